@@ -1,0 +1,59 @@
+"""Replacing a file so that a reader finds the whole old one or the whole new one."""
+
+import os
+import secrets
+from contextlib import suppress
+from typing import Final
+
+TEMPORARY_PREFIX: Final = ".tmp-"
+"""How the file of a write under way is named; no id begins with a dot."""
+
+# Windows knows no O_NOFOLLOW, and nothing but Windows knows O_BINARY.
+_EXACT: Final[int] = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+READ: Final[int] = os.O_RDONLY | _EXACT
+"""Flags to open a file for its bytes, unless it is a symbolic link."""
+_CREATE: Final[int] = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _EXACT
+
+
+def write_atomically(folder: str, name: str, data: bytes, *, sync: bool) -> None:
+    """Replace the file `name` in `folder` by one that holds `data`.
+
+    With `sync` the file's content and its name are on the device when this returns, as far as
+    the operating system can promise it. On any exception, KeyboardInterrupt included, the old
+    file is as it was and nothing new is left. After the end of the process half way, a file
+    named `TEMPORARY_PREFIX…` may be left.
+
+    Raises:
+        OSError: The folder is not there, or the file system refused. Never half done.
+    """
+    # os and str instead of pathlib and open(): this is the hot path, and they cost half.
+    temporary = f"{folder}/{TEMPORARY_PREFIX}{secrets.token_hex(8)}"
+    try:
+        # 0o666 under the user's umask, as open() has it; tempfile would make it 0o600.
+        descriptor = os.open(temporary, _CREATE, 0o666)
+        try:
+            written = os.write(descriptor, data)
+            while written < len(data):
+                written += os.write(descriptor, memoryview(data)[written:])
+            if sync:
+                os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        os.replace(temporary, f"{folder}/{name}")
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(temporary)
+        raise
+    if sync:
+        sync_folder(folder)
+
+
+def sync_folder(folder: str) -> None:
+    """Make the names in `folder` survive a power cut. Windows has no such call: a no-op there."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

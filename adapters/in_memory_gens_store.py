@@ -1,0 +1,63 @@
+"""Generations in a dict, for tests that are fast."""
+
+from collections.abc import Mapping
+from pathlib import PurePath, PurePosixPath
+
+import attrs
+
+from adapters.encoded_gens_store import EncodedGensStore
+from daydreaming_dagster.data_layer.ids import check_id, check_stage
+from daydreaming_dagster.data_layer.paths import Artifact, Paths
+from daydreaming_dagster.types import Stage
+
+_PATHS = Paths.from_str("memory:")
+
+
+@attrs.frozen(eq=False)
+class InMemoryGensStore(EncodedGensStore):
+    """A `GensStore` that keeps the same bytes as the filesystem, in memory.
+
+    `templates` maps `(stage, template_id)` to the template's source.
+    """
+
+    templates: Mapping[tuple[Stage, str], str] = attrs.field(factory=dict, repr=False)
+    _generations: dict[tuple[Stage, str], dict[Artifact, bytes]] = attrs.field(
+        factory=dict, init=False, repr=False
+    )
+
+    @templates.validator
+    def _check_templates(
+        self, _attribute: object, templates: Mapping[tuple[Stage, str], str]
+    ) -> None:
+        for stage, template_id in templates:
+            check_stage(stage)
+            check_id("template_id", template_id)
+
+    def _reserve(self, stage: Stage, gen_id: str) -> None:
+        self._generations.setdefault((stage, gen_id), {})
+
+    def _exists(self, stage: Stage, gen_id: str) -> bool:
+        return (stage, gen_id) in self._generations
+
+    def _list(self, stage: Stage) -> list[str]:
+        # list() copies the keys in one step, so that other threads may write meanwhile.
+        return [gen_id for of_stage, gen_id in list(self._generations) if of_stage == stage]
+
+    def _delete(self, stage: Stage, gen_id: str) -> None:
+        self._generations.pop((stage, gen_id), None)
+
+    def _store(self, stage: Stage, gen_id: str, artifact: Artifact, data: bytes) -> None:
+        self._generations.setdefault((stage, gen_id), {})[artifact] = data
+
+    def _load(self, stage: Stage, gen_id: str, artifact: Artifact) -> bytes | None:
+        return self._generations.get((stage, gen_id), {}).get(artifact)
+
+    def _load_template(self, stage: Stage, template_id: str) -> bytes | None:
+        source = self.templates.get((stage, template_id))
+        return None if source is None else source.encode()
+
+    def _location(self, stage: Stage, gen_id: str, artifact: Artifact | None = None) -> PurePath:
+        return PurePosixPath(_PATHS.artifact_path(stage, gen_id, artifact))
+
+    def _template_location(self, stage: Stage, template_id: str) -> PurePath:
+        return PurePosixPath(_PATHS.template_file(stage, template_id))

@@ -1,0 +1,242 @@
+"""The `LanguageModel` for every endpoint that speaks OpenAI's chat completions."""
+
+import asyncio
+import json
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+from daydreaming_dagster.domain.language_model import (
+    Completion,
+    LanguageModelError,
+    ModelRequest,
+    SamplingParameters,
+)
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+
+_OPENAI_URL: Final = "https://api.openai.com/v1"
+_CONNECT_SECONDS: Final = 10.0
+_SHOWN_CHARACTERS: Final = 300
+
+_ADVICE: Final[Mapping[int, str]] = {
+    400: "change the prompt or the sampling parameters",
+    401: "check the key in the environment variable {variable}",
+    402: "add credit to the account that the key in {variable} belongs to",
+    403: "ask for access, or use another key in {variable} or another model",
+    404: "check the model's name, and the URL, which often ends in /v1",
+    413: "shorten the prompt",
+    422: "change the prompt or the sampling parameters",
+    429: "wait and ask again, ask less at once, or check the account's quota",
+}
+_UNEXPECTED: Final = "check that the URL is an OpenAI-compatible endpoint (it often ends in /v1)"
+
+
+def _url(value: str | None) -> str:
+    return (value or _OPENAI_URL).rstrip("/")
+
+
+def _key(value: str | None) -> str | None:
+    """Return the key as a header takes it: a variable read from a file often ends in a newline."""
+    key = (value or "").strip()
+    if not (key.isascii() and key.isprintable()):
+        # Sent all the same, it would be shown in the HTTP client's own error.
+        msg = "api_key holds characters that no key has; set it again"
+        raise ValueError(msg)
+    return key or None
+
+
+@attrs.define
+class OpenAILanguageModel:
+    """Asks OpenAI, OpenRouter, Ollama, vLLM, llama.cpp and others like them.
+
+    A request becomes one chat completion with one user message. What only some models know
+    goes into `extra_body` (OpenAI's reasoning models refuse `max_tokens` and want
+    `{"max_completion_tokens": n}` there). Nothing is tried twice, since every call is paid
+    for; `LanguageModelError.retryable` says where trying again makes sense.
+
+    Attributes:
+        base_url: The endpoint, usually ending in `/v1`. None means OpenAI's own.
+        api_key: None for endpoints without one. It shows up in no repr and no error. It is
+            never taken from the environment, so that it reaches no other endpoint.
+        api_key_variable: The environment variable that errors tell the user to check.
+        timeout_seconds: How long a whole call may take; None waits without limit.
+        environment_proxies: Whether `HTTPS_PROXY` and the like are obeyed.
+
+    Raises:
+        ValueError: `api_key` holds characters that cannot be sent.
+    """
+
+    base_url: str = attrs.field(default=None, converter=_url)
+    api_key: str | None = attrs.field(default=None, converter=_key, repr=False)
+    api_key_variable: str = "OPENAI_API_KEY"
+    timeout_seconds: float | None = 600.0
+    environment_proxies: bool = True
+    _client: "AsyncOpenAI | None" = attrs.field(default=None, init=False, repr=False, eq=False)
+
+    async def complete(self, request: ModelRequest) -> Completion:
+        """Return the model's answer, its text exactly as the endpoint sent it.
+
+        `finish_reason` is empty where the endpoint gives none.
+
+        Raises:
+            LanguageModelError: The endpoint could not be reached, took too long, refused, or
+                answered with something that is no completion or has no text in it.
+        """
+        import openai  # noqa: PLC0415  0.8 s, to be paid only by processes that ask a model
+
+        client = self._connect()
+        sent = _sampling(request.parameters)
+        started = time.perf_counter()
+        try:
+            async with asyncio.timeout(self.timeout_seconds):
+                response = await client.chat.completions.with_raw_response.create(
+                    model=request.model,
+                    messages=[{"role": "user", "content": request.prompt}],
+                    extra_body=sent,
+                )
+        except TimeoutError:
+            reason = f"no answer within {self.timeout_seconds} s"
+            advice = "ask for fewer tokens, or allow more time"
+            raise self._error(request, reason, advice, retryable=True) from None
+        except openai.APIStatusError as error:
+            # Not chained, here and below: the original may quote the key, or hold it in a header.
+            raise self._refusal(
+                request, error.status_code, error.body, error.response.headers.get("retry-after")
+            ) from None
+        except openai.APIConnectionError as error:
+            cause = error.__cause__
+            reason = f"no connection ({type(cause).__name__}: {self._shown(str(cause))})"
+            advice = f"check that the endpoint is up at {self.base_url}"
+            raise self._error(request, reason, advice, retryable=True) from None
+        except UnicodeEncodeError:
+            reason = "the prompt holds a lone surrogate, which cannot be sent"
+            raise self._error(request, reason, "correct the text that it comes from") from None
+        duration = time.perf_counter() - started
+        return self._completion(request, response.status_code, response.content, duration)
+
+    async def aclose(self) -> None:
+        """Close the connections; calls that are under way fail. The next call opens new ones."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.close()
+
+    def _connect(self) -> "AsyncOpenAI":
+        import openai  # noqa: PLC0415  see `complete`
+
+        if self._client is None:
+            self._client = openai.AsyncOpenAI(
+                base_url=self.base_url,
+                # The client wants one, and would otherwise send OPENAI_API_KEY to any endpoint.
+                api_key=self.api_key or "none",
+                max_retries=0,
+                timeout=openai.Timeout(None, connect=_CONNECT_SECONDS),
+                http_client=openai.DefaultAsyncHttpxClient(trust_env=self.environment_proxies),
+            )
+        return self._client
+
+    def _completion(
+        self, request: ModelRequest, status: int, content: bytes, duration: float
+    ) -> Completion:
+        """Return the completion that the body is.
+
+        The body is read here because the client's own model of it is not validated.
+        """
+        try:
+            body = json.loads(content)
+        except ValueError:
+            shown = self._shown(content.decode(errors="replace"))
+            raise self._error(
+                request, f"the answer is not JSON: {shown}", _UNEXPECTED, status=status
+            ) from None
+        match body:
+            case {"choices": [{"message": {"content": str(text)}} as choice, *_]} if text.strip():
+                usage = body.get("usage") or {}
+                return Completion(
+                    text=text,
+                    finish_reason=choice.get("finish_reason") or "",
+                    model=body.get("model") or request.model,
+                    duration_seconds=duration,
+                    prompt_tokens=usage.get("prompt_tokens"),
+                    completion_tokens=usage.get("completion_tokens"),
+                )
+            case {"error": {"code": int(code)} as problem}:  # OpenRouter's, under status 200
+                raise self._refusal(request, code, problem, None)
+            case {"choices": [{"finish_reason": "length"}, *_]}:
+                raise self._error(
+                    request,
+                    "all tokens were used up before the answer began",
+                    "allow more tokens (a reasoning model thinks first), or less reasoning",
+                    status=status,
+                )
+            case {"choices": [{"finish_reason": finish_reason, "message": message}, *_]}:
+                shown = self._shown(json.dumps(message))
+                raise self._error(
+                    request,
+                    f"the answer has no text (finish_reason {finish_reason}): {shown}",
+                    "change the prompt, or ask another model",
+                    status=status,
+                )
+            case _:
+                shown = self._shown(json.dumps(body))
+                raise self._error(
+                    request, f"the answer has no choices: {shown}", _UNEXPECTED, status=status
+                )
+
+    def _refusal(
+        self, request: ModelRequest, status: int, body: object, retry_after: str | None
+    ) -> LanguageModelError:
+        """Return the error for an HTTP status, with the endpoint's own words."""
+        words, code = body, None
+        if isinstance(body, Mapping):
+            words, code = body.get("message", body), body.get("code")
+        if status == 401 and self.api_key is None:
+            advice = "set a key in the environment variable {variable}"
+        else:
+            advice = _ADVICE.get(status, "wait and ask again" if status >= 500 else _UNEXPECTED)
+        return self._error(
+            request,
+            f"refused with status {status}: {self._shown(str(words))}",
+            advice.format(variable=self.api_key_variable),
+            status=status,
+            # An exhausted quota has the status of a rate limit, but does not pass by waiting.
+            retryable=(status in (408, 409, 429) or status >= 500) and code != "insufficient_quota",
+            retry_after_seconds=_seconds(retry_after),
+        )
+
+    def _error(  # noqa: PLR0913  the error's own fields
+        self,
+        request: ModelRequest,
+        reason: str,
+        advice: str,
+        *,
+        status: int | None = None,
+        retryable: bool = False,
+        retry_after_seconds: float | None = None,
+    ) -> LanguageModelError:
+        message = f"{request.model} at {self.base_url}: {reason}; {advice}"
+        return LanguageModelError(message, status, retryable, retry_after_seconds)
+
+    def _shown(self, text: str) -> str:
+        """Return an endpoint's words for a message: on one line, short, without the key."""
+        if self.api_key:
+            text = text.replace(self.api_key, "***")
+        text = " ".join(text.split())
+        return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
+
+
+def _sampling(parameters: SamplingParameters) -> dict[str, object]:
+    """Return what is sent beside model and message: whatever is set, under its own name."""
+    chosen = attrs.asdict(parameters, recurse=False, filter=lambda _, value: value is not None)
+    return {**chosen, **chosen.pop("extra_body")}
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    """Return a Retry-After header in seconds, None where it is absent or a date."""
+    try:
+        return max(0.0, float(retry_after or ""))
+    except ValueError:
+        return None

@@ -1,0 +1,1 @@
+"""Experiments in which language models daydream: drafts, essays and evaluations."""

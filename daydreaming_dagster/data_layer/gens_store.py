@@ -1,0 +1,104 @@
+"""The port through which everything reads and writes generations."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import PurePath
+from typing import Protocol
+
+from daydreaming_dagster.types import JsonObject, JsonValue, Stage
+
+
+class GensStore(Protocol):
+    """Keeps generations: per stage and gen_id three texts and a JSON document beside each.
+
+    What every adapter guarantees, and `daydreaming_dagster.testing` checks:
+
+    Ids
+        A gen_id or template_id is 1 to 128 of `A-Z a-z 0-9 _ -`, begins with a letter or
+        digit and is no Windows device name. Every method, reads included, refuses any other
+        id and any unknown stage with `InvalidIdError` before it does any I/O. No two ids
+        share storage; where a file system ignores case, the id that came second is refused
+        with `UnsafePathError`.
+
+    Texts
+        `read_*` returns what `write_*` was given, to the character: nothing is normalised,
+        neither newlines nor a byte order mark. Stored as UTF-8. A text with a lone surrogate
+        has no UTF-8 form and is refused with `UnstorableError`.
+
+    Documents
+        Any JSON object. What JSON could not give back as it is (NaN, infinities, keys that
+        are no strings, tuples and other objects) is refused with `UnstorableError`. A store
+        never shares a document with its caller: changing one afterwards changes nothing stored.
+
+    Writing
+        Each `write_*` replaces one artifact in one step, and creates the generation where it
+        is not there. Whatever happens meanwhile, an error or the end of the process included,
+        a reader finds the whole old artifact or the whole new one. Input that is refused
+        leaves the old artifact as it was.
+
+    Order
+        There is no transaction over several artifacts. Write the document that vouches for a
+        text first and the text last: a text whose document fits was then written completely.
+
+    Reading
+        Never creates or changes anything. An artifact that is not there raises
+        `MissingArtifactError` (a `FileNotFoundError`), an empty one reads as `""`. An artifact
+        that is no UTF-8, no JSON or no JSON object raises `MalformedArtifactError` (a
+        `ValueError`), which names the file.
+    """
+
+    def reserve_generation(self, stage: Stage, gen_id: str, *, create: bool = True) -> PurePath:
+        """Return where the generation lives, for people to read; create it if `create`.
+
+        Reserving a generation that exists changes nothing.
+        """
+        ...
+
+    def exists(self, stage: Stage, gen_id: str) -> bool:
+        """Return whether the generation is there, be it without any artifact."""
+        ...
+
+    def list_generations(self, stage: Stage) -> Sequence[str]:
+        """Return the gen_ids of the stage, sorted by code point."""
+        ...
+
+    def delete_generation(self, stage: Stage, gen_id: str) -> None:
+        """Delete the generation with all its artifacts, if it is there, in one step."""
+        ...
+
+    def write_prompt(self, stage: Stage, gen_id: str, text: str) -> None: ...
+
+    def write_raw(self, stage: Stage, gen_id: str, text: str) -> None: ...
+
+    def write_parsed(self, stage: Stage, gen_id: str, text: str) -> None: ...
+
+    def write_main_metadata(
+        self, stage: Stage, gen_id: str, metadata: Mapping[str, JsonValue]
+    ) -> None: ...
+
+    def write_raw_metadata(
+        self, stage: Stage, gen_id: str, metadata: Mapping[str, JsonValue]
+    ) -> None: ...
+
+    def write_parsed_metadata(
+        self, stage: Stage, gen_id: str, metadata: Mapping[str, JsonValue]
+    ) -> None: ...
+
+    def read_prompt(self, stage: Stage, gen_id: str) -> str: ...
+
+    def read_raw(self, stage: Stage, gen_id: str) -> str: ...
+
+    def read_parsed(self, stage: Stage, gen_id: str) -> str: ...
+
+    def read_main_metadata(self, stage: Stage, gen_id: str) -> JsonObject: ...
+
+    def read_raw_metadata(self, stage: Stage, gen_id: str) -> JsonObject: ...
+
+    def read_parsed_metadata(self, stage: Stage, gen_id: str) -> JsonObject: ...
+
+    def read_template(self, stage: Stage, template_id: str) -> str:
+        """Return the source of a template.
+
+        Raises:
+            MissingTemplateError: The stage has no template of that id.
+        """
+        ...

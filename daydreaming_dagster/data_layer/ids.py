@@ -1,0 +1,60 @@
+"""Which ids are safe as the name of a folder on every file system, checked before any I/O."""
+
+import re
+from typing import Final, TypeGuard
+
+from daydreaming_dagster.data_layer.errors import InvalidIdError
+from daydreaming_dagster.types import STAGES, Stage
+
+MAX_ID_LENGTH: Final = 128
+
+_ID: Final = re.compile(rf"[A-Za-z0-9][A-Za-z0-9_-]{{0,{MAX_ID_LENGTH - 1}}}")
+
+# https://learn.microsoft.com/windows/win32/fileio/naming-a-file
+_DEVICE_NAMES: Final = frozenset(
+    ["CON", "PRN", "AUX", "NUL"]
+    + [f"{device}{digit}" for device in ("COM", "LPT") for digit in range(10)]
+)
+
+
+def check_stage(stage: object) -> Stage:
+    """Return `stage` itself.
+
+    Raises:
+        InvalidIdError: It is not one of `STAGES`.
+    """
+    for known in STAGES:
+        if stage == known:
+            return known
+    raise InvalidIdError("stage", _shown(stage), f"expected one of {', '.join(STAGES)}")
+
+
+def check_id(kind: str, value: object) -> str:
+    """Return `value` itself; `kind` says in the error what the id names (`gen_id`, …).
+
+    Raises:
+        InvalidIdError: It is not a string of at most `MAX_ID_LENGTH` ASCII letters, digits,
+            `_` and `-` that begins with a letter or digit, or it is a Windows device name.
+    """
+    if not is_id(value):
+        raise InvalidIdError(
+            kind,
+            _shown(value),
+            f"expected 1 to {MAX_ID_LENGTH} of A-Z, a-z, 0-9, _ and -, beginning with a letter "
+            f"or digit, and no device name such as CON",
+        )
+    return value
+
+
+def is_id(value: object) -> TypeGuard[str]:
+    """Return whether `check_id` accepts `value`."""
+    return (
+        isinstance(value, str)
+        and _ID.fullmatch(value) is not None
+        and value.upper() not in _DEVICE_NAMES
+    )
+
+
+def _shown(value: object, limit: int = 60) -> str:
+    text = repr(value)
+    return text if len(text) <= limit else f"{text[:limit]}… ({len(text)} characters)"

@@ -1,0 +1,142 @@
+"""Where things lie in a data root: the one place that knows file names and folders."""
+
+from collections.abc import Mapping
+from pathlib import Path, PurePath
+from typing import Final, Literal, Self
+
+import attrs
+
+from daydreaming_dagster.data_layer.ids import check_id, check_stage
+
+__all__ = [
+    "ARTIFACT_FILENAMES",
+    "GENS_DIRNAME",
+    "METADATA_FILENAME",
+    "PARSED_FILENAME",
+    "PARSED_METADATA_FILENAME",
+    "PROMPT_FILENAME",
+    "RAW_FILENAME",
+    "RAW_METADATA_FILENAME",
+    "Artifact",
+    "Paths",
+]
+
+PROMPT_FILENAME: Final = "prompt.txt"
+RAW_FILENAME: Final = "raw.txt"
+PARSED_FILENAME: Final = "parsed.txt"
+METADATA_FILENAME: Final = "metadata.json"
+RAW_METADATA_FILENAME: Final = "raw_metadata.json"
+PARSED_METADATA_FILENAME: Final = "parsed_metadata.json"
+
+Artifact = Literal["prompt", "raw", "parsed", "main_metadata", "raw_metadata", "parsed_metadata"]
+
+ARTIFACT_FILENAMES: Final[Mapping[Artifact, str]] = {
+    "prompt": PROMPT_FILENAME,
+    "raw": RAW_FILENAME,
+    "parsed": PARSED_FILENAME,
+    "main_metadata": METADATA_FILENAME,
+    "raw_metadata": RAW_METADATA_FILENAME,
+    "parsed_metadata": PARSED_METADATA_FILENAME,
+}
+"""The file of each artifact, in the order in which a generation gets them."""
+
+GENS_DIRNAME: Final = "gens"
+RAW_DIRNAME: Final = "1_raw"
+TEMPLATES_DIRNAME: Final = "templates"
+
+
+@attrs.frozen
+class Paths:
+    """The layout of the data root `data_root`. Computes paths, never looks at the disk.
+
+    Each method that takes a stage or an id raises `InvalidIdError` for one that could name
+    anything else than a folder of its own.
+    """
+
+    data_root: Path = attrs.field(converter=Path)
+
+    @classmethod
+    def from_str(cls, root: str | PurePath) -> Self:
+        """Return the layout of the data root at `root`."""
+        return cls(Path(root))
+
+    # Generations
+
+    @property
+    def gens_root(self) -> Path:
+        return self.data_root / GENS_DIRNAME
+
+    def generation_dir(self, stage: str, gen_id: str) -> Path:
+        return self.gens_root / check_stage(stage) / check_id("gen_id", gen_id)
+
+    def artifact_path(self, stage: str, gen_id: str, artifact: Artifact | None) -> Path:
+        """Return the file of the artifact; for None, the folder of the generation."""
+        folder = self.generation_dir(stage, gen_id)
+        return folder if artifact is None else folder / ARTIFACT_FILENAMES[artifact]
+
+    def prompt_path(self, stage: str, gen_id: str) -> Path:
+        return self.artifact_path(stage, gen_id, "prompt")
+
+    def raw_path(self, stage: str, gen_id: str) -> Path:
+        return self.artifact_path(stage, gen_id, "raw")
+
+    def parsed_path(self, stage: str, gen_id: str) -> Path:
+        return self.artifact_path(stage, gen_id, "parsed")
+
+    def metadata_path(self, stage: str, gen_id: str) -> Path:
+        return self.artifact_path(stage, gen_id, "main_metadata")
+
+    def raw_metadata_path(self, stage: str, gen_id: str) -> Path:
+        return self.artifact_path(stage, gen_id, "raw_metadata")
+
+    def parsed_metadata_path(self, stage: str, gen_id: str) -> Path:
+        return self.artifact_path(stage, gen_id, "parsed_metadata")
+
+    # What the researcher brings
+
+    @property
+    def raw_dir(self) -> Path:
+        return self.data_root / RAW_DIRNAME
+
+    @property
+    def templates_root(self) -> Path:
+        return self.raw_dir / TEMPLATES_DIRNAME
+
+    def template_file(self, stage: str, template_id: str) -> Path:
+        return (
+            self.templates_root / check_stage(stage) / f"{check_id('template_id', template_id)}.txt"
+        )
+
+    @property
+    def concepts_csv(self) -> Path:
+        return self.raw_dir / "concepts_metadata.csv"
+
+    def concept_description_file(self, level: str, concept_id: str) -> Path:
+        """Return the file that describes a concept at a level of detail (`paragraph`, …)."""
+        folder = f"descriptions-{check_id('description level', level)}"
+        return self.raw_dir / "concepts" / folder / f"{check_id('concept_id', concept_id)}.txt"
+
+    @property
+    def llm_models_csv(self) -> Path:
+        return self.raw_dir / "llm_models.csv"
+
+    def stage_templates_csv(self, stage: str) -> Path:
+        return self.raw_dir / f"{check_stage(stage)}_templates.csv"
+
+    # Cohorts
+
+    @property
+    def cohorts_dir(self) -> Path:
+        return self.data_root / "cohorts"
+
+    def cohort_dir(self, cohort_id: str) -> Path:
+        return self.cohorts_dir / check_id("cohort_id", cohort_id)
+
+    def cohort_spec_file(self, cohort_id: str) -> Path:
+        return self.cohort_dir(cohort_id) / "spec" / "config.yaml"
+
+    def cohort_membership_csv(self, cohort_id: str) -> Path:
+        return self.cohort_dir(cohort_id) / "membership.csv"
+
+    def cohort_reports_dir(self, cohort_id: str) -> Path:
+        return self.cohort_dir(cohort_id) / "reports"

@@ -1,0 +1,101 @@
+"""The port through which everything asks a language model."""
+
+from collections.abc import Mapping
+from typing import Protocol, Self
+
+import attrs
+
+from daydreaming_dagster.types import JsonObject, JsonValue
+
+
+@attrs.frozen
+class SamplingParameters:
+    """How a model is asked. None leaves the choice to the endpoint.
+
+    `extra_body` holds what only some endpoints know (`grammar`, `response_format`,
+    `reasoning_effort`, …) and is sent as it is.
+    """
+
+    temperature: float | None = None
+    top_p: float | None = None
+    max_tokens: int | None = None
+    seed: int | None = None
+    extra_body: Mapping[str, JsonValue] = attrs.field(factory=dict, hash=False)
+
+    def as_document(self) -> JsonObject:
+        """Return what is set, as JSON."""
+        return {
+            key: dict(value) if isinstance(value, Mapping) else value
+            for key, value in attrs.asdict(self, recurse=False).items()
+            if value is not None and value != {}
+        }
+
+    def for_replicate(self, replicate: int) -> Self:
+        """Return the parameters of the n-th replicate, counted from 1: the seed moves on."""
+        return self if self.seed is None else attrs.evolve(self, seed=self.seed + replicate - 1)
+
+
+@attrs.frozen
+class ModelRequest:
+    """One question to a model.
+
+    `model` is the name that the endpoint knows, `provider` says who serves it.
+    """
+
+    prompt: str
+    model: str
+    provider: str = ""
+    parameters: SamplingParameters = attrs.field(factory=SamplingParameters)
+
+
+@attrs.frozen
+class Completion:
+    """A model's answer.
+
+    `model` is the one that answered, as the endpoint names it. `finish_reason` is the
+    endpoint's (`stop`, `length`, …). Token counts are None where the endpoint gives none.
+    """
+
+    text: str
+    finish_reason: str
+    model: str
+    duration_seconds: float
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+
+
+@attrs.define(eq=False)
+class LanguageModelError(Exception):
+    """A model gave no answer. The message says which model, why, and what to do.
+
+    `status` is the endpoint's HTTP status, None where there was no HTTP answer.
+    `retryable` says that the same request may succeed later, and `retry_after_seconds`
+    is how long the endpoint asked to wait, where it did.
+    """
+
+    message: str
+    status: int | None = None
+    retryable: bool = False
+    retry_after_seconds: float | None = None
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class LanguageModel(Protocol):
+    """Answers prompts.
+
+    One instance serves many concurrent calls, all from the same event loop until `aclose`.
+    """
+
+    async def complete(self, request: ModelRequest) -> Completion:
+        """Return the model's answer.
+
+        Raises:
+            LanguageModelError: There was no answer, or none that is a text.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Release connections. The next call opens new ones."""
+        ...

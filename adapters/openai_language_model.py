@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 _OPENAI_URL: Final = "https://api.openai.com/v1"
 _CONNECT_SECONDS: Final = 10.0
 _SHOWN_CHARACTERS: Final = 300
+_SERVER_ERROR: Final = 500
+_PASSING: Final = (408, 409, 429)
 
 _ADVICE: Final[Mapping[int, str]] = {
     400: "change the prompt or the sampling parameters",
@@ -44,8 +47,7 @@ def _key(value: str | None) -> str | None:
     key = (value or "").strip()
     if not (key.isascii() and key.isprintable()):
         # Sent all the same, it would be shown in the HTTP client's own error.
-        msg = "api_key holds characters that no key has; set it again"
-        raise ValueError(msg)
+        raise ValueError("api_key holds characters that no key has; set it again")
     return key or None
 
 
@@ -86,37 +88,36 @@ class OpenAILanguageModel:
             LanguageModelError: The endpoint could not be reached, took too long, refused, or
                 answered with something that is no completion or has no text in it.
         """
-        import openai  # noqa: PLC0415  0.8 s, to be paid only by processes that ask a model
+        import openai  # 0.8 s, to be paid only by processes that ask a model
 
         client = self._connect()
-        sent = _sampling(request.parameters)
         started = time.perf_counter()
         try:
             async with asyncio.timeout(self.timeout_seconds):
                 response = await client.chat.completions.with_raw_response.create(
                     model=request.model,
                     messages=[{"role": "user", "content": request.prompt}],
-                    extra_body=sent,
+                    extra_body=_sampling(request.parameters),
                 )
         except TimeoutError:
             reason = f"no answer within {self.timeout_seconds} s"
-            advice = "ask for fewer tokens, or allow more time"
-            raise self._error(request, reason, advice, retryable=True) from None
+            message = self._message(request, reason, "ask for fewer tokens, or allow more time")
+            raise LanguageModelError(message, retryable=True) from None
         except openai.APIStatusError as error:
-            # Not chained, here and below: the original may quote the key, or hold it in a header.
-            raise self._refusal(
-                request, error.status_code, error.body, error.response.headers.get("retry-after")
-            ) from None
+            # Not chained, here and below: the original holds the key in the request's headers.
+            retry_after = error.response.headers.get("retry-after")
+            raise self._refusal(request, error.status_code, error.body, retry_after) from None
         except openai.APIConnectionError as error:
             cause = error.__cause__
             reason = f"no connection ({type(cause).__name__}: {self._shown(str(cause))})"
-            advice = f"check that the endpoint is up at {self.base_url}"
-            raise self._error(request, reason, advice, retryable=True) from None
+            message = self._message(request, reason, "check that the endpoint is up at that URL")
+            raise LanguageModelError(message, retryable=True) from None
         except UnicodeEncodeError:
             reason = "the prompt holds a lone surrogate, which cannot be sent"
-            raise self._error(request, reason, "correct the text that it comes from") from None
+            message = self._message(request, reason, "correct the text that it comes from")
+            raise LanguageModelError(message) from None
         duration = time.perf_counter() - started
-        return self._completion(request, response.status_code, response.content, duration)
+        return self._completion(request, response.content, duration)
 
     async def aclose(self) -> None:
         """Close the connections; calls that are under way fail. The next call opens new ones."""
@@ -125,7 +126,7 @@ class OpenAILanguageModel:
             await client.close()
 
     def _connect(self) -> "AsyncOpenAI":
-        import openai  # noqa: PLC0415  see `complete`
+        import openai  # here for the reason that `complete` has
 
         if self._client is None:
             self._client = openai.AsyncOpenAI(
@@ -138,20 +139,16 @@ class OpenAILanguageModel:
             )
         return self._client
 
-    def _completion(
-        self, request: ModelRequest, status: int, content: bytes, duration: float
-    ) -> Completion:
-        """Return the completion that the body is.
+    def _completion(self, request: ModelRequest, content: bytes, duration: float) -> Completion:
+        """Return the completion that the body of an answer is.
 
-        The body is read here because the client's own model of it is not validated.
+        The body is read here because the client does not validate its own model of it.
         """
         try:
             body = json.loads(content)
         except ValueError:
-            shown = self._shown(content.decode(errors="replace"))
-            raise self._error(
-                request, f"the answer is not JSON: {shown}", _UNEXPECTED, status=status
-            ) from None
+            reason = f"the answer is not JSON: {self._shown(content.decode(errors='replace'))}"
+            raise LanguageModelError(self._message(request, reason, _UNEXPECTED)) from None
         match body:
             case {"choices": [{"message": {"content": str(text)}} as choice, *_]} if text.strip():
                 usage = body.get("usage") or {}
@@ -163,80 +160,61 @@ class OpenAILanguageModel:
                     prompt_tokens=usage.get("prompt_tokens"),
                     completion_tokens=usage.get("completion_tokens"),
                 )
-            case {"error": {"code": int(code)} as problem}:  # OpenRouter's, under status 200
-                raise self._refusal(request, code, problem, None)
             case {"choices": [{"finish_reason": "length"}, *_]}:
-                raise self._error(
-                    request,
-                    "all tokens were used up before the answer began",
-                    "allow more tokens (a reasoning model thinks first), or less reasoning",
-                    status=status,
-                )
-            case {"choices": [{"finish_reason": finish_reason, "message": message}, *_]}:
-                shown = self._shown(json.dumps(message))
-                raise self._error(
-                    request,
-                    f"the answer has no text (finish_reason {finish_reason}): {shown}",
-                    "change the prompt, or ask another model",
-                    status=status,
-                )
+                reason = "all tokens were used up before the answer began"
+                advice = "allow more tokens, or less reasoning: a reasoning model thinks first"
+            case {"choices": [choice, *_]}:
+                reason = f"the answer has no text: {self._shown(json.dumps(choice))}"
+                advice = "change the prompt, or ask another model"
+            case {"error": {"code": int(status)} as problem}:  # OpenRouter does, with status 200
+                raise self._refusal(request, status, problem)
             case _:
-                shown = self._shown(json.dumps(body))
-                raise self._error(
-                    request, f"the answer has no choices: {shown}", _UNEXPECTED, status=status
-                )
+                reason = f"the answer has no choices: {self._shown(json.dumps(body))}"
+                advice = _UNEXPECTED
+        raise LanguageModelError(self._message(request, reason, advice))
 
     def _refusal(
-        self, request: ModelRequest, status: int, body: object, retry_after: str | None
+        self, request: ModelRequest, status: int, body: object, retry_after: str | None = None
     ) -> LanguageModelError:
         """Return the error for an HTTP status, with the endpoint's own words."""
         words, code = body, None
         if isinstance(body, Mapping):
             words, code = body.get("message", body), body.get("code")
-        if status == 401 and self.api_key is None:
-            advice = "set a key in the environment variable {variable}"
-        else:
-            advice = _ADVICE.get(status, "wait and ask again" if status >= 500 else _UNEXPECTED)
-        return self._error(
-            request,
-            f"refused with status {status}: {self._shown(str(words))}",
-            advice.format(variable=self.api_key_variable),
-            status=status,
-            # An exhausted quota has the status of a rate limit, but does not pass by waiting.
-            retryable=(status in (408, 409, 429) or status >= 500) and code != "insufficient_quota",
+        advice = _ADVICE.get(status, _UNEXPECTED if status < _SERVER_ERROR else "ask again later")
+        return LanguageModelError(
+            self._message(
+                request,
+                f"refused with status {status}: {self._shown(str(words))}",
+                advice.format(variable=self.api_key_variable),
+            ),
+            status,
+            # An exhausted quota has the status of a rate limit, but waiting does not help.
+            retryable=(status in _PASSING or status >= _SERVER_ERROR)
+            and code != "insufficient_quota",
             retry_after_seconds=_seconds(retry_after),
         )
 
-    def _error(  # noqa: PLR0913  the error's own fields
-        self,
-        request: ModelRequest,
-        reason: str,
-        advice: str,
-        *,
-        status: int | None = None,
-        retryable: bool = False,
-        retry_after_seconds: float | None = None,
-    ) -> LanguageModelError:
-        message = f"{request.model} at {self.base_url}: {reason}; {advice}"
-        return LanguageModelError(message, status, retryable, retry_after_seconds)
+    def _message(self, request: ModelRequest, reason: str, advice: str) -> str:
+        return f"{request.model} at {self.base_url}: {reason}; {advice}"
 
     def _shown(self, text: str) -> str:
         """Return an endpoint's words for a message: on one line, short, without the key."""
         if self.api_key:
             text = text.replace(self.api_key, "***")
-        text = " ".join(text.split())
-        return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
+        return " ".join(text.split())[:_SHOWN_CHARACTERS]
 
 
 def _sampling(parameters: SamplingParameters) -> dict[str, object]:
     """Return what is sent beside model and message: whatever is set, under its own name."""
     chosen = attrs.asdict(parameters, recurse=False, filter=lambda _, value: value is not None)
-    return {**chosen, **chosen.pop("extra_body")}
+    extra_body = chosen.pop("extra_body")
+    return {**chosen, **extra_body}
 
 
 def _seconds(retry_after: str | None) -> float | None:
     """Return a Retry-After header in seconds, None where it is absent or a date."""
     try:
-        return max(0.0, float(retry_after or ""))
+        seconds = float(retry_after or "")
     except ValueError:
         return None
+    return seconds if 0 <= seconds < math.inf else None

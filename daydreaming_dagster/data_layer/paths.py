@@ -43,6 +43,7 @@ ARTIFACT_FILENAMES: Final[Mapping[Artifact, str]] = {
 GENS_DIRNAME: Final = "gens"
 RAW_DIRNAME: Final = "1_raw"
 TEMPLATES_DIRNAME: Final = "templates"
+DESCRIPTIONS_PREFIX: Final = "descriptions-"
 
 
 @attrs.frozen
@@ -111,10 +112,14 @@ class Paths:
     def concepts_csv(self) -> Path:
         return self.raw_dir / "concepts_metadata.csv"
 
+    @property
+    def concepts_dir(self) -> Path:
+        return self.raw_dir / "concepts"
+
     def concept_description_file(self, level: str, concept_id: str) -> Path:
         """Return the file that describes a concept at a level of detail (`paragraph`, …)."""
-        folder = f"descriptions-{check_id('description level', level)}"
-        return self.raw_dir / "concepts" / folder / f"{check_id('concept_id', concept_id)}.txt"
+        folder = f"{DESCRIPTIONS_PREFIX}{check_id('description level', level)}"
+        return self.concepts_dir / folder / f"{check_id('concept_id', concept_id)}.txt"
 
     @property
     def llm_models_csv(self) -> Path:

@@ -1,11 +1,14 @@
 """What a researcher's data root offers to cohorts: concepts, templates and models."""
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Final, Literal
 
 import attrs
 
 from daydreaming_dagster.types import Stage
+
+DEFAULT_LEVEL: Final = "paragraph"
+"""The level of detail of concepts' descriptions where nothing else is said."""
 
 
 @attrs.frozen
@@ -56,7 +59,7 @@ class ConceptEntry:
         Where it has no such description, the paragraph stands in, then the sentence, then
         the name.
         """
-        for candidate in (level, "paragraph", "sentence"):
+        for candidate in (level, DEFAULT_LEVEL, "sentence"):
             if candidate in self.descriptions:
                 return Concept(self.name, self.descriptions[candidate])
         return Concept(self.name, self.name)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import attrs
 
+from daydreaming_dagster.domain.catalog import DEFAULT_LEVEL
 from daydreaming_dagster.domain.language_model import SamplingParameters
 from daydreaming_dagster.types import Stage
 
@@ -46,6 +47,6 @@ class CohortSpec:
     """
 
     axes: Axes
-    description_level: str = "paragraph"
+    description_level: str = DEFAULT_LEVEL
     replicates: Mapping[Stage, int] = attrs.field(factory=dict)
     sampling: Mapping[Stage, SamplingParameters] = attrs.field(factory=dict)

@@ -5,6 +5,7 @@ from typing import Protocol, Self
 
 import attrs
 
+from daydreaming_dagster.errors import DaydreamingError
 from daydreaming_dagster.types import JsonObject, JsonValue
 
 
@@ -65,10 +66,10 @@ class Completion:
 
 
 @attrs.define(eq=False)
-class LanguageModelError(Exception):
+class LanguageModelError(DaydreamingError):
     """A model gave no answer. The message says which model, why, and what to do.
 
-    `status` is the endpoint's HTTP status, None where there was no HTTP answer.
+    `status` is the HTTP status with which the endpoint refused, None where it did not.
     `retryable` says that the same request may succeed later, and `retry_after_seconds`
     is how long the endpoint asked to wait, where it did.
     """

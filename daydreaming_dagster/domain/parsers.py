@@ -68,9 +68,9 @@ def parse_score_line(response: str) -> ParsedResponse:
     raise _refusal("no line gives a score, such as 'SCORE: 7'", response)
 
 
-_EMPHASIS: Final = re.compile(r"[*_#`>]+")
+_EMPHASIS: Final = re.compile(r"[_#`>]|\*(?=\S)|(?<=\S)\*")  # a star and a space begin an item
 _LABEL: Final = re.compile(
-    r"(?P<item>(?:[-+•]|\d+[.)])\s+)?(?P<total>(?:final|total|overall)\s+)?score\s*(?:[:=]|$)",
+    r"(?P<item>(?:[-+*•]|\d+[.)])\s+)?(?P<total>(?:final|total|overall)\s+)?score\s*(?:[:=]|$)",
     re.IGNORECASE,
 )
 _NUMBER: Final = r"\d{1,6}(?:\.\d{1,6})?"

@@ -1,0 +1,269 @@
+"""The command line: plan a cohort, run it, look at what came of it."""
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.table import Table
+
+from adapters.experiment_files import (
+    list_cohorts,
+    read_catalog,
+    read_cohort_spec,
+    read_membership,
+    write_membership,
+)
+from adapters.filesystem_gens_store import FilesystemGensStore
+from daydreaming_dagster.data_layer.errors import MissingArtifactError
+from daydreaming_dagster.data_layer.ids import check_stage
+from daydreaming_dagster.data_layer.paths import ARTIFACT_FILENAMES, Paths
+from daydreaming_dagster.domain.errors import CatalogError
+from daydreaming_dagster.domain.planning import plan_cohort, record_plan
+from daydreaming_dagster.domain.results import EssayRank, rank_essays, stage_status
+from daydreaming_dagster.domain.stage_run import Generated
+from daydreaming_dagster.errors import DaydreamingError
+from daydreaming_dagster.types import STAGES, JsonObject, Stage
+
+EXIT_INCOMPLETE: Final = 1
+"""Some generations are not done; running again takes up just those."""
+EXIT_WRONG: Final = 2
+"""The input is wrong; nothing was asked."""
+
+DEMO_COHORT: Final = "demo"
+
+app = typer.Typer(
+    help="Experiments in which language models daydream: plan a cohort, run it, rank its essays.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+out = Console()
+err = Console(stderr=True)
+
+DataRoot = Annotated[
+    Path,
+    typer.Option("--data-root", "-d", envvar="DAYDREAM_DATA_ROOT", help="Folder of the data."),
+]
+CohortId = Annotated[str, typer.Argument(metavar="COHORT", help="Folder below cohorts/.")]
+Concurrency = Annotated[
+    int, typer.Option("--concurrency", "-j", min=1, help="Model calls under way at once.")
+]
+
+
+def main() -> None:
+    """Run the command line. Exits with 0, `EXIT_INCOMPLETE` or `EXIT_WRONG`."""
+    try:
+        app()
+    except DaydreamingError as error:
+        _complain(f"error: {error}")
+        sys.exit(EXIT_WRONG)
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Argument(help="Where to put the example data root.")] = Path(
+        "demo_data"
+    ),
+) -> None:
+    """Try it all: copy the examples, plan their cohort and run it with a small local model.
+
+    The model runs on this machine's CPU, without a key. It shows how an experiment goes, not
+    what a good model would write: its essays are simple, its scores mean little.
+    """
+    _copy_examples(folder)
+    plan(DEMO_COHORT, folder)
+    run(DEMO_COHORT, folder, concurrency=2)
+
+
+@app.command()
+def plan(cohort_id: CohortId, data_root: DataRoot = Path("data")) -> None:
+    """Work out the generations of a cohort and write down how each is to be made.
+
+    Asks no model. Planning again changes nothing that is there.
+    """
+    paths = Paths(data_root)
+    store = FilesystemGensStore(data_root)
+    cohort = plan_cohort(store, cohort_id, read_cohort_spec(paths, cohort_id), read_catalog(paths))
+    record = record_plan(store, cohort)
+    write_membership(paths, cohort)
+    out.print(
+        f"cohort {cohort_id}: "
+        + ", ".join(f"{len(cohort.gen_ids(stage))} {stage}s" for stage in STAGES)
+        + f" ({record.created} new, {record.found} there already)",
+        highlight=False,
+    )
+
+
+@app.command()
+def run(
+    cohort_id: CohortId, data_root: DataRoot = Path("data"), concurrency: Concurrency = 8
+) -> None:
+    """Generate what a planned cohort still lacks, with Dagster, and rank its essays.
+
+    Every answer is stored as soon as it arrives, and none is asked for again: after an
+    interruption, or when some generations failed, run it again.
+    """
+    # Dagster takes a second to import, which the other commands need not wait for.
+    from daydreaming_dagster.defs.launch import open_instance, register_partitions, run_stage
+    from daydreaming_dagster.defs.resources import production_resources
+
+    members = read_membership(Paths(data_root), cohort_id)
+    store = FilesystemGensStore(data_root)
+    home = Path(os.environ.get("DAGSTER_HOME") or data_root / "dagster_home")
+    failed: list[Generated] = []
+    with open_instance(home) as instance, _progress() as progress:
+        register_partitions(instance, members)
+        for stage in STAGES:
+            planned, todo = len(members[stage]), stage_status(store, stage, members[stage]).todo
+            task = progress.add_task(
+                f"{stage}s", total=planned, completed=planned - len(todo), note=""
+            )
+
+            def listen(generated: Generated, task: TaskID = task) -> None:
+                if generated.error is None:
+                    progress.advance(task)
+                else:
+                    failed.append(generated)
+                    progress.update(task, note=f"{len(failed)} failed")
+
+            resources = {**production_resources(data_root), "listener": listen}
+            run_stage(instance, resources, stage, todo, concurrency=concurrency)
+    for generated in failed:
+        _complain(f"{generated.stage}/{generated.gen_id}: {generated.error}")
+    _print_ranking(rank_essays(store, members))
+    left = sum(len(stage_status(store, stage, members[stage]).todo) for stage in STAGES)
+    if left:
+        _complain(f"{left} generations are not done; the same command takes them up again")
+        raise typer.Exit(EXIT_INCOMPLETE)
+
+
+@app.command()
+def status(
+    cohort_id: Annotated[str | None, typer.Argument(metavar="[COHORT]")] = None,
+    data_root: DataRoot = Path("data"),
+) -> None:
+    """Show how far a cohort is; without one, list the cohorts."""
+    paths = Paths(data_root)
+    if cohort_id is None:
+        for known in list_cohorts(paths):
+            out.print(known, highlight=False)
+        return
+    members = read_membership(paths, cohort_id)
+    store = FilesystemGensStore(data_root)
+    table = Table("stage", title=f"cohort {cohort_id}")
+    for heading in ("planned", "done", "not parsed", "missing"):
+        table.add_column(heading, justify="right")
+    for stage in STAGES:
+        state = stage_status(store, stage, members[stage])
+        counts = (state.planned, state.done, len(state.unparsed), len(state.missing))
+        table.add_row(stage, *map(str, counts))
+    out.print(table)
+    _print_ranking(rank_essays(store, members))
+
+
+@app.command()
+def show(
+    stage: Annotated[str, typer.Argument(help="draft, essay or evaluation.")],
+    gen_id: Annotated[str, typer.Argument()],
+    data_root: DataRoot = Path("data"),
+) -> None:
+    """Print everything that is stored of a generation."""
+    store = FilesystemGensStore(data_root)
+    known = check_stage(stage)
+    if not store.exists(known, gen_id):
+        problem = f"there is no generation {stage}/{gen_id}"
+        raise CatalogError(str(store.paths.gens_root), (problem,))
+    for artifact, name in ARTIFACT_FILENAMES.items():
+        read: Callable[[Stage, str], str | JsonObject] = getattr(store, f"read_{artifact}")
+        out.rule(f"{stage}/{gen_id}/{name}", align="left")
+        try:
+            content = read(known, gen_id)
+        except MissingArtifactError:
+            out.print("(not there)", style="dim")
+            continue
+        except DaydreamingError as error:
+            content = f"error: {error}"
+        text = content if isinstance(content, str) else _pretty(content)
+        out.print(_visible(text), markup=False, highlight=False, soft_wrap=True)
+
+
+def _copy_examples(folder: Path) -> None:
+    """Make `folder` a data root with the examples, all of them or none, unless it is one."""
+    if (folder / "1_raw").is_dir():
+        return
+    if folder.exists() and any(folder.iterdir()):
+        problem = "the folder holds something else; name one that is new or empty"
+        raise CatalogError(str(folder), (problem,))
+    packaged = Path(__file__).parent / "examples"
+    source = packaged if packaged.is_dir() else Path(__file__).parents[1] / "examples/data_root"
+    partial = folder.absolute().with_name(f".{folder.absolute().name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    shutil.copytree(source, partial)
+    partial.replace(folder.absolute())
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn("{task.description:>10}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[note]}", style="red"),
+        console=err,
+    )
+
+
+def _print_ranking(ranks: Sequence[EssayRank]) -> None:
+    table = Table("rank", title="essays by mean score")
+    table.add_column("essay", no_wrap=True)
+    for heading in ("combination", "template", "model"):
+        table.add_column(heading)
+    table.add_column("mean", justify="right")
+    table.add_column("scores", justify="right")
+    table.add_column("not scored", justify="right")
+    for place, rank in enumerate(ranks, start=1):
+        table.add_row(
+            str(place) if rank.scores else "-",
+            rank.gen_id,
+            rank.combo_id,
+            rank.template_id,
+            rank.llm_model_id,
+            "-" if rank.mean is None else f"{rank.mean:.2f}",
+            ", ".join(str(score) for score in rank.scores),
+            str(rank.unscored) if rank.unscored else "",
+        )
+    out.print(table)
+
+
+def _complain(message: str) -> None:
+    err.print(message, style="red", markup=False, highlight=False, soft_wrap=True)
+
+
+def _pretty(document: JsonObject) -> str:
+    return json.dumps(document, ensure_ascii=False, indent=2)
+
+
+def _visible(text: str) -> str:
+    """Return a model's text without what could steer the terminal; the file has it all."""
+    return "".join(
+        character if character.isprintable() or character in "\n\t" else "\N{REPLACEMENT CHARACTER}"
+        for character in text
+    )
+
+
+if __name__ == "__main__":
+    main()

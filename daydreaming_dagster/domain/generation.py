@@ -1,0 +1,193 @@
+"""The use cases of a stage's second and third step: the raw answer and the parsed text."""
+
+import hashlib
+
+import attrs
+
+from daydreaming_dagster.data_layer.errors import InvalidMetadataError, MissingArtifactError
+from daydreaming_dagster.data_layer.generation_metadata import (
+    Mode,
+    resolve_generation_metadata,
+    text_field,
+)
+from daydreaming_dagster.data_layer.gens_store import GensStore
+from daydreaming_dagster.domain.catalog import Catalog
+from daydreaming_dagster.domain.language_model import (
+    Completion,
+    LanguageModel,
+    ModelRequest,
+    SamplingParameters,
+)
+from daydreaming_dagster.domain.parsers import ParsedResponse, find_parser, parser_name
+from daydreaming_dagster.domain.structuring import structure
+from daydreaming_dagster.types import JsonObject, JsonValue, Stage
+
+
+@attrs.frozen
+class Recipe:
+    """How a generation's prompt becomes its raw and its parsed text."""
+
+    mode: Mode
+    parser: str
+    model: str = ""
+    provider: str = ""
+    parameters: SamplingParameters = attrs.field(factory=SamplingParameters)
+
+    def question(self, prompt: str) -> JsonObject:
+        """Return what an answer depends on; two equal questions need only one answer."""
+        return {
+            "mode": self.mode,
+            "model": self.model,
+            "provider": self.provider,
+            "parameters": self.parameters.as_document(),
+            "prompt_sha256": sha256(prompt),
+        }
+
+
+@attrs.frozen
+class RawAnswer:
+    """A raw text and its metadata. `reused` says that it was there and nothing was asked."""
+
+    text: str
+    metadata: JsonObject
+    reused: bool
+
+
+def resolve_recipe(store: GensStore, catalog: Catalog, stage: Stage, gen_id: str) -> Recipe:
+    """Return the recipe that the main metadata and the catalog give.
+
+    Raises:
+        InvalidMetadataError: The metadata is wrong (see `resolve_generation_metadata`), or
+            names a template or model that the catalog lacks.
+        CatalogError: The parameters in the metadata are malformed.
+        MissingArtifactError: There is no main metadata.
+    """
+    metadata = resolve_generation_metadata(store, stage, gen_id)
+    template = catalog.templates.get((stage, metadata.template_id))
+    if template is None:
+        reason = f"the {stage} template catalog lacks {metadata.template_id!r}"
+        raise InvalidMetadataError(stage, gen_id, reason)
+    parser = parser_name(stage, template.parser)
+    if metadata.mode == "copy":
+        return Recipe("copy", parser)
+    document = store.read_main_metadata(stage, gen_id)
+    model_id = text_field(document, "llm_model_id", stage, gen_id)
+    model = catalog.models.get(model_id)
+    if model is None:
+        raise InvalidMetadataError(stage, gen_id, f"the model catalog lacks {model_id!r}")
+    parameters = structure(
+        document.get("parameters", {}),
+        SamplingParameters,
+        f"parameters in the metadata of {stage}/{gen_id}",
+    )
+    return Recipe("llm", parser, model.model, model.provider, parameters)
+
+
+def find_answer(
+    store: GensStore, stage: Stage, gen_id: str, question: JsonObject
+) -> RawAnswer | None:
+    """Return the stored answer to the same question, None where there is none.
+
+    A raw text counts only where its metadata vouches for it: after a crash between the two
+    writes it does not.
+    """
+    try:
+        metadata = store.read_raw_metadata(stage, gen_id)
+        text = store.read_raw(stage, gen_id)
+    except MissingArtifactError:
+        return None
+    asked = {key: metadata.get(key) for key in question}
+    if asked != question or metadata.get("raw_sha256") != sha256(text):
+        return None
+    return RawAnswer(text, metadata, reused=True)
+
+
+async def ask(model: LanguageModel, recipe: Recipe, prompt: str) -> Completion:
+    """Return the model's answer to the prompt; in mode copy, the prompt itself.
+
+    Raises:
+        LanguageModelError: The model gave no answer.
+    """
+    if recipe.mode == "copy":
+        return Completion(text=prompt, finish_reason="stop", model="", duration_seconds=0.0)
+    return await model.complete(
+        ModelRequest(prompt, recipe.model, recipe.provider, recipe.parameters)
+    )
+
+
+def store_answer(
+    store: GensStore, stage: Stage, gen_id: str, question: JsonObject, completion: Completion
+) -> RawAnswer:
+    """Store an answer, its metadata first, and return it.
+
+    An answer to another question that it replaces was paid for too and is kept in the
+    metadata, under `replaced`.
+    """
+    # Models do emit lone surrogates; as they have no UTF-8 form, U+FFFD stands for them.
+    text = completion.text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    metadata: JsonObject = {
+        **question,
+        "answered_by": completion.model,
+        "finish_reason": completion.finish_reason,
+        "truncated": completion.finish_reason == "length",
+        "usage": {
+            "prompt_tokens": completion.prompt_tokens,
+            "completion_tokens": completion.completion_tokens,
+        },
+        "duration_seconds": completion.duration_seconds,
+        "raw_sha256": sha256(text),
+    }
+    replaced = _replaced(store, stage, gen_id)
+    if replaced:
+        metadata["replaced"] = replaced
+    store.write_raw_metadata(stage, gen_id, metadata)
+    store.write_raw(stage, gen_id, text)
+    return RawAnswer(text, metadata, reused=False)
+
+
+def store_parsed(
+    store: GensStore, stage: Stage, gen_id: str, raw: str, parser: str
+) -> ParsedResponse:
+    """Parse a raw text, store the result, its metadata first, and return it.
+
+    Raises:
+        ResponseParseError: The text is not what the parser reads. Nothing was written.
+        CatalogError: There is no such parser.
+    """
+    parsed = find_parser(parser)(raw)
+    metadata: JsonObject = {
+        "parser": parser,
+        "raw_sha256": sha256(raw),
+        "parsed_sha256": sha256(parsed.text),
+    }
+    if parsed.score is not None:
+        metadata["score"] = parsed.score.value
+        metadata["score_maximum"] = parsed.score.maximum
+    store.write_parsed_metadata(stage, gen_id, metadata)
+    store.write_parsed(stage, gen_id, parsed.text)
+    return parsed
+
+
+def sha256(text: str) -> str:
+    """Return the SHA-256 of a text's UTF-8 form, in hexadecimal."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _replaced(store: GensStore, stage: Stage, gen_id: str) -> list[JsonValue]:
+    """Return the answers that a new one replaces, the latest last, each with its text."""
+    try:
+        text = store.read_raw(stage, gen_id)
+    except MissingArtifactError:
+        return []
+    digest = sha256(text)
+    try:
+        metadata = store.read_raw_metadata(stage, gen_id)
+    except MissingArtifactError:
+        metadata = {}
+    earlier = metadata.pop("replaced", [])
+    answers: list[JsonValue] = earlier if isinstance(earlier, list) else [earlier]
+    if any(isinstance(answer, dict) and answer.get("raw_sha256") == digest for answer in answers):
+        return answers  # a crash came between metadata and text: the text is kept already
+    vouched: JsonObject = metadata if metadata.get("raw_sha256") == digest else {}
+    latest: JsonObject = {**vouched, "raw_sha256": digest, "text": text}
+    return [*answers, latest]

@@ -52,8 +52,11 @@ def run_stage(
 ) -> bool:
     """Generate these partitions in as few runs as their ranges allow.
 
-    Return whether all runs succeeded. Their outcomes are in the instance and, one by one, in
-    the resource `listener`.
+    Return whether all generations succeeded. Their outcomes are in the instance and, one by
+    one, told to the resource `listener`.
+
+    Raises:
+        DagsterError: A run could not start or was interrupted.
     """
     job = build_definitions(resources).resolve_job_def(job_name(stage))
     config: dict[str, Any] = {
@@ -61,16 +64,17 @@ def run_stage(
         # The caller reports; Dagster's own log is in the instance.
         "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
     }
-    results = [
-        job.execute_in_process(
-            run_config=config,
-            instance=instance,
-            tags={_RANGE_START: start, _RANGE_END: end},
-            raise_on_error=False,
-        )
-        for start, end in _ranges(instance.get_dynamic_partitions(partitions_name(stage)), gen_ids)
-    ]
-    return all(result.success for result in results)
+    succeeded = True
+    for start, end in _ranges(instance.get_dynamic_partitions(partitions_name(stage)), gen_ids):
+        try:
+            job.execute_in_process(
+                run_config=config,
+                instance=instance,
+                tags={_RANGE_START: start, _RANGE_END: end},
+            )
+        except dg.Failure:  # some generations failed; the next range has its own
+            succeeded = False
+    return succeeded
 
 
 def partitions_name(stage: Stage) -> str:

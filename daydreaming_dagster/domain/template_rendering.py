@@ -23,6 +23,8 @@ def render_template(
 ) -> str:
     """Return the template's text with `values` filled in.
 
+    The template's own lines end with a line feed, as Jinja2 has it; values stay as they are.
+
     Raises:
         MissingTemplateError: The stage has no template of that id.
         TemplateError: It has a syntax error, uses a variable that `values` lacks, or does

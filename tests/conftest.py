@@ -1,0 +1,114 @@
+"""A small data root as a researcher would write it, and an endpoint to ask."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+FILES = {
+    "1_raw/concepts_metadata.csv": "concept_id,name\nant,Ant\nbee,Bee\ncod,Cod\n",
+    "1_raw/concepts/descriptions-sentence/ant.txt": "Ants build.\n",
+    "1_raw/concepts/descriptions-sentence/bee.txt": "Bees dance.\n",
+    "1_raw/concepts/descriptions-sentence/cod.txt": "Cod swim.\n",
+    "1_raw/draft_templates.csv": (
+        "template_id,template_name,description,parser,generator\nlinks,Links,,,llm\n"
+    ),
+    "1_raw/essay_templates.csv": (
+        "template_id,template_name,description,parser,generator\n"
+        "story,Story,,,llm\ncopied,Copied,,,copy\n"
+    ),
+    "1_raw/evaluation_templates.csv": (
+        "template_id,template_name,description,parser,generator\njudge,Judge,,in_last_line,llm\n"
+    ),
+    "1_raw/templates/draft/links.txt": (
+        "Link {% for c in concepts %}{{ c.name }} ({{ c.content }}) {% endfor %}"
+    ),
+    "1_raw/templates/essay/story.txt": "Tell a story of: {{ draft_block }}",
+    "1_raw/templates/evaluation/judge.txt": "Judge: {{ response }}",
+    "1_raw/llm_models.csv": "id,model,provider,display_name,specialization\nbig,big-1,acme,Big,\n",
+    "cohorts/c1/spec/config.yaml": """\
+axes:
+  concepts: [ant, bee, cod]
+  k: 2
+  draft_template: [links]
+  draft_llm: [big]
+  essay_template: [story, copied]
+  essay_llm: [big]
+  evaluation_template: [judge]
+  evaluation_llm: [big]
+description_level: sentence
+replicates: {evaluation: 2}
+""",
+}
+
+
+@pytest.fixture
+def data_root(tmp_path: Path) -> Path:
+    """Three drafts, six essays of which three are copies, twelve evaluations: cohort c1."""
+    root = tmp_path / "data"
+    for name, text in FILES.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8")
+    return root
+
+
+@attrs.define
+class ChatEndpoint:
+    """An OpenAI-compatible endpoint: `answer` makes the text, or the status and body."""
+
+    answer: Callable[[str], str | tuple[int, object]]
+    base_url: str = ""
+    bodies: list[dict[str, Any]] = attrs.field(factory=list)
+
+    def respond(self, body: dict[str, Any]) -> tuple[int, object]:
+        self.bodies.append(body)
+        answer = self.answer(body["messages"][0]["content"])
+        if not isinstance(answer, str):
+            return answer
+        message = {"role": "assistant", "content": answer}
+        return 200, {
+            "id": "chatcmpl-1",
+            "object": "chat.completion",
+            "created": 1,
+            "model": f"{body['model']}-0613",
+            "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+            "usage": {"prompt_tokens": 7, "completion_tokens": 5, "total_tokens": 12},
+        }
+
+
+@pytest.fixture
+def chat_endpoint() -> Iterator[ChatEndpoint]:
+    """A real HTTP server on 127.0.0.1 that judges what begins with `Judge` and echoes the rest."""
+    endpoint = ChatEndpoint(
+        lambda prompt: "Fair.\nSCORE: 6" if prompt.startswith("Judge") else f"Re: {prompt}"
+    )
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            status, answer = endpoint.respond(body)
+            data = json.dumps(answer).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, *_arguments: object) -> None:
+            """Stay quiet."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        endpoint.base_url = f"http://127.0.0.1:{server.server_port}/v1"
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield endpoint
+        server.shutdown()
+        thread.join()

@@ -1,0 +1,200 @@
+"""The stages on a real Dagster instance with the store on disk."""
+
+import dagster as dg
+import pytest
+
+from adapters import FilesystemGensStore
+from adapters.experiment_files import (
+    read_catalog,
+    read_cohort_spec,
+    read_membership,
+    write_membership,
+)
+from adapters.scripted_language_model import ScriptedLanguageModel
+from daydreaming_dagster.data_layer.paths import Paths
+from daydreaming_dagster.defs.launch import open_instance, register_partitions, run_stage
+from daydreaming_dagster.defs.partitions import PARTITIONS
+from daydreaming_dagster.defs.resources import production_resources
+from daydreaming_dagster.domain.language_model import LanguageModelError
+from daydreaming_dagster.domain.planning import plan_cohort, record_plan
+from daydreaming_dagster.domain.results import rank_essays, stage_status
+from daydreaming_dagster.types import STAGES
+
+
+def answer(request):
+    return "Fair.\nSCORE: 6" if request.prompt.startswith("Judge") else f"Re: {request.prompt}"
+
+
+@pytest.fixture
+def store(data_root):
+    return FilesystemGensStore(data_root)
+
+
+@pytest.fixture
+def members(data_root, store):
+    paths = Paths(data_root)
+    plan = plan_cohort(store, "c1", read_cohort_spec(paths, "c1"), read_catalog(paths))
+    record_plan(store, plan)
+    write_membership(paths, plan)
+    return read_membership(paths, "c1")
+
+
+@pytest.fixture
+def instance(tmp_path, members):
+    with open_instance(tmp_path / "dagster_home") as instance:
+        register_partitions(instance, members)
+        yield instance
+
+
+@pytest.fixture
+def model():
+    return ScriptedLanguageModel(answer)
+
+
+@pytest.fixture
+def resources(data_root, model):
+    return {**production_resources(data_root), "language_model": model}
+
+
+def materialized(instance, asset):
+    return set(instance.get_materialized_partitions(dg.AssetKey(asset)))
+
+
+def latest_metadata(instance, asset, gen_id):
+    records = instance.fetch_materializations(
+        dg.AssetRecordsFilter(dg.AssetKey(asset), asset_partitions=[gen_id]), limit=1
+    ).records
+    return {key: value.value for key, value in records[0].asset_materialization.metadata.items()}
+
+
+def test_a_whole_cohort_is_generated_and_ranked(instance, resources, members, store, model):
+    for stage in STAGES:
+        assert run_stage(instance, resources, stage, members[stage])
+
+    assert [len(members[stage]) for stage in STAGES] == [3, 6, 12]
+    for stage in STAGES:
+        assert stage_status(store, stage, members[stage]).done == len(members[stage])
+        for step in ("prompt", "raw", "parsed"):
+            assert materialized(instance, f"{stage}_{step}") == set(members[stage])
+    assert len(model.requests) == 3 + 3 + 12
+    ranks = rank_essays(store, members)
+    assert [rank.mean for rank in ranks] == [pytest.approx(6 / 9)] * 6
+
+
+def test_a_whole_stage_is_one_run(instance, resources, members):
+    run_stage(instance, resources, "draft", members["draft"])
+
+    assert instance.get_runs_count() == 1
+
+
+def test_running_again_asks_nothing(instance, resources, members, model):
+    run_stage(instance, resources, "draft", members["draft"])
+    asked = len(model.requests)
+
+    assert run_stage(instance, resources, "draft", members["draft"])
+
+    assert len(model.requests) == asked
+    assert latest_metadata(instance, "draft_raw", members["draft"][0])["reused"] is True
+
+
+def test_a_materialization_shows_what_a_person_wants_to_see(instance, resources, members, store):
+    for stage in STAGES:
+        run_stage(instance, resources, stage, members[stage])
+    gen_id = members["evaluation"][0]
+
+    raw = latest_metadata(instance, "evaluation_raw", gen_id)
+    parsed = latest_metadata(instance, "evaluation_parsed", gen_id)
+    prompt = latest_metadata(instance, "evaluation_prompt", gen_id)
+
+    assert raw["answer"] == "Fair.\nSCORE: 6"
+    assert raw["model"] == "big-1"
+    assert raw["finish_reason"] == "stop"
+    assert parsed["score"] == 6
+    assert prompt["prompt"].startswith("Judge: ")
+    assert prompt["folder"] == str(store.generation_dir("evaluation", gen_id))
+
+
+def test_one_that_fails_does_so_alone(instance, data_root, members, store):
+    def answer_some(request):
+        if "Ant" in request.prompt and "Bee" in request.prompt:
+            return LanguageModelError("big-1 is tired")
+        return answer(request)
+
+    resources = {
+        **production_resources(data_root),
+        "language_model": ScriptedLanguageModel(answer_some),
+    }
+
+    assert not run_stage(instance, resources, "draft", members["draft"])
+
+    failed = set(members["draft"]) - materialized(instance, "draft_parsed")
+    assert len(failed) == 1
+    assert materialized(instance, "draft_prompt") == set(members["draft"])
+    assert stage_status(store, "draft", members["draft"]).missing == tuple(failed)
+    statuses = instance.get_status_by_partition(
+        dg.AssetKey("draft_raw"), members["draft"], PARTITIONS["draft"]
+    )
+    assert {gen_id for gen_id, status in statuses.items() if status.value == "FAILED"} == failed
+
+
+def test_the_run_says_which_ones_failed_and_why(instance, data_root, members):
+    model = ScriptedLanguageModel(lambda _request: LanguageModelError("big-1 is tired"))
+    resources = {**production_resources(data_root), "language_model": model}
+
+    run_stage(instance, resources, "draft", members["draft"])
+
+    run = instance.get_runs()[0]
+    failures = [
+        entry.dagster_event.step_failure_data.user_failure_data
+        for entry in instance.all_logs(run.run_id)
+        if entry.is_dagster_event and entry.dagster_event.is_step_failure
+    ]
+    assert "3 of 3 draft generations failed" in failures[0].description
+    assert "big-1 is tired" in failures[0].description
+    rows = failures[0].metadata["failures"].records
+    assert {row.data["gen_id"] for row in rows} == set(members["draft"])
+
+
+def test_scattered_generations_are_run_without_the_others(instance, resources, members, store):
+    first, _, last = members["draft"]
+
+    run_stage(instance, resources, "draft", [first, last])
+
+    assert materialized(instance, "draft_parsed") == {first, last}
+    assert stage_status(store, "draft", members["draft"]).done == 2
+
+
+def test_registering_again_changes_nothing(instance, members):
+    register_partitions(instance, members)
+
+    assert instance.get_dynamic_partitions("draft_generations") == members["draft"]
+
+
+def test_a_broken_catalog_fails_the_run_with_all_its_problems(
+    instance, resources, members, data_root
+):
+    (data_root / "1_raw/llm_models.csv").unlink()
+    (data_root / "1_raw/draft_templates.csv").write_text("template_id\n")
+
+    with pytest.raises(dg.DagsterResourceFunctionError) as caught:
+        run_stage(instance, resources, "draft", members["draft"])
+
+    assert "2 problem(s)" in str(caught.value.__cause__)
+
+
+def test_ending_the_run_ends_the_calls(instance, data_root, members):
+    model = ScriptedLanguageModel(answer, latency_seconds=0.5)
+
+    def interrupt(_generated):
+        raise KeyboardInterrupt
+
+    resources = {
+        **production_resources(data_root),
+        "language_model": model,
+        "listener": interrupt,
+    }
+
+    with pytest.raises(KeyboardInterrupt):
+        run_stage(instance, resources, "draft", members["draft"], concurrency=1)
+
+    assert len(model.requests) < 3

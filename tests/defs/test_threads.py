@@ -1,0 +1,63 @@
+"""Async iteration from code that is not async."""
+
+import asyncio
+import threading
+
+import pytest
+
+from daydreaming_dagster.defs.threads import iterate_in_thread
+
+
+def test_items_come_in_order():
+    async def numbers():
+        for number in range(3):
+            await asyncio.sleep(0)
+            yield number
+
+    assert list(iterate_in_thread(numbers)) == [0, 1, 2]
+
+
+def test_the_loop_goes_on_while_the_consumer_is_busy():
+    far = threading.Event()
+
+    async def numbers():
+        yield 1
+        far.set()
+        yield 2
+
+    items = iterate_in_thread(numbers)
+    next(items)
+
+    assert far.wait(10)
+    assert list(items) == [2]
+
+
+def test_an_exception_comes_after_the_items_before_it():
+    async def numbers():
+        yield 1
+        raise ValueError("two")
+
+    items = iterate_in_thread(numbers)
+
+    assert next(items) == 1
+    with pytest.raises(ValueError, match="two"):
+        next(items)
+
+
+def test_leaving_early_cancels_and_cleans_up():
+    cleaned = []
+
+    async def numbers():
+        try:
+            yield 1
+            await asyncio.sleep(60)
+            yield 2
+        finally:
+            await asyncio.sleep(0)
+            cleaned.append(True)
+
+    items = iterate_in_thread(numbers)
+    next(items)
+    items.close()
+
+    assert cleaned == [True]

@@ -1,0 +1,238 @@
+"""The second and third step of a stage: what is asked, kept and reused."""
+
+
+import pytest
+
+from adapters import InMemoryGensStore
+from daydreaming_dagster.data_layer.errors import InvalidMetadataError, MissingArtifactError
+from daydreaming_dagster.domain.catalog import Catalog, ModelEntry, TemplateEntry
+from daydreaming_dagster.domain.errors import CatalogError, ResponseParseError
+from daydreaming_dagster.domain.generation import (
+    Recipe,
+    find_answer,
+    resolve_recipe,
+    sha256,
+    store_answer,
+    store_parsed,
+)
+from daydreaming_dagster.domain.language_model import (
+    Completion,
+    SamplingParameters,
+)
+
+RECIPE = Recipe("llm", "identity", "big-1", "acme", SamplingParameters(temperature=0.5, seed=3))
+CATALOG = Catalog(
+    concepts={},
+    templates={
+        ("draft", "links"): TemplateEntry("links"),
+        ("essay", "story"): TemplateEntry("story", parser="identity"),
+        ("evaluation", "judge"): TemplateEntry("judge"),
+    },
+    models={"big": ModelEntry("big", "big-1", "acme")},
+)
+
+
+@pytest.fixture
+def store():
+    return InMemoryGensStore()
+
+
+def completion(text, finish_reason="stop"):
+    return Completion(text, finish_reason, "big-1-0613", 1.5, 10, 20)
+
+
+def test_the_recipe_is_what_metadata_and_catalog_say(store):
+    store.write_main_metadata(
+        "draft",
+        "d1",
+        {
+            "template_id": "links",
+            "llm_model_id": "big",
+            "parameters": {"temperature": 0.5, "seed": 3},
+        },
+    )
+
+    assert resolve_recipe(store, CATALOG, "draft", "d1") == RECIPE
+
+
+def test_an_evaluations_parser_reads_the_score_where_the_template_names_none(store):
+    store.write_main_metadata(
+        "evaluation", "v1", {"template_id": "judge", "llm_model_id": "big", "parent_gen_id": "e"}
+    )
+
+    assert resolve_recipe(store, CATALOG, "evaluation", "v1").parser == "in_last_line"
+
+
+def test_copying_needs_no_model(store):
+    store.write_main_metadata(
+        "essay", "e1", {"template_id": "story", "mode": "copy", "parent_gen_id": "d1"}
+    )
+
+    assert resolve_recipe(store, CATALOG, "essay", "e1") == Recipe("copy", "identity")
+
+
+@pytest.mark.parametrize(
+    ("document", "error", "message"),
+    [
+        ({"template_id": "other"}, InvalidMetadataError, r"lacks 'other' for draft/d1"),
+        (
+            {"template_id": "links", "llm_model_id": "huge"},
+            InvalidMetadataError,
+            r"lacks 'huge' for draft/d1",
+        ),
+        (
+            {"template_id": "links", "llm_model_id": "big", "parameters": {"temprature": 1}},
+            CatalogError,
+            r"draft/d1.*\n.*temprature",
+        ),
+    ],
+)
+def test_what_the_catalog_lacks_is_named(store, document, error, message):
+    store.write_main_metadata("draft", "d1", document)
+
+    with pytest.raises(error, match=message):
+        resolve_recipe(store, CATALOG, "draft", "d1")
+
+
+def test_an_answer_is_stored_with_everything_that_it_cost(store):
+    question = RECIPE.question("why?")
+
+    answer = store_answer(store, "draft", "d1", question, completion("because"))
+
+    assert store.read_raw("draft", "d1") == answer.text == "because"
+    assert store.read_raw_metadata("draft", "d1") == {
+        "mode": "llm",
+        "model": "big-1",
+        "provider": "acme",
+        "parameters": {"temperature": 0.5, "seed": 3},
+        "prompt_sha256": sha256("why?"),
+        "answered_by": "big-1-0613",
+        "finish_reason": "stop",
+        "truncated": False,
+        "usage": {"prompt_tokens": 10, "completion_tokens": 20},
+        "duration_seconds": 1.5,
+        "raw_sha256": sha256("because"),
+    }
+
+
+def test_a_cut_off_answer_is_marked(store):
+    store_answer(store, "draft", "d1", RECIPE.question("why?"), completion("beca", "length"))
+
+    assert store.read_raw_metadata("draft", "d1")["truncated"] is True
+
+
+def test_lone_surrogates_of_a_model_become_replacement_characters(store):
+    text = "a\ud800b\udc00 \N{GRINNING FACE}"
+
+    answer = store_answer(store, "draft", "d1", RECIPE.question("?"), completion(text))
+
+    assert answer.text == "a\N{REPLACEMENT CHARACTER}b\N{REPLACEMENT CHARACTER} \N{GRINNING FACE}"
+    assert find_answer(store, "draft", "d1", RECIPE.question("?")) is not None
+
+
+def test_the_same_question_finds_its_answer(store):
+    store_answer(store, "draft", "d1", RECIPE.question("why?"), completion("because"))
+
+    found = find_answer(store, "draft", "d1", RECIPE.question("why?"))
+
+    assert found is not None
+    assert (found.text, found.reused) == ("because", True)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        RECIPE.question("why not?"),
+        Recipe("llm", "identity", "big-2", "acme", RECIPE.parameters).question("why?"),
+        Recipe("llm", "identity", "big-1", "other", RECIPE.parameters).question("why?"),
+        Recipe("llm", "identity", "big-1", "acme").question("why?"),
+        Recipe("copy", "identity").question("why?"),
+    ],
+)
+def test_another_question_finds_none(store, other):
+    store_answer(store, "draft", "d1", RECIPE.question("why?"), completion("because"))
+
+    assert find_answer(store, "draft", "d1", other) is None
+
+
+def test_another_parser_finds_the_answer_too(store):
+    store_answer(store, "draft", "d1", RECIPE.question("why?"), completion("because"))
+    recipe = Recipe("llm", "in_last_line", "big-1", "acme", RECIPE.parameters)
+
+    assert find_answer(store, "draft", "d1", recipe.question("why?")) is not None
+
+
+def test_a_text_that_its_metadata_does_not_vouch_for_is_no_answer(store):
+    store_answer(store, "draft", "d1", RECIPE.question("why?"), completion("because"))
+    store.write_raw("draft", "d1", "beca")
+
+    assert find_answer(store, "draft", "d1", RECIPE.question("why?")) is None
+
+
+def test_metadata_without_its_text_is_no_answer(store):
+    full = InMemoryGensStore()
+    store_answer(full, "draft", "d1", RECIPE.question("why?"), completion("because"))
+    store.write_raw_metadata("draft", "d1", full.read_raw_metadata("draft", "d1"))
+
+    assert find_answer(store, "draft", "d1", RECIPE.question("why?")) is None
+
+
+def test_replaced_answers_are_kept_with_what_they_cost(store):
+    for prompt, text in (("one", "1"), ("two", "2"), ("three", "3")):
+        store_answer(store, "draft", "d1", RECIPE.question(prompt), completion(text))
+
+    assert store.read_raw("draft", "d1") == "3"
+    replaced = store.read_raw_metadata("draft", "d1")["replaced"]
+    assert [answer["text"] for answer in replaced] == ["1", "2"]
+    assert replaced[0]["prompt_sha256"] == sha256("one")
+    assert replaced[1]["usage"] == {"prompt_tokens": 10, "completion_tokens": 20}
+    assert all("replaced" not in answer for answer in replaced)
+
+
+def test_an_answer_that_a_crash_left_half_replaced_is_kept_once(store):
+    store_answer(store, "draft", "d1", RECIPE.question("one"), completion("1"))
+    store_answer(store, "draft", "d1", RECIPE.question("two"), completion("2"))
+    store.write_raw("draft", "d1", "1")  # the second text never came
+
+    store_answer(store, "draft", "d1", RECIPE.question("two"), completion("2b"))
+
+    replaced = store.read_raw_metadata("draft", "d1")["replaced"]
+    assert [answer["text"] for answer in replaced] == ["1"]
+
+
+def test_a_text_that_nothing_vouches_for_is_kept_as_well(store):
+    store.write_raw("draft", "d1", "from elsewhere")
+
+    store_answer(store, "draft", "d1", RECIPE.question("one"), completion("1"))
+
+    assert store.read_raw_metadata("draft", "d1")["replaced"] == [
+        {"raw_sha256": sha256("from elsewhere"), "text": "from elsewhere"}
+    ]
+
+
+def test_a_score_is_stored_with_its_text(store):
+    parsed = store_parsed(store, "evaluation", "v1", "Good.\nSCORE: 7/10", "in_last_line")
+
+    assert store.read_parsed("evaluation", "v1") == parsed.text == "7/10"
+    assert store.read_parsed_metadata("evaluation", "v1") == {
+        "parser": "in_last_line",
+        "raw_sha256": sha256("Good.\nSCORE: 7/10"),
+        "parsed_sha256": sha256("7/10"),
+        "score": 7.0,
+        "score_maximum": 10.0,
+    }
+
+
+def test_what_does_not_parse_is_quoted_and_writes_nothing(store):
+    with pytest.raises(ResponseParseError, match=r"the answer ends: 'I like it\.'"):
+        store_parsed(store, "evaluation", "v1", "I like it.", "in_last_line")
+
+    with pytest.raises(MissingArtifactError):
+        store.read_parsed_metadata("evaluation", "v1")
+    with pytest.raises(MissingArtifactError):
+        store.read_parsed("evaluation", "v1")
+
+
+def test_an_unknown_parser_is_named(store):
+    with pytest.raises(CatalogError, match="unknown parser 'tea_leaves'"):
+        store_parsed(store, "draft", "d1", "x", "tea_leaves")

@@ -1,0 +1,193 @@
+"""The command as a researcher types it, against a real HTTP endpoint."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from adapters import FilesystemGensStore
+from adapters.experiment_files import read_membership
+
+
+@pytest.fixture
+def daydream(data_root, chat_endpoint):
+    def call(*arguments, **environment):
+        clean = {key: value for key, value in os.environ.items() if key != "DAGSTER_HOME"}
+        return subprocess.run(
+            [sys.executable, "-m", "daydreaming_dagster.cli", *arguments],
+            env={
+                **clean,
+                "DAYDREAM_DATA_ROOT": str(data_root),
+                "OPENAI_BASE_URL": chat_endpoint.base_url,
+                "OPENAI_API_KEY": "sk-secret",
+                "COLUMNS": "160",
+                **environment,
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return call
+
+
+def test_a_cohort_is_planned_run_and_looked_at(daydream, data_root, chat_endpoint):
+    planned = daydream("plan", "c1")
+    assert planned.returncode == 0, planned.stderr
+    assert "3 drafts, 6 essays, 12 evaluations (21 new, 0 there already)" in planned.stdout
+
+    ran = daydream("run", "c1")
+    assert ran.returncode == 0, ran.stderr
+    assert len(chat_endpoint.bodies) == 3 + 3 + 12
+    assert ran.stdout.count("0.67") == 6  # each essay's mean: 6 of 9
+    assert "sk-secret" not in ran.stdout + ran.stderr
+
+    status = daydream("status", "c1")
+    assert status.returncode == 0
+    assert "evaluation" in status.stdout
+
+    store = FilesystemGensStore(data_root)
+    gen_id = read_membership(store.paths, "c1")["evaluation"][0]
+    assert sorted(path.name for path in store.generation_dir("evaluation", gen_id).iterdir()) == [
+        "metadata.json",
+        "parsed.txt",
+        "parsed_metadata.json",
+        "prompt.txt",
+        "raw.txt",
+        "raw_metadata.json",
+    ]
+    shown = daydream("show", "evaluation", gen_id)
+    assert shown.returncode == 0
+    assert "Fair.\nSCORE: 6" in shown.stdout
+    assert '"answered_by": "big-1-0613"' in shown.stdout
+
+
+def test_planning_again_changes_nothing(daydream, data_root):
+    def files():
+        return {
+            path: (path.read_bytes(), path.stat().st_mtime_ns)
+            for path in data_root.rglob("*")
+            if path.is_file()
+        }
+
+    daydream("plan", "c1")
+    before = files()
+
+    again = daydream("plan", "c1")
+
+    assert "(0 new, 21 there already)" in again.stdout
+    assert files() == before
+
+
+def test_running_again_asks_nothing(daydream, chat_endpoint):
+    daydream("plan", "c1")
+    daydream("run", "c1")
+    chat_endpoint.bodies.clear()
+
+    again = daydream("run", "c1")
+
+    assert again.returncode == 0
+    assert chat_endpoint.bodies == []
+    assert again.stdout.count("0.67") == 6
+
+
+def test_what_fails_is_said_and_taken_up_by_the_next_run(daydream, chat_endpoint):
+    good, bad = chat_endpoint.answer, (400, {"error": {"message": "no ants here"}})
+    chat_endpoint.answer = lambda prompt: bad if "Ants" in prompt else good(prompt)
+    daydream("plan", "c1")
+
+    failed = daydream("run", "c1")
+
+    assert failed.returncode == 1
+    assert failed.stderr.count("no ants here") == 2
+    assert "14 generations are not done" in failed.stderr
+
+    chat_endpoint.answer = good
+    chat_endpoint.bodies.clear()
+    resumed = daydream("run", "c1")
+
+    assert resumed.returncode == 0, resumed.stderr
+    assert len(chat_endpoint.bodies) == 2 + 2 + 8
+
+
+def test_a_judge_who_gives_no_score_is_shown_as_such(daydream, chat_endpoint):
+    chat_endpoint.answer = lambda prompt: "I like it." if prompt.startswith("Judge") else "x"
+    daydream("plan", "c1")
+
+    ran = daydream("run", "c1")
+
+    assert ran.returncode == 1
+    assert ran.stderr.count("the answer ends: 'I like it.'") == 12
+    status = daydream("status", "c1")
+    row = next(line for line in status.stdout.splitlines() if "evaluation" in line)
+    assert [cell.strip() for cell in row.strip("│").split("│")] == [
+        "evaluation",
+        "12",
+        "0",
+        "12",
+        "0",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("plan", "other"), "cohort 'other' has no such file"),
+        (("plan", "../c1"), "invalid cohort_id '../c1'"),
+        (("run", "c1"), "cohort 'c1' is not planned yet; run: daydream plan c1"),
+        (("show", "draft", "d1"), "there is no generation draft/d1"),
+        (("show", "poem", "d1"), "invalid stage 'poem'"),
+    ],
+)
+def test_wrong_input_is_one_clear_line_and_exit_code_2(daydream, arguments, message):
+    result = daydream(*arguments)
+
+    assert result.returncode == 2
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_all_that_is_wrong_with_a_cohort_is_said_before_anything_is_asked(
+    daydream, data_root, chat_endpoint
+):
+    spec = data_root / "cohorts/c1/spec/config.yaml"
+    spec.write_text(
+        spec.read_text()
+        .replace("ant, bee", "ant, elk")
+        .replace("[links]", "[lynx]")
+        .replace("essay_llm: [big]", "essay_llm: [small]")
+    )
+    (data_root / "1_raw/templates/evaluation/judge.txt").write_text("{% if %}")
+
+    result = daydream("plan", "c1")
+
+    assert result.returncode == 2
+    assert "4 problem(s)" in result.stderr
+    for name in ("'elk'", "'lynx'", "'small'", "syntax error in line 1"):
+        assert name in result.stderr
+    assert not (data_root / "gens").exists()
+
+
+def test_without_a_cohort_status_lists_them(daydream):
+    assert daydream("status").stdout == "c1\n"
+
+
+def test_terminal_codes_of_a_model_are_not_passed_on(daydream, data_root):
+    store = FilesystemGensStore(data_root)
+    store.write_raw("draft", "d1", "\x1b[2Jgone")
+
+    assert "\x1b" not in daydream("show", "draft", "d1").stdout
+
+
+def test_the_definitions_load(daydream, data_root):
+    command = [sys.executable, "-m", "dagster", "definitions", "validate"]
+    result = subprocess.run(
+        [*command, "-m", "daydreaming_dagster.definitions"],
+        env={**os.environ, "DAYDREAM_DATA_ROOT": str(data_root), "DAGSTER_HOME": str(data_root)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert result.returncode == 0, result.stderr

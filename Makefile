@@ -1,0 +1,40 @@
+# `make demo` and `make test` need nothing but Python 3.11 or later with venv, and make.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+DATA ?= demo_data
+
+.PHONY: demo test lint ui clean
+
+demo: $(VENV)/demo-installed
+	$(BIN)/daydream demo $(DATA)
+
+test: $(VENV)/dev-installed
+	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+
+lint: $(VENV)/dev-installed
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+ui: $(VENV)/dev-installed
+	mkdir -p $(DATA)/dagster_home
+	DAYDREAM_DATA_ROOT=$(abspath $(DATA)) DAGSTER_HOME=$(abspath $(DATA))/dagster_home \
+		PATH="$(abspath $(BIN)):$$PATH" $(BIN)/dg dev
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+
+$(VENV)/demo-installed: $(BIN)/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable ".[local]"
+	touch $@
+
+$(VENV)/dev-installed: $(BIN)/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable ".[local,testing,ui]" --group dev
+	touch $@
+
+clean:
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage

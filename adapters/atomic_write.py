@@ -10,8 +10,8 @@ TEMPORARY_PREFIX: Final = ".tmp-"
 
 # Windows knows no O_NOFOLLOW, and nothing but Windows knows O_BINARY.
 _EXACT: Final[int] = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-READ: Final[int] = os.O_RDONLY | _EXACT
-"""Flags to open a file for its bytes, unless it is a symbolic link."""
+READ: Final[int] = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _EXACT
+"""Flags to open a file for its bytes, unless it is a symbolic link. Waits for no pipe's writer."""
 _CREATE: Final[int] = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _EXACT
 
 
@@ -19,12 +19,13 @@ def write_atomically(folder: str, name: str, data: bytes, *, sync: bool) -> None
     """Replace the file `name` in `folder` by one that holds `data`.
 
     With `sync` the file's content and its name are on the device when this returns, as far as
-    the operating system can promise it. On any exception, KeyboardInterrupt included, the old
-    file is as it was and nothing new is left. After the end of the process half way, a file
-    named `TEMPORARY_PREFIX…` may be left.
+    the operating system can promise it. After any exception, KeyboardInterrupt included, the
+    old file is as it was or, where the replacement itself was done already, the new one is
+    there; nothing else is left. After the end of the process half way, a file named
+    `TEMPORARY_PREFIX…` may be left.
 
     Raises:
-        OSError: The folder is not there, or the file system refused. Never half done.
+        OSError: The folder is not there, or the file system refused.
     """
     # os and str instead of pathlib and open(): this is the hot path, and they cost half.
     temporary = f"{folder}/{TEMPORARY_PREFIX}{secrets.token_hex(8)}"

@@ -5,7 +5,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import PurePath
-from typing import Never
+from typing import Final, Never
 
 from daydreaming_dagster.data_layer.errors import (
     MalformedArtifactError,
@@ -169,7 +169,7 @@ class EncodedGensStore(ABC):
     def _read_document(self, stage: Stage, gen_id: str, artifact: Artifact) -> JsonObject:
         text = self._read_text(stage, gen_id, artifact)
         try:
-            document = json.loads(text, parse_constant=_refuse_constant)
+            document = _DECODER.decode(text)
         except (ValueError, RecursionError) as error:
             location = str(self._location(stage, gen_id, artifact))
             raise MalformedArtifactError(artifact, location, f"not JSON: {error}") from error
@@ -210,3 +210,13 @@ def _plain_json(value: object, where: str) -> JsonValue:
 
 def _refuse_constant(name: str) -> Never:
     raise ValueError(f"{name} is no JSON value")
+
+
+def _finite(literal: str) -> float:
+    number = float(literal)
+    if math.isinf(number):
+        raise ValueError(f"{literal} is too large")
+    return number
+
+
+_DECODER: Final = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite)

@@ -4,6 +4,8 @@ import errno
 import os
 import secrets
 import shutil
+import stat
+from contextlib import suppress
 from pathlib import Path, PurePath
 from typing import ClassVar, Final, Self
 
@@ -20,11 +22,14 @@ from daydreaming_dagster.data_layer.paths import (
     TEMPLATES_DIRNAME,
     Artifact,
     Paths,
+    as_path,
 )
 from daydreaming_dagster.types import Stage
 
 DELETED_PREFIX: Final = ".deleted-"
 """How the folder of a deletion under way is named; no id begins with a dot."""
+
+_READ_SIZE: Final = 1 << 20
 
 _PAID_FOR: Final = frozenset[Artifact](["raw_metadata", "raw"])
 
@@ -46,7 +51,7 @@ class FilesystemGensStore(EncodedGensStore):
     be one. Other failures of the file system are raised as the `OSError` they are.
     """
 
-    data_root: Path = attrs.field(converter=Path)
+    data_root: Path = attrs.field(converter=as_path)
 
     synced: ClassVar[bool] = True
 
@@ -85,7 +90,7 @@ class FilesystemGensStore(EncodedGensStore):
         return Path(super().reserve_generation(stage, gen_id, create=create))
 
     def _reserve(self, stage: Stage, gen_id: str) -> None:
-        os.makedirs(self._generation_folder(stage, gen_id), exist_ok=True)
+        _make_folder(self._generation_folder(stage, gen_id))
 
     def _exists(self, stage: Stage, gen_id: str) -> bool:
         return os.path.isdir(self._generation_folder(stage, gen_id))
@@ -121,7 +126,7 @@ class FilesystemGensStore(EncodedGensStore):
             except FileNotFoundError:
                 if attempt == _WRITE_ATTEMPTS:
                     raise
-                os.makedirs(folder, exist_ok=True)
+                _make_folder(folder)
         if sync:
             # The folders above may be as new as the file.
             for parent in (self._stage_folder(stage), self._gens_folder(), str(self.data_root)):
@@ -171,6 +176,21 @@ class UnsyncedFilesystemGensStore(FilesystemGensStore):
     synced = False
 
 
+def _make_folder(folder: str) -> None:
+    """Create the folder of a generation, if it is not there, and the folders above it.
+
+    `os.makedirs` alone fails when another process deletes the generation between two of its
+    steps; here it was created then, and deleted after.
+    """
+    os.makedirs(os.path.dirname(folder), exist_ok=True)
+    try:
+        os.mkdir(folder)
+    except FileExistsError:
+        with suppress(FileNotFoundError):
+            if not stat.S_ISDIR(os.lstat(folder).st_mode):
+                raise
+
+
 def _no_link(path: str) -> str:
     if os.path.islink(path):
         raise _linked(path)
@@ -203,5 +223,13 @@ def _read(path: str) -> bytes | None:
         if error.errno == errno.ELOOP:
             raise _linked(path) from error
         raise
-    with open(descriptor, "rb", buffering=0) as file:
-        return file.read()
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise UnsafePathError(path, "it is no regular file; remove it")
+        parts = [os.read(descriptor, status.st_size + 1)]
+        while parts[-1]:
+            parts.append(os.read(descriptor, _READ_SIZE))
+        return b"".join(parts)
+    finally:
+        os.close(descriptor)

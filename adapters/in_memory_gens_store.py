@@ -13,6 +13,14 @@ from daydreaming_dagster.types import Stage
 _PATHS = Paths.from_str("memory:")
 
 
+def _check_ids(
+    _store: object, _attribute: object, templates: Mapping[tuple[Stage, str], str]
+) -> None:
+    for stage, template_id in templates:
+        check_stage(stage)
+        check_id("template_id", template_id)
+
+
 @attrs.frozen(eq=False)
 class InMemoryGensStore(EncodedGensStore):
     """A `GensStore` that keeps the same bytes as the filesystem, in memory.
@@ -20,18 +28,12 @@ class InMemoryGensStore(EncodedGensStore):
     `templates` maps `(stage, template_id)` to the template's source.
     """
 
-    templates: Mapping[tuple[Stage, str], str] = attrs.field(factory=dict, repr=False)
+    templates: Mapping[tuple[Stage, str], str] = attrs.field(
+        factory=dict, repr=False, validator=_check_ids
+    )
     _generations: dict[tuple[Stage, str], dict[Artifact, bytes]] = attrs.field(
         factory=dict, init=False, repr=False
     )
-
-    @templates.validator
-    def _check_templates(
-        self, _attribute: object, templates: Mapping[tuple[Stage, str], str]
-    ) -> None:
-        for stage, template_id in templates:
-            check_stage(stage)
-            check_id("template_id", template_id)
 
     def _reserve(self, stage: Stage, gen_id: str) -> None:
         self._generations.setdefault((stage, gen_id), {})
@@ -54,7 +56,8 @@ class InMemoryGensStore(EncodedGensStore):
 
     def _load_template(self, stage: Stage, template_id: str) -> bytes | None:
         source = self.templates.get((stage, template_id))
-        return None if source is None else source.encode()
+        # A lone surrogate becomes bytes that are no UTF-8, malformed as such a file would be.
+        return None if source is None else source.encode(errors="surrogatepass")
 
     def _location(self, stage: Stage, gen_id: str, artifact: Artifact | None = None) -> PurePath:
         return PurePosixPath(_PATHS.artifact_path(stage, gen_id, artifact))

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Final
 
+import attrs
 import typer
 from rich.console import Console
 from rich.progress import (
@@ -17,6 +18,7 @@ from rich.progress import (
     TaskID,
     TextColumn,
     TimeElapsedColumn,
+    track,
 )
 from rich.table import Table
 
@@ -28,10 +30,12 @@ from adapters.experiment_files import (
     write_membership,
 )
 from adapters.filesystem_gens_store import FilesystemGensStore
+from adapters.filesystem_inspection import inspect_gens, remove_leftovers
 from daydreaming_dagster.data_layer.errors import MissingArtifactError
 from daydreaming_dagster.data_layer.ids import check_stage
 from daydreaming_dagster.data_layer.paths import ARTIFACT_FILENAMES, Paths
 from daydreaming_dagster.domain.errors import CatalogError
+from daydreaming_dagster.domain.integrity import Finding, IntegrityCheck
 from daydreaming_dagster.domain.planning import plan_cohort, record_plan
 from daydreaming_dagster.domain.results import EssayRank, rank_essays, stage_status
 from daydreaming_dagster.domain.stage_run import Generated
@@ -39,7 +43,7 @@ from daydreaming_dagster.errors import DaydreamingError
 from daydreaming_dagster.types import STAGES, JsonObject, Stage
 
 EXIT_INCOMPLETE: Final = 1
-"""Some generations are not done; running again takes up just those."""
+"""Something is not as it should be: generations are not done, or a check found something."""
 EXIT_WRONG: Final = 2
 """The input is wrong; nothing was asked."""
 
@@ -201,6 +205,52 @@ def show(
         out.print(_visible(text), markup=False, highlight=False, soft_wrap=True)
 
 
+@app.command()
+def check(
+    data_root: DataRoot = Path("data"),
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print findings as JSON.")] = False,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Delete leftovers of interrupted writes.")
+    ] = False,
+) -> None:
+    """Verify a data root: parents, digests, missing, unreadable and unknown files.
+
+    Changes nothing; with --repair, deletes what interrupted writes left, and nothing else.
+    Exits with 1 when something is wrong.
+    """
+    paths = Paths(data_root)
+    store = FilesystemGensStore(data_root)
+    known = {stage: frozenset(store.list_generations(stage)) for stage in STAGES}
+    findings = list(inspect_gens(paths))
+    try:
+        catalog = read_catalog(paths)
+    except CatalogError as error:
+        catalog = None
+        findings.append(Finding("catalog", str(paths.raw_dir), str(error)))
+    verify = IntegrityCheck(store, known, catalog)
+    generations = [(stage, gen_id) for stage in STAGES for gen_id in sorted(known[stage])]
+    for stage, gen_id in track(generations, "checking", console=err, transient=True):
+        findings += verify.check(stage, gen_id)
+    removed = remove_leftovers(findings) if repair else []
+    wrong = [finding for finding in findings if finding.subject not in removed]
+    if as_json:
+        document = {
+            "generations": len(generations),
+            "findings": [attrs.asdict(finding) for finding in wrong],
+            "removed": removed,
+        }
+        typer.echo(json.dumps(document, ensure_ascii=False, indent=2))
+    else:
+        for path in removed:
+            typer.echo(f"removed {path}")
+        for finding in wrong:
+            typer.echo(f"{finding.kind}: {finding.subject}: {finding.message}")
+        typer.echo(f"{len(generations)} generations, {len(wrong)} findings")
+    if wrong:
+        raise typer.Exit(EXIT_INCOMPLETE)
+
+
 def _copy_examples(folder: Path) -> None:
     """Make `folder` a data root with the examples, all of them or none, unless it is one."""
     if (folder / "1_raw").is_dir():
@@ -228,23 +278,27 @@ def _progress() -> Progress:
 
 
 def _print_ranking(ranks: Sequence[EssayRank]) -> None:
-    table = Table("rank", title="essays by mean score")
-    table.add_column("essay", no_wrap=True)
-    for heading in ("combination", "template", "model"):
-        table.add_column(heading)
+    table = Table("rank", title="essays by mean score (1.00 is the best)")
     table.add_column("mean", justify="right")
     table.add_column("scores", justify="right")
     table.add_column("not scored", justify="right")
+    table.add_column("essay", no_wrap=True)
+    # What all essays share would only take the room of what tells them apart.
+    axes = [
+        axis
+        for axis in ("combo_id", "template_id", "llm_model_id")
+        if len({getattr(rank, axis) for rank in ranks}) > 1
+    ]
+    for axis in axes:
+        table.add_column(axis, overflow="fold")
     for place, rank in enumerate(ranks, start=1):
         table.add_row(
             str(place) if rank.scores else "-",
-            rank.gen_id,
-            rank.combo_id,
-            rank.template_id,
-            rank.llm_model_id,
             "-" if rank.mean is None else f"{rank.mean:.2f}",
             ", ".join(str(score) for score in rank.scores),
             str(rank.unscored) if rank.unscored else "",
+            rank.gen_id,
+            *(getattr(rank, axis) for axis in axes),
         )
     out.print(table)
 

@@ -48,6 +48,12 @@ replicates: {evaluation: 2}
 
 
 @pytest.fixture
+def data_files() -> dict[str, str]:
+    """The files of `data_root` by their paths."""
+    return FILES
+
+
+@pytest.fixture
 def data_root(tmp_path: Path) -> Path:
     """Three drafts, six essays of which three are copies, twelve evaluations: cohort c1."""
     root = tmp_path / "data"

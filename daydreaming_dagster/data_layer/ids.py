@@ -30,7 +30,7 @@ def check_stage(stage: object) -> Stage:
 
 
 def check_id(kind: str, value: object) -> str:
-    """Return `value` itself; `kind` says in the error what the id names (`gen_id`, …).
+    """Return `value` as a plain str; `kind` says in the error what the id names (`gen_id`, …).
 
     Raises:
         InvalidIdError: It is not a string of at most `MAX_ID_LENGTH` ASCII letters, digits,
@@ -43,7 +43,8 @@ def check_id(kind: str, value: object) -> str:
             f"expected 1 to {MAX_ID_LENGTH} of A-Z, a-z, 0-9, _ and -, beginning with a letter "
             f"or digit, and no device name such as CON",
         )
-    return value
+    # A subclass, such as a StrEnum's, may format itself as something else than what was checked.
+    return str.__str__(value)
 
 
 def is_id(value: object) -> TypeGuard[str]:

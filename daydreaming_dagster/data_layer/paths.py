@@ -19,6 +19,7 @@ __all__ = [
     "RAW_METADATA_FILENAME",
     "Artifact",
     "Paths",
+    "as_path",
 ]
 
 PROMPT_FILENAME: Final = "prompt.txt"
@@ -46,6 +47,11 @@ TEMPLATES_DIRNAME: Final = "templates"
 DESCRIPTIONS_PREFIX: Final = "descriptions-"
 
 
+def as_path(path: str | PurePath) -> Path:
+    """Return `Path(path)`, the class looked up at the call, as tests with pyfakefs need it."""
+    return Path(path)
+
+
 @attrs.frozen
 class Paths:
     """The layout of the data root `data_root`. Computes paths, never looks at the disk.
@@ -54,7 +60,7 @@ class Paths:
     anything else than a folder of its own.
     """
 
-    data_root: Path = attrs.field(converter=Path)
+    data_root: Path = attrs.field(converter=as_path)
 
     @classmethod
     def from_str(cls, root: str | PurePath) -> Self:

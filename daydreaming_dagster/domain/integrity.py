@@ -1,0 +1,137 @@
+"""What is wrong with stored generations, seen through the port alone."""
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import TypeVar
+
+import attrs
+
+from daydreaming_dagster.data_layer.errors import DataLayerError, MissingArtifactError
+from daydreaming_dagster.data_layer.generation_metadata import (
+    resolve_generation_metadata,
+    text_field,
+)
+from daydreaming_dagster.data_layer.gens_store import GensStore
+from daydreaming_dagster.domain.catalog import Catalog
+from daydreaming_dagster.domain.generation import sha256
+from daydreaming_dagster.types import PARENT_STAGE, JsonObject, Stage
+
+_T = TypeVar("_T")
+
+
+@attrs.frozen
+class Finding:
+    """Something that is wrong; `subject` is the generation or the path that it is about."""
+
+    kind: str
+    subject: str
+    message: str
+
+
+@attrs.frozen
+class IntegrityCheck:
+    """Checks generations one by one, and changes nothing.
+
+    `known` are the gen_ids of each stage. Without a catalog, templates and models are not
+    looked up.
+    """
+
+    store: GensStore
+    known: Mapping[Stage, Collection[str]]
+    catalog: Catalog | None = None
+
+    def check(self, stage: Stage, gen_id: str) -> list[Finding]:
+        """Return what is wrong with a generation."""
+        return [
+            Finding(kind, f"{stage}/{gen_id}", message)
+            for kind, message in self._problems(stage, gen_id)
+        ]
+
+    def _problems(self, stage: Stage, gen_id: str) -> Iterator[tuple[str, str]]:
+        unreadable: list[str] = []
+
+        def read(reader: Callable[[Stage, str], _T]) -> _T | None:
+            try:
+                return reader(stage, gen_id)
+            except MissingArtifactError:
+                return None
+            except DataLayerError as error:
+                unreadable.append(str(error))
+                return None
+
+        main = read(self.store.read_main_metadata)
+        prompt = read(self.store.read_prompt)
+        raw = read(self.store.read_raw)
+        raw_metadata = read(self.store.read_raw_metadata)
+        parsed = read(self.store.read_parsed)
+        parsed_metadata = read(self.store.read_parsed_metadata)
+        if unreadable:
+            # What cannot be read is no ground for saying more about the generation.
+            yield from (("unreadable", message) for message in unreadable)
+            return
+        if main is None:
+            yield "no metadata", "metadata.json is missing, so nothing says how it was made"
+        else:
+            yield from self._metadata_problems(stage, gen_id, main)
+        yield from _pair_problems("raw", raw, raw_metadata)
+        yield from _pair_problems("parsed", parsed, parsed_metadata)
+        if raw_metadata is not None and prompt is not None:
+            yield from _digest_problems(
+                "stale answer",
+                "raw.txt answers another prompt than prompt.txt",
+                prompt,
+                raw_metadata.get("prompt_sha256"),
+            )
+        if parsed_metadata is not None and raw is not None:
+            yield from _digest_problems(
+                "stale text",
+                "parsed.txt was read in another text than raw.txt",
+                raw,
+                parsed_metadata.get("raw_sha256"),
+            )
+
+    def _metadata_problems(
+        self, stage: Stage, gen_id: str, main: JsonObject
+    ) -> Iterator[tuple[str, str]]:
+        try:
+            metadata = resolve_generation_metadata(self.store, stage, gen_id)
+            model_id = text_field(main, "llm_model_id", stage, gen_id)
+        except DataLayerError as error:
+            yield "bad metadata", str(error)
+            return
+        parent_stage = PARENT_STAGE.get(stage)
+        if parent_stage is not None:
+            if metadata.parent_gen_id is None:
+                yield "no parent", f"its metadata names no {parent_stage}"
+            elif metadata.parent_gen_id not in self.known[parent_stage]:
+                yield "no parent", f"there is no {parent_stage}/{metadata.parent_gen_id}"
+        if self.catalog is None:
+            return
+        if (stage, metadata.template_id) not in self.catalog.templates:
+            yield "unknown template", f"the catalog lacks {metadata.template_id!r}"
+        if metadata.mode == "llm" and model_id not in self.catalog.models:
+            yield "unknown model", f"the catalog lacks {model_id!r}"
+
+
+def _pair_problems(
+    artifact: str, text: str | None, metadata: JsonObject | None
+) -> Iterator[tuple[str, str]]:
+    if text is not None and metadata is None:
+        yield "no metadata", f"{artifact}.txt is there without {artifact}_metadata.json"
+    elif text is None and metadata is not None:
+        yield "no text", f"{artifact}_metadata.json is there without {artifact}.txt"
+    elif text is not None and metadata is not None:
+        yield from _digest_problems(
+            "wrong text",
+            f"{artifact}.txt is not the text that {artifact}_metadata.json vouches for",
+            text,
+            metadata.get(f"{artifact}_sha256"),
+        )
+
+
+def _digest_problems(
+    kind: str, message: str, text: str, digest: object
+) -> Iterator[tuple[str, str]]:
+    if digest is None:
+        yield "no digest", f"the metadata has no SHA-256 to tell whether {message}"
+    elif digest != sha256(text):
+        yield kind, message

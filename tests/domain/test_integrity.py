@@ -1,0 +1,140 @@
+"""What is found wrong with generations."""
+
+import pytest
+
+from adapters import InMemoryGensStore
+from daydreaming_dagster.domain.catalog import Catalog, ModelEntry, TemplateEntry
+from daydreaming_dagster.domain.generation import sha256
+from daydreaming_dagster.domain.integrity import IntegrityCheck
+from daydreaming_dagster.types import STAGES
+
+CATALOG = Catalog(
+    concepts={},
+    templates={
+        ("draft", "links"): TemplateEntry("links"),
+        ("essay", "story"): TemplateEntry("story"),
+    },
+    models={"big": ModelEntry("big", "big-1")},
+)
+
+
+@pytest.fixture
+def store():
+    """A draft and its essay, both complete."""
+    store = InMemoryGensStore()
+    store.write_main_metadata("draft", "d1", {"template_id": "links", "llm_model_id": "big"})
+    store.write_main_metadata(
+        "essay", "e1", {"template_id": "story", "llm_model_id": "big", "parent_gen_id": "d1"}
+    )
+    for stage, gen_id in (("draft", "d1"), ("essay", "e1")):
+        store.write_prompt(stage, gen_id, "why?")
+        store.write_raw_metadata(
+            stage, gen_id, {"prompt_sha256": sha256("why?"), "raw_sha256": sha256("because ")}
+        )
+        store.write_raw(stage, gen_id, "because ")
+        store.write_parsed_metadata(
+            stage, gen_id, {"raw_sha256": sha256("because "), "parsed_sha256": sha256("because")}
+        )
+        store.write_parsed(stage, gen_id, "because")
+    return store
+
+
+def kinds(store, catalog=CATALOG):
+    known = {stage: set(store.list_generations(stage)) for stage in STAGES}
+    check = IntegrityCheck(store, known, catalog)
+    return [
+        f"{finding.subject}: {finding.kind}"
+        for stage in STAGES
+        for gen_id in sorted(known[stage])
+        for finding in check.check(stage, gen_id)
+    ]
+
+
+def test_nothing_is_wrong_with_what_is_complete(store):
+    assert kinds(store) == []
+
+
+def test_what_is_only_planned_is_not_wrong(store):
+    store.write_main_metadata("draft", "d2", {"template_id": "links", "llm_model_id": "big"})
+
+    assert kinds(store) == []
+
+
+def test_a_changed_text_is_found_with_what_was_made_of_it(store):
+    store.write_raw("draft", "d1", "because!")
+
+    assert kinds(store) == ["draft/d1: wrong text", "draft/d1: stale text"]
+
+
+def test_a_changed_parsed_text_is_found(store):
+    store.write_parsed("draft", "d1", "be cause")
+
+    assert kinds(store) == ["draft/d1: wrong text"]
+
+
+def test_a_newer_prompt_is_found(store):
+    store.write_prompt("draft", "d1", "why not?")
+
+    assert kinds(store) == ["draft/d1: stale answer"]
+
+
+def test_a_parent_that_is_not_there_is_found(store):
+    store.delete_generation("draft", "d1")
+
+    assert kinds(store) == ["essay/e1: no parent"]
+
+
+def test_a_child_that_names_no_parent_is_found(store):
+    store.write_main_metadata("essay", "e1", {"template_id": "story", "llm_model_id": "big"})
+
+    assert kinds(store) == ["essay/e1: no parent"]
+
+
+@pytest.mark.parametrize(
+    ("document", "kind"),
+    [
+        ({"template_id": "other", "llm_model_id": "big"}, "unknown template"),
+        ({"template_id": "links", "llm_model_id": "other"}, "unknown model"),
+        ({"template_id": "links", "llm_model_id": "big", "mode": "copy"}, "bad metadata"),
+        ({"template_id": "links", "llm_model_id": "big", "format_version": 9}, "bad metadata"),
+        ({"template_id": "links", "llm_model_id": 1}, "bad metadata"),
+    ],
+)
+def test_metadata_that_cannot_be_is_found(store, document, kind):
+    store.write_main_metadata("draft", "d1", document)
+
+    assert kinds(store) == [f"draft/d1: {kind}"]
+
+
+def test_without_a_catalog_nothing_is_looked_up_in_it(store):
+    store.write_main_metadata("draft", "d1", {"template_id": "other"})
+
+    assert kinds(store, catalog=None) == []
+
+
+def test_a_generation_without_metadata_is_found(store):
+    store.write_prompt("draft", "d2", "?")
+
+    assert kinds(store) == ["draft/d2: no metadata"]
+
+
+@pytest.mark.parametrize(
+    ("write", "kind"),
+    [
+        (lambda store: store.write_raw("draft", "d2", "x"), "no metadata"),
+        (lambda store: store.write_raw_metadata("draft", "d2", {}), "no text"),
+        (lambda store: store.write_parsed("draft", "d2", "x"), "no metadata"),
+        (lambda store: store.write_parsed_metadata("draft", "d2", {}), "no text"),
+    ],
+)
+def test_a_text_and_its_metadata_belong_together(store, write, kind):
+    store.write_main_metadata("draft", "d2", {"template_id": "links", "llm_model_id": "big"})
+    write(store)
+
+    assert kinds(store) == [f"draft/d2: {kind}"]
+
+
+def test_metadata_that_vouches_for_nothing_is_found(store):
+    store.write_raw_metadata("draft", "d1", {"prompt_sha256": sha256("why?")})
+
+    assert kinds(store) == ["draft/d1: no digest"]

@@ -1,0 +1,124 @@
+"""`daydream check` on a real folder."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+
+import pytest
+
+from adapters import FilesystemGensStore
+
+
+@pytest.fixture
+def daydream(data_root):
+    def call(*arguments):
+        return subprocess.run(
+            [sys.executable, "-m", "daydreaming_dagster.cli", *arguments, "-d", str(data_root)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return call
+
+
+@pytest.fixture
+def store(daydream, data_root):
+    daydream("plan", "c1")
+    return FilesystemGensStore(data_root)
+
+
+def aged(path):
+    old = time.time() - 3600
+    os.utime(path, (old, old))
+    return path
+
+
+def test_a_planned_cohort_is_in_order(daydream, store):
+    result = daydream("check")
+
+    assert (result.returncode, result.stdout) == (0, "21 generations, 0 findings\n")
+
+
+def test_what_is_wrong_is_said_by_kind_and_place(daydream, store, data_root):
+    draft, other = store.list_generations("draft")[:2]
+    store.raw_metadata_path("draft", draft).write_text("{")
+    store.delete_generation("draft", other)
+    (data_root / "gens/draft/notes.txt").write_text("mine")
+    (data_root / "gens/poem").mkdir()
+    (store.generation_dir("essay", store.list_generations("essay")[0]) / "x.bak").touch()
+    store.write_main_metadata("draft", draft.upper(), {})
+
+    result = daydream("check", "--json")
+
+    assert result.returncode == 1
+    document = json.loads(result.stdout)
+    found = Counter(finding["kind"] for finding in document["findings"])
+    assert found == {
+        "unreadable": 1,
+        "no parent": 2,
+        "unknown": 3,
+        "case": 1,
+        "unknown template": 1,
+        "unknown model": 1,
+    }
+    by_kind = {finding["kind"]: finding for finding in document["findings"]}
+    assert by_kind["unreadable"]["subject"] == f"draft/{draft}"
+    assert "raw_metadata.json" in by_kind["unreadable"]["message"]
+
+
+def test_checking_changes_nothing(daydream, store, data_root):
+    leftover = aged(_leftover(store))
+    before = sorted((path, path.stat().st_mtime_ns) for path in data_root.rglob("*"))
+
+    assert daydream("check").returncode == 1
+
+    assert sorted((path, path.stat().st_mtime_ns) for path in data_root.rglob("*")) == before
+    assert leftover.exists()
+
+
+def _leftover(store):
+    folder = store.generation_dir("draft", store.list_generations("draft")[0])
+    path = folder / ".tmp-0123456789abcdef"
+    path.write_text("half")
+    return path
+
+
+def test_repairing_removes_leftovers_and_says_which(daydream, store, data_root):
+    written = aged(_leftover(store))
+    deleted = data_root / "gens/draft/.deleted-0123"
+    deleted.mkdir()
+    (deleted / "raw.txt").touch()
+    aged(deleted)
+    unknown = data_root / "gens/draft/notes.txt"
+    unknown.write_text("mine")
+
+    result = daydream("check", "--repair")
+
+    assert result.returncode == 1  # the unknown file is nobody's to delete
+    assert f"removed {written}" in result.stdout
+    assert f"removed {deleted}" in result.stdout
+    assert not written.exists()
+    assert not deleted.exists()
+    assert unknown.exists()
+
+
+def test_a_write_under_way_is_no_leftover(daydream, store):
+    path = _leftover(store)
+
+    assert daydream("check", "--repair").returncode == 0
+    assert path.exists()
+
+
+def test_a_broken_catalog_does_not_keep_the_texts_from_being_checked(daydream, store, data_root):
+    (data_root / "1_raw/llm_models.csv").unlink()
+    store.write_raw("draft", store.list_generations("draft")[0], "x")
+
+    result = daydream("check")
+
+    assert result.returncode == 1
+    assert "llm_models.csv is missing" in result.stdout
+    assert "raw.txt is there without raw_metadata.json" in result.stdout

@@ -1,0 +1,91 @@
+"""Catalogs, planning, stages and results together, on a disk that pyfakefs makes up."""
+
+import asyncio
+import errno
+
+import pytest
+
+from adapters import FilesystemGensStore, ReadOnlyGensStore
+from adapters.experiment_files import (
+    read_catalog,
+    read_cohort_spec,
+    read_membership,
+    write_membership,
+)
+from adapters.scripted_language_model import ScriptedLanguageModel
+from daydreaming_dagster.data_layer import GensDataLayer
+from daydreaming_dagster.data_layer.errors import ReadOnlyStoreError
+from daydreaming_dagster.domain.planning import plan_cohort, record_plan
+from daydreaming_dagster.domain.results import rank_essays, stage_status
+from daydreaming_dagster.domain.stage_run import StageRunner
+from daydreaming_dagster.types import STAGES
+
+ROOT = "/data"
+
+
+@pytest.fixture
+def store(fs, data_files):
+    for name, text in data_files.items():
+        fs.create_file(f"{ROOT}/{name}", contents=text, encoding="utf-8")
+    return GensDataLayer.from_root(ROOT)
+
+
+@pytest.fixture
+def members(store):
+    spec, catalog = read_cohort_spec(store.paths, "c1"), read_catalog(store.paths)
+    plan = plan_cohort(store, "c1", spec, catalog)
+    record_plan(store, plan)
+    write_membership(store.paths, plan)
+    return read_membership(store.paths, "c1")
+
+
+def answer(request):
+    return "Fair.\nSCORE: 6" if request.prompt.startswith("Judge") else f"Re: {request.prompt}"
+
+
+def run(store, members, stages=STAGES):
+    runner = StageRunner(store, ScriptedLanguageModel(answer), read_catalog(store.paths))
+
+    async def collect(stage):
+        # One at a time: pyfakefs is not made for threads.
+        generated = runner.generate_many(stage, members[stage], concurrency=1)
+        return [item async for item in generated]
+
+    return [item for stage in stages for item in asyncio.run(collect(stage))]
+
+
+def test_a_cohort_goes_from_catalog_to_ranking(store, members):
+    done = run(store, members)
+
+    assert [item.error for item in done] == [None] * 21
+    assert [rank.mean for rank in rank_essays(store, members)] == [pytest.approx(6 / 9)] * 6
+    essay = members["essay"][0]
+    assert store.parsed_path("essay", essay).read_text().startswith("Re: Tell a story of: Re: Link")
+
+
+def test_another_process_finds_everything(store, members):
+    run(store, members)
+
+    reopened = FilesystemGensStore.from_root(ROOT)
+
+    assert [stage_status(reopened, stage, members[stage]).done for stage in STAGES] == [3, 6, 12]
+
+
+def test_a_finished_cohort_can_be_looked_at_read_only(store, members):
+    run(store, members)
+    archive = ReadOnlyGensStore(store)
+
+    assert rank_essays(archive, members) == rank_essays(store, members)
+    with pytest.raises(ReadOnlyStoreError):
+        archive.write_prompt("draft", members["draft"][0], "x")
+
+
+def test_a_full_disk_fails_the_generations_and_the_rest_stays(store, members, fs):
+    run(store, members, ["draft"])
+    fs.set_disk_usage(fs.get_disk_usage(ROOT).used + 10, ROOT)
+
+    done = run(store, members, ["essay"])
+
+    assert {item.error.errno for item in done} == {errno.ENOSPC}
+    assert stage_status(store, "draft", members["draft"]).done == 3
+    assert stage_status(store, "essay", members["essay"]).missing == tuple(members["essay"])

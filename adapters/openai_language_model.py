@@ -39,7 +39,10 @@ _UNEXPECTED: Final = "check that the URL is an OpenAI-compatible endpoint (it of
 
 
 def _url(value: str | None) -> str:
-    return (value or _OPENAI_URL).rstrip("/")
+    url = (value or _OPENAI_URL).rstrip("/")
+    if not url.startswith(("http://", "https://")):
+        raise ValueError(f"{url!r} is no endpoint; give a URL such as {_OPENAI_URL}")
+    return url
 
 
 def _key(value: str | None) -> str | None:
@@ -69,7 +72,7 @@ class OpenAILanguageModel:
         environment_proxies: Whether `HTTPS_PROXY` and the like are obeyed.
 
     Raises:
-        ValueError: `api_key` holds characters that cannot be sent.
+        ValueError: `base_url` is no HTTP URL, or `api_key` holds characters that cannot be sent.
     """
 
     base_url: str = attrs.field(default=None, converter=_url)
@@ -108,8 +111,8 @@ class OpenAILanguageModel:
             retry_after = error.response.headers.get("retry-after")
             raise self._refusal(request, error.status_code, error.body, retry_after) from None
         except openai.APIConnectionError as error:
-            cause = error.__cause__
-            reason = f"no connection ({type(cause).__name__}: {self._shown(str(cause))})"
+            cause = f"{type(error.__cause__).__name__}: {self._shown(str(error.__cause__))}"
+            reason = f"no connection ({cause.rstrip(': ')})"
             message = self._message(request, reason, "check that the endpoint is up at that URL")
             raise LanguageModelError(message, retryable=True) from None
         except UnicodeEncodeError:

@@ -10,6 +10,7 @@ import dagster as dg
 from daydreaming_dagster.defs.assets import DEFAULT_CONCURRENCY
 from daydreaming_dagster.defs.build import build_definitions, job_name
 from daydreaming_dagster.defs.partitions import PARTITIONS
+from daydreaming_dagster.errors import DaydreamingError
 from daydreaming_dagster.types import Stage
 
 _RANGE_START: Final = "dagster/asset_partition_range_start"
@@ -19,6 +20,10 @@ _DAGSTER_YAML: Final = """\
 telemetry: {enabled: false}
 nux: {enabled: false}
 """
+
+
+class SetupError(DaydreamingError):
+    """What a run needs cannot be made; the message says why."""
 
 
 def open_instance(home: Path) -> dg.DagsterInstance:
@@ -56,7 +61,7 @@ def run_stage(
     one, told to the resource `listener`.
 
     Raises:
-        DagsterError: A run could not start or was interrupted.
+        SetupError: The catalogs or the endpoint's settings are wrong; no run was started.
     """
     job = build_definitions(resources).resolve_job_def(job_name(stage))
     config: dict[str, Any] = {
@@ -74,6 +79,10 @@ def run_stage(
             )
         except dg.Failure:  # some generations failed; the next range has its own
             succeeded = False
+        except dg.DagsterResourceFunctionError as error:
+            if isinstance(error.__cause__, dg.Failure):
+                raise SetupError(str(error.__cause__.description)) from error
+            raise
     return succeeded
 
 

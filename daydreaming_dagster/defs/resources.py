@@ -63,15 +63,20 @@ class LanguageModelResource(dg.ConfigurableResource[LanguageModel]):
     base_url: str = ""
 
     def create_resource(self, context: dg.InitResourceContext) -> LanguageModel:
-        """Return the adapters behind one port."""
-        return RoutingLanguageModel(
-            routes={"local": LocalLanguageModel()},
-            default=OpenAILanguageModel(
+        """Return the adapters behind one port.
+
+        Raises:
+            dagster.Failure: The endpoint's URL or key cannot be used.
+        """
+        try:
+            endpoint = OpenAILanguageModel(
                 self.base_url or None,
                 os.environ.get(API_KEY_VARIABLE),
                 api_key_variable=API_KEY_VARIABLE,
-            ),
-        )
+            )
+        except ValueError as error:
+            raise dg.Failure(str(error), allow_retries=False) from error
+        return RoutingLanguageModel(routes={"local": LocalLanguageModel()}, default=endpoint)
 
 
 def production_resources(data_root: Path) -> dict[str, object]:

@@ -148,6 +148,23 @@ def test_wrong_input_is_one_clear_line_and_exit_code_2(daydream, arguments, mess
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("environment", "message"),
+    [
+        ({"OPENAI_BASE_URL": "localhost:8080"}, "'localhost:8080' is no endpoint"),
+        ({"OPENAI_API_KEY": "sk-\u00e9"}, "api_key holds characters that no key has"),
+    ],
+)
+def test_settings_that_cannot_be_used_are_said_at_once(daydream, environment, message):
+    daydream("plan", "c1")
+
+    result = daydream("run", "c1", **environment)
+
+    assert result.returncode == 2
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+
+
 def test_all_that_is_wrong_with_a_cohort_is_said_before_anything_is_asked(
     daydream, data_root, chat_endpoint
 ):

@@ -1,0 +1,411 @@
+"""What `OpenAILanguageModel` sends and makes of the answers, against a server on this machine."""
+
+import asyncio
+import json
+import pickle
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import attrs
+import pytest
+
+from adapters.openai_language_model import OpenAILanguageModel
+from daydreaming_dagster.domain.language_model import (
+    Completion,
+    LanguageModelError,
+    ModelRequest,
+    SamplingParameters,
+)
+
+KEY = "sk-a-key-that-nobody-may-see"
+REQUEST = ModelRequest("Dream.\r\n", "big-1", "acme")
+ANSWER = {
+    "model": "big-1-0613",
+    "choices": [{"finish_reason": "stop", "message": {"content": " A dream.\r\n"}}],
+    "usage": {"prompt_tokens": 3, "completion_tokens": 5},
+}
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"  # keeps connections open
+    server: "Endpoint"
+
+    def do_POST(self) -> None:
+        self.body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.received.append(self)
+        self.server.asked.set()
+        self.server.answer(self)
+
+    def reply(self, status: int, body: object, **headers: str) -> None:
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        self.send_response(status)
+        headers = {"Content-Type": "application/json", **headers}
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_args: object) -> None:
+        """Keep quiet."""
+
+
+class Endpoint(ThreadingHTTPServer):
+    """Answers every request with `answer`, and remembers what it received."""
+
+    request_queue_size = 128
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server_port}/v1"
+        self.received: list[Handler] = []
+        self.answer: Callable[[Handler], None] = lambda handler: handler.reply(200, ANSWER)
+        self.asked = threading.Event()
+        self.over = threading.Event()
+
+    def always(self, status: int, body: object, **headers: str) -> None:
+        self.answer = lambda handler: handler.reply(status, body, **headers)
+
+
+@pytest.fixture
+def endpoint() -> Iterator[Endpoint]:
+    with Endpoint() as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server
+        server.over.set()
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def model(endpoint: Endpoint) -> OpenAILanguageModel:
+    return OpenAILanguageModel(endpoint.url, KEY)
+
+
+async def ask(
+    model: OpenAILanguageModel, *requests: ModelRequest, close: bool = True
+) -> list[Completion]:
+    try:
+        return await asyncio.gather(*(model.complete(request) for request in requests or [REQUEST]))
+    finally:
+        if close:
+            await model.aclose()
+
+
+def failure(model: OpenAILanguageModel, request: ModelRequest = REQUEST) -> LanguageModelError:
+    with pytest.raises(LanguageModelError) as caught:
+        asyncio.run(ask(model, request))
+    assert "big-1 at http://127.0.0.1:" in str(caught.value)
+    assert KEY not in "".join(traceback.format_exception(caught.value))
+    return caught.value
+
+
+def test_returns_what_the_endpoint_answered(model):
+    (completion,) = asyncio.run(ask(model))
+    assert 0 < completion.duration_seconds < 30
+    assert attrs.evolve(completion, duration_seconds=1.0) == Completion(
+        " A dream.\r\n", "stop", "big-1-0613", 1.0, 3, 5
+    )
+
+
+def test_takes_an_answer_without_what_not_every_endpoint_gives(endpoint, model):
+    endpoint.always(200, {"choices": [{"message": {"content": "Hm."}}], "usage": None})
+    (completion,) = asyncio.run(ask(model))
+    assert completion == Completion("Hm.", "", "big-1", completion.duration_seconds)
+
+
+def test_sends_one_user_message_and_nothing_that_was_not_asked_for(endpoint, model):
+    asyncio.run(ask(model))
+    (received,) = endpoint.received
+    assert received.path == "/v1/chat/completions"
+    assert received.headers["Authorization"] == f"Bearer {KEY}"
+    assert received.body == {
+        "model": "big-1",
+        "messages": [{"role": "user", "content": "Dream.\r\n"}],
+    }
+
+
+def test_sends_parameters_under_their_names_and_extra_body_as_it_is(endpoint, model):
+    parameters = SamplingParameters(
+        temperature=0.0,
+        top_p=0.5,
+        max_tokens=7,
+        seed=0,
+        extra_body={"grammar": "root ::= [0-9]", "reasoning": {"effort": "low"}, "stop": None},
+    )
+    asyncio.run(ask(model, attrs.evolve(REQUEST, parameters=parameters)))
+    (received,) = endpoint.received
+    assert received.body == {
+        "model": "big-1",
+        "messages": [{"role": "user", "content": "Dream.\r\n"}],
+        "temperature": 0.0,
+        "top_p": 0.5,
+        "max_tokens": 7,
+        "seed": 0,
+        "grammar": "root ::= [0-9]",
+        "reasoning": {"effort": "low"},
+        "stop": None,
+    }
+
+
+def test_answers_many_requests_at_once(endpoint, model):
+    def answer(handler: Handler) -> None:
+        prompt = handler.body["messages"][0]["content"]
+        time.sleep(0.2)
+        handler.reply(200, {"choices": [{"message": {"content": prompt}}]})
+
+    endpoint.answer = answer
+    started = time.perf_counter()
+    prompts = [f"Dream {i}." for i in range(20)]
+    completions = asyncio.run(ask(model, *(ModelRequest(prompt, "big-1") for prompt in prompts)))
+    assert [completion.text for completion in completions] == prompts
+    assert time.perf_counter() - started < 3
+
+
+@pytest.mark.parametrize(
+    ("status", "advice", "retryable"),
+    [
+        (400, "change the prompt or the sampling parameters", False),
+        (401, "check the key in the environment variable ACME_KEY", False),
+        (402, "add credit to the account that the key in ACME_KEY belongs to", False),
+        (403, "use another key in ACME_KEY", False),
+        (404, "check the model's name, and the URL", False),
+        (413, "shorten the prompt", False),
+        (418, "check that the URL is an OpenAI-compatible endpoint", False),
+        (422, "change the prompt or the sampling parameters", False),
+        (429, "wait and ask again", True),
+        (500, "ask again later", True),
+        (503, "ask again later", True),
+    ],
+)
+def test_says_why_the_endpoint_refused_and_what_to_do(endpoint, status, advice, retryable):
+    endpoint.always(status, {"error": {"message": "The moon is full.", "code": "moon"}})
+    error = failure(OpenAILanguageModel(endpoint.url, KEY, api_key_variable="ACME_KEY"))
+    assert f"refused with status {status}: The moon is full.; " in str(error)
+    assert advice in str(error)
+    assert (error.status, error.retryable) == (status, retryable)
+    assert len(endpoint.received) == 1, "it was asked more than once"
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({"error": "model not found"}, "model not found"),
+        ({"detail": "no such route"}, "{'detail': 'no such route'}"),
+        (b"<html>\n<h1>Bad gateway</h1>", "<html> <h1>Bad gateway</h1>"),
+        (b"", ""),
+    ],
+    ids=["a text", "another form", "HTML", "nothing"],
+)
+def test_quotes_a_refusal_of_any_form(endpoint, model, body, words):
+    endpoint.always(502, body)
+    assert f"refused with status 502: {words}" in str(failure(model))
+
+
+def test_quotes_the_beginning_of_a_long_refusal(endpoint, model):
+    endpoint.always(500, {"error": {"message": "no " * 1000}})
+    assert len(str(failure(model))) < 500
+
+
+def test_an_exhausted_quota_is_not_worth_another_try(endpoint, model):
+    endpoint.always(429, {"error": {"message": "Pay.", "code": "insufficient_quota"}})
+    assert not failure(model).retryable
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("7", 7.0),
+        ("0.5", 0.5),
+        ("-1", None),
+        ("inf", None),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", None),
+    ],
+)
+def test_passes_on_how_long_to_wait(endpoint, model, header, seconds):
+    endpoint.always(429, {}, Retry_After=header)
+    assert failure(model).retry_after_seconds == seconds
+
+
+def test_a_refusal_under_status_200_is_one_too(endpoint, model):
+    endpoint.always(200, {"error": {"code": 429, "message": "Slow down."}})
+    error = failure(model)
+    assert "refused with status 429: Slow down.; wait and ask again" in str(error)
+    assert (error.status, error.retryable) == (429, True)
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b"<!doctype html><p>Sign in to the hotel</p>", "is not JSON: <!doctype html><p>Sign in"),
+        (b'{"choices": [{"mess', 'is not JSON: {"choices": [{"mess'),
+        (b"\xff\xfe\x00", "is not JSON: "),
+        ([], "has no choices: []"),
+        ({"choices": []}, 'has no choices: {"choices": []}'),
+        ({"choices": None}, 'has no choices: {"choices": null}'),
+        ({"error": {"message": "Later."}}, 'has no choices: {"error": {"message": "Later."}}'),
+        ({"choices": [{"message": {"content": None}}]}, "has no text: "),
+        ({"choices": [{"message": {"content": ""}}]}, "has no text: "),
+        ({"choices": [{"message": {"content": " \n"}}]}, "has no text: "),
+        ({"choices": [{"message": {"content": ["A dream."]}}]}, "has no text: "),
+        ({"choices": [{"message": {"content": None, "refusal": "No."}}]}, '"refusal": "No."'),
+        ({"choices": [{}]}, "has no text: {}"),
+    ],
+)
+def test_an_answer_without_a_text_is_an_error(endpoint, model, body, message):
+    endpoint.always(200, body)
+    error = failure(model)
+    assert message in str(error)
+    assert (error.status, error.retryable) == (None, False)
+
+
+@pytest.mark.parametrize("content", [None, ""])
+def test_says_so_when_a_reasoning_model_used_up_all_tokens(endpoint, model, content):
+    choice = {"finish_reason": "length", "message": {"content": content, "reasoning": "Hm…"}}
+    endpoint.always(200, {"choices": [choice]})
+    assert "all tokens were used up before the answer began; allow more" in str(failure(model))
+
+
+def test_gives_up_after_the_timeout(endpoint):
+    endpoint.answer = lambda _handler: endpoint.over.wait(30)
+    error = failure(OpenAILanguageModel(endpoint.url, KEY, timeout_seconds=0.2))
+    assert "no answer within 0.2 s; ask for fewer tokens" in str(error)
+    assert error.retryable
+
+
+def test_gives_up_on_an_endpoint_that_trickles(endpoint):
+    """The timeout is for the whole call, not for each of its parts."""
+
+    def trickle(handler: Handler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Length", "1000")
+        handler.end_headers()
+        while not endpoint.over.wait(0.05):
+            try:
+                handler.wfile.write(b" ")
+            except OSError:
+                return
+
+    endpoint.answer = trickle
+    error = failure(OpenAILanguageModel(endpoint.url, KEY, timeout_seconds=0.3))
+    assert "no answer within 0.3 s" in str(error)
+
+
+def test_a_dropped_connection_is_an_error(endpoint, model):
+    def drop(handler: Handler) -> None:
+        handler.close_connection = True
+
+    endpoint.answer = drop
+    error = failure(model)
+    assert "no connection (" in str(error)
+    assert error.retryable
+
+
+def test_asks_whether_an_endpoint_that_refuses_connections_is_up(endpoint):
+    closed = OpenAILanguageModel("http://127.0.0.1:9/v1")  # the discard service, which nobody runs
+    error = failure(closed)
+    assert "big-1 at http://127.0.0.1:9/v1: no connection (ConnectError: " in str(error)
+    assert "check that the endpoint is up" in str(error)
+    assert error.retryable
+
+
+def test_a_prompt_that_cannot_be_sent_is_an_error(endpoint, model):
+    assert "lone surrogate" in str(failure(model, ModelRequest("\ud83d", "big-1")))
+    assert endpoint.received == []
+
+
+def test_cancelling_a_call_cancels_it(endpoint, model):
+    endpoint.answer = lambda _handler: endpoint.over.wait(30)
+
+    async def cancel() -> None:
+        call = asyncio.create_task(ask(model))
+        await asyncio.to_thread(endpoint.asked.wait, 30)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+
+    asyncio.run(cancel())
+
+
+def test_connections_are_kept_until_aclose_and_opened_anew_after_it(endpoint, model):
+    async def talk() -> None:
+        for close in (False, True, True):
+            await ask(model, close=close)
+        await model.aclose()
+
+    asyncio.run(talk())
+    first, second, third = (received.client_address for received in endpoint.received)
+    assert first == second
+    assert third != second
+
+
+def test_serves_one_event_loop_after_the_other(endpoint, model):
+    for _ in range(3):
+        asyncio.run(ask(model))
+    assert len(endpoint.received) == 3
+
+
+def test_the_key_shows_up_nowhere(endpoint, model):
+    assert KEY not in repr(model)
+    endpoint.always(401, {"error": {"message": f"Incorrect API key provided: {KEY}"}})
+    assert "Incorrect API key provided: ***; " in str(failure(model))
+    endpoint.always(200, f"<p>Bearer {KEY}</p>".encode())
+    assert "<p>Bearer ***</p>" in str(failure(model))
+
+
+def test_a_key_loses_the_newline_that_its_file_ended_with(endpoint):
+    asyncio.run(ask(OpenAILanguageModel(endpoint.url, f" {KEY}\n")))
+    assert endpoint.received[0].headers["Authorization"] == f"Bearer {KEY}"
+
+
+@pytest.mark.parametrize("key", ["sk-se\ncret", "sk-secret\u2019"])
+def test_a_key_that_no_header_takes_is_refused_without_showing_it(key):
+    with pytest.raises(ValueError, match="api_key holds characters") as caught:
+        OpenAILanguageModel(api_key=key)
+    assert "cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("key", [None, "", "\n"])
+def test_a_key_in_the_environment_reaches_no_endpoint_by_itself(endpoint, monkeypatch, key):
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    endpoint.always(401, {"error": {"message": "Who are you?"}})
+    error = failure(OpenAILanguageModel(endpoint.url, key))
+    assert KEY not in str(endpoint.received[0].headers)
+    assert "check the key in the environment variable OPENAI_API_KEY" in str(error)
+
+
+def test_asks_openai_where_no_other_endpoint_is_named(monkeypatch):
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://elsewhere.invalid/v1")
+    assert OpenAILanguageModel().base_url == "https://api.openai.com/v1"
+    assert OpenAILanguageModel("").base_url == "https://api.openai.com/v1"
+
+
+def test_obeys_the_proxy_of_the_environment_unless_told_otherwise(endpoint, monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    for name in ("NO_PROXY", "no_proxy", "ALL_PROXY", "http_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    assert "no connection" in str(failure(OpenAILanguageModel(endpoint.url, KEY)))
+    asyncio.run(ask(OpenAILanguageModel(endpoint.url, KEY, environment_proxies=False)))
+    assert len(endpoint.received) == 1
+
+
+def test_errors_survive_pickling(endpoint, model):
+    """Dagster sends them from one process to another."""
+    endpoint.always(429, {"error": {"message": "Slow down."}}, Retry_After="7")
+    error = failure(model)
+    copy = pickle.loads(pickle.dumps(error))  # noqa: S301
+    assert type(copy) is LanguageModelError
+    assert str(copy) == str(error) == error.message
+    assert (copy.status, copy.retryable, copy.retry_after_seconds) == (429, True, 7.0)
+
+
+def test_importing_the_adapter_does_not_import_openai():
+    """It costs most of a second, which commands that ask no model should not take."""
+    code = "import sys, adapters.openai_language_model; sys.exit('openai' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)

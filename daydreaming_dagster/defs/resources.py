@@ -11,6 +11,7 @@ from adapters.experiment_files import read_catalog
 from adapters.filesystem_gens_store import FilesystemGensStore
 from adapters.local_language_model import LocalLanguageModel
 from adapters.openai_language_model import OpenAILanguageModel
+from adapters.retrying_language_model import RetryingLanguageModel
 from adapters.routing_language_model import RoutingLanguageModel
 from daydreaming_dagster.data_layer.gens_store import GensStore
 from daydreaming_dagster.data_layer.paths import Paths
@@ -76,7 +77,9 @@ class LanguageModelResource(dg.ConfigurableResource[LanguageModel]):
             )
         except ValueError as error:
             raise dg.Failure(str(error), allow_retries=False) from error
-        return RoutingLanguageModel(routes={"local": LocalLanguageModel()}, default=endpoint)
+        return RoutingLanguageModel(
+            routes={"local": LocalLanguageModel()}, default=RetryingLanguageModel(endpoint)
+        )
 
 
 def production_resources(data_root: Path) -> dict[str, object]:

@@ -135,6 +135,7 @@ def store_answer(
             "completion_tokens": completion.completion_tokens,
         },
         "duration_seconds": completion.duration_seconds,
+        "failed_attempts": list(completion.failed_attempts),
         "raw_sha256": sha256(text),
     }
     replaced = _replaced(store, stage, gen_id)

@@ -55,6 +55,7 @@ class Completion:
 
     `model` is the one that answered, as the endpoint names it. `finish_reason` is the
     endpoint's (`stop`, `length`, …). Token counts are None where the endpoint gives none.
+    `failed_attempts` are the errors of attempts before the one that answered.
     """
 
     text: str
@@ -63,6 +64,7 @@ class Completion:
     duration_seconds: float
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+    failed_attempts: tuple[str, ...] = ()
 
 
 @attrs.define(eq=False)

@@ -1,6 +1,5 @@
 """The second and third step of a stage: what is asked, kept and reused."""
 
-
 import pytest
 
 from adapters import InMemoryGensStore
@@ -111,6 +110,7 @@ def test_an_answer_is_stored_with_everything_that_it_cost(store):
         "truncated": False,
         "usage": {"prompt_tokens": 10, "completion_tokens": 20},
         "duration_seconds": 1.5,
+        "failed_attempts": [],
         "raw_sha256": sha256("because"),
     }
 

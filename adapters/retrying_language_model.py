@@ -1,0 +1,77 @@
+"""A `LanguageModel` that asks another one again where that makes sense."""
+
+import attrs
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception,
+    stop_after_attempt,
+    wait_random_exponential,
+)
+
+from daydreaming_dagster.domain.language_model import (
+    Completion,
+    LanguageModel,
+    LanguageModelError,
+    ModelRequest,
+)
+
+
+@attrs.frozen
+class RetryingLanguageModel:
+    """Asks `inner` up to `attempts` times, while its errors say that they may pass.
+
+    Waits between attempts grow exponentially, with jitter, from `first_wait_seconds`, and last
+    at least as long as the endpoint asks for. An endpoint that asks for more than
+    `longest_wait_seconds` is not waited for.
+    """
+
+    inner: LanguageModel
+    attempts: int = 6
+    first_wait_seconds: float = 1.0
+    longest_wait_seconds: float = 600.0
+
+    async def complete(self, request: ModelRequest) -> Completion:
+        """Return the first answer, with the errors that came before it in `failed_attempts`.
+
+        Raises:
+            LanguageModelError: The last error, where none of the attempts had an answer.
+        """
+        failed: list[str] = []
+        backoff = wait_random_exponential(self.first_wait_seconds, max=60.0)
+
+        def wait(state: RetryCallState) -> float:
+            return max(backoff(state), _asked_to_wait(state))
+
+        def note(state: RetryCallState) -> None:
+            failed.append(str(_error(state)))
+
+        retrying = AsyncRetrying(
+            retry=retry_if_exception(self._may_pass),
+            stop=stop_after_attempt(self.attempts),
+            wait=wait,
+            before_sleep=note,
+            reraise=True,
+        )
+        completion: Completion = await retrying(self.inner.complete, request)
+        return attrs.evolve(completion, failed_attempts=tuple(failed))
+
+    async def aclose(self) -> None:
+        """Release the connections of the model behind."""
+        await self.inner.aclose()
+
+    def _may_pass(self, error: BaseException) -> bool:
+        return (
+            isinstance(error, LanguageModelError)
+            and error.retryable
+            and (error.retry_after_seconds or 0.0) <= self.longest_wait_seconds
+        )
+
+
+def _error(state: RetryCallState) -> BaseException | None:
+    return None if state.outcome is None else state.outcome.exception()
+
+
+def _asked_to_wait(state: RetryCallState) -> float:
+    error = _error(state)
+    return (error.retry_after_seconds or 0.0) if isinstance(error, LanguageModelError) else 0.0

@@ -221,7 +221,9 @@ def check(
     """
     paths = Paths(data_root)
     store = FilesystemGensStore(data_root)
-    known = {stage: frozenset(store.list_generations(stage)) for stage in STAGES}
+    known: dict[Stage, frozenset[str]] = {
+        stage: frozenset(store.list_generations(stage)) for stage in STAGES
+    }
     findings = list(inspect_gens(paths))
     try:
         catalog = read_catalog(paths)
@@ -229,7 +231,9 @@ def check(
         catalog = None
         findings.append(Finding("catalog", str(paths.raw_dir), str(error)))
     verify = IntegrityCheck(store, known, catalog)
-    generations = [(stage, gen_id) for stage in STAGES for gen_id in sorted(known[stage])]
+    generations: list[tuple[Stage, str]] = [
+        (stage, gen_id) for stage in STAGES for gen_id in sorted(known[stage])
+    ]
     for stage, gen_id in track(generations, "checking", console=err, transient=True):
         findings += verify.check(stage, gen_id)
     removed = remove_leftovers(findings) if repair else []

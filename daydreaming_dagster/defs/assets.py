@@ -59,7 +59,7 @@ def build_stage_asset(stage: Stage) -> dg.AssetsDefinition:
         listener: dg.ResourceParam[Listener],
     ) -> Iterator[dg.AssetMaterialization]:
         selected = context.selected_asset_keys
-        steps = [step for step in STEPS if dg.AssetKey(f"{stage}_{step}") in selected]
+        steps: list[Step] = [step for step in STEPS if dg.AssetKey(f"{stage}_{step}") in selected]
         runner = StageRunner(gens_store, language_model, catalog)
 
         async def run() -> AsyncGenerator[Generated, None]:

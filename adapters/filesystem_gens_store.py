@@ -14,7 +14,7 @@ import attrs
 from adapters.atomic_write import READ, sync_folder, write_atomically
 from adapters.encoded_gens_store import EncodedGensStore
 from daydreaming_dagster.data_layer.errors import UnsafePathError
-from daydreaming_dagster.data_layer.ids import is_id
+from daydreaming_dagster.data_layer.ids import are_ids, is_id
 from daydreaming_dagster.data_layer.paths import (
     ARTIFACT_FILENAMES,
     GENS_DIRNAME,
@@ -29,13 +29,12 @@ from daydreaming_dagster.types import Stage
 DELETED_PREFIX: Final = ".deleted-"
 """How the folder of a deletion under way is named; no id begins with a dot."""
 
-_READ_SIZE: Final = 1 << 20
-
 _PAID_FOR: Final = frozenset[Artifact](["raw_metadata", "raw"])
 
-# A writer starts over when another process deletes the generation under it. Each round loses
-# against one whole deletion, so this many in a row mean that something else is wrong.
-_WRITE_ATTEMPTS: Final = 100
+# A write starts over when another process deletes the generation under it, and a deletion when
+# a write under way put a file into it. Each round loses against one whole deletion or write, so
+# this many in a row mean that something else is wrong.
+_ATTEMPTS: Final = 100
 
 
 @attrs.frozen
@@ -47,11 +46,15 @@ class FilesystemGensStore(EncodedGensStore):
     can be computed again and is left to the operating system (`UnsyncedFilesystemGensStore`
     leaves all to it).
 
-    Symbolic links below `data_root` are refused with `UnsafePathError`; `data_root` itself may
-    be one. Other failures of the file system are raised as the `OSError` they are.
+    Symbolic links below `data_root` are refused with `UnsafePathError`, and so is reading what
+    is no regular file; a write puts a file in the place of such a link, and nothing where it
+    leads. `data_root` itself may be one. Other failures of the file system are raised as the
+    `OSError` they are. When the device fails to confirm the name of a paid-for file, that is
+    raised too, but the new file is there already.
     """
 
     data_root: Path = attrs.field(converter=as_path)
+    _ignores_case: bool | None = attrs.field(default=None, init=False, repr=False, eq=False)
 
     synced: ClassVar[bool] = True
 
@@ -97,47 +100,50 @@ class FilesystemGensStore(EncodedGensStore):
 
     def _list(self, stage: Stage) -> list[str]:
         try:
-            with os.scandir(self._stage_folder(stage)) as entries:
-                return [
-                    entry.name
-                    for entry in entries
-                    if is_id(entry.name) and entry.is_dir(follow_symlinks=False)
-                ]
+            with os.scandir(self._folder(GENS_DIRNAME, stage)) as entries:
+                names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
         except FileNotFoundError:
             return []
+        return names if are_ids(names) else [name for name in names if is_id(name)]
 
     def _delete(self, stage: Stage, gen_id: str) -> None:
         folder = self._generation_folder(stage, gen_id)
-        deleted = f"{self._stage_folder(stage)}/{DELETED_PREFIX}{secrets.token_hex(8)}"
+        deleted = f"{os.path.dirname(folder)}/{DELETED_PREFIX}{secrets.token_hex(8)}"
         try:
             os.rename(folder, deleted)
         except FileNotFoundError:
             return
-        shutil.rmtree(deleted)
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                shutil.rmtree(deleted)
+                break
+            except OSError as error:
+                if error.errno not in (errno.ENOTEMPTY, errno.ENOENT) or attempt == _ATTEMPTS:
+                    raise
 
     def _store(self, stage: Stage, gen_id: str, artifact: Artifact, data: bytes) -> None:
         folder = self._generation_folder(stage, gen_id)
         name = ARTIFACT_FILENAMES[artifact]
         sync = self.synced and artifact in _PAID_FOR
-        for attempt in range(1, _WRITE_ATTEMPTS + 1):
+        for attempt in range(1, _ATTEMPTS + 1):
             try:
                 write_atomically(folder, name, data, sync=sync)
                 break
             except FileNotFoundError:
-                if attempt == _WRITE_ATTEMPTS:
+                if attempt == _ATTEMPTS:
                     raise
                 _make_folder(folder)
         if sync:
-            # The folders above may be as new as the file.
-            for parent in (self._stage_folder(stage), self._gens_folder(), str(self.data_root)):
-                sync_folder(parent)
+            # The folders above, up to the root, may be as new as the file.
+            for _ in ("stage", "gens", "root"):
+                folder = os.path.dirname(folder)
+                sync_folder(folder)
 
     def _load(self, stage: Stage, gen_id: str, artifact: Artifact) -> bytes | None:
         return _read(f"{self._generation_folder(stage, gen_id)}/{ARTIFACT_FILENAMES[artifact]}")
 
     def _load_template(self, stage: Stage, template_id: str) -> bytes | None:
-        raw = _no_link(f"{self.data_root}/{RAW_DIRNAME}")
-        folder = _no_link(f"{_no_link(f'{raw}/{TEMPLATES_DIRNAME}')}/{stage}")
+        folder = self._folder(RAW_DIRNAME, TEMPLATES_DIRNAME, stage)
         return _read(f"{folder}/{template_id}.txt")
 
     def _location(self, stage: Stage, gen_id: str, artifact: Artifact | None = None) -> PurePath:
@@ -146,24 +152,31 @@ class FilesystemGensStore(EncodedGensStore):
     def _template_location(self, stage: Stage, template_id: str) -> PurePath:
         return self.paths.template_file(stage, template_id)
 
-    # Folders as str, checked: joining pathlib's paths costs more than the system calls.
-
-    def _gens_folder(self) -> str:
-        return _no_link(f"{self.data_root}/{GENS_DIRNAME}")
-
-    def _stage_folder(self, stage: Stage) -> str:
-        return _no_link(f"{self._gens_folder()}/{stage}")
-
     def _generation_folder(self, stage: Stage, gen_id: str) -> str:
-        stage_folder = self._stage_folder(stage)
-        folder = _no_link(f"{stage_folder}/{gen_id}")
-        if self._ignores_case():
-            _refuse_other_case(stage_folder, gen_id)
+        folder = self._folder(GENS_DIRNAME, stage, gen_id)
+        if self._is_case_ignored():
+            _refuse_other_case(os.path.dirname(folder), gen_id)
         return folder
 
-    def _ignores_case(self) -> bool:
-        """Return whether the file system takes `GENS` for `gens`, as macOS and Windows do."""
-        return os.path.lexists(f"{self.data_root}/{GENS_DIRNAME.upper()}")
+    def _folder(self, *names: str) -> str:
+        """Return the folder of that path below the root, having seen that no part is a link."""
+        # As str: joining pathlib's paths costs more than the system calls.
+        path = str(self.data_root)
+        for name in names:
+            path = f"{path}/{name}"
+            if os.path.islink(path):
+                raise _linked(path)
+        return path
+
+    def _is_case_ignored(self) -> bool:
+        """Return whether the file system takes `GENS` for `gens`, as macOS and Windows do.
+
+        Looked up once, as soon as there is such a folder, since it costs as much as a read.
+        """
+        if self._ignores_case is None and os.path.lexists(f"{self.data_root}/{GENS_DIRNAME}"):
+            ignored = os.path.lexists(f"{self.data_root}/{GENS_DIRNAME.upper()}")
+            object.__setattr__(self, "_ignores_case", ignored)
+        return bool(self._ignores_case)
 
 
 class UnsyncedFilesystemGensStore(FilesystemGensStore):
@@ -182,19 +195,15 @@ def _make_folder(folder: str) -> None:
     `os.makedirs` alone fails when another process deletes the generation between two of its
     steps; here it was created then, and deleted after.
     """
-    os.makedirs(os.path.dirname(folder), exist_ok=True)
     try:
         os.mkdir(folder)
+    except FileNotFoundError:
+        os.makedirs(os.path.dirname(folder), exist_ok=True)
+        _make_folder(folder)
     except FileExistsError:
         with suppress(FileNotFoundError):
             if not stat.S_ISDIR(os.lstat(folder).st_mode):
                 raise
-
-
-def _no_link(path: str) -> str:
-    if os.path.islink(path):
-        raise _linked(path)
-    return path
 
 
 def _linked(path: str) -> UnsafePathError:
@@ -227,9 +236,9 @@ def _read(path: str) -> bytes | None:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise UnsafePathError(path, "it is no regular file; remove it")
-        parts = [os.read(descriptor, status.st_size + 1)]
-        while parts[-1]:
-            parts.append(os.read(descriptor, _READ_SIZE))
-        return b"".join(parts)
+        data = os.read(descriptor, status.st_size)
+        while len(data) < status.st_size and (more := os.read(descriptor, status.st_size)):
+            data += more
+        return data
     finally:
         os.close(descriptor)

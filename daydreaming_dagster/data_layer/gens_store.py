@@ -22,7 +22,7 @@ class GensStore(Protocol):
     Texts
         `read_*` returns what `write_*` was given, to the character: nothing is normalised,
         neither newlines nor a byte order mark. Stored as UTF-8. A text with a lone surrogate
-        has no UTF-8 form and is refused with `UnstorableError`.
+        has no UTF-8 form and is refused with `UnstorableError`, as is what is no str.
 
     Documents
         Any JSON object. What JSON could not give back as it is (NaN, infinities, keys that
@@ -42,8 +42,9 @@ class GensStore(Protocol):
     Reading
         Never creates or changes anything. An artifact that is not there raises
         `MissingArtifactError` (a `FileNotFoundError`), an empty one reads as `""`. An artifact
-        that is no UTF-8, no JSON or no JSON object raises `MalformedArtifactError` (a
-        `ValueError`), which names the file.
+        or template that is no UTF-8, or a document that is no JSON object (`NaN` and numbers
+        beyond a float are no JSON), raises `MalformedArtifactError` (a `ValueError`), which
+        names the file.
     """
 
     def reserve_generation(self, stage: Stage, gen_id: str, *, create: bool = True) -> PurePath:

@@ -1,0 +1,17 @@
+"""Contract tests for whoever writes an adapter of their own, and the cases they are made of.
+
+Needs the extra `daydreaming-dagster[testing]`. `daydreaming_dagster.testing.stateful`, which
+also needs hypothesis, is imported by name.
+"""
+
+import pytest
+
+# Before the import below: what a failing assertion compared is shown for rewritten modules only.
+pytest.register_assert_rewrite("daydreaming_dagster.testing.gens_store_contract")
+
+from daydreaming_dagster.testing.gens_store_contract import (  # noqa: E402  see above
+    GensStoreContract,
+    ReadOnlyGensStoreContract,
+)
+
+__all__ = ["GensStoreContract", "ReadOnlyGensStoreContract"]

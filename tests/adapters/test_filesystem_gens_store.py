@@ -1,0 +1,608 @@
+"""What the store on disk does beyond the contract: its layout, and what a disk can do to it."""
+
+import errno
+import json
+import os
+import pickle
+import resource
+import shutil
+import stat
+import subprocess
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from pyfakefs.fake_filesystem import OSType
+
+from adapters import (
+    FilesystemGensStore,
+    InMemoryGensStore,
+    ReadOnlyGensStore,
+    UnsyncedFilesystemGensStore,
+)
+from daydreaming_dagster.data_layer import GensDataLayer, Paths
+from daydreaming_dagster.data_layer.errors import (
+    InvalidIdError,
+    MalformedArtifactError,
+    MissingArtifactError,
+    UnsafePathError,
+)
+from daydreaming_dagster.testing.gens_store_contract import (
+    ARTIFACTS,
+    METHODS,
+    READERS,
+    WRITERS,
+    call,
+    contents,
+    read,
+    sample,
+    write,
+)
+
+OF_A_GENERATION = sorted(m for m in METHODS if "gen_id" in METHODS[m].parameters)
+GENERATION = "gens/draft/sample"
+
+
+@pytest.fixture
+def store(tmp_path):
+    return UnsyncedFilesystemGensStore(tmp_path / "data")
+
+
+def fill(store):
+    for artifact in ARTIFACTS:
+        write(store, "draft", "sample", artifact, sample(artifact, "old"))
+    template = store.paths.template_file("draft", "sample")
+    template.parent.mkdir(parents=True)
+    template.write_bytes(b"a template")
+
+
+def files(root):
+    """Return the path and content of every file below `root`, whatever its name."""
+    return {
+        str(path.relative_to(root)): path.read_bytes()
+        for path in Path(root).rglob("*")
+        if path.is_file()
+    }
+
+
+# Layout
+
+
+def test_every_file_lies_where_people_look_for_it(store):
+    fill(store)
+    assert sorted(files(store.data_root)) == [
+        "1_raw/templates/draft/sample.txt",
+        "gens/draft/sample/metadata.json",
+        "gens/draft/sample/parsed.txt",
+        "gens/draft/sample/parsed_metadata.json",
+        "gens/draft/sample/prompt.txt",
+        "gens/draft/sample/raw.txt",
+        "gens/draft/sample/raw_metadata.json",
+    ]
+
+
+def test_path_helpers_and_paths_agree_with_where_files_lie(store):
+    fill(store)
+    paths = Paths.from_str(str(store.data_root))
+    helpers = [
+        (store.prompt_path, paths.prompt_path, "prompt"),
+        (store.raw_path, paths.raw_path, "raw"),
+        (store.parsed_path, paths.parsed_path, "parsed"),
+        (store.main_metadata_path, paths.metadata_path, "main_metadata"),
+        (store.raw_metadata_path, paths.raw_metadata_path, "raw_metadata"),
+        (store.parsed_metadata_path, paths.parsed_metadata_path, "parsed_metadata"),
+    ]
+    for of_store, of_paths, artifact in helpers:
+        path = of_store("draft", "sample")
+        assert path == of_paths("draft", "sample")
+        value = sample(artifact, "old")
+        data = path.read_bytes()
+        assert (data.decode() if isinstance(value, str) else json.loads(data)) == value
+    assert store.generation_dir("draft", "sample") == store.data_root / GENERATION
+    assert store.reserve_generation("draft", "sample") == store.data_root / GENERATION
+
+
+def test_path_helpers_refuse_what_the_store_refuses(store):
+    for helper in (store.generation_dir, store.prompt_path, store.main_metadata_path):
+        with pytest.raises(InvalidIdError):
+            helper("draft", "../evil")
+
+
+def test_gens_data_layer_is_the_store_on_disk(tmp_path):
+    assert GensDataLayer is FilesystemGensStore
+    layer = GensDataLayer.from_root(str(tmp_path))
+    assert layer == GensDataLayer(tmp_path)
+    assert layer.data_root == tmp_path
+    assert layer.paths == Paths(tmp_path)
+
+
+def test_a_store_survives_pickling(store):
+    store.write_raw("draft", "a", "text")
+    assert pickle.loads(pickle.dumps(store)).read_raw("draft", "a") == "text"  # noqa: S301
+
+
+def test_the_first_write_creates_the_root_and_no_read_does(store):
+    for method in sorted(READERS):
+        try:
+            call(store, method)
+        except FileNotFoundError:
+            continue
+    store.reserve_generation("draft", "a", create=False)
+    store.delete_generation("draft", "a")
+    assert not store.data_root.exists()
+    store.write_raw("draft", "a", "text")
+    assert store.read_raw("draft", "a") == "text"
+
+
+def test_new_files_and_folders_have_the_permissions_of_the_users_umask(store):
+    before = os.umask(0o027)
+    try:
+        store.write_raw("draft", "a", "text")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(store.raw_path("draft", "a").stat().st_mode) == 0o640
+    assert stat.S_IMODE(store.generation_dir("draft", "a").stat().st_mode) == 0o750
+
+
+def test_a_template_that_is_no_utf8_is_an_error_that_names_the_file(store):
+    fill(store)
+    path = store.paths.template_file("draft", "sample")
+    path.write_bytes(b"\xff")
+    with pytest.raises(MalformedArtifactError, match="malformed template") as raised:
+        store.read_template("draft", "sample")
+    assert str(path) in str(raised.value)
+
+
+def test_a_template_in_memory_that_has_no_utf8_form_is_the_same_error():
+    store = InMemoryGensStore({("draft", "a"): "\ud800"})
+    with pytest.raises(MalformedArtifactError, match="malformed template"):
+        store.read_template("draft", "a")
+
+
+@pytest.mark.parametrize("key", [("draft", "../evil"), ("drafts", "a")])
+def test_templates_in_memory_have_ids_that_a_disk_would_take(key):
+    with pytest.raises(InvalidIdError):
+        InMemoryGensStore({key: "source"})
+
+
+# Foreign and temporary files
+
+
+def test_what_an_interrupted_write_or_deletion_leaves_is_not_seen(store):
+    fill(store)
+    before = contents(store)
+    (store.data_root / GENERATION / ".tmp-0123456789abcdef").write_bytes(b"torn")
+    leftover = store.data_root / "gens/draft/.deleted-0123456789abcdef"
+    leftover.mkdir()
+    (leftover / "raw.txt").write_bytes(b"deleted")
+    assert contents(store) == before
+
+
+def test_a_deletion_takes_foreign_files_along(store):
+    fill(store)
+    (store.data_root / GENERATION / "notes.txt").write_bytes(b"mine")
+    (store.data_root / GENERATION / "more").mkdir()
+    store.delete_generation("draft", "sample")
+    assert list((store.data_root / "gens/draft").iterdir()) == []
+
+
+def test_a_deletion_that_fails_half_way_leaves_no_half_generation(store, monkeypatch):
+    fill(store)
+
+    def fail_half_way(folder):
+        (Path(folder) / "raw.txt").unlink()
+        raise PermissionError
+
+    monkeypatch.setattr(shutil, "rmtree", fail_half_way)
+    with pytest.raises(PermissionError):
+        store.delete_generation("draft", "sample")
+    assert contents(store) == {}
+    assert not store.exists("draft", "sample")
+
+
+# What leads elsewhere
+
+
+@pytest.fixture
+def outside(tmp_path):
+    """A whole data root that links may point into."""
+    store = UnsyncedFilesystemGensStore(tmp_path / "outside")
+    fill(store)
+    return store.data_root
+
+
+def put_link(store, outside, place):
+    path = store.data_root / place
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+    path.symlink_to(outside / place)
+
+
+@pytest.mark.parametrize("method", OF_A_GENERATION)
+@pytest.mark.parametrize("place", ["gens", "gens/draft", GENERATION])
+def test_a_link_above_an_artifact_is_refused_by_every_method(store, outside, place, method):
+    fill(store)
+    put_link(store, outside, place)
+    before = files(outside)
+    with pytest.raises(UnsafePathError, match="symbolic link") as raised:
+        call(store, method)
+    assert raised.value.location == str(store.data_root / place)
+    assert files(outside) == before
+
+
+def test_reserving_without_creating_only_computes(store, outside):
+    fill(store)
+    put_link(store, outside, "gens")
+    place = store.reserve_generation("draft", "sample", create=False)
+    assert place == store.data_root / GENERATION
+
+
+@pytest.mark.parametrize("place", ["gens", "gens/draft"])
+def test_nothing_is_listed_through_a_link(store, outside, place):
+    fill(store)
+    put_link(store, outside, place)
+    with pytest.raises(UnsafePathError):
+        store.list_generations("draft")
+
+
+def test_a_link_in_the_place_of_a_generation_is_not_listed(store, outside):
+    fill(store)
+    put_link(store, outside, GENERATION)
+    assert store.list_generations("draft") == []
+
+
+@pytest.mark.parametrize("artifact", ARTIFACTS)
+def test_a_link_in_the_place_of_an_artifact_is_not_read_and_not_written_through(
+    store, outside, artifact
+):
+    fill(store)
+    place = store.paths.artifact_path("draft", "sample", artifact).relative_to(store.data_root)
+    put_link(store, outside, place)
+    before = files(outside)
+    with pytest.raises(UnsafePathError, match="symbolic link"):
+        read(store, "draft", "sample", artifact)
+    write(store, "draft", "sample", artifact, sample(artifact, "new"))
+    assert read(store, "draft", "sample", artifact) == sample(artifact, "new")
+    assert files(outside) == before
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["1_raw", "1_raw/templates", "1_raw/templates/draft", "1_raw/templates/draft/sample.txt"],
+)
+def test_a_link_on_the_way_to_a_template_is_refused(store, outside, place):
+    fill(store)
+    put_link(store, outside, place)
+    with pytest.raises(UnsafePathError, match="symbolic link") as raised:
+        store.read_template("draft", "sample")
+    assert raised.value.location == str(store.data_root / place)
+
+
+def test_a_deletion_does_not_follow_links_inside_a_generation(store, outside):
+    fill(store)
+    before = files(outside)
+    (store.data_root / GENERATION / "folder").symlink_to(outside)
+    (store.data_root / GENERATION / "file").symlink_to(outside / GENERATION / "raw.txt")
+    store.delete_generation("draft", "sample")
+    assert files(outside) == before
+
+
+def test_the_root_itself_may_be_a_link(store, outside, tmp_path):
+    (tmp_path / "link").symlink_to(outside)
+    linked = FilesystemGensStore(tmp_path / "link")
+    assert linked.read_raw("draft", "sample") == "raw old"
+    linked.write_raw("draft", "sample", "new")
+    assert (outside / GENERATION / "raw.txt").read_text() == "new"
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir], ids=["pipe", "folder"])
+def test_what_is_no_file_is_not_read(store, make):
+    """A pipe would keep a reader waiting for ever."""
+    store.reserve_generation("draft", "a")
+    make(store.raw_path("draft", "a"))
+    with pytest.raises(UnsafePathError, match="no regular file"):
+        store.read_raw("draft", "a")
+
+
+def test_a_file_in_the_place_of_a_generation_is_none(store):
+    store.reserve_generation("draft", "a")
+    (store.data_root / "gens/draft/file").write_bytes(b"")
+    assert not store.exists("draft", "file")
+    with pytest.raises(FileExistsError):
+        store.reserve_generation("draft", "file")
+    with pytest.raises(NotADirectoryError):
+        store.write_raw("draft", "file", "text")
+
+
+# File systems that ignore case
+
+
+@pytest.fixture(params=[OSType.MACOS, OSType.WINDOWS, "casefold"])
+def ignoring_case(fs, request):
+    if request.param == "casefold":
+        fs.is_case_sensitive = False
+    else:
+        fs.os = request.param
+    return UnsyncedFilesystemGensStore("C:/data")
+
+
+@pytest.mark.parametrize("method", OF_A_GENERATION)
+def test_an_id_in_another_case_is_refused_by_every_method(ignoring_case, method):
+    for artifact in ARTIFACTS:
+        write(ignoring_case, "draft", "sample", artifact, sample(artifact, "old"))
+    before = contents(ignoring_case)
+    with pytest.raises(UnsafePathError, match="'SAMPLE' in the folder of 'sample'"):
+        call(ignoring_case, method, gen_id="SAMPLE")
+    assert contents(ignoring_case) == before
+
+
+def test_ids_are_what_they_were_written_as_where_case_is_ignored(ignoring_case):
+    for gen_id in ("Mixed", "other", "UPPER"):
+        ignoring_case.write_raw("draft", gen_id, gen_id)
+    assert ignoring_case.list_generations("draft") == ["Mixed", "UPPER", "other"]
+    for gen_id in ("Mixed", "other", "UPPER"):
+        assert ignoring_case.read_raw("draft", gen_id) == gen_id
+    ignoring_case.delete_generation("draft", "Mixed")
+    ignoring_case.write_raw("draft", "mixed", "free again")
+    assert ignoring_case.read_raw("draft", "mixed") == "free again"
+
+
+# Writes that fail
+
+
+@contextmanager
+def old_text_stays(store):
+    """Check that nothing changed on disk, and that the store works afterwards."""
+    fill(store)
+    before = files(store.data_root)
+    yield
+    assert files(store.data_root) == before
+    store.write_raw("draft", "sample", "after")
+    assert store.read_raw("draft", "sample") == "after"
+
+
+@pytest.fixture(params=[FilesystemGensStore, UnsyncedFilesystemGensStore])
+def either(request, tmp_path):
+    return request.param(tmp_path / "data")
+
+
+def half_written_then(failure):
+    def write_half(descriptor, data, write=os.write):
+        write(descriptor, data[: len(data) // 2])
+        raise failure
+
+    return write_half
+
+
+def failing_with(failure):
+    def fail(*_arguments):
+        raise failure
+
+    return fail
+
+
+@pytest.mark.parametrize(
+    "failure", [OSError(errno.EIO, "failed"), KeyboardInterrupt(), SystemExit()]
+)
+@pytest.mark.parametrize("call_that_fails", ["write", "replace", "close"])
+def test_a_write_that_fails_leaves_the_old_text_and_no_file(
+    either, monkeypatch, call_that_fails, failure
+):
+    with old_text_stays(either), monkeypatch.context() as patched:
+        fail = half_written_then if call_that_fails == "write" else failing_with
+        patched.setattr(os, call_that_fails, fail(failure))
+        with pytest.raises(type(failure)):
+            either.write_raw("draft", "sample", "new" * 1000)
+        patched.undo()
+
+
+def test_a_write_over_a_folder_fails_and_leaves_no_file(store):
+    store.reserve_generation("draft", "a")
+    store.raw_path("draft", "a").mkdir()
+    with pytest.raises(IsADirectoryError):
+        store.write_raw("draft", "a", "text")
+    assert files(store.data_root) == {}
+
+
+def test_a_write_that_the_system_takes_in_pieces_is_whole(store, monkeypatch):
+    pieces = []
+
+    def write_seven(descriptor, data, write=os.write):
+        pieces.append(write(descriptor, data[:7]))
+        return pieces[-1]
+
+    monkeypatch.setattr(os, "write", write_seven)
+    store.write_raw("draft", "a", "0123456789" * 5)
+    assert len(pieces) == 8
+    assert store.read_raw("draft", "a") == "0123456789" * 5
+
+
+def test_a_file_that_the_system_hands_out_in_pieces_is_read_whole(store, monkeypatch):
+    store.write_raw("draft", "a", "0123456789" * 5)
+    monkeypatch.setattr(os, "read", lambda descriptor, _n, read=os.read: read(descriptor, 7))
+    assert store.read_raw("draft", "a") == "0123456789" * 5
+
+
+def test_a_write_that_races_a_deletion_is_done_after_it(store, monkeypatch):
+    fill(store)
+
+    def delete_before_replacing(source, target, replace=os.replace):
+        monkeypatch.undo()
+        store.delete_generation("draft", "sample")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", delete_before_replacing)
+    store.write_raw("draft", "sample", "new")
+    assert contents(store) == {("draft", "sample"): {"raw": "new"}}
+
+
+def test_a_deletion_that_races_a_write_is_done_after_it(store, monkeypatch):
+    """The writer found the folder before it was renamed, and puts its file in late."""
+    fill(store)
+
+    def write_before_removing(path, *, dir_fd=None, rmdir=os.rmdir):
+        monkeypatch.undo()
+        (Path(path) / ".tmp-0123456789abcdef").write_bytes(b"late")
+        rmdir(path, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "rmdir", write_before_removing)
+    store.delete_generation("draft", "sample")
+    assert list((store.data_root / "gens/draft").iterdir()) == []
+
+
+def test_a_reservation_that_races_a_deletion_is_done_before_it(store, monkeypatch):
+    store.reserve_generation("draft", "a")
+
+    def delete_after_failing(path, mode=0o777, mkdir=os.mkdir):
+        try:
+            mkdir(path, mode)
+        except FileExistsError:
+            if Path(path).name == "a":
+                store.delete_generation("draft", "a")
+            raise
+
+    monkeypatch.setattr(os, "mkdir", delete_after_failing)
+    store.reserve_generation("draft", "a")
+    assert not store.exists("draft", "a")
+
+
+# Durability
+
+
+@pytest.fixture
+def device_calls(store, monkeypatch):
+    """The calls of fsync and replace, in their order, with what they are about."""
+    calls = []
+
+    def fsync(descriptor, fsync=os.fsync):
+        target = Path(f"/proc/self/fd/{descriptor}").readlink()
+        name = os.path.relpath(target, store.data_root)
+        calls.append("fsync file" if ".tmp-" in name else f"fsync {name}")
+        fsync(descriptor)
+
+    def replace(source, target, replace=os.replace):
+        calls.append(f"replace {Path(target).name}")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(os, "replace", replace)
+    return calls
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="only Linux names a descriptor")
+class TestDurability:
+    @pytest.mark.parametrize("artifact", ["raw", "raw_metadata"])
+    def test_what_was_paid_for_is_on_the_device_with_its_name_when_the_write_returns(
+        self, store, device_calls, artifact
+    ):
+        synced = FilesystemGensStore(store.data_root)
+        write(synced, "draft", "sample", artifact, sample(artifact, "new"))
+        name = store.paths.artifact_path("draft", "sample", artifact).name
+        assert device_calls[:2] == ["fsync file", f"replace {name}"]
+        assert device_calls[2:] == [f"fsync {p}" for p in (GENERATION, "gens/draft", "gens", ".")]
+
+    @pytest.mark.parametrize("artifact", ["prompt", "main_metadata", "parsed", "parsed_metadata"])
+    def test_what_can_be_computed_again_waits_for_no_device(self, store, device_calls, artifact):
+        synced = FilesystemGensStore(store.data_root)
+        write(synced, "draft", "sample", artifact, sample(artifact, "new"))
+        assert not [call for call in device_calls if call.startswith("fsync")]
+
+    def test_the_unsynced_store_waits_for_no_device(self, store, device_calls):
+        for artifact in ARTIFACTS:
+            write(store, "draft", "sample", artifact, sample(artifact, "new"))
+        assert not [call for call in device_calls if call.startswith("fsync")]
+
+
+# Full disks
+
+
+def test_a_full_disk_leaves_the_old_text_and_no_file(fs):
+    store = FilesystemGensStore(fs.create_dir("/data").path)
+    with old_text_stays(store):
+        fs.set_disk_usage(fs.get_disk_usage("/").used + 1000)
+        with pytest.raises(OSError, match="No space left") as raised:
+            store.write_raw("draft", "sample", "new" * 1000)
+        assert raised.value.errno == errno.ENOSPC
+        fs.set_disk_usage(10_000_000)
+
+
+def test_a_file_beyond_the_users_limit_leaves_the_old_text_and_no_file(either):
+    """The system takes the first 64 KB and refuses the rest."""
+    with old_text_stays(either):
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (65_536, hard))
+        try:
+            with pytest.raises(OSError, match="too large"):
+                either.write_raw("draft", "sample", "new" * 100_000)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def mount(*arguments):
+    """Mount, or skip the test where that is not allowed."""
+    if os.name != "posix" or os.geteuid() != 0:
+        pytest.skip("only root may mount")
+    done = subprocess.run(["/bin/mount", *arguments], capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"cannot mount: {done.stderr.strip()}")
+
+
+@contextmanager
+def mounted(target, *arguments):
+    target.mkdir(exist_ok=True)
+    mount(*arguments, str(target))
+    try:
+        yield target
+    finally:
+        subprocess.run(["/bin/umount", str(target)], check=True)
+
+
+def test_a_full_device_leaves_the_old_text_and_no_file(tmp_path):
+    with mounted(tmp_path / "small", "-t", "tmpfs", "-o", "size=256k", "tmpfs") as root:
+        store = FilesystemGensStore(root)
+        with old_text_stays(store):
+            with pytest.raises(OSError, match="No space left") as raised:
+                store.write_raw("draft", "sample", "new" * 200_000)
+            assert raised.value.errno == errno.ENOSPC
+
+
+# Roots without write permission
+
+
+@pytest.fixture
+def unwritable(tmp_path):
+    """A store that was filled, and whose root nobody can write to any more."""
+    store = FilesystemGensStore(tmp_path / "data")
+    fill(store)
+    if os.geteuid() == 0:
+        # Permissions do not bind root; a mount that is read-only does.
+        with mounted(tmp_path / "mounted", "--bind", str(store.data_root)) as root:
+            mount("-o", "remount,bind,ro", str(root))
+            yield FilesystemGensStore(root)
+        return
+    for path in [store.data_root, *store.data_root.rglob("*")]:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    yield store
+    for path in [store.data_root, *store.data_root.rglob("*")]:
+        path.chmod(0o755)
+
+
+def test_everything_is_read_from_a_root_without_write_permission(unwritable):
+    for view in (unwritable, ReadOnlyGensStore(unwritable)):
+        assert contents(view) == {
+            ("draft", "sample"): {artifact: sample(artifact, "old") for artifact in ARTIFACTS}
+        }
+        assert view.read_template("draft", "sample") == "a template"
+        assert not view.exists("essay", "a")
+        with pytest.raises(MissingArtifactError):
+            view.read_raw("essay", "a")
+
+
+@pytest.mark.parametrize("method", sorted(WRITERS - {"reserve_generation"}))
+def test_a_writer_fails_with_the_systems_reason_on_such_a_root(unwritable, method):
+    before = files(unwritable.data_root)
+    with pytest.raises(OSError, match=r"Read-only|Permission"):
+        call(unwritable, method)
+    assert files(unwritable.data_root) == before

@@ -1,0 +1,177 @@
+"""What the processes of these tests do: `python programs.py FUNCTION [ARGUMENT, …]`.
+
+They fork here, since the process that runs pytest may have threads, which do not survive it.
+"""
+
+import itertools
+import json
+import os
+import random
+import signal
+import sys
+import time
+from pathlib import Path
+
+from adapters import FilesystemGensStore, UnsyncedFilesystemGensStore
+from daydreaming_dagster.data_layer.errors import MissingArtifactError
+
+
+def proving(mark):
+    """Return a text that shows by itself whether it is whole."""
+    return f"{mark} " * 50_000
+
+
+def mark_of(text):
+    mark = text.split(" ", 1)[0]
+    return mark if text == proving(mark) else "torn"
+
+
+def state(store, gen_id):
+    """Return what there is of a generation: gone, missing (without the text), a mark, or torn."""
+    listed = store.list_generations("draft")
+    assert listed in ([], [gen_id]), listed
+    if not store.exists("draft", gen_id):
+        assert listed == []
+        return "gone"
+    try:
+        return mark_of(store.read_raw("draft", gen_id))
+    except MissingArtifactError:
+        return "missing"
+
+
+OPERATIONS = {
+    "overwrite": lambda store: store.write_raw("draft", "a", proving("new")),
+    "write": lambda store: store.write_raw("draft", "a", proving("new")),
+    "delete": lambda store: store.delete_generation("draft", "a"),
+}
+
+
+def kill_at_each_call(root, operation):
+    """Do the operation until every call of the system in it was once the last, before or after."""
+    calls = []
+    act_at_each_call(prepared(f"{root}/rehearsal", operation), operation, calls.append)
+    states = []
+    for last in range(len(calls)):
+        store = prepared(f"{root}/{last}", operation)
+        seen = itertools.count()
+
+        def kill(_call, last=last, seen=seen):
+            if next(seen) == last:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        child = os.fork()
+        if child == 0:
+            act_at_each_call(store, operation, kill)
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        assert os.WIFSIGNALED(status), f"not killed at {calls[last]}"
+        states.append([calls[last], state(store, "a")])
+    return states
+
+
+def prepared(root, operation):
+    store = UnsyncedFilesystemGensStore(root)
+    if operation != "write":
+        store.write_raw("draft", "a", proving("old"))
+    return FilesystemGensStore(root)
+
+
+def act_at_each_call(store, operation, act):
+    def profile(_frame, event, function):
+        if event in ("c_call", "c_return") and getattr(function, "__module__", "") == "posix":
+            act(f"{event} {function.__name__}")
+
+    sys.setprofile(profile)
+    try:
+        OPERATIONS[operation](store)
+    finally:
+        sys.setprofile(None)
+
+
+def kill_at_random_moments(root, kills, seed):
+    """Overwrite one text until killed, and again; return how often a file was left half way."""
+    moments = random.Random(seed)  # noqa: S311  no secret
+    store = FilesystemGensStore(root)
+    store.write_raw("draft", "a", proving(0))
+    last = 0
+    for _ in range(kills):
+        child = os.fork()
+        if child == 0:
+            for mark in itertools.count(last):
+                store.write_raw("draft", "a", proving(mark))
+        time.sleep(moments.uniform(0.0, 0.02))
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        found = state(FilesystemGensStore(root), "a")
+        assert found.isdigit(), found
+        assert int(found) >= last, f"{found} after {last} had been there"
+        last = int(found)
+    left = [p for p in Path(root).rglob("*") if p.name.startswith(".tmp-")]
+    return {"overwrites": last, "left half way": len(left)}
+
+
+def write_once(root):
+    """Write a text, and return the error number that the system gave."""
+    try:
+        FilesystemGensStore(root).write_raw("draft", "a", proving("new"))
+    except OSError as error:
+        return error.errno
+    return None
+
+
+SHARED = ("shared0", "shared1")
+
+
+def work(root, role, number, until):
+    """Do what one of many processes does to the store, and check what it sees; return how often."""
+    store = UnsyncedFilesystemGensStore(root)
+    choose = random.Random(number)  # noqa: S311  no secret
+    rounds = 0
+    while rounds < 10 or time.time() < until:
+        rounds += 1
+        shared = choose.choice(SHARED)
+        ROLES[role](store, f"own{number}", shared, f"{number}.{rounds}")
+    return rounds
+
+
+def write_and_read(store, own, shared, mark):
+    for gen_id in (own, shared):
+        store.write_raw_metadata("draft", gen_id, {"mark": mark})
+        store.write_raw("draft", gen_id, proving(mark))
+    assert store.read_raw("draft", own) == proving(mark)
+    assert store.read_raw_metadata("draft", own) == {"mark": mark}
+    read_whole(store, shared)
+
+
+def read_whole(store, gen_id):
+    try:
+        assert mark_of(store.read_raw("draft", gen_id)) != "torn"
+        assert store.read_raw_metadata("draft", gen_id).keys() == {"mark"}
+    except MissingArtifactError:
+        pass
+
+
+def look(store, _own, _shared, _mark):
+    listed = store.list_generations("draft")
+    assert listed == sorted(listed)
+    assert {"kept0", "kept1"} <= set(listed), listed
+    assert all(gen_id.startswith(("kept", "own", "shared")) for gen_id in listed), listed
+    for gen_id in listed:
+        read_whole(store, gen_id)
+
+
+def delete(store, _own, shared, _mark):
+    store.delete_generation("draft", shared)
+
+
+def reserve(store, _own, shared, _mark):
+    for _ in range(50):
+        store.reserve_generation("draft", shared)
+
+
+ROLES = {"write": write_and_read, "look": look, "delete": delete, "reserve": reserve}
+
+
+if __name__ == "__main__":
+    _, function, arguments = sys.argv
+    print(json.dumps(globals()[function](*json.loads(arguments))))  # noqa: T201  the result

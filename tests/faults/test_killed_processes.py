@@ -1,0 +1,36 @@
+"""Whatever moment a process is killed at, the store holds whole texts."""
+
+import pytest
+
+# 0.03 s each.
+KILLS = 200
+
+
+@pytest.mark.parametrize(
+    ("operation", "before", "after"),
+    [
+        ("overwrite", {"old"}, "new"),
+        # The folder comes before the text: a generation that has none yet is a whole one.
+        ("write", {"gone", "missing"}, "new"),
+        ("delete", {"old"}, "gone"),
+    ],
+)
+def test_a_process_killed_at_any_call_leaves_the_state_before_or_after(
+    start, tmp_path, operation, before, after
+):
+    """SIGKILL before and after each call of the system that the operation makes."""
+    states = start("kill_at_each_call", str(tmp_path), operation)()
+    calls = [call for call, _ in states]
+    expected = {"delete": ["rename"]}.get(operation, ["open", "write", "fsync", "close", "replace"])
+    assert {f"c_call {name}" for name in expected} <= set(calls)
+    found = [state for _, state in states]
+    assert {*before, after} == set(found)
+    # Once the new state is there, it stays.
+    assert after not in found[: found.index(after)]
+    assert set(found[found.index(after) :]) == {after}
+
+
+def test_a_process_killed_at_random_moments_of_many_overwrites_leaves_a_whole_text(start, tmp_path):
+    result = start("kill_at_random_moments", str(tmp_path), KILLS, 0)()
+    assert result["overwrites"] > 0
+    assert result["left half way"] > 0, "no kill hit a write: the test proves nothing"

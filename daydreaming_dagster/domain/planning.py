@@ -4,26 +4,40 @@ import base64
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain, combinations, product
-from typing import Final
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from itertools import chain
+from typing import Any, Final
 
 import attrs
 
 from daydreaming_dagster.data_layer.errors import MissingArtifactError
-from daydreaming_dagster.data_layer.generation_metadata import FORMAT_VERSION, Mode
+from daydreaming_dagster.data_layer.generation_metadata import FORMAT_VERSION
 from daydreaming_dagster.data_layer.gens_store import GensStore
-from daydreaming_dagster.domain.catalog import Catalog, combine_concepts
-from daydreaming_dagster.domain.cohort_spec import CohortSpec
+from daydreaming_dagster.domain.catalog import (
+    Catalog,
+    Concept,
+    TemplateEntry,
+    combine_concepts,
+)
+from daydreaming_dagster.domain.cohort_spec import COMBO_SEPARATOR, CohortSpec, spec_problems
+from daydreaming_dagster.domain.couplings import AXES, STAGE_AXES, Axis, assignments, unused_values
 from daydreaming_dagster.domain.errors import CatalogError, PlanConflictError
 from daydreaming_dagster.domain.language_model import SamplingParameters
-from daydreaming_dagster.domain.parsers import PARSERS, parser_name
-from daydreaming_dagster.domain.template_rendering import compile_template
+from daydreaming_dagster.domain.manifest import Manifest, make_manifest
+from daydreaming_dagster.domain.parsers import RESPONSE_FORMATS, parser_name
+from daydreaming_dagster.domain.structuring import Problem, suggestion, without_consequences
+from daydreaming_dagster.domain.template_rendering import render_template
 from daydreaming_dagster.errors import DaydreamingError
-from daydreaming_dagster.types import STAGES, JsonObject, JsonValue, Stage
+from daydreaming_dagster.types import PARENT_STAGE, STAGES, JsonObject, JsonValue, Stage
 
 _GEN_ID_PREFIX: Final[Mapping[Stage, str]] = {"draft": "d", "essay": "e", "evaluation": "v"}
 _SIGNATURE_VERSION: Final = "1"
+_ROW_PARTS: Final = (
+    ("template", "template_id"),
+    ("llm", "llm_model_id"),
+    ("replicate", "replicate"),
+)
 
 
 @attrs.frozen
@@ -37,42 +51,92 @@ class PlannedGeneration:
 
 @attrs.frozen
 class CohortPlan:
-    """The generations of a cohort, each parent before its children."""
+    """The generations of a cohort, each parent before its children.
+
+    `notices` say what a researcher may not expect: descriptions that others stand in for,
+    values that the couplings leave out. `manifest` says what the plan was made from.
+    """
 
     cohort_id: str
-    generations: tuple[PlannedGeneration, ...]
+    generations: tuple[PlannedGeneration, ...] = attrs.field(repr=False)
+    notices: tuple[str, ...] = ()
+    manifest: Manifest = attrs.field(factory=Manifest, repr=False)
 
     def gen_ids(self, stage: Stage) -> list[str]:
         """Return the gen_ids of a stage in planned order."""
         return [planned.gen_id for planned in self.generations if planned.stage == stage]
 
+    def rows(self) -> Iterator[dict[str, str]]:
+        """Yield each evaluation with its value on every axis, and its gen_id and its parents'.
+
+        What does not apply (the model and the replicate of a copy) is `""`.
+        """
+        by_id = {planned.gen_id: planned for planned in self.generations}
+        for planned in self.generations:
+            if planned.stage != "evaluation":
+                continue
+            essay = by_id[str(planned.metadata["parent_gen_id"])]
+            draft = by_id[str(essay.metadata["parent_gen_id"])]
+            row = {"combo": str(planned.metadata["combo_id"])}
+            for member in (draft, essay, planned):
+                row[member.stage] = member.gen_id
+                for part, key in _ROW_PARTS:
+                    row[f"{member.stage}_{part}"] = str(member.metadata.get(key, ""))
+            yield row
+
 
 @attrs.frozen
 class PlanRecord:
-    """What recording a plan did: how many generations it created, and how many it found."""
+    """What recording a plan did, by stage.
 
-    created: int
-    found: int
+    Attributes:
+        created_by_stage: How many generations are new.
+        found_by_stage: How many were there already.
+        shared_by_stage: How many of those found another cohort had planned first.
+    """
+
+    created_by_stage: Mapping[Stage, int]
+    found_by_stage: Mapping[Stage, int]
+    shared_by_stage: Mapping[Stage, int]
+
+    @property
+    def created(self) -> int:
+        """How many generations are new in all stages."""
+        return sum(self.created_by_stage.values())
+
+    @property
+    def found(self) -> int:
+        """How many generations were there already in all stages."""
+        return sum(self.found_by_stage.values())
 
 
 def plan_cohort(store: GensStore, cohort_id: str, spec: CohortSpec, catalog: Catalog) -> CohortPlan:
-    """Return the full factorial of the specification's axes. Writes nothing.
+    """Return the generations that the specification's axes and couplings make. Writes nothing.
 
     A gen_id is a function of everything that changes the text (parent, combination, template,
     model, parameters, replicate), so that the same generation has the same id in every plan
-    and in every cohort.
+    and in every cohort, and the order in which a specification lists things changes no id.
 
     Raises:
         CatalogError: The specification is inconsistent, or names what the catalog lacks or a
-            template that does not compile. Lists all problems.
+            template that does not compile or render. Lists all problems.
     """
-    problems = list(_problems(store, spec, catalog))
-    if problems:
-        raise CatalogError(f"cohort {cohort_id}", tuple(problems))
-    drafts = list(_draft_generations(cohort_id, spec, catalog))
-    essays = list(_child_generations(cohort_id, spec, catalog, "essay", drafts))
-    evaluations = list(_child_generations(cohort_id, spec, catalog, "evaluation", essays))
-    return CohortPlan(cohort_id, (*drafts, *essays, *evaluations))
+    found = [*spec_problems(spec), *_catalog_problems(spec, catalog)]
+    problems = [*spec.problems, *without_consequences(found, spec.problems)]
+    reasons = [*map(str, problems), *_template_problems(store, spec, catalog)]
+    values: dict[Axis, Sequence[str]] = {axis: spec.values(axis) or [""] for axis in AXES}
+    rows = [] if reasons else assignments(values, spec.couplings())
+    if not rows and not reasons:
+        reasons = ["the couplings leave no combination: none satisfies all of them"]
+    if reasons:
+        raise CatalogError(f"cohort {cohort_id}", tuple(reasons))
+    generations = _Planner(cohort_id, spec, catalog).generations(rows)
+    return CohortPlan(
+        cohort_id,
+        generations,
+        tuple(_notices(spec, catalog, values, rows)),
+        make_manifest(store, spec, catalog, (planned.metadata for planned in generations)),
+    )
 
 
 def record_plan(store: GensStore, plan: CohortPlan) -> PlanRecord:
@@ -82,183 +146,252 @@ def record_plan(store: GensStore, plan: CohortPlan) -> PlanRecord:
         PlanConflictError: A generation is there with metadata that says something else. The
             generations before it in the plan were recorded.
     """
-    created = 0
+    created, found, shared = Counter[Stage](), Counter[Stage](), Counter[Stage]()
+    # One listing tells in most cases what a failing read of each generation would.
+    listed = {stage: set(store.list_generations(stage)) for stage in STAGES}
     for planned in plan.generations:
-        try:
-            found = store.read_main_metadata(planned.stage, planned.gen_id)
-        except MissingArtifactError:
-            store.write_main_metadata(planned.stage, planned.gen_id, planned.metadata)
-            created += 1
+        stage = planned.stage
+        there = None
+        if planned.gen_id in listed[stage]:
+            with suppress(MissingArtifactError):
+                there = store.read_main_metadata(stage, planned.gen_id)
+        if there is None:
+            store.write_main_metadata(stage, planned.gen_id, planned.metadata)
+            created[stage] += 1
             continue
         # Cohorts share generations that are the same; the one that came first stays named.
         differing = {
             key
-            for key in planned.metadata.keys() | found.keys()
-            if key != "cohort_id" and planned.metadata.get(key) != found.get(key)
+            for key in planned.metadata.keys() | there.keys()
+            if key != "cohort_id" and planned.metadata.get(key) != there.get(key)
         }
         if differing:
-            raise PlanConflictError(planned.stage, planned.gen_id, tuple(sorted(differing)))
-    return PlanRecord(created=created, found=len(plan.generations) - created)
+            raise PlanConflictError(stage, planned.gen_id, tuple(sorted(differing)))
+        found[stage] += 1
+        shared[stage] += there.get("cohort_id") != plan.cohort_id
+    return PlanRecord(created, found, shared)
 
 
-def _draft_generations(
-    cohort_id: str, spec: CohortSpec, catalog: Catalog
-) -> Iterator[PlannedGeneration]:
-    for concept_ids in _concept_combinations(spec):
-        concepts = [catalog.concepts[concept_id] for concept_id in concept_ids]
-        combo = combine_concepts(concepts, spec.description_level)
-        yield from _generations(
-            cohort_id,
-            spec,
-            catalog,
-            "draft",
-            {
-                "combo_id": combo.combo_id,
-                "concept_ids": list(concept_ids),
-                "description_level": spec.description_level,
-            },
-        )
+@attrs.frozen
+class _Variant:
+    """What generations with the same template, model and replicate have in common.
+
+    `hashed` is the beginning of their signatures, `described` what it stands for.
+    """
+
+    described: JsonObject
+    hashed: Any
 
 
-def _child_generations(
-    cohort_id: str,
-    spec: CohortSpec,
-    catalog: Catalog,
-    stage: Stage,
-    parents: Sequence[PlannedGeneration],
-) -> Iterator[PlannedGeneration]:
-    for parent in parents:
-        origin: dict[str, JsonValue] = {
-            "parent_gen_id": parent.gen_id,
-            "combo_id": parent.metadata["combo_id"],
-        }
-        yield from _generations(cohort_id, spec, catalog, stage, origin)
+@attrs.frozen
+class _Planner:
+    cohort_id: str
+    spec: CohortSpec
+    catalog: Catalog
+    _variants: dict[tuple[Stage, str, str], list[_Variant]] = attrs.field(factory=dict)
 
+    def generations(self, rows: Iterable[tuple[str, ...]]) -> tuple[PlannedGeneration, ...]:
+        """Return the generations of these assignments of `AXES`, stage by stage."""
+        # Rows that differ only in what a copy does not depend on are the same generations.
+        tree: dict[Any, Any] = {}
+        for row in rows:
+            branch = tree
+            for step in (row[0], *self._steps(row)):
+                branch = branch.setdefault(step, {})
+        planned: dict[Stage, list[PlannedGeneration]] = {stage: [] for stage in STAGES}
+        for combo, drafts in tree.items():
+            concept_ids: list[JsonValue] = [*combo.split(COMBO_SEPARATOR)]
+            self._grow(planned, "draft", drafts, self._draft_origin(concept_ids))
+        return tuple(chain.from_iterable(planned.values()))
 
-def _generations(
-    cohort_id: str,
-    spec: CohortSpec,
-    catalog: Catalog,
-    stage: Stage,
-    origin: Mapping[str, JsonValue],
-) -> Iterator[PlannedGeneration]:
-    """Yield a generation for each template, model and replicate of the stage."""
-    for template_id in spec.axes.templates(stage):
-        mode = catalog.templates[stage, template_id].generator
-        for variant in _variants(spec, stage, mode):
-            described: JsonObject = {
-                "stage": stage,
-                "mode": mode,
-                "template_id": template_id,
-                **origin,
-                **variant,
-            }
-            gen_id = _gen_id(stage, described)
-            yield PlannedGeneration(
-                stage,
-                gen_id,
-                {
+    def _grow(
+        self,
+        planned: Mapping[Stage, list[PlannedGeneration]],
+        stage: Stage,
+        branches: Mapping[tuple[str, str], Any],
+        origin: JsonObject,
+    ) -> None:
+        """Add the generations of a stage with this origin, and all their descendants."""
+        signature = _signature(origin)
+        for (template_id, model_id), children in branches.items():
+            for variant in self._variants_of(stage, template_id, model_id):
+                hashed = variant.hashed.copy()
+                hashed.update(signature)
+                digest = base64.b32encode(hashed.digest()[:16]).decode().rstrip("=").lower()
+                gen_id = f"{_GEN_ID_PREFIX[stage]}_{digest}"
+                metadata: JsonObject = {
                     "format_version": FORMAT_VERSION,
                     "gen_id": gen_id,
-                    "cohort_id": cohort_id,
-                    **described,
-                },
+                    "cohort_id": self.cohort_id,
+                    **variant.described,
+                    **origin,
+                }
+                planned[stage].append(PlannedGeneration(stage, gen_id, metadata))
+                if children:
+                    child_origin = {"parent_gen_id": gen_id, "combo_id": origin["combo_id"]}
+                    self._grow(planned, _CHILD_STAGE[stage], children, child_origin)
+
+    def _steps(self, row: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+        for stage, axes in STAGE_AXES.items():
+            template_id, model_id = (row[AXES.index(axis)] for axis in axes)
+            copied = self.catalog.templates[stage, template_id].generator == "copy"
+            yield template_id, "" if copied else model_id
+
+    def _draft_origin(self, concept_ids: list[JsonValue]) -> JsonObject:
+        level = self.spec.description_level
+        concepts = [self.catalog.concepts[str(concept_id)] for concept_id in concept_ids]
+        return {
+            "combo_id": combine_concepts(concepts, level).combo_id,
+            "concept_ids": concept_ids,
+            "description_level": level,
+        }
+
+    def _variants_of(self, stage: Stage, template_id: str, model_id: str) -> list[_Variant]:
+        key = stage, template_id, model_id
+        if key not in self._variants:
+            entry = self.catalog.templates[stage, template_id]
+            described: JsonObject = {
+                "stage": stage,
+                "mode": entry.generator,
+                "template_id": template_id,
+            }
+            self._variants[key] = [
+                _Variant(variant, hashlib.sha256(_SIGNATURE_VERSION.encode() + _signature(variant)))
+                for asked in self._questions(stage, entry, model_id)
+                for variant in [{**described, **asked}]
+            ]
+        return self._variants[key]
+
+    def _questions(self, stage: Stage, entry: TemplateEntry, model_id: str) -> Iterator[JsonObject]:
+        """Yield how each replicate is asked."""
+        if entry.generator == "copy":  # nothing is asked, so replicates could not differ
+            yield {}
+            return
+        parameters = self.spec.sampling.get(stage, SamplingParameters())
+        response_format = RESPONSE_FORMATS.get(parser_name(stage, entry.parser))
+        if response_format is not None:
+            extra_body = {"response_format": response_format, **parameters.extra_body}
+            parameters = attrs.evolve(parameters, extra_body=extra_body)
+        for replicate in range(1, _replicates(self.spec, self.catalog, stage) + 1):
+            yield {
+                "llm_model_id": model_id,
+                "parameters": parameters.for_replicate(replicate).as_document(),
+                "replicate": replicate,
+            }
+
+
+_CHILD_STAGE: Final[Mapping[Stage, Stage]] = {
+    parent: child for child, parent in PARENT_STAGE.items()
+}
+
+
+def _signature(described: JsonObject) -> bytes:
+    """Return bytes that tell any two documents apart: each part with its length before it.
+
+    128 bits of their hash make a gen_id: among 10 million generations two share one with a
+    probability of 10^-25. In base 32 and lower case ids stay distinct where a file system
+    ignores case.
+    """
+    parts = (
+        part
+        for key in sorted(described)
+        for part in (key.encode(), json.dumps(described[key], sort_keys=True).encode())
+    )
+    return b"".join(b"%d:%b" % (len(part), part) for part in parts)
+
+
+def _replicates(spec: CohortSpec, catalog: Catalog, stage: Stage) -> int:
+    return spec.replicates.get(stage, catalog.replicates.get(stage, 1))
+
+
+def _catalog_problems(spec: CohortSpec, catalog: Catalog) -> Iterator[Problem]:
+    """Yield what the specification asks for and the catalogs do not have."""
+    yield from _concept_problems(spec, catalog)
+    for stage, (templates, models) in STAGE_AXES.items():
+        known = [name for of_stage, name in catalog.templates if of_stage == stage]
+        if not spec.values(templates):
+            yield Problem(("axes", templates), "missing or empty", of_whole=True)
+        for template_id in spec.values(templates):
+            if template_id not in known:
+                yield _lacking(templates, f"{stage} template", template_id, known)
+        for model_id in spec.values(models):
+            if model_id not in catalog.models:
+                yield _lacking(models, "model", model_id, catalog.models)
+        asking = [
+            entry for _, entry in _templates(spec, catalog, stage) if entry.generator == "llm"
+        ]
+        if asking and not spec.values(models):
+            reason = f"missing or empty, and template {asking[0].template_id!r} asks a model"
+            yield Problem(("axes", models), reason, of_whole=True)
+
+
+def _concept_problems(spec: CohortSpec, catalog: Catalog) -> Iterator[Problem]:
+    axes = spec.axes
+    if not (spec.values("combo") or axes.concepts or axes.k):
+        yield Problem(("axes", "combo"), "missing; list combo, or concepts and k", of_whole=True)
+    combos = (
+        [] if axes.concepts else [value.split(COMBO_SEPARATOR) for value in spec.values("combo")]
+    )
+    named = dict.fromkeys(chain(axes.concepts, *combos))
+    for concept_id in named:
+        if concept_id and concept_id not in catalog.concepts:
+            yield _lacking(
+                "concepts" if axes.concepts else "combo", "concept", concept_id, catalog.concepts
             )
 
 
-def _variants(spec: CohortSpec, stage: Stage, mode: Mode) -> Iterator[JsonObject]:
-    if mode == "copy":  # nothing is asked, so neither models nor replicates could differ
-        yield {}
-        return
-    parameters = spec.sampling.get(stage, SamplingParameters())
-    for model_id, replicate in product(
-        spec.axes.models(stage), range(1, spec.replicates.get(stage, 1) + 1)
-    ):
-        yield {
-            "llm_model_id": model_id,
-            "parameters": parameters.for_replicate(replicate).as_document(),
-            "replicate": replicate,
-        }
+def _lacking(key: str, kind: str, value: str, known: Iterable[str]) -> Problem:
+    reason = f"the {kind} catalog lacks {value!r}{suggestion(value, known)}"
+    return Problem(("axes", key), reason)
 
 
-def _concept_combinations(spec: CohortSpec) -> Iterator[tuple[str, ...]]:
-    if spec.axes.combo:
-        return iter([tuple(concept_ids) for concept_ids in spec.axes.combo])
-    return combinations(spec.axes.concepts, spec.axes.k or 0)
+def _templates(
+    spec: CohortSpec, catalog: Catalog, stage: Stage
+) -> Iterator[tuple[str, TemplateEntry]]:
+    for template_id in dict.fromkeys(spec.values(STAGE_AXES[stage][0])):
+        entry = catalog.templates.get((stage, template_id))
+        if entry is not None:
+            yield template_id, entry
 
 
-def _problems(store: GensStore, spec: CohortSpec, catalog: Catalog) -> Iterator[str]:
-    axes = spec.axes
-    yield from _concept_problems(spec, catalog)
+def _template_problems(store: GensStore, spec: CohortSpec, catalog: Catalog) -> Iterator[str]:
+    """Yield what would fail each generation of a template that the cohort uses."""
+    sizes = [len(value.split(COMBO_SEPARATOR)) for value in spec.values("combo")]
+    trial: Mapping[Stage, Mapping[str, object]] = {
+        "draft": {"concepts": [Concept("a name", "a description")] * min(sizes, default=1)},
+        "essay": {"draft_block": "a draft", "links_block": "a draft"},
+        "evaluation": {"response": "an essay"},
+    }
     for stage in STAGES:
-        yield from _duplicates(f"axes.{stage}_template", axes.templates(stage))
-        yield from _duplicates(f"axes.{stage}_llm", axes.models(stage))
-        if not axes.templates(stage):
-            yield f"axes.{stage}_template is empty"
-        for template_id in axes.templates(stage):
-            yield from _template_problems(store, spec, catalog, stage, template_id)
-        for model_id in axes.models(stage):
-            if model_id not in catalog.models:
-                yield f"axes.{stage}_llm names {model_id!r}, which the model catalog lacks"
-        if spec.replicates.get(stage, 1) < 1:
-            yield f"replicates.{stage} must be at least 1"
+        for template_id, entry in _templates(spec, catalog, stage):
+            if entry.generator == "copy" and stage == "draft":
+                yield f"draft template {template_id!r} copies, and a draft has no parent to copy"
+            try:
+                catalog.reader(stage, template_id)
+            except CatalogError as error:
+                yield f"{stage} template {'; '.join(error.problems)}"
+            if entry.generator == "llm":
+                try:
+                    render_template(store, stage, template_id, trial[stage])
+                except DaydreamingError as error:
+                    yield str(error)
 
 
-def _concept_problems(spec: CohortSpec, catalog: Catalog) -> Iterator[str]:
-    axes = spec.axes
-    if axes.combo and (axes.concepts or axes.k is not None):
-        yield "axes.combo excludes axes.concepts and axes.k"
-    elif not axes.combo and not 1 <= (axes.k or 0) <= len(axes.concepts):
-        yield f"axes.k must be 1 to {len(axes.concepts)}, the number of axes.concepts"
-    yield from _duplicates("axes.combo", ["+".join(combo) for combo in axes.combo])
-    for name, concept_ids in chain(
-        [("axes.concepts", axes.concepts)],
-        ((f"axes.combo[{i}]", combo) for i, combo in enumerate(axes.combo)),
-    ):
-        yield from _duplicates(name, concept_ids)
-        for concept_id in concept_ids:
-            if concept_id not in catalog.concepts:
-                yield f"{name} names {concept_id!r}, which the concept catalog lacks"
-        if axes.combo and name != "axes.concepts" and not concept_ids:
-            yield f"{name} is empty"
-
-
-def _template_problems(
-    store: GensStore, spec: CohortSpec, catalog: Catalog, stage: Stage, template_id: str
+def _notices(
+    spec: CohortSpec,
+    catalog: Catalog,
+    values: Mapping[Axis, Sequence[str]],
+    rows: Sequence[tuple[str, ...]],
 ) -> Iterator[str]:
-    entry = catalog.templates.get((stage, template_id))
-    if entry is None:
-        yield f"axes.{stage}_template names {template_id!r}, which the catalog lacks"
-        return
-    if parser_name(stage, entry.parser) not in PARSERS:
-        yield f"{stage} template {template_id!r} names the unknown parser {entry.parser!r}"
-    if entry.generator == "copy":
-        if stage == "draft":
-            yield f"draft template {template_id!r} copies, and a draft has no parent to copy"
-        return
-    if not spec.axes.models(stage):
-        yield f"axes.{stage}_llm is empty, and template {template_id!r} asks a model"
-    try:
-        compile_template(store, stage, template_id)
-    except DaydreamingError as error:
-        yield str(error)
-
-
-def _duplicates(name: str, values: Sequence[str]) -> Iterator[str]:
-    for value, count in Counter(values).items():
-        if count > 1:
-            yield f"{name} lists {value!r} {count} times"
-
-
-def _gen_id(stage: Stage, described: Mapping[str, JsonValue]) -> str:
-    """Return the stage's letter and 128 bits of a hash over all that `described` says.
-
-    In base 32 and lower case, ids stay distinct where a file system ignores case. Among 10
-    million generations two share an id with a probability of 10^-25.
-    """
-    hashed = hashlib.sha256(_SIGNATURE_VERSION.encode())
-    for key in sorted(described):
-        for part in (key, json.dumps(described[key], sort_keys=True)):
-            hashed.update(f"{len(part.encode())}:{part}".encode())
-    digest = base64.b32encode(hashed.digest()[:16]).decode().rstrip("=").lower()
-    return f"{_GEN_ID_PREFIX[stage]}_{digest}"
+    for axis, value in unused_values(values, rows):
+        yield f"axes.{axis}: {value!r} is in no combination that the couplings allow"
+    for concept_id in sorted({name for row in rows for name in row[0].split(COMBO_SEPARATOR)}):
+        used = catalog.concepts[concept_id].level_for(spec.description_level)
+        if used != spec.description_level:
+            yield (
+                f"concept {concept_id!r} has no description at level {spec.description_level!r}; "
+                f"its {used or 'name'} stands in"
+            )
+    for stage in STAGES:
+        if stage not in spec.replicates and stage in catalog.replicates:
+            yield f"replicates.{stage}: {catalog.replicates[stage]}, as the data root says"

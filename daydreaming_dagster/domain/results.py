@@ -1,18 +1,20 @@
 """What a cohort has come to: how far it is, and which essays were judged best."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from statistics import fmean
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from statistics import fmean, stdev
+from typing import Any, Literal, NamedTuple
 
 import attrs
 
-from daydreaming_dagster.data_layer.errors import MissingArtifactError
-from daydreaming_dagster.data_layer.generation_metadata import (
-    resolve_generation_metadata,
-    text_field,
-)
+from daydreaming_dagster.data_layer.errors import InvalidMetadataError, MissingArtifactError
+from daydreaming_dagster.data_layer.generation_metadata import text_field
 from daydreaming_dagster.data_layer.gens_store import GensStore
-from daydreaming_dagster.domain.parsers import Score
-from daydreaming_dagster.types import Stage
+from daydreaming_dagster.domain.catalog import ModelEntry
+from daydreaming_dagster.domain.parsers import DEFAULT_MAXIMUM, Score
+from daydreaming_dagster.types import JsonObject, JsonValue, Stage
+
+State = Literal["scored", "not parsed", "cut off", "not answered"]
+"""How far an evaluation came. Only one that is scored has a score."""
 
 
 @attrs.frozen
@@ -32,6 +34,40 @@ class StageStatus:
 
 
 @attrs.frozen
+class Member:
+    """A generation as a member of a cohort. A copy has no model (`""`) and no replicate."""
+
+    gen_id: str
+    template: str
+    llm: str
+    replicate: int | None
+    folder: str
+
+
+@attrs.frozen
+class Evaluation:
+    """An evaluation with its value on every axis, and what came of it.
+
+    Tokens, seconds and cost (in USD) are those of the evaluation alone; None where the
+    endpoint or the model catalog does not say. The score knows its maximum.
+    """
+
+    combo: str
+    description_level: str
+    draft: Member
+    essay: Member
+    evaluation: Member
+    state: State
+    score: Score | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    duration_seconds: float | None = None
+    cost: float | None = None
+    finish_reason: str | None = None
+    answered_by: str | None = None
+
+
+@attrs.frozen
 class EssayRank:
     """An essay with what its judges said. `unscored` evaluations are not averaged over."""
 
@@ -46,6 +82,12 @@ class EssayRank:
     def mean(self) -> float | None:
         """The mean of the scores as shares of their maximum, 0 to 1; None without a score."""
         return fmean(score.normalised for score in self.scores) if self.scores else None
+
+    @property
+    def spread(self) -> float | None:
+        """The standard deviation of those shares; None with less than two scores."""
+        shares = [score.normalised for score in self.scores]
+        return stdev(shares) if len(shares) > 1 else None
 
 
 def stage_status(store: GensStore, stage: Stage, gen_ids: Iterable[str]) -> StageStatus:
@@ -64,50 +106,146 @@ def rank_essays(store: GensStore, members: Mapping[Stage, Sequence[str]]) -> lis
     """Return the essays of a cohort, the best mean first, those without a score last.
 
     Raises:
-        MissingArtifactError: A member has no main metadata.
-        MalformedArtifactError: Metadata of a member is malformed.
+        DaydreamingError: As `read_evaluations` says.
     """
-    scores: dict[str, list[Score]] = {gen_id: [] for gen_id in members["essay"]}
-    unscored = dict.fromkeys(members["essay"], 0)
-    for gen_id in members["evaluation"]:
-        essay = resolve_generation_metadata(store, "evaluation", gen_id).parent_gen_id or ""
-        score = read_score(store, gen_id)
-        if score is not None:
-            scores.setdefault(essay, []).append(score)
-        else:
-            unscored[essay] = unscored.get(essay, 0) + 1
-    ranks = [
-        _rank(store, gen_id, essay_scores, unscored.get(gen_id, 0))
-        for gen_id, essay_scores in scores.items()
-    ]
+    scores: dict[str, list[Score | None]] = {gen_id: [] for gen_id in members["essay"]}
+    for row in read_evaluations(store, members):
+        scores.setdefault(row.essay.gen_id, []).append(row.score)
+    ranks = [_rank(store, gen_id, given) for gen_id, given in scores.items()]
     return sorted(ranks, key=lambda rank: -1.0 if rank.mean is None else rank.mean, reverse=True)
 
 
-def read_score(store: GensStore, gen_id: str) -> Score | None:
-    """Return the score of an evaluation, None where it has none yet."""
-    if not _has_text(store.read_parsed, "evaluation", gen_id):
-        return None
-    try:
-        metadata = store.read_parsed_metadata("evaluation", gen_id)
-    except MissingArtifactError:
-        return None
-    value, maximum = metadata.get("score"), metadata.get("score_maximum")
-    if not isinstance(value, int | float):
-        return None
-    return Score(float(value), float(maximum) if isinstance(maximum, int | float) else None)
+def read_evaluations(
+    store: GensStore,
+    members: Mapping[Stage, Sequence[str]],
+    models: Mapping[str, ModelEntry] | None = None,
+) -> Iterator[Evaluation]:
+    """Yield every evaluation of a cohort in planned order, those without a score too.
+
+    `models` is the model catalog, for the prices in it.
+
+    Raises:
+        MissingArtifactError: A member, or the essay or draft that it is about, has no main
+            metadata.
+        MalformedArtifactError: Metadata of one of them is malformed.
+        InvalidMetadataError: Metadata of one of them lacks what its stage needs.
+    """
+    ancestries: dict[str, _Ancestry] = {}
+    for gen_id in members["evaluation"]:
+        document = store.read_main_metadata("evaluation", gen_id)
+        essay_id = _parent(document, "evaluation", gen_id)
+        if essay_id not in ancestries:
+            ancestries[essay_id] = _ancestry(store, essay_id)
+        evaluation = _member(store, "evaluation", gen_id, document)
+        model = (models or {}).get(evaluation.llm)
+        yield Evaluation(
+            *ancestries[essay_id], evaluation=evaluation, **_outcome(store, gen_id, model)
+        )
 
 
-def _rank(store: GensStore, gen_id: str, scores: Sequence[Score], unscored: int) -> EssayRank:
-    metadata = resolve_generation_metadata(store, "essay", gen_id)
+class _Ancestry(NamedTuple):
+    """What all evaluations of an essay have in common, as `Evaluation` begins."""
+
+    combo: str
+    description_level: str
+    draft: Member
+    essay: Member
+
+
+def _ancestry(store: GensStore, essay_id: str) -> _Ancestry:
+    essay = store.read_main_metadata("essay", essay_id)
+    draft_id = _parent(essay, "essay", essay_id)
+    draft = store.read_main_metadata("draft", draft_id)
+    return _Ancestry(
+        text_field(draft, "combo_id", "draft", draft_id),
+        text_field(draft, "description_level", "draft", draft_id),
+        _member(store, "draft", draft_id, draft),
+        _member(store, "essay", essay_id, essay),
+    )
+
+
+def _parent(document: JsonObject, stage: Stage, gen_id: str) -> str:
+    parent = text_field(document, "parent_gen_id", stage, gen_id)
+    if not parent:
+        raise InvalidMetadataError(stage, gen_id, "parent_gen_id is missing in the metadata")
+    return parent
+
+
+def _member(store: GensStore, stage: Stage, gen_id: str, document: JsonObject) -> Member:
+    replicate = document.get("replicate")
+    return Member(
+        gen_id,
+        text_field(document, "template_id", stage, gen_id),
+        text_field(document, "llm_model_id", stage, gen_id),
+        replicate if isinstance(replicate, int) else None,
+        str(store.reserve_generation(stage, gen_id, create=False)),
+    )
+
+
+def _outcome(store: GensStore, gen_id: str, model: ModelEntry | None) -> dict[str, Any]:
+    """Return what came of an evaluation, as fields of `Evaluation`."""
+    raw = _if_there(store.read_raw_metadata, gen_id)
+    if raw is None:
+        return {"state": "not answered"}
+    parsed = _if_there(store.read_parsed_metadata, gen_id) or {}
+    # A score of an answer that was replaced since is none of the present answer.
+    score = _score(parsed) if parsed.get("raw_sha256") == raw.get("raw_sha256") else None
+    state: State = "not parsed" if score is None else "scored"
+    if raw.get("truncated") is True:
+        score, state = None, "cut off"
+    usage = raw.get("usage")
+    tokens = usage if isinstance(usage, dict) else {}
+    prompt_tokens = _whole(tokens.get("prompt_tokens"))
+    completion_tokens = _whole(tokens.get("completion_tokens"))
+    return {
+        "state": state,
+        "score": score,
+        "prompt_tokens": prompt_tokens,
+        "completion_tokens": completion_tokens,
+        "duration_seconds": _number(raw.get("duration_seconds")),
+        "cost": None if model is None else model.cost(prompt_tokens, completion_tokens),
+        "finish_reason": _text(raw.get("finish_reason")),
+        "answered_by": _text(raw.get("answered_by")),
+    }
+
+
+def _score(parsed: JsonObject) -> Score | None:
+    value, maximum = _number(parsed.get("score")), _number(parsed.get("score_maximum"))
+    if value is None:
+        return None
+    return Score(value, DEFAULT_MAXIMUM if maximum is None else maximum)
+
+
+def _number(value: JsonValue) -> float | None:
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _whole(value: JsonValue) -> int | None:
+    return value if isinstance(value, int) else None
+
+
+def _text(value: JsonValue) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _rank(store: GensStore, gen_id: str, given: Sequence[Score | None]) -> EssayRank:
     document = store.read_main_metadata("essay", gen_id)
+    scores = tuple(score for score in given if score is not None)
     return EssayRank(
         gen_id=gen_id,
-        combo_id=metadata.combo_id,
-        template_id=metadata.template_id,
+        combo_id=text_field(document, "combo_id", "essay", gen_id),
+        template_id=text_field(document, "template_id", "essay", gen_id),
         llm_model_id=text_field(document, "llm_model_id", "essay", gen_id),
-        scores=tuple(scores),
-        unscored=unscored,
+        scores=scores,
+        unscored=len(given) - len(scores),
     )
+
+
+def _if_there(read: Callable[[Stage, str], JsonObject], gen_id: str) -> JsonObject | None:
+    try:
+        return read("evaluation", gen_id)
+    except MissingArtifactError:
+        return None
 
 
 def _has_text(read: Callable[[Stage, str], str], stage: Stage, gen_id: str) -> bool:

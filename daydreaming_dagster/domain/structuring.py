@@ -1,19 +1,65 @@
 """Value objects from parsed YAML and JSON, strictly, with every mistake reported at once."""
 
-from collections.abc import Callable
-from typing import Any, Final, TypeVar, get_args
+import copy
+import difflib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Final, Literal, TypeVar, get_args, get_origin
 
 import attrs
 import cattrs
 from cattrs.cols import is_mapping, is_sequence, list_structure_factory, mapping_structure_factory
 from cattrs.gen import make_dict_structure_fn
 
-from daydreaming_dagster.data_layer.ids import check_stage
 from daydreaming_dagster.domain.errors import CatalogError
-from daydreaming_dagster.types import Stage
 
 _T = TypeVar("_T")
 _Structure = Callable[[Any, Any], Any]
+
+NOT_IN_DOCUMENT: Final = "not in document"
+"""In the metadata of a field: it is no key of documents."""
+
+Path = tuple[str | int, ...]
+"""The keys and indices that lead to a place in a document."""
+
+
+@attrs.frozen
+class Problem:
+    """Something that is wrong with a document, and where.
+
+    `of_whole` says that it is about the value there as a whole (its length, that it is missing),
+    so that it follows from whatever is wrong with a part of it.
+    """
+
+    path: Path
+    reason: str
+    of_whole: bool = False
+
+    def __str__(self) -> str:
+        return f"{shown_path(self.path)}: {self.reason}"
+
+    def follows_from(self, other: "Problem") -> bool:
+        """Return whether this would not be said without the other problem."""
+        within = self.path[: len(other.path)] == other.path
+        return within or (self.of_whole and other.path[: len(self.path)] == self.path)
+
+
+def without_consequences(problems: Iterable[Problem], earlier: Sequence[Problem]) -> list[Problem]:
+    """Return the problems that do not follow from earlier ones: each mistake is reported once."""
+    return [
+        problem for problem in problems if not any(problem.follows_from(cause) for cause in earlier)
+    ]
+
+
+def shown_path(path: Path) -> str:
+    """Return a path as people write it: `axes.combo[0]`."""
+    parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    return "".join(parts).removeprefix(".") or "the document"
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """Return `; did you mean …?` with the known name that is most alike, or nothing."""
+    alike = difflib.get_close_matches(name, list(known), n=1, cutoff=0.75)
+    return f"; did you mean {alike[0]!r}?" if alike else ""
 
 
 def structure(document: object, target: type[_T], location: str) -> _T:
@@ -25,21 +71,65 @@ def structure(document: object, target: type[_T], location: str) -> _T:
     """
     try:
         return _CONVERTER.structure(document, target)
-    except cattrs.BaseValidationError as error:
-        problems = cattrs.transform_error(error, path="$", format_exception=_problem)
-        raise CatalogError(location, tuple(problems)) from None
-    except TypeError as error:  # the document as a whole is no mapping
-        raise CatalogError(location, (f"{error} @ $",)) from None
+    except (cattrs.BaseValidationError, TypeError) as error:
+        problems = tuple(str(problem) for problem in _problems(error, ()))
+        raise CatalogError(location, problems) from None
 
 
-def _problem(error: BaseException, _type: type | None) -> str:
+def structure_valid(document: object, target: type[_T]) -> tuple[_T, list[Problem]]:
+    """Return `target` made from what is valid in a document, and what is not.
+
+    So further checks can look at the rest, and all mistakes are reported together. Every
+    field of `target`, and of the classes in it, needs a default: it takes the place of what is
+    wrong. What is wrong in a list leaves a gap (`[]` or `{}`), so that its others keep their
+    numbers, unless it is a plain value: that is left out.
+    """
+    try:
+        return _CONVERTER.structure(document, target), []
+    except (cattrs.BaseValidationError, TypeError) as error:
+        problems = list(_problems(error, ()))
+    valid = copy.deepcopy(document) if isinstance(document, dict) else {}
+    # From the end, so that what is left out moves nothing that is still to be found.
+    for path in sorted({problem.path for problem in problems}, key=_sortable, reverse=True):
+        _leave_out(valid, path)
+    structured, _ = structure_valid(valid, target) if valid != document else (target(), [])
+    return structured, problems
+
+
+def _sortable(path: Path) -> list[tuple[int, str]]:
+    return [(part, "") if isinstance(part, int) else (-1, part) for part in path]
+
+
+def _leave_out(document: Any, path: Path) -> None:
+    if not path:
+        return
+    for part in path[:-1]:
+        document = document[part]
+    if isinstance(document, dict):
+        document.pop(path[-1], None)
+    elif isinstance(document[path[-1]], list | dict):
+        document[path[-1]] = type(document[path[-1]])()
+    else:
+        del document[path[-1]]
+
+
+def _problems(error: BaseException, path: Path) -> Iterator[Problem]:
     match error:
-        case KeyError():
-            return f"key {error.args[0]!r} is missing"
+        case cattrs.IterableValidationError() | cattrs.ClassValidationError():
+            noted, others = error.group_exceptions()
+            for inner, note in noted:
+                part = note.name if isinstance(note, cattrs.AttributeValidationNote) else note.index
+                yield from _problems(inner, (*path, part))
+            for inner in others:
+                yield from _problems(inner, path)
         case cattrs.ForbiddenExtraKeysError():
-            return f"unknown key {', '.join(sorted(map(repr, error.extra_fields)))}"
+            known = [field.name for field in attrs.fields(error.cl)]
+            for key in sorted(error.extra_fields, key=str):
+                yield Problem((*path, key), f"unknown key{suggestion(str(key), known)}")
+        case KeyError():
+            yield Problem((*path, str(error.args[0])), "missing")
         case _:
-            return str(error)
+            yield Problem(path, str(error))
 
 
 def _strict_converter() -> cattrs.Converter:
@@ -49,7 +139,7 @@ def _strict_converter() -> cattrs.Converter:
     def expect(types: tuple[type, ...], name: str, then: _Structure) -> _Structure:
         def structure(value: object, target: Any) -> Any:
             if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
-                raise TypeError(f"expected {name}, found {value!r}")
+                raise TypeError(f"expected {name}, found {value!r:.60}")
             return then(value, target)
 
         return structure
@@ -65,7 +155,7 @@ def _strict_converter() -> cattrs.Converter:
     for predicate, types, name, factory in (
         (is_sequence, (list,), "a list", list_structure_factory),
         (is_mapping, (dict,), "a mapping", mapping_structure_factory),
-        (attrs.has, (dict,), "a mapping", make_dict_structure_fn),
+        (attrs.has, (dict,), "a mapping", _class_structure_factory),
     ):
         converter.register_structure_hook_factory(
             predicate,
@@ -74,7 +164,8 @@ def _strict_converter() -> cattrs.Converter:
             ),
         )
     converter.register_structure_hook_func(
-        lambda target: target == Stage, lambda value, _target: check_stage(value)
+        _is_literal,
+        lambda value, target: _one_of(get_args(target), value),
     )
     # What an endpoint is sent as it is may be any JSON.
     converter.register_structure_hook_func(
@@ -82,6 +173,30 @@ def _strict_converter() -> cattrs.Converter:
         expect((dict,), "a mapping", unchanged),
     )
     return converter
+
+
+def _class_structure_factory(target: Any, converter: cattrs.Converter) -> _Structure:
+    omitted = {
+        field.name: cattrs.override(omit=True)
+        for field in attrs.fields(target)
+        if field.metadata.get(NOT_IN_DOCUMENT)
+    }
+    return make_dict_structure_fn(target, converter, **omitted)  # type: ignore[arg-type]
+
+
+def _is_literal(target: Any) -> bool:
+    origin: Any = get_origin(target)
+    return origin is Literal
+
+
+def _one_of(known: Sequence[object], value: object) -> object:
+    if value not in known:
+        names = [str(name) for name in known]
+        raise TypeError(
+            f"expected one of {', '.join(names)}, found {value!r:.60}"
+            f"{suggestion(str(value), names)}"
+        )
+    return value
 
 
 _CONVERTER: Final = _strict_converter()

@@ -1,0 +1,141 @@
+"""Which values of a cohort's axes go together."""
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Final, Literal, get_args
+
+import attrs
+
+from daydreaming_dagster.types import Stage
+
+Axis = Literal[
+    "combo",
+    "draft_template",
+    "draft_llm",
+    "essay_template",
+    "essay_llm",
+    "evaluation_template",
+    "evaluation_llm",
+]
+
+AXES: Final[tuple[Axis, ...]] = get_args(Axis)
+"""The axes in the order in which a cohort is laid out."""
+
+STAGE_AXES: Final[Mapping[Stage, tuple[Axis, Axis]]] = {
+    "draft": ("draft_template", "draft_llm"),
+    "essay": ("essay_template", "essay_llm"),
+    "evaluation": ("evaluation_template", "evaluation_llm"),
+}
+"""The axes of each stage; a draft also has `combo`."""
+
+Pair = tuple[str, str]
+
+
+@attrs.frozen
+class Coupling:
+    """The rows of values that some axes may have together; the axes in the order of `AXES`."""
+
+    axes: tuple[Axis, ...]
+    rows: frozenset[tuple[str, ...]]
+
+    @classmethod
+    def of(cls, axes: Sequence[Axis], rows: Collection[Sequence[str]]) -> "Coupling":
+        """Return the coupling of these axes, which may come in any order."""
+        order = sorted(range(len(axes)), key=lambda i: AXES.index(axes[i]))
+        return cls(
+            tuple(axes[i] for i in order), frozenset(tuple(row[i] for i in order) for row in rows)
+        )
+
+
+def assignments(
+    values: Mapping[Axis, Sequence[str]], couplings: Collection[Coupling]
+) -> list[tuple[str, ...]]:
+    """Return every way to give each of `AXES` one of its values that all couplings allow.
+
+    In the order of a nested loop over the axes. What no coupling allows is dropped at the first
+    axis that shows it, so that a few rows of many long axes are found without a product of all.
+    """
+    rows: list[tuple[str, ...]] = [()]
+    for axis in AXES:
+        checks = [_prefixes(coupling, axis) for coupling in couplings if axis in coupling.axes]
+        rows = [
+            (*row, value)
+            for row in rows
+            for value in values[axis]
+            if all((*(row[k] for k in known), value) in allowed for known, allowed in checks)
+        ]
+    return rows
+
+
+def _prefixes(coupling: Coupling, axis: Axis) -> tuple[tuple[int, ...], frozenset[tuple[str, ...]]]:
+    """Return the places of a coupling's axes before `axis`, and what may stand there with it."""
+    length = coupling.axes.index(axis) + 1
+    known = tuple(AXES.index(name) for name in coupling.axes[: length - 1])
+    return known, frozenset(row[:length] for row in coupling.rows)
+
+
+def balanced(
+    pairs: Collection[Pair], balance: Literal["left", "right", "both"]
+) -> list[Pair] | None:
+    """Return the most of these pairs in which each value of a side is there equally often.
+
+    The same pairs whatever their order. None where no choice of pairs uses each value.
+    """
+    pairs = sorted(set(pairs))
+    if balance == "right":
+        mirrored = balanced([(right, left) for left, right in pairs], "left")
+        return None if mirrored is None else sorted((left, right) for right, left in mirrored)
+    lefts, rights = Counter(left for left, _ in pairs), Counter(right for _, right in pairs)
+    for times in range(min(lefts.values(), default=0), 0, -1):
+        limit, rest = divmod(times * len(lefts), len(rights))
+        if balance == "left":
+            limit = len(lefts)
+        elif rest:
+            continue
+        chosen = _choose(pairs, list(lefts), times, limit)
+        if len(chosen) == times * len(lefts):
+            return sorted(chosen)
+    return None
+
+
+def _choose(pairs: Sequence[Pair], lefts: Sequence[str], times: int, limit: int) -> list[Pair]:
+    """Return as many pairs as can be with each left `times` and each right at most `limit` times.
+
+    A matching by augmenting paths: a left that finds every right taken makes another left move.
+    """
+    rights_of: dict[str, list[str]] = {left: [] for left in lefts}
+    for left, right in pairs:
+        rights_of[left].append(right)
+    takers: dict[str, list[str]] = {right: [] for _, right in pairs}
+
+    def take(left: str, refused: set[str]) -> bool:
+        # The least taken first, so that a side that need not be balanced is at least spread.
+        for right in sorted(rights_of[left], key=lambda right: len(takers[right])):
+            if right in refused or left in takers[right]:
+                continue
+            refused.add(right)
+            if len(takers[right]) < limit:
+                takers[right].append(left)
+                return True
+            for other in list(takers[right]):
+                if take(other, refused):
+                    takers[right].remove(other)
+                    takers[right].append(left)
+                    return True
+        return False
+
+    for _ in range(times):
+        for left in lefts:
+            take(left, set())
+    return [(left, right) for right, taken in takers.items() for left in taken]
+
+
+def unused_values(
+    values: Mapping[Axis, Sequence[str]], rows: Collection[tuple[str, ...]]
+) -> Iterator[tuple[Axis, str]]:
+    """Yield the values of each axis that are in none of the rows."""
+    for i, axis in enumerate(AXES):
+        used = {row[i] for row in rows}
+        for value in values[axis]:
+            if value not in used:
+                yield axis, value

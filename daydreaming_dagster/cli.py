@@ -5,6 +5,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -22,21 +23,17 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from adapters.experiment_files import (
-    list_cohorts,
-    read_catalog,
-    read_cohort_spec,
-    read_membership,
-    write_membership,
-)
+from adapters.experiment_files import list_cohorts, read_catalog, read_membership
 from adapters.filesystem_gens_store import FilesystemGensStore
 from adapters.filesystem_inspection import inspect_gens, remove_leftovers
+from daydreaming_dagster.cohorts import estimate_cohort, record_cohort, tabulate_cohort
 from daydreaming_dagster.data_layer.errors import MissingArtifactError
 from daydreaming_dagster.data_layer.ids import check_stage
 from daydreaming_dagster.data_layer.paths import ARTIFACT_FILENAMES, Paths
 from daydreaming_dagster.domain.errors import CatalogError
 from daydreaming_dagster.domain.integrity import Finding, IntegrityCheck
-from daydreaming_dagster.domain.planning import plan_cohort, record_plan
+from daydreaming_dagster.domain.plan_estimate import PlanEstimate
+from daydreaming_dagster.domain.planning import CohortPlan
 from daydreaming_dagster.domain.results import EssayRank, rank_essays, stage_status
 from daydreaming_dagster.domain.stage_run import Generated
 from daydreaming_dagster.errors import DaydreamingError
@@ -48,6 +45,7 @@ EXIT_WRONG: Final = 2
 """The input is wrong; nothing was asked."""
 
 DEMO_COHORT: Final = "demo"
+_FIRST_ROWS: Final = 5
 
 app = typer.Typer(
     help="Experiments in which language models daydream: plan a cohort, run it, rank its essays.",
@@ -94,22 +92,39 @@ def demo(
 
 
 @app.command()
-def plan(cohort_id: CohortId, data_root: DataRoot = Path("data")) -> None:
+def plan(
+    cohort_id: CohortId,
+    data_root: DataRoot = Path("data"),
+    *,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Write nothing; say what it would ask and cost.")
+    ] = False,
+) -> None:
     """Work out the generations of a cohort and write down how each is to be made.
 
-    Asks no model. Planning again changes nothing that is there.
+    Asks no model. Planning again changes nothing that is there, and says what an edit of a
+    template, a concept or a model made stale.
     """
-    paths = Paths(data_root)
-    store = FilesystemGensStore(data_root)
-    cohort = plan_cohort(store, cohort_id, read_cohort_spec(paths, cohort_id), read_catalog(paths))
-    record = record_plan(store, cohort)
-    write_membership(paths, cohort)
-    out.print(
-        f"cohort {cohort_id}: "
-        + ", ".join(f"{len(cohort.gen_ids(stage))} {stage}s" for stage in STAGES)
-        + f" ({record.created} new, {record.found} there already)",
-        highlight=False,
-    )
+    if dry_run:
+        _print_estimate(*estimate_cohort(data_root, cohort_id))
+        return
+    recorded = record_cohort(data_root, cohort_id)
+    for notice in recorded.plan.notices:
+        _note(f"note: {notice}")
+    created, found = recorded.record.created, recorded.record.found
+    counts = ", ".join(f"{len(recorded.plan.gen_ids(stage))} {stage}s" for stage in STAGES)
+    typer.echo(f"cohort {cohort_id}: {counts} ({created} new, {found} there already)")
+    shared = {stage: n for stage, n in recorded.record.shared_by_stage.items() if n}
+    if shared:
+        counts = ", ".join(f"{n} {stage}s" for stage, n in shared.items())
+        typer.echo(f"shared with cohorts planned before: {counts}")
+    if recorded.stale is not None and recorded.stale.inputs:
+        inputs = ", ".join(f"{kind} {name}" for kind, name in recorded.stale.inputs)
+        direct, inherited = recorded.stale.direct.total(), recorded.stale.inherited.total()
+        _note(
+            f"changed since the last plan: {inputs}; stale: {direct} generations that use it, "
+            f"{inherited} through their parents"
+        )
 
 
 @app.command()
@@ -177,6 +192,27 @@ def status(
         table.add_row(stage, *map(str, counts))
     out.print(table)
     _print_ranking(rank_essays(store, members))
+
+
+@app.command()
+def results(cohort_id: CohortId, data_root: DataRoot = Path("data")) -> None:
+    """Write the results of a cohort as tables, and show the ranking.
+
+    A row an evaluation (CSV and Parquet), essays, templates, models, agreement of the judges,
+    and the evaluations that are missing: in the cohort's folder reports/.
+    """
+    tables, files = tabulate_cohort(data_root, cohort_id)
+    members = read_membership(Paths(data_root), cohort_id)
+    _print_ranking(rank_essays(FilesystemGensStore(data_root), members))
+    for name, table in (("templates", tables.templates), ("models", tables.models)):
+        shown = Table(*table.columns, title=name)
+        for row in table.iter_rows():
+            shown.add_row(*(f"{x:.2f}" if isinstance(x, float) else str(x) for x in row))
+        out.print(shown)
+    if tables.missing.height:
+        _note(f"{tables.missing.height} evaluations have no score: see missing.csv")
+    for file in files:
+        typer.echo(file)
 
 
 @app.command()
@@ -305,6 +341,37 @@ def _print_ranking(ranks: Sequence[EssayRank]) -> None:
             *(getattr(rank, axis) for axis in axes),
         )
     out.print(table)
+
+
+def _print_estimate(planned: CohortPlan, estimate: PlanEstimate) -> None:
+    for notice in planned.notices:
+        _note(f"note: {notice}")
+    table = Table("stage", title=f"cohort {planned.cohort_id}, nothing written")
+    for heading in ("generations", "model calls", "tokens in", "tokens out", "cost, USD"):
+        table.add_column(heading, justify="right")
+    for stage, of_stage in estimate.stages.items():
+        table.add_row(
+            stage,
+            *(
+                f"{count:,}"
+                for count in (
+                    of_stage.generations,
+                    of_stage.calls,
+                    of_stage.prompt_tokens,
+                    of_stage.completion_tokens,
+                )
+            ),
+            "-" if of_stage.cost is None else f"{of_stage.cost:.2f}",
+        )
+    out.print(table)
+    if estimate.unpriced:
+        _note(f"without a price in llm_models.csv: {', '.join(estimate.unpriced)}")
+    for row in islice(planned.rows(), _FIRST_ROWS):
+        typer.echo("  ".join(f"{axis}={value}" for axis, value in row.items() if value))
+
+
+def _note(message: str) -> None:
+    err.print(message, style="yellow", markup=False, highlight=False, soft_wrap=True)
 
 
 def _complain(message: str) -> None:

@@ -86,18 +86,14 @@ def build_stage_asset(stage: Stage) -> dg.AssetsDefinition:
 
 
 def _specs(stage: Stage) -> list[dg.AssetSpec]:
-    parent = PARENT_STAGE.get(stage)
+    parent = f"{PARENT_STAGE[stage]}_parsed" if stage in PARENT_STAGE else "cohort_membership"
     # Each generation has its own parent, which its metadata names; no mapping of Dagster's can
     # say so in the UI, and without one a backfill of a child stage fails there.
     deps: dict[Step, list[dg.AssetDep]] = {
-        "prompt": [],
+        "prompt": [dg.AssetDep(parent, partition_mapping=dg.AllPartitionMapping())],
         "raw": [dg.AssetDep(f"{stage}_prompt")],
         "parsed": [dg.AssetDep(f"{stage}_raw")],
     }
-    if parent is not None:
-        deps["prompt"].append(
-            dg.AssetDep(f"{parent}_parsed", partition_mapping=dg.AllPartitionMapping())
-        )
     return [
         dg.AssetSpec(
             f"{stage}_{step}",

@@ -8,7 +8,7 @@ from daydreaming_dagster.defs.assets import STAGE_ASSETS
 from daydreaming_dagster.types import STAGES, Stage
 
 
-def build_definitions(resources: Mapping[str, object]) -> dg.Definitions:
+def build_stage_definitions(resources: Mapping[str, object]) -> dg.Definitions:
     """Return the assets of all stages and a job for each stage."""
     return dg.Definitions(
         assets=list(STAGE_ASSETS.values()),

@@ -8,7 +8,7 @@ from typing import Any, Final
 import dagster as dg
 
 from daydreaming_dagster.defs.assets import DEFAULT_CONCURRENCY
-from daydreaming_dagster.defs.build import build_definitions, job_name
+from daydreaming_dagster.defs.build import build_stage_definitions, job_name
 from daydreaming_dagster.defs.partitions import PARTITIONS
 from daydreaming_dagster.errors import DaydreamingError
 from daydreaming_dagster.types import Stage
@@ -63,7 +63,7 @@ def run_stage(
     Raises:
         SetupError: The catalogs or the endpoint's settings are wrong; no run was started.
     """
-    job = build_definitions(resources).resolve_job_def(job_name(stage))
+    job = build_stage_definitions(resources).resolve_job_def(job_name(stage))
     config: dict[str, Any] = {
         "ops": {f"{stage}_generations": {"config": {"concurrency": concurrency}}},
         # The caller reports; Dagster's own log is in the instance.

@@ -89,6 +89,7 @@ def production_resources(data_root: Path) -> dict[str, object]:
         "catalog": CatalogResource(data_root=str(data_root)),
         "language_model": LanguageModelResource(base_url=os.environ.get(BASE_URL_VARIABLE, "")),
         "listener": _ignore,
+        "data_root": str(data_root),
     }
 
 

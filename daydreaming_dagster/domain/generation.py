@@ -18,7 +18,7 @@ from daydreaming_dagster.domain.language_model import (
     ModelRequest,
     SamplingParameters,
 )
-from daydreaming_dagster.domain.parsers import ParsedResponse, find_parser, parser_name
+from daydreaming_dagster.domain.parsers import ParsedResponse, ResponseReader
 from daydreaming_dagster.domain.structuring import structure
 from daydreaming_dagster.types import JsonObject, JsonValue, Stage
 
@@ -28,7 +28,7 @@ class Recipe:
     """How a generation's prompt becomes its raw and its parsed text."""
 
     mode: Mode
-    parser: str
+    reader: ResponseReader
     model: str = ""
     provider: str = ""
     parameters: SamplingParameters = attrs.field(factory=SamplingParameters)
@@ -59,17 +59,17 @@ def resolve_recipe(store: GensStore, catalog: Catalog, stage: Stage, gen_id: str
     Raises:
         InvalidMetadataError: The metadata is wrong (see `resolve_generation_metadata`), or
             names a template or model that the catalog lacks.
-        CatalogError: The parameters in the metadata are malformed.
+        CatalogError: The parameters in the metadata are malformed, or the template names an
+            unknown parser.
         MissingArtifactError: There is no main metadata.
     """
     metadata = resolve_generation_metadata(store, stage, gen_id)
-    template = catalog.templates.get((stage, metadata.template_id))
-    if template is None:
+    if (stage, metadata.template_id) not in catalog.templates:
         reason = f"the {stage} template catalog lacks {metadata.template_id!r}"
         raise InvalidMetadataError(stage, gen_id, reason)
-    parser = parser_name(stage, template.parser)
+    reader = catalog.reader(stage, metadata.template_id)
     if metadata.mode == "copy":
-        return Recipe("copy", parser)
+        return Recipe("copy", reader)
     document = store.read_main_metadata(stage, gen_id)
     model_id = text_field(document, "llm_model_id", stage, gen_id)
     model = catalog.models.get(model_id)
@@ -80,7 +80,7 @@ def resolve_recipe(store: GensStore, catalog: Catalog, stage: Stage, gen_id: str
         SamplingParameters,
         f"parameters in the metadata of {stage}/{gen_id}",
     )
-    return Recipe("llm", parser, model.model, model.provider, parameters)
+    return Recipe("llm", reader, model.model, model.provider, parameters)
 
 
 def find_answer(
@@ -99,6 +99,20 @@ def find_answer(
     asked = {key: metadata.get(key) for key in question}
     if asked != question or metadata.get("raw_sha256") != sha256(text):
         return None
+    return RawAnswer(text, metadata, reused=True)
+
+
+def read_answer(store: GensStore, stage: Stage, gen_id: str) -> RawAnswer:
+    """Return the stored answer, whatever it answers.
+
+    Raises:
+        MissingArtifactError: There is none.
+    """
+    text = store.read_raw(stage, gen_id)
+    try:
+        metadata = store.read_raw_metadata(stage, gen_id)
+    except MissingArtifactError:  # a text from elsewhere
+        metadata = {}
     return RawAnswer(text, metadata, reused=True)
 
 
@@ -147,18 +161,23 @@ def store_answer(
 
 
 def store_parsed(
-    store: GensStore, stage: Stage, gen_id: str, raw: str, parser: str
+    store: GensStore,
+    stage: Stage,
+    gen_id: str,
+    reader: ResponseReader,
+    answer: RawAnswer,
 ) -> ParsedResponse:
-    """Parse a raw text, store the result, its metadata first, and return it.
+    """Parse an answer, store the result, its metadata first, and return it.
 
     Raises:
-        ResponseParseError: The text is not what the parser reads. Nothing was written.
-        CatalogError: There is no such parser.
+        ResponseParseError: The answer was cut off or is not what the template's parser reads.
+            Nothing was written.
     """
-    parsed = find_parser(parser)(raw)
+    truncated = answer.metadata.get("truncated") is True
+    parsed = reader(answer.text, truncated=truncated)
     metadata: JsonObject = {
-        "parser": parser,
-        "raw_sha256": sha256(raw),
+        "parser": reader.parser,
+        "raw_sha256": sha256(answer.text),
         "parsed_sha256": sha256(parsed.text),
     }
     if parsed.score is not None:

@@ -79,8 +79,8 @@ class Staleness:
     """
 
     inputs: tuple[Input, ...]
-    direct: Mapping[Stage, int]
-    inherited: Mapping[Stage, int]
+    direct: Counter[Stage]
+    inherited: Counter[Stage]
 
 
 def make_manifest(

@@ -21,6 +21,7 @@ from daydreaming_dagster.domain.generation import (
     Recipe,
     ask,
     find_answer,
+    read_answer,
     resolve_recipe,
     store_answer,
     store_parsed,
@@ -123,8 +124,8 @@ class StageRunner:
     def _parse(
         self, stage: Stage, gen_id: str, recipe: Recipe, raw: RawAnswer | None
     ) -> ParsedResponse:
-        text = self.store.read_raw(stage, gen_id) if raw is None else raw.text
-        return store_parsed(self.store, stage, gen_id, text, recipe.parser)
+        answer = read_answer(self.store, stage, gen_id) if raw is None else raw
+        return store_parsed(self.store, stage, gen_id, recipe.reader, answer)
 
     def _write_prompt(self, stage: Stage, gen_id: str) -> str:
         combinations = [self._combination(gen_id)] if stage == "draft" else None

@@ -7,8 +7,10 @@ from daydreaming_dagster.data_layer.errors import InvalidMetadataError, MissingA
 from daydreaming_dagster.domain.catalog import Catalog, ModelEntry, TemplateEntry
 from daydreaming_dagster.domain.errors import CatalogError, ResponseParseError
 from daydreaming_dagster.domain.generation import (
+    RawAnswer,
     Recipe,
     find_answer,
+    read_answer,
     resolve_recipe,
     sha256,
     store_answer,
@@ -18,8 +20,11 @@ from daydreaming_dagster.domain.language_model import (
     Completion,
     SamplingParameters,
 )
+from daydreaming_dagster.domain.parsers import ResponseReader, find_parser, parse_identity
 
-RECIPE = Recipe("llm", "identity", "big-1", "acme", SamplingParameters(temperature=0.5, seed=3))
+IDENTITY = ResponseReader("identity", parse_identity)
+SCORE = find_parser("in_last_line")
+RECIPE = Recipe("llm", IDENTITY, "big-1", "acme", SamplingParameters(temperature=0.5, seed=3))
 CATALOG = Catalog(
     concepts={},
     templates={
@@ -34,6 +39,10 @@ CATALOG = Catalog(
 @pytest.fixture
 def store():
     return InMemoryGensStore()
+
+
+def answered(text):
+    return RawAnswer(text, {}, reused=False)
 
 
 def completion(text, finish_reason="stop"):
@@ -59,7 +68,7 @@ def test_an_evaluations_parser_reads_the_score_where_the_template_names_none(sto
         "evaluation", "v1", {"template_id": "judge", "llm_model_id": "big", "parent_gen_id": "e"}
     )
 
-    assert resolve_recipe(store, CATALOG, "evaluation", "v1").parser == "in_last_line"
+    assert resolve_recipe(store, CATALOG, "evaluation", "v1").reader.parser == "in_last_line"
 
 
 def test_copying_needs_no_model(store):
@@ -67,7 +76,7 @@ def test_copying_needs_no_model(store):
         "essay", "e1", {"template_id": "story", "mode": "copy", "parent_gen_id": "d1"}
     )
 
-    assert resolve_recipe(store, CATALOG, "essay", "e1") == Recipe("copy", "identity")
+    assert resolve_recipe(store, CATALOG, "essay", "e1") == Recipe("copy", IDENTITY)
 
 
 @pytest.mark.parametrize(
@@ -143,10 +152,10 @@ def test_the_same_question_finds_its_answer(store):
     "other",
     [
         RECIPE.question("why not?"),
-        Recipe("llm", "identity", "big-2", "acme", RECIPE.parameters).question("why?"),
-        Recipe("llm", "identity", "big-1", "other", RECIPE.parameters).question("why?"),
-        Recipe("llm", "identity", "big-1", "acme").question("why?"),
-        Recipe("copy", "identity").question("why?"),
+        Recipe("llm", IDENTITY, "big-2", "acme", RECIPE.parameters).question("why?"),
+        Recipe("llm", IDENTITY, "big-1", "other", RECIPE.parameters).question("why?"),
+        Recipe("llm", IDENTITY, "big-1", "acme").question("why?"),
+        Recipe("copy", IDENTITY).question("why?"),
     ],
 )
 def test_another_question_finds_none(store, other):
@@ -157,7 +166,7 @@ def test_another_question_finds_none(store, other):
 
 def test_another_parser_finds_the_answer_too(store):
     store_answer(store, "draft", "d1", RECIPE.question("why?"), completion("because"))
-    recipe = Recipe("llm", "in_last_line", "big-1", "acme", RECIPE.parameters)
+    recipe = Recipe("llm", SCORE, "big-1", "acme", RECIPE.parameters)
 
     assert find_answer(store, "draft", "d1", recipe.question("why?")) is not None
 
@@ -211,7 +220,7 @@ def test_a_text_that_nothing_vouches_for_is_kept_as_well(store):
 
 
 def test_a_score_is_stored_with_its_text(store):
-    parsed = store_parsed(store, "evaluation", "v1", "Good.\nSCORE: 7/10", "in_last_line")
+    parsed = store_parsed(store, "evaluation", "v1", SCORE, answered("Good.\nSCORE: 7/10"))
 
     assert store.read_parsed("evaluation", "v1") == parsed.text == "7/10"
     assert store.read_parsed_metadata("evaluation", "v1") == {
@@ -225,7 +234,7 @@ def test_a_score_is_stored_with_its_text(store):
 
 def test_what_does_not_parse_is_quoted_and_writes_nothing(store):
     with pytest.raises(ResponseParseError, match=r"the answer ends: 'I like it\.'"):
-        store_parsed(store, "evaluation", "v1", "I like it.", "in_last_line")
+        store_parsed(store, "evaluation", "v1", SCORE, answered("I like it."))
 
     with pytest.raises(MissingArtifactError):
         store.read_parsed_metadata("evaluation", "v1")
@@ -233,6 +242,28 @@ def test_what_does_not_parse_is_quoted_and_writes_nothing(store):
         store.read_parsed("evaluation", "v1")
 
 
+def test_a_cut_off_answer_is_kept_and_gives_no_text(store):
+    answer = store_answer(
+        store, "draft", "d1", RECIPE.question("why?"), completion("beca", "length")
+    )
+
+    with pytest.raises(ResponseParseError, match="cut off"):
+        store_parsed(store, "draft", "d1", IDENTITY, answer)
+
+    assert store.read_raw("draft", "d1") == "beca"
+    with pytest.raises(MissingArtifactError):
+        store.read_parsed("draft", "d1")
+
+
+def test_a_text_from_elsewhere_can_be_read_without_its_metadata(store):
+    store.write_raw("draft", "d1", "from elsewhere")
+
+    assert read_answer(store, "draft", "d1").text == "from elsewhere"
+
+
 def test_an_unknown_parser_is_named(store):
+    catalog = Catalog({}, {("draft", "t"): TemplateEntry("t", parser="tea_leaves")}, {})
+    store.write_main_metadata("draft", "d1", {"template_id": "t"})
+
     with pytest.raises(CatalogError, match="unknown parser 'tea_leaves'"):
-        store_parsed(store, "draft", "d1", "x", "tea_leaves")
+        resolve_recipe(store, catalog, "draft", "d1")

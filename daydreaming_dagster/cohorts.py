@@ -1,0 +1,90 @@
+"""What the command line and Dagster do with a cohort, from the files on."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import attrs
+
+from adapters.experiment_files import (
+    read_catalog,
+    read_cohort_spec,
+    read_manifest,
+    read_membership,
+    write_manifest,
+    write_membership,
+    write_results,
+)
+from adapters.filesystem_gens_store import FilesystemGensStore
+from daydreaming_dagster.data_layer.paths import Paths
+from daydreaming_dagster.domain.manifest import Staleness, staleness
+from daydreaming_dagster.domain.plan_estimate import PlanEstimate, estimate_plan
+from daydreaming_dagster.domain.planning import CohortPlan, PlanRecord, plan_cohort, record_plan
+from daydreaming_dagster.domain.results import read_evaluations
+
+if TYPE_CHECKING:
+    from daydreaming_dagster.domain.result_tables import ResultTables
+
+
+@attrs.frozen
+class RecordedPlan:
+    """A plan that was written down; `stale` is None where there was none before."""
+
+    plan: CohortPlan
+    record: PlanRecord
+    stale: Staleness | None
+
+
+def record_cohort(data_root: Path, cohort_id: str) -> RecordedPlan:
+    """Plan a cohort and write it down: metadata, membership, manifest.
+
+    Raises:
+        CatalogError: Specification or catalogs are wrong. Nothing was written.
+        PlanConflictError: As `record_plan` says.
+    """
+    paths = Paths(data_root)
+    store = FilesystemGensStore(data_root)
+    catalog = read_catalog(paths)
+    plan = plan_cohort(store, cohort_id, read_cohort_spec(paths, cohort_id), catalog)
+    previous = read_manifest(paths, cohort_id)
+    stale = None
+    if previous is not None:
+        members = read_membership(paths, cohort_id)
+        before = {gen_id for gen_ids in members.values() for gen_id in gen_ids}
+        metadata = (planned.metadata for planned in plan.generations)
+        stale = staleness(previous, plan.manifest, metadata, before)
+    record = record_plan(store, plan)
+    write_membership(paths, plan)
+    write_manifest(paths, plan)
+    return RecordedPlan(plan, record, stale)
+
+
+def estimate_cohort(data_root: Path, cohort_id: str) -> tuple[CohortPlan, PlanEstimate]:
+    """Return the plan of a cohort and what it still asks of the models. Writes nothing.
+
+    Raises:
+        CatalogError: Specification or catalogs are wrong.
+    """
+    paths = Paths(data_root)
+    store = FilesystemGensStore(data_root)
+    catalog = read_catalog(paths)
+    plan = plan_cohort(store, cohort_id, read_cohort_spec(paths, cohort_id), catalog)
+    return plan, estimate_plan(store, plan, catalog)
+
+
+def tabulate_cohort(data_root: Path, cohort_id: str) -> tuple["ResultTables", list[Path]]:
+    """Write the tables of a cohort's results; return them and their files.
+
+    Raises:
+        CatalogError: The cohort is not planned, or the catalogs are wrong.
+        DataLayerError: Metadata of a generation is missing or malformed.
+    """
+    from daydreaming_dagster.domain.result_tables import make_result_tables  # polars is slow
+
+    paths = Paths(data_root)
+    evaluations = read_evaluations(
+        FilesystemGensStore(data_root),
+        read_membership(paths, cohort_id),
+        read_catalog(paths).models,
+    )
+    tables = make_result_tables(evaluations)
+    return tables, write_results(paths, cohort_id, tables)

@@ -184,7 +184,7 @@ def _encoded(document: object) -> bytes:
     if not isinstance(document, Mapping):
         raise TypeError(f"expected an object, got {type(document).__name__}")
     plain = dict(document)
-    if _check_json(plain, "$"):
+    if _check_json(plain, "$") or not plain:
         return f"{_encode_nested(plain)}\n".encode()
     return f"{{\n  {_encode_flat(plain)[1:-1]}\n}}\n".encode()
 
@@ -193,23 +193,18 @@ def _check_json(value: Mapping[object, object] | list[object], where: str) -> bo
     """Return whether `value` holds lists or objects.
 
     Raises:
-        TypeError: It holds what JSON would change or cannot tell.
-        ValueError: It holds a number that JSON has no form for.
+        TypeError: It holds what JSON would change or cannot tell. (What numbers it has no
+            form for, the encoders know.)
     """
     nested = False
     items = enumerate(value) if isinstance(value, list) else value.items()
     for key, item in items:
         if not isinstance(value, list) and not isinstance(key, str):
             raise TypeError(f"{where} has the key {key!r}, which is no string")
-        if item is None or isinstance(item, str | int):
-            continue
-        if isinstance(item, float):
-            if not math.isfinite(item):
-                raise ValueError(f"{where}[{key!r}] is {item}")
-        elif isinstance(item, list | dict):
+        if isinstance(item, list | dict):
             _check_json(item, f"{where}[{key!r}]")
             nested = True
-        else:
+        elif item is not None and not isinstance(item, str | int | float):
             raise TypeError(f"{where}[{key!r}] is a {type(item).__name__}")
     return nested
 

@@ -35,8 +35,6 @@ Each is a function as `daydreaming_dagster.domain.parsers.Parser` says. Catalogs
 entry point is named; the built-in names cannot be taken.
 """
 
-MANIFEST_FILENAME: Final = "manifest.json"
-
 
 def read_catalog(paths: Paths) -> Catalog:
     """Return the catalogs of a data root.
@@ -174,7 +172,7 @@ def write_manifest(paths: Paths, plan: CohortPlan) -> None:
     previous one was made from.
     """
     text = json.dumps(plan.manifest.as_document(), indent=2, sort_keys=True)
-    _replace(paths.cohort_dir(plan.cohort_id) / MANIFEST_FILENAME, f"{text}\n".encode())
+    _replace(paths.cohort_manifest_json(plan.cohort_id), f"{text}\n".encode())
 
 
 def read_manifest(paths: Paths, cohort_id: str) -> Manifest | None:
@@ -184,7 +182,7 @@ def read_manifest(paths: Paths, cohort_id: str) -> Manifest | None:
         CatalogError: The file is no manifest.
         InvalidIdError: `cohort_id` is none.
     """
-    path = paths.cohort_dir(cohort_id) / MANIFEST_FILENAME
+    path = paths.cohort_manifest_json(cohort_id)
     try:
         document = json.loads(path.read_bytes())
     except FileNotFoundError:
@@ -338,7 +336,7 @@ def _models(paths: Paths, problems: list[str]) -> dict[str, ModelEntry]:
 
 
 def _replicates(paths: Paths, problems: list[str]) -> dict[Stage, int]:
-    path = paths.raw_dir / "replication_config.csv"
+    path = paths.replication_config_csv
     if not path.exists():
         return {}
     replicates: dict[Stage, int] = {}

@@ -204,15 +204,20 @@ def results(cohort_id: CohortId, data_root: DataRoot = Path("data")) -> None:
     tables, files = tabulate_cohort(data_root, cohort_id)
     members = read_membership(Paths(data_root), cohort_id)
     _print_ranking(rank_essays(FilesystemGensStore(data_root), members))
-    for name, table in (("templates", tables.templates), ("models", tables.models)):
+    for name, table in (
+        ("templates", tables.templates),
+        ("models", tables.models),
+        ("agreement of judges (1 is perfect, 0 is chance)", tables.agreement),
+    ):
         shown = Table(*table.columns, title=name)
         for row in table.iter_rows():
-            shown.add_row(*(f"{x:.2f}" if isinstance(x, float) else str(x) for x in row))
+            shown.add_row(*map(_cell, row))
         out.print(shown)
-    if tables.missing.height:
-        _note(f"{tables.missing.height} evaluations have no score: see missing.csv")
     for file in files:
         typer.echo(file)
+    if tables.missing.height:
+        _complain(f"{tables.missing.height} evaluations have no score: see missing.csv")
+        raise typer.Exit(EXIT_INCOMPLETE)
 
 
 @app.command()
@@ -368,6 +373,12 @@ def _print_estimate(planned: CohortPlan, estimate: PlanEstimate) -> None:
         _note(f"without a price in llm_models.csv: {', '.join(estimate.unpriced)}")
     for row in islice(planned.rows(), _FIRST_ROWS):
         typer.echo("  ".join(f"{axis}={value}" for axis, value in row.items() if value))
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.2f}" if isinstance(value, float) else str(value)
 
 
 def _note(message: str) -> None:

@@ -47,7 +47,7 @@ def record_cohort(data_root: Path, cohort_id: str) -> RecordedPlan:
     plan = plan_cohort(store, cohort_id, read_cohort_spec(paths, cohort_id), catalog)
     previous = read_manifest(paths, cohort_id)
     stale = None
-    if previous is not None:
+    if previous is not None and paths.cohort_membership_csv(cohort_id).exists():
         members = read_membership(paths, cohort_id)
         before = {gen_id for gen_ids in members.values() for gen_id in gen_ids}
         metadata = (planned.metadata for planned in plan.generations)

@@ -134,6 +134,10 @@ class Paths:
     def stage_templates_csv(self, stage: str) -> Path:
         return self.raw_dir / f"{check_stage(stage)}_templates.csv"
 
+    @property
+    def replication_config_csv(self) -> Path:
+        return self.raw_dir / "replication_config.csv"
+
     # Cohorts
 
     @property
@@ -148,6 +152,9 @@ class Paths:
 
     def cohort_membership_csv(self, cohort_id: str) -> Path:
         return self.cohort_dir(cohort_id) / "membership.csv"
+
+    def cohort_manifest_json(self, cohort_id: str) -> Path:
+        return self.cohort_dir(cohort_id) / "manifest.json"
 
     def cohort_reports_dir(self, cohort_id: str) -> Path:
         return self.cohort_dir(cohort_id) / "reports"

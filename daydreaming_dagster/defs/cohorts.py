@@ -7,7 +7,7 @@ finds, so that a new cohort needs no restart.
 # No `from __future__ import annotations` here: Dagster reads the annotations.
 
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import dagster as dg
 
@@ -41,14 +41,14 @@ cohort_spec: Final = dg.AssetSpec(
 )
 def cohort_membership(
     context: dg.AssetExecutionContext, data_root: dg.ResourceParam[str]
-) -> dg.MaterializeResult[None]:
+) -> dg.MaterializeResult[Any]:
     """Plan the cohort that is the run's partition. Planning again changes nothing."""
     cohort_id = context.partition_key
     try:
         recorded = record_cohort(Path(data_root), cohort_id)
     except DaydreamingError as error:
         raise dg.Failure(str(error), allow_retries=False) from error
-    members = {stage: recorded.plan.gen_ids(stage) for stage in STAGES}
+    members: dict[Stage, list[str]] = {stage: recorded.plan.gen_ids(stage) for stage in STAGES}
     register_partitions(context.instance, members)
     stale = recorded.stale
     return dg.MaterializeResult(
@@ -74,7 +74,7 @@ def cohort_run(
     data_root: dg.ResourceParam[str],
     gens_store: dg.ResourceParam[GensStore],
     language_model: dg.ResourceParam[LanguageModel],
-) -> dg.MaterializeResult[None]:
+) -> dg.MaterializeResult[Any]:
     """Run the stages of the cohort that is the run's partition, one after the other."""
     members = _members(data_root, context.partition_key)
     resources = {**production_resources(Path(data_root)), "language_model": language_model}
@@ -103,7 +103,7 @@ def cohort_results(
     context: dg.AssetExecutionContext,
     data_root: dg.ResourceParam[str],
     gens_store: dg.ResourceParam[GensStore],
-) -> dg.MaterializeResult[None]:
+) -> dg.MaterializeResult[Any]:
     """Write the results of the cohort that is the run's partition."""
     cohort_id = context.partition_key
     members = _members(data_root, cohort_id)

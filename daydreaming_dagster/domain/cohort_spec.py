@@ -54,7 +54,7 @@ class Axes:
             listed: list[str] = getattr(self, axis)
             return listed
         if self.combo:
-            return [COMBO_SEPARATOR.join(combo) for combo in self.combo]
+            return [COMBO_SEPARATOR.join(combo) for combo in self.combo if combo]
         chosen = combinations(sorted(self.concepts), self.k or 0) if self.k else ()
         return [COMBO_SEPARATOR.join(combo) for combo in chosen]
 

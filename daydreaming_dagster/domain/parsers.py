@@ -192,15 +192,13 @@ _THINKING: Final = re.compile(r"<(?P<end>/)?think(?:ing)?>", re.IGNORECASE)
 def _spoken(response: str) -> str:
     """Return the answer without the thinking that is marked in it.
 
-    Thinking that is not closed goes on to the end. A lone closing tag ends thinking that began
-    with the answer: some endpoints have the opening tag in the prompt.
+    Thinking that is not closed goes on to the end. What a lone closing tag ends was thinking
+    too: some endpoints have the opening tag in the prompt.
     """
     spoken: list[str] = []
     start, thinking = 0, False
     for tag in _THINKING.finditer(response):
-        if tag["end"] and not thinking:
-            spoken.clear()
-        elif not thinking:
+        if not thinking and not tag["end"]:
             spoken.append(response[start : tag.start()])
         thinking, start = not tag["end"], tag.end()
     return "".join(spoken if thinking else [*spoken, response[start:]])

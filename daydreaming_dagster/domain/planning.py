@@ -334,7 +334,7 @@ def _concept_problems(spec: CohortSpec, catalog: Catalog) -> Iterator[Problem]:
     )
     named = dict.fromkeys(chain(axes.concepts, *combos))
     for concept_id in named:
-        if concept_id and concept_id not in catalog.concepts:
+        if concept_id not in catalog.concepts:
             yield _lacking(
                 "concepts" if axes.concepts else "combo", "concept", concept_id, catalog.concepts
             )

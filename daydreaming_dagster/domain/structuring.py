@@ -72,7 +72,7 @@ def structure(document: object, target: type[_T], location: str) -> _T:
     try:
         return _CONVERTER.structure(document, target)
     except (cattrs.BaseValidationError, TypeError) as error:
-        problems = tuple(str(problem) for problem in _problems(error, ()))
+        problems = tuple(str(problem) for problem, _ in _find(error, (), target))
         raise CatalogError(location, problems) from None
 
 
@@ -81,55 +81,60 @@ def structure_valid(document: object, target: type[_T]) -> tuple[_T, list[Proble
 
     So further checks can look at the rest, and all mistakes are reported together. Every
     field of `target`, and of the classes in it, needs a default: it takes the place of what is
-    wrong. What is wrong in a list leaves a gap (`[]` or `{}`), so that its others keep their
-    numbers, unless it is a plain value: that is left out.
+    wrong. A list or mapping that is wrong in a list becomes an empty one, so that the others
+    keep their numbers; a plain value is left out.
     """
     try:
         return _CONVERTER.structure(document, target), []
     except (cattrs.BaseValidationError, TypeError) as error:
-        problems = list(_problems(error, ()))
-    valid = copy.deepcopy(document) if isinstance(document, dict) else {}
+        found = list(_find(error, (), target))
+    problems = [problem for problem, _ in found]
+    if not isinstance(document, dict):
+        return target(), problems
+    valid = copy.deepcopy(document)
     # From the end, so that what is left out moves nothing that is still to be found.
-    for path in sorted({problem.path for problem in problems}, key=_sortable, reverse=True):
-        _leave_out(valid, path)
-    structured, _ = structure_valid(valid, target) if valid != document else (target(), [])
-    return structured, problems
+    expected = {problem.path: wanted for problem, wanted in found}
+    for path in sorted(expected, key=_sortable, reverse=True):
+        _leave_out(valid, path, expected[path])
+    return _CONVERTER.structure(valid, target), problems
 
 
 def _sortable(path: Path) -> list[tuple[int, str]]:
     return [(part, "") if isinstance(part, int) else (-1, part) for part in path]
 
 
-def _leave_out(document: Any, path: Path) -> None:
-    if not path:
-        return
+def _leave_out(document: Any, path: Path, expected: Any) -> None:
     for part in path[:-1]:
         document = document[part]
     if isinstance(document, dict):
         document.pop(path[-1], None)
-    elif isinstance(document[path[-1]], list | dict):
-        document[path[-1]] = type(document[path[-1]])()
+    elif is_sequence(expected):
+        document[path[-1]] = []
+    elif attrs.has(expected):
+        document[path[-1]] = {}
     else:
         del document[path[-1]]
 
 
-def _problems(error: BaseException, path: Path) -> Iterator[Problem]:
+def _find(error: BaseException, path: Path, expected: Any) -> Iterator[tuple[Problem, Any]]:
+    """Yield each problem in an error of cattrs, with the type that is expected there."""
     match error:
         case cattrs.IterableValidationError() | cattrs.ClassValidationError():
             noted, others = error.group_exceptions()
             for inner, note in noted:
                 part = note.name if isinstance(note, cattrs.AttributeValidationNote) else note.index
-                yield from _problems(inner, (*path, part))
+                yield from _find(inner, (*path, part), note.type)
             for inner in others:
-                yield from _problems(inner, path)
+                yield from _find(inner, path, expected)
         case cattrs.ForbiddenExtraKeysError():
             known = [field.name for field in attrs.fields(error.cl)]
             for key in sorted(error.extra_fields, key=str):
-                yield Problem((*path, key), f"unknown key{suggestion(str(key), known)}")
+                problem = Problem((*path, key), f"unknown key{suggestion(str(key), known)}")
+                yield problem, None
         case KeyError():
-            yield Problem((*path, str(error.args[0])), "missing")
+            yield Problem((*path, str(error.args[0])), "missing"), None
         case _:
-            yield Problem(path, str(error))
+            yield Problem(path, str(error)), expected
 
 
 def _strict_converter() -> cattrs.Converter:

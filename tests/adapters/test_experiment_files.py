@@ -116,7 +116,7 @@ def test_all_problems_of_all_catalogs_are_named_by_file_line_and_column(paths, w
     write("1_raw/evaluation_templates.csv", "template_id,generator\nv,llm\n")
     write("1_raw/concepts_metadata.csv", "concept_id,name\n../x,X\nant,Ant\nbee,Bee\n")
     write("1_raw/concepts/descriptions-sentence/ant.txt", b"\xff")
-    write("1_raw/llm_models.csv", "id,model,provider,prompt_price\nm,m-1,acme,cheap\n")
+    write("1_raw/llm_models.csv", "id,model,provider,prompt_price\nm,m-1,acme,cheap\nn,,,inf\n")
     write("1_raw/replication_config.csv", "stage,replicates\ndrafts,2\nessay,0\n")
 
     found = problems_of(read_catalog, paths)
@@ -136,6 +136,7 @@ def test_all_problems_of_all_catalogs_are_named_by_file_line_and_column(paths, w
         f"{raw / 'concepts_metadata.csv'}, line 2, column concept_id: invalid concept_id '../x'",
         "description of 'ant' at level 'sentence': 'utf-8' codec can't decode byte 0xff",
         f"{models}, line 2, column prompt_price: expected a number of at least 0, found 'cheap'",
+        f"{models}, line 3, column prompt_price: expected a number of at least 0, found 'inf'",
         f"{raw / 'replication_config.csv'}, line 2, column stage: invalid stage 'drafts'",
         f"{raw / 'replication_config.csv'}, line 3, column replicates: expected a whole number",
     ]

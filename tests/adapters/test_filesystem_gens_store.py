@@ -6,6 +6,7 @@ import os
 import pickle
 import resource
 import shutil
+import signal
 import stat
 import subprocess
 from contextlib import contextmanager
@@ -27,10 +28,13 @@ from daydreaming_dagster.data_layer.errors import (
     MissingArtifactError,
     UnsafePathError,
 )
+from daydreaming_dagster.data_layer.ids import are_ids, is_id
 from daydreaming_dagster.testing.gens_store_contract import (
     ARTIFACTS,
+    HOSTILE_IDS,
     METHODS,
     READERS,
+    UNUSUAL_IDS,
     WRITERS,
     call,
     contents,
@@ -134,6 +138,17 @@ def test_the_first_write_creates_the_root_and_no_read_does(store):
     assert store.read_raw("draft", "a") == "text"
 
 
+@pytest.mark.parametrize(
+    "document",
+    [{}, {"flat": "Grüße 🚀", "n": 1}, {"n": 1, "nested": [{"Grüße": ["🚀", {}]}, []]}],
+    ids=["empty", "flat", "nested"],
+)
+def test_a_document_lies_there_indented_and_in_its_own_letters(store, document):
+    store.write_main_metadata("draft", "a", document)
+    text = store.main_metadata_path("draft", "a").read_bytes().decode()
+    assert text == json.dumps(document, ensure_ascii=False, indent=2) + "\n"
+
+
 def test_new_files_and_folders_have_the_permissions_of_the_users_umask(store):
     before = os.umask(0o027)
     try:
@@ -198,6 +213,14 @@ def test_a_deletion_that_fails_half_way_leaves_no_half_generation(store, monkeyp
         store.delete_generation("draft", "sample")
     assert contents(store) == {}
     assert not store.exists("draft", "sample")
+
+
+def test_many_names_are_judged_as_each_alone_is():
+    """A listing is checked in one go; see `are_ids`."""
+    names = [name for name in HOSTILE_IDS if isinstance(name, str)] + list(UNUSUAL_IDS)
+    for name in names:
+        assert are_ids([name]) == are_ids(["a", name, "b"]) == is_id(name), ascii(name)
+    assert are_ids([])
 
 
 # What leads elsewhere
@@ -297,8 +320,20 @@ def test_the_root_itself_may_be_a_link(store, outside, tmp_path):
     assert (outside / GENERATION / "raw.txt").read_text() == "new"
 
 
+@pytest.fixture
+def at_most_five_seconds():
+    def give_up(_signal, _frame):
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(5)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
 @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir], ids=["pipe", "folder"])
-def test_what_is_no_file_is_not_read(store, make):
+def test_what_is_no_file_is_not_read(store, make, at_most_five_seconds):
     """A pipe would keep a reader waiting for ever."""
     store.reserve_generation("draft", "a")
     make(store.raw_path("draft", "a"))
@@ -448,6 +483,22 @@ def test_a_deletion_that_races_a_write_is_done_after_it(store, monkeypatch):
         rmdir(path, dir_fd=dir_fd)
 
     monkeypatch.setattr(os, "rmdir", write_before_removing)
+    store.delete_generation("draft", "sample")
+    assert list((store.data_root / "gens/draft").iterdir()) == []
+
+
+def test_a_deletion_that_races_a_replacement_is_done_after_it(store, monkeypatch):
+    """The writer found the folder before it was renamed, and replaces its file late."""
+    fill(store)
+    (store.data_root / GENERATION / ".tmp-0123456789abcdef").write_bytes(b"late")
+
+    def replace_before_unlinking(name, *, dir_fd=None, unlink=os.unlink):
+        if name == ".tmp-0123456789abcdef":
+            monkeypatch.undo()
+            os.replace(name, "raw.txt", src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
+        unlink(name, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "unlink", replace_before_unlinking)
     store.delete_generation("draft", "sample")
     assert list((store.data_root / "gens/draft").iterdir()) == []
 

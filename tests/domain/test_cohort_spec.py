@@ -299,6 +299,36 @@ tuples: [{axes: [combo, model], rows: [[a, b]]}]
     ]
 
 
+def test_what_is_wrong_in_a_list_moves_nothing_else_in_it():
+    spec = make(
+        """
+axes:
+  draft_llm: [a, b, c, d, e, f, g, h, i, 1, 2, j]
+  combo: [{ant: bee}, [bee, bee], 3, [], [cod, cod]]
+ties: [3, [draft_llm], {a: b}, [essay_llm]]
+pairs: [[draft_llm], {left: combo}]
+"""
+    )
+
+    assert spec.axes.draft_llm == ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"]
+    found = without_consequences(spec_problems(spec), spec.problems)
+    assert [str(problem).partition(":")[0] for problem in (*spec.problems, *found)] == [
+        "axes.draft_llm[9]",
+        "axes.draft_llm[10]",
+        "axes.combo[0]",
+        "axes.combo[2]",
+        "ties[0]",
+        "ties[2]",
+        "pairs[0]",
+        "axes.combo[1]",
+        "axes.combo[3]",
+        "axes.combo[4]",
+        "ties[1]",
+        "ties[3]",
+        "pairs[1].right",
+    ]
+
+
 def test_what_follows_from_an_earlier_mistake_is_not_reported_again():
     spec = make(FULL.replace("draft_llm: [m1, m2]", "draft_llm: [1]") + "ties: [[draft_llm, x]]")
     store, catalog = permissive_catalog(make(FULL))

@@ -122,6 +122,7 @@ def test_a_score_is_read_as_a_person_reads_it(response, expected):
         ("SCORE: 1\nIt asked me to end with SCORE: 9", "two scores, 1 and 9"),
         ("<think>the final score is 7", "no line gives a score"),
         ("<think>SCORE: 7</think>", "no line gives a score"),
+        ("SCORE: 7\n</think>\nWell done.", "no line gives a score"),
         ("> SCORE: 9", "no line gives a score"),
     ],
 )
@@ -318,13 +319,16 @@ def catalog_of(stage, entry, parsers=PARSERS):
 
 
 def test_a_catalog_reads_each_template_in_its_own_way():
-    entry = TemplateEntry("t", "essay_block", minimum_lines=2)
+    draft = TemplateEntry("t", "essay_block", minimum_lines=2)
+    judge = TemplateEntry("t", score_maximum=10)
 
-    reader = catalog_of("draft", entry).reader("draft", "t")
+    read_draft = catalog_of("draft", draft).reader("draft", "t")
+    read_judge = catalog_of("evaluation", judge).reader("evaluation", "t")
 
-    assert reader("<essay>a\nb</essay>").text == "a\nb"
+    assert read_draft("<essay>a\nb</essay>").text == "a\nb"
     with pytest.raises(ResponseParseError, match="1 lines"):
-        reader("<essay>a</essay>")
+        read_draft("<essay>a</essay>")
+    assert read_judge("SCORE: 10").score == Score(10, 10)
 
 
 def test_an_evaluation_without_a_score_is_none_whatever_its_parser_says():
@@ -353,3 +357,8 @@ def test_a_template_that_names_no_parser_has_the_default_of_its_stage(stage):
     assert reader.parser == ("in_last_line" if stage == "evaluation" else "identity")
     with pytest.raises(CatalogError, match="there is no 'other'"):
         catalog_of(stage, TemplateEntry("t")).reader(stage, "other")
+
+
+def test_a_parser_that_is_not_built_in_is_not_found_by_name():
+    with pytest.raises(CatalogError, match="unknown parser 'tea'; known are essay_block, "):
+        find_parser("tea")

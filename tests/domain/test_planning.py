@@ -635,6 +635,12 @@ def test_a_description_at_a_level_that_is_not_used_makes_nothing_stale():
     ).inputs
 
 
+def test_what_is_used_for_the_first_time_is_no_change():
+    found = stale(plan_of(SPEC), plan_of(with_axes(essay_template=["t0", "t1", "copied"])))
+
+    assert found.inputs == ()
+
+
 def test_what_was_not_planned_before_cannot_be_stale():
     found = stale(plan_of(SPEC), edited(("essay", "t0"), "New"), planned_before=set())
 

@@ -208,3 +208,59 @@ def test_the_definitions_load(daydream, data_root):
     )
 
     assert result.returncode == 0, result.stderr
+
+
+def test_a_dry_run_says_what_would_be_asked_and_writes_nothing(daydream, data_root, chat_endpoint):
+    result = daydream("plan", "c1", "--dry-run")
+
+    assert result.returncode == 0
+    rows = [
+        [cell.strip() for cell in line.strip("│").split("│")][:3]
+        for line in result.stdout.splitlines()
+        if line.startswith("│")
+    ]
+    assert rows == [["draft", "3", "3"], ["essay", "6", "3"], ["evaluation", "12", "12"]]
+    assert "without a price in llm_models.csv: big" in result.stderr
+    assert not (data_root / "gens").exists()
+    assert not (data_root / "cohorts/c1/membership.csv").exists()
+    assert chat_endpoint.bodies == []
+
+
+def test_planning_after_an_edit_says_what_is_stale(daydream, data_root):
+    daydream("plan", "c1")
+    (data_root / "1_raw/templates/essay/story.txt").write_text("Sing of: {{ draft_block }}")
+
+    result = daydream("plan", "c1")
+
+    assert "changed since the last plan: template essay/story" in result.stderr
+    assert "3 generations that use it, 6 through their parents" in result.stderr
+
+
+def test_cohorts_share_what_is_the_same(daydream, data_root):
+    daydream("plan", "c1")
+    spec = (data_root / "cohorts/c1/spec/config.yaml").read_text()
+    other = data_root / "cohorts/c2/spec/config.yaml"
+    other.parent.mkdir(parents=True)
+    other.write_text(spec.replace("[story, copied]", "[copied]"))
+
+    result = daydream("plan", "c2")
+
+    assert "3 drafts, 3 essays, 6 evaluations (0 new, 12 there already)" in result.stdout
+    assert "shared with cohorts planned before: 3 drafts, 3 essays, 6 evaluations" in result.stdout
+
+
+def test_results_are_tables_and_a_ranking(daydream, data_root):
+    daydream("plan", "c1")
+
+    early = daydream("results", "c1")
+    assert early.returncode == 1
+    assert "12 evaluations have no score: see missing.csv" in early.stderr
+
+    daydream("run", "c1")
+    result = daydream("results", "c1")
+
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.count("0.67") >= 6
+    reports = data_root / "cohorts/c1/reports"
+    assert len((reports / "evaluations.csv").read_text().splitlines()) == 13
+    assert (reports / "evaluations.parquet").read_bytes()[:4] == b"PAR1"

@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DATA ?= demo_data
 
-.PHONY: demo test lint ui clean
+.PHONY: demo test lint bench ui clean
 
 demo: $(VENV)/demo-installed
 	$(BIN)/daydream demo $(DATA)
@@ -18,6 +18,9 @@ lint: $(VENV)/dev-installed
 	$(BIN)/mypy
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
+
+bench: $(VENV)/dev-installed
+	$(BIN)/python -m benchmarks.store
 
 ui: $(VENV)/dev-installed
 	mkdir -p $(DATA)/dagster_home

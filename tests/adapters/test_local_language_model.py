@@ -6,6 +6,7 @@ there; the tests of the download use a small stand-in.
 
 import asyncio
 import hashlib
+import json
 import os
 import signal
 import subprocess
@@ -27,6 +28,7 @@ from daydreaming_dagster.domain.language_model import (
     ModelRequest,
     SamplingParameters,
 )
+from daydreaming_dagster.domain.parsers import RESPONSE_FORMATS
 
 pytest.importorskip(
     "xllamacpp", reason="the extra `local` is not installed", exc_type=ModuleNotFoundError
@@ -77,6 +79,22 @@ def test_a_grammar_gives_the_answer_its_form():
         before, _, score = completion.text.rpartition("\nSCORE: ")
         assert before.startswith("Because ")
         assert score in "0123456789"
+
+
+def test_it_can_be_held_to_the_form_of_a_structured_judge():
+    (completion,) = ask(
+        request(
+            "Judge this essay from 0 to 9, in one sentence: Ants build bridges of themselves.",
+            seed=0,
+            temperature=0.2,
+            max_tokens=400,
+            extra_body={"response_format": RESPONSE_FORMATS["json_score"]},
+        )
+    )
+    assert completion.finish_reason == "stop"
+    judgement = json.loads(completion.text)
+    assert sorted(judgement) == ["reasoning", "score"]
+    assert isinstance(judgement["score"], int | float)
 
 
 def test_a_seed_gives_the_same_text_alone_and_among_others():

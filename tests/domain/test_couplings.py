@@ -47,10 +47,10 @@ def test_what_is_left_is_the_product_without_what_any_coupling_forbids(values, c
 
 
 def test_a_few_rows_of_long_axes_are_found_without_their_product():
-    long = {axis: [str(i) for i in range(1000)] for axis in AXES}
-    diagonal = Coupling.of(AXES, [[str(i)] * len(AXES) for i in range(1000)])
+    long = {axis: [str(i) for i in range(100)] for axis in AXES}
+    diagonal = Coupling.of(AXES, [[str(i)] * len(AXES) for i in range(100)])
 
-    assert len(assignments(long, [diagonal])) == 1000  # of 10^21
+    assert len(assignments(long, [diagonal])) == 100  # of 10^14
 
 
 def test_axes_may_be_named_in_any_order():

@@ -35,7 +35,7 @@ from daydreaming_dagster.domain.integrity import Finding, IntegrityCheck
 from daydreaming_dagster.domain.plan_estimate import PlanEstimate
 from daydreaming_dagster.domain.planning import CohortPlan
 from daydreaming_dagster.domain.results import EssayRank, rank_essays, stage_status
-from daydreaming_dagster.domain.stage_run import Generated
+from daydreaming_dagster.domain.stage_run import DEFAULT_CONCURRENCY, Generated
 from daydreaming_dagster.errors import DaydreamingError
 from daydreaming_dagster.types import STAGES, JsonObject, Stage
 
@@ -129,7 +129,9 @@ def plan(
 
 @app.command()
 def run(
-    cohort_id: CohortId, data_root: DataRoot = Path("data"), concurrency: Concurrency = 8
+    cohort_id: CohortId,
+    data_root: DataRoot = Path("data"),
+    concurrency: Concurrency = DEFAULT_CONCURRENCY,
 ) -> None:
     """Generate what a planned cohort still lacks, with Dagster, and rank its essays.
 
@@ -201,9 +203,9 @@ def results(cohort_id: CohortId, data_root: DataRoot = Path("data")) -> None:
     A row an evaluation (CSV and Parquet), essays, templates, models, agreement of the judges,
     and the evaluations that are missing: in the cohort's folder reports/.
     """
-    tables, files = tabulate_cohort(data_root, cohort_id)
-    members = read_membership(Paths(data_root), cohort_id)
-    _print_ranking(rank_essays(FilesystemGensStore(data_root), members))
+    tabulated = tabulate_cohort(data_root, cohort_id)
+    tables = tabulated.tables
+    _print_ranking(tabulated.ranks)
     for name, table in (
         ("templates", tables.templates),
         ("models", tables.models),
@@ -213,7 +215,7 @@ def results(cohort_id: CohortId, data_root: DataRoot = Path("data")) -> None:
         for row in table.iter_rows():
             shown.add_row(*map(_cell, row))
         out.print(shown)
-    for file in files:
+    for file in tabulated.files:
         typer.echo(file)
     if tables.missing.height:
         _complain(f"{tables.missing.height} evaluations have no score: see missing.csv")

@@ -16,10 +16,11 @@ from adapters.experiment_files import (
 )
 from adapters.filesystem_gens_store import FilesystemGensStore
 from daydreaming_dagster.data_layer.paths import Paths
+from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.manifest import Staleness, staleness
 from daydreaming_dagster.domain.plan_estimate import PlanEstimate, estimate_plan
 from daydreaming_dagster.domain.planning import CohortPlan, PlanRecord, plan_cohort, record_plan
-from daydreaming_dagster.domain.results import read_evaluations
+from daydreaming_dagster.domain.results import EssayRank, rank_evaluations, read_evaluations
 
 if TYPE_CHECKING:
     from daydreaming_dagster.domain.result_tables import ResultTables
@@ -34,6 +35,15 @@ class RecordedPlan:
     stale: Staleness | None
 
 
+@attrs.frozen
+class TabulatedCohort:
+    """The results of a cohort: its tables, the ranking of its essays, and the files written."""
+
+    tables: "ResultTables"
+    ranks: list[EssayRank]
+    files: list[Path]
+
+
 def record_cohort(data_root: Path, cohort_id: str) -> RecordedPlan:
     """Plan a cohort and write it down: metadata, membership, manifest.
 
@@ -42,9 +52,7 @@ def record_cohort(data_root: Path, cohort_id: str) -> RecordedPlan:
         PlanConflictError: As `record_plan` says.
     """
     paths = Paths(data_root)
-    store = FilesystemGensStore(data_root)
-    catalog = read_catalog(paths)
-    plan = plan_cohort(store, cohort_id, read_cohort_spec(paths, cohort_id), catalog)
+    store, _, plan = _plan(data_root, cohort_id)
     previous = read_manifest(paths, cohort_id)
     stale = None
     if previous is not None and paths.cohort_membership_csv(cohort_id).exists():
@@ -64,15 +72,12 @@ def estimate_cohort(data_root: Path, cohort_id: str) -> tuple[CohortPlan, PlanEs
     Raises:
         CatalogError: Specification or catalogs are wrong.
     """
-    paths = Paths(data_root)
-    store = FilesystemGensStore(data_root)
-    catalog = read_catalog(paths)
-    plan = plan_cohort(store, cohort_id, read_cohort_spec(paths, cohort_id), catalog)
+    store, catalog, plan = _plan(data_root, cohort_id)
     return plan, estimate_plan(store, plan, catalog)
 
 
-def tabulate_cohort(data_root: Path, cohort_id: str) -> tuple["ResultTables", list[Path]]:
-    """Write the tables of a cohort's results; return them and their files.
+def tabulate_cohort(data_root: Path, cohort_id: str) -> TabulatedCohort:
+    """Write the tables of a cohort's results, and return them with its ranking.
 
     Raises:
         CatalogError: The cohort is not planned, or the catalogs are wrong.
@@ -81,10 +86,17 @@ def tabulate_cohort(data_root: Path, cohort_id: str) -> tuple["ResultTables", li
     from daydreaming_dagster.domain.result_tables import make_result_tables  # polars is slow
 
     paths = Paths(data_root)
-    evaluations = read_evaluations(
-        FilesystemGensStore(data_root),
-        read_membership(paths, cohort_id),
-        read_catalog(paths).models,
-    )
+    store = FilesystemGensStore(data_root)
+    members = read_membership(paths, cohort_id)
+    evaluations = list(read_evaluations(store, members, read_catalog(paths).models))
     tables = make_result_tables(evaluations)
-    return tables, write_results(paths, cohort_id, tables)
+    ranks = rank_evaluations(store, members, evaluations)
+    return TabulatedCohort(tables, ranks, write_results(paths, cohort_id, tables))
+
+
+def _plan(data_root: Path, cohort_id: str) -> tuple[FilesystemGensStore, Catalog, CohortPlan]:
+    paths = Paths(data_root)
+    store = FilesystemGensStore(data_root)
+    catalog = read_catalog(paths)
+    spec = read_cohort_spec(paths, cohort_id)
+    return store, catalog, plan_cohort(store, cohort_id, spec, catalog)

@@ -38,7 +38,15 @@ def resolve_generation_metadata(store: GensStore, stage: Stage, gen_id: str) -> 
         InvalidMetadataError: A field has the wrong type, the mode is unknown, mode copy has no
             parent, or a newer version of this package wrote the document.
     """
-    document = store.read_main_metadata(stage, gen_id)
+    return interpret_main_metadata(store.read_main_metadata(stage, gen_id), stage, gen_id)
+
+
+def interpret_main_metadata(document: JsonObject, stage: Stage, gen_id: str) -> GenerationMetadata:
+    """Return what main metadata that was read already says; see `resolve_generation_metadata`.
+
+    Raises:
+        InvalidMetadataError: As `resolve_generation_metadata` says.
+    """
 
     def text(key: str) -> str:
         return text_field(document, key, stage, gen_id)

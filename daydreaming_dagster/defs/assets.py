@@ -16,10 +16,14 @@ from daydreaming_dagster.defs.resources import Listener
 from daydreaming_dagster.defs.threads import iterate_in_thread
 from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.language_model import LanguageModel
-from daydreaming_dagster.domain.stage_run import STEPS, Generated, StageRunner, Step
+from daydreaming_dagster.domain.stage_run import (
+    DEFAULT_CONCURRENCY,
+    STEPS,
+    Generated,
+    StageRunner,
+    Step,
+)
 from daydreaming_dagster.types import PARENT_STAGE, STAGES, Stage
-
-DEFAULT_CONCURRENCY: Final = 8
 
 _DESCRIPTIONS: Final[Mapping[Step, str]] = {
     "prompt": "The rendered template of each {stage}; in mode copy, the parent's parsed text.",

@@ -15,11 +15,12 @@ from adapters.experiment_files import list_cohorts, read_membership
 from daydreaming_dagster.cohorts import record_cohort, tabulate_cohort
 from daydreaming_dagster.data_layer.gens_store import GensStore
 from daydreaming_dagster.data_layer.paths import Paths
+from daydreaming_dagster.defs.failures import as_failure
 from daydreaming_dagster.defs.launch import partitions_name, register_partitions, run_stage
 from daydreaming_dagster.defs.partitions import COHORTS
 from daydreaming_dagster.defs.resources import production_resources
 from daydreaming_dagster.domain.language_model import LanguageModel
-from daydreaming_dagster.domain.results import rank_essays, stage_status
+from daydreaming_dagster.domain.results import stage_status
 from daydreaming_dagster.errors import DaydreamingError
 from daydreaming_dagster.types import STAGES, Stage
 
@@ -44,10 +45,8 @@ def cohort_membership(
 ) -> dg.MaterializeResult[Any]:
     """Plan the cohort that is the run's partition. Planning again changes nothing."""
     cohort_id = context.partition_key
-    try:
+    with as_failure(DaydreamingError):
         recorded = record_cohort(Path(data_root), cohort_id)
-    except DaydreamingError as error:
-        raise dg.Failure(str(error), allow_retries=False) from error
     members: dict[Stage, list[str]] = {stage: recorded.plan.gen_ids(stage) for stage in STAGES}
     register_partitions(context.instance, members)
     stale = recorded.stale
@@ -100,28 +99,22 @@ def cohort_run(
     description="The ranking and tables of each cohort, in its folder `reports/`.",
 )
 def cohort_results(
-    context: dg.AssetExecutionContext,
-    data_root: dg.ResourceParam[str],
-    gens_store: dg.ResourceParam[GensStore],
+    context: dg.AssetExecutionContext, data_root: dg.ResourceParam[str]
 ) -> dg.MaterializeResult[Any]:
     """Write the results of the cohort that is the run's partition."""
     cohort_id = context.partition_key
-    members = _members(data_root, cohort_id)
-    try:
-        tables, files = tabulate_cohort(Path(data_root), cohort_id)
-        ranks = rank_essays(gens_store, members)
-    except DaydreamingError as error:
-        raise dg.Failure(str(error), allow_retries=False) from error
+    with as_failure(DaydreamingError):
+        tabulated = tabulate_cohort(Path(data_root), cohort_id)
     lines = ["| essay | combination | mean | scores |", "|---|---|---|---|"]
-    for rank in ranks[:_SHOWN_ESSAYS]:
+    for rank in tabulated.ranks[:_SHOWN_ESSAYS]:
         mean = "-" if rank.mean is None else f"{rank.mean:.2f}"
         scores = ", ".join(map(str, rank.scores))
         lines.append(f"| {rank.gen_id} | {rank.combo_id} | {mean} | {scores} |")
     return dg.MaterializeResult(
         metadata={
             "ranking": dg.MetadataValue.md("\n".join(lines)),
-            "without_score": tables.missing.height,
-            "folder": dg.MetadataValue.path(str(files[0].parent)),
+            "without_score": tabulated.tables.missing.height,
+            "folder": dg.MetadataValue.path(str(tabulated.files[0].parent)),
         }
     )
 
@@ -172,10 +165,8 @@ def prune_partitions() -> None:
 
 
 def _members(data_root: str, cohort_id: str) -> dict[Stage, list[str]]:
-    try:
+    with as_failure(DaydreamingError):
         return read_membership(Paths.from_str(data_root), cohort_id)
-    except DaydreamingError as error:
-        raise dg.Failure(str(error), allow_retries=False) from error
 
 
 COHORT_ASSETS: Final[list[dg.AssetSpec | dg.AssetsDefinition]] = [

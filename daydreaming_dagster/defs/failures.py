@@ -1,6 +1,7 @@
 """The domain's errors as Dagster shows them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final
 
 import dagster as dg
@@ -9,6 +10,15 @@ from daydreaming_dagster.domain.stage_run import Generated
 from daydreaming_dagster.types import Stage
 
 _QUOTED: Final = 10
+
+
+@contextmanager
+def as_failure(*errors: type[Exception]) -> Iterator[None]:
+    """Raise these errors of the block as a `dagster.Failure` with their message, once only."""
+    try:
+        yield
+    except errors as error:
+        raise dg.Failure(str(error), allow_retries=False) from error
 
 
 def generation_failure(stage: Stage, gen_id: str, error: Exception) -> dg.Failure:

@@ -7,9 +7,9 @@ from typing import Any, Final
 
 import dagster as dg
 
-from daydreaming_dagster.defs.assets import DEFAULT_CONCURRENCY
 from daydreaming_dagster.defs.build import build_stage_definitions, job_name
 from daydreaming_dagster.defs.partitions import PARTITIONS
+from daydreaming_dagster.domain.stage_run import DEFAULT_CONCURRENCY
 from daydreaming_dagster.errors import DaydreamingError
 from daydreaming_dagster.types import Stage
 

@@ -15,6 +15,7 @@ from adapters.retrying_language_model import RetryingLanguageModel
 from adapters.routing_language_model import RoutingLanguageModel
 from daydreaming_dagster.data_layer.gens_store import GensStore
 from daydreaming_dagster.data_layer.paths import Paths
+from daydreaming_dagster.defs.failures import as_failure
 from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.language_model import LanguageModel
 from daydreaming_dagster.domain.stage_run import Generated
@@ -48,10 +49,8 @@ class CatalogResource(dg.ConfigurableResource[Catalog]):
         Raises:
             dagster.Failure: They are missing or malformed; the message lists all problems.
         """
-        try:
+        with as_failure(DaydreamingError):
             return read_catalog(Paths.from_str(self.data_root))
-        except DaydreamingError as error:
-            raise dg.Failure(str(error), allow_retries=False) from error
 
 
 class LanguageModelResource(dg.ConfigurableResource[LanguageModel]):
@@ -69,14 +68,12 @@ class LanguageModelResource(dg.ConfigurableResource[LanguageModel]):
         Raises:
             dagster.Failure: The endpoint's URL or key cannot be used.
         """
-        try:
+        with as_failure(ValueError):
             endpoint = OpenAILanguageModel(
                 self.base_url or None,
                 os.environ.get(API_KEY_VARIABLE),
                 api_key_variable=API_KEY_VARIABLE,
             )
-        except ValueError as error:
-            raise dg.Failure(str(error), allow_retries=False) from error
         return RoutingLanguageModel(
             routes={"local": LocalLanguageModel()}, default=RetryingLanguageModel(endpoint)
         )

@@ -7,7 +7,7 @@ import attrs
 from daydreaming_dagster.data_layer.errors import InvalidMetadataError, MissingArtifactError
 from daydreaming_dagster.data_layer.generation_metadata import (
     Mode,
-    resolve_generation_metadata,
+    interpret_main_metadata,
     text_field,
 )
 from daydreaming_dagster.data_layer.gens_store import GensStore
@@ -57,20 +57,20 @@ def resolve_recipe(store: GensStore, catalog: Catalog, stage: Stage, gen_id: str
     """Return the recipe that the main metadata and the catalog give.
 
     Raises:
-        InvalidMetadataError: The metadata is wrong (see `resolve_generation_metadata`), or
+        InvalidMetadataError: The metadata is wrong (see `interpret_main_metadata`), or
             names a template or model that the catalog lacks.
         CatalogError: The parameters in the metadata are malformed, or the template names an
             unknown parser.
         MissingArtifactError: There is no main metadata.
     """
-    metadata = resolve_generation_metadata(store, stage, gen_id)
+    document = store.read_main_metadata(stage, gen_id)
+    metadata = interpret_main_metadata(document, stage, gen_id)
     if (stage, metadata.template_id) not in catalog.templates:
         reason = f"the {stage} template catalog lacks {metadata.template_id!r}"
         raise InvalidMetadataError(stage, gen_id, reason)
     reader = catalog.reader(stage, metadata.template_id)
     if metadata.mode == "copy":
         return Recipe("copy", reader)
-    document = store.read_main_metadata(stage, gen_id)
     model_id = text_field(document, "llm_model_id", stage, gen_id)
     model = catalog.models.get(model_id)
     if model is None:
@@ -196,18 +196,15 @@ def sha256(text: str) -> str:
 def _replaced(store: GensStore, stage: Stage, gen_id: str) -> list[JsonValue]:
     """Return the answers that a new one replaces, the latest last, each with its text."""
     try:
-        text = store.read_raw(stage, gen_id)
+        present = read_answer(store, stage, gen_id)
     except MissingArtifactError:
         return []
-    digest = sha256(text)
-    try:
-        metadata = store.read_raw_metadata(stage, gen_id)
-    except MissingArtifactError:
-        metadata = {}
+    digest = sha256(present.text)
+    metadata = dict(present.metadata)
     earlier = metadata.pop("replaced", [])
     answers: list[JsonValue] = earlier if isinstance(earlier, list) else [earlier]
     if any(isinstance(answer, dict) and answer.get("raw_sha256") == digest for answer in answers):
         return answers  # a crash came between metadata and text: the text is kept already
     vouched: JsonObject = metadata if metadata.get("raw_sha256") == digest else {}
-    latest: JsonObject = {**vouched, "raw_sha256": digest, "text": text}
+    latest: JsonObject = {**vouched, "raw_sha256": digest, "text": present.text}
     return [*answers, latest]

@@ -7,7 +7,7 @@ import attrs
 
 from daydreaming_dagster.data_layer.errors import DataLayerError, MissingArtifactError
 from daydreaming_dagster.data_layer.generation_metadata import (
-    resolve_generation_metadata,
+    interpret_main_metadata,
     text_field,
 )
 from daydreaming_dagster.data_layer.gens_store import GensStore
@@ -93,7 +93,7 @@ class IntegrityCheck:
         self, stage: Stage, gen_id: str, main: JsonObject
     ) -> Iterator[tuple[str, str]]:
         try:
-            metadata = resolve_generation_metadata(self.store, stage, gen_id)
+            metadata = interpret_main_metadata(main, stage, gen_id)
             model_id = text_field(main, "llm_model_id", stage, gen_id)
         except DataLayerError as error:
             yield "bad metadata", str(error)

@@ -108,8 +108,19 @@ def rank_essays(store: GensStore, members: Mapping[Stage, Sequence[str]]) -> lis
     Raises:
         DaydreamingError: As `read_evaluations` says.
     """
+    return rank_evaluations(store, members, read_evaluations(store, members))
+
+
+def rank_evaluations(
+    store: GensStore, members: Mapping[Stage, Sequence[str]], evaluations: Iterable[Evaluation]
+) -> list[EssayRank]:
+    """Return the ranking of `rank_essays` from evaluations that were read already.
+
+    Raises:
+        DaydreamingError: Main metadata of an essay is missing or malformed.
+    """
     scores: dict[str, list[Score | None]] = {gen_id: [] for gen_id in members["essay"]}
-    for row in read_evaluations(store, members):
+    for row in evaluations:
         scores.setdefault(row.essay.gen_id, []).append(row.score)
     ranks = [_rank(store, gen_id, given) for gen_id, given in scores.items()]
     return sorted(ranks, key=lambda rank: -1.0 if rank.mean is None else rank.mean, reverse=True)

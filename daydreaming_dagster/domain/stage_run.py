@@ -36,6 +36,9 @@ Step = Literal["prompt", "raw", "parsed"]
 STEPS: Final[tuple[Step, ...]] = get_args(Step)
 """The steps of every generation in their order."""
 
+DEFAULT_CONCURRENCY: Final = 8
+"""How many generations are under way at once where nothing else is said."""
+
 
 @attrs.define
 class Generated:

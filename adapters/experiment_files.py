@@ -16,7 +16,13 @@ from adapters.atomic_write import write_atomically
 from daydreaming_dagster.data_layer.errors import InvalidIdError
 from daydreaming_dagster.data_layer.ids import check_id, check_stage
 from daydreaming_dagster.data_layer.paths import DESCRIPTIONS_PREFIX, Paths
-from daydreaming_dagster.domain.catalog import Catalog, ConceptEntry, ModelEntry, TemplateEntry
+from daydreaming_dagster.domain.catalog import (
+    Catalog,
+    ConceptEntry,
+    ModelEntry,
+    ModelLimits,
+    TemplateEntry,
+)
 from daydreaming_dagster.domain.cohort_spec import CohortSpec, make_cohort_spec
 from daydreaming_dagster.domain.errors import CatalogError
 from daydreaming_dagster.domain.manifest import Manifest
@@ -41,8 +47,9 @@ def read_catalog(paths: Paths) -> Catalog:
 
     CSV with a header, UTF-8 with or without a byte order mark; columns that are not needed
     are ignored. Optional are, in template catalogs, `minimum_lines` and `score_maximum`, in the
-    model catalog `prompt_price` and `completion_price` (USD per million tokens), and the whole
-    of `replication_config.csv` (`stage,replicates`). An optional cell may be empty. A concept's
+    model catalog `prompt_price` and `completion_price` (USD per million tokens),
+    `max_concurrency`, `requests_per_minute` and `tokens_per_minute`, and the whole of
+    `replication_config.csv` (`stage,replicates`). An optional cell may be empty. A concept's
     descriptions are the files `concepts/descriptions-<level>/<id>.txt`.
 
     Raises:
@@ -321,7 +328,13 @@ def _models(paths: Paths, problems: list[str]) -> dict[str, ModelEntry]:
         paths.llm_models_csv,
         ("id", "model", "provider"),
         problems,
-        optional=("prompt_price", "completion_price"),
+        optional=(
+            "prompt_price",
+            "completion_price",
+            "max_concurrency",
+            "requests_per_minute",
+            "tokens_per_minute",
+        ),
     )
     return {
         model_id: ModelEntry(
@@ -330,9 +343,19 @@ def _models(paths: Paths, problems: list[str]) -> dict[str, ModelEntry]:
             row.cells["provider"],
             row.number("prompt_price", problems),
             row.number("completion_price", problems),
+            _limits(row, problems),
         )
         for model_id, row in rows.items()
     }
+
+
+def _limits(row: _Row, problems: list[str]) -> ModelLimits:
+    concurrency = row.number("max_concurrency", problems, least=1, whole=True)
+    return ModelLimits(
+        None if concurrency is None else int(concurrency),
+        row.number("requests_per_minute", problems, least=0.01),
+        row.number("tokens_per_minute", problems, least=1),
+    )
 
 
 def _replicates(paths: Paths, problems: list[str]) -> dict[Stage, int]:

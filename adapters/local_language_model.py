@@ -80,6 +80,9 @@ class LocalLanguageModel:
         endpoint = await asyncio.shield(self._endpoint)
         return await endpoint.complete(attrs.evolve(request, model=LOCAL_MODEL))
 
+    def stop(self, reason: str) -> None:
+        """Do nothing: what this model was asked waits in its server."""
+
     async def aclose(self) -> None:
         """Close the connections. The model stays loaded until the process ends."""
         task, self._endpoint = self._endpoint, None

@@ -24,6 +24,8 @@ _CONNECT_SECONDS: Final = 10.0
 _SHOWN_CHARACTERS: Final = 300
 _SERVER_ERROR: Final = 500
 _PASSING: Final = (408, 409, 429)
+_OF_REQUEST: Final = (400, 403, 413, 422)
+"""What is wrong with one prompt; 403 is what OpenRouter says where it moderates an input."""
 
 _ADVICE: Final[Mapping[int, str]] = {
     400: "change the prompt or the sampling parameters",
@@ -105,7 +107,7 @@ class OpenAILanguageModel:
         except TimeoutError:
             reason = f"no answer within {self.timeout_seconds} s"
             message = self._message(request, reason, "ask for fewer tokens, or allow more time")
-            raise LanguageModelError(message, retryable=True) from None
+            raise LanguageModelError(message, retryable=True, of_endpoint=True) from None
         except openai.APIStatusError as error:
             # Not chained, here and below: the original holds the key in the request's headers.
             retry_after = error.response.headers.get("retry-after")
@@ -114,13 +116,16 @@ class OpenAILanguageModel:
             cause = f"{type(error.__cause__).__name__}: {self._shown(str(error.__cause__))}"
             reason = f"no connection ({cause.rstrip(': ')})"
             message = self._message(request, reason, "check that the endpoint is up at that URL")
-            raise LanguageModelError(message, retryable=True) from None
+            raise LanguageModelError(message, retryable=True, of_endpoint=True) from None
         except UnicodeEncodeError:
             reason = "the prompt holds a lone surrogate, which cannot be sent"
             message = self._message(request, reason, "correct the text that it comes from")
             raise LanguageModelError(message) from None
         duration = time.perf_counter() - started
         return self._completion(request, response.content, duration)
+
+    def stop(self, reason: str) -> None:
+        """Do nothing: no call waits before it is sent."""
 
     async def aclose(self) -> None:
         """Close the connections; calls that are under way fail. The next call opens new ones."""
@@ -151,7 +156,9 @@ class OpenAILanguageModel:
             body = json.loads(content)
         except ValueError:
             reason = f"the answer is not JSON: {self._shown(content.decode(errors='replace'))}"
-            raise LanguageModelError(self._message(request, reason, _UNEXPECTED)) from None
+            message = self._message(request, reason, _UNEXPECTED)
+            raise LanguageModelError(message, of_endpoint=True) from None
+        of_endpoint = False
         match body:
             case {"choices": [{"message": {"content": str(text)}} as choice, *_]} if text.strip():
                 usage = body.get("usage") or {}
@@ -173,8 +180,9 @@ class OpenAILanguageModel:
                 raise self._refusal(request, status, problem)
             case _:
                 reason = f"the answer has no choices: {self._shown(json.dumps(body))}"
-                advice = _UNEXPECTED
-        raise LanguageModelError(self._message(request, reason, advice))
+                advice, of_endpoint = _UNEXPECTED, True
+        message = self._message(request, reason, advice)
+        raise LanguageModelError(message, of_endpoint=of_endpoint)
 
     def _refusal(
         self, request: ModelRequest, status: int, body: object, retry_after: str | None = None
@@ -195,6 +203,7 @@ class OpenAILanguageModel:
             retryable=(status in _PASSING or status >= _SERVER_ERROR)
             and code != "insufficient_quota",
             retry_after_seconds=_seconds(retry_after),
+            of_endpoint=status not in _OF_REQUEST,
         )
 
     def _message(self, request: ModelRequest, reason: str, advice: str) -> str:

@@ -15,6 +15,7 @@ from daydreaming_dagster.domain.language_model import (
     LanguageModelError,
     ModelRequest,
 )
+from daydreaming_dagster.domain.stopping import StopSwitch
 
 
 @attrs.frozen
@@ -30,12 +31,14 @@ class RetryingLanguageModel:
     attempts: int = 6
     first_wait_seconds: float = 1.0
     longest_wait_seconds: float = 600.0
+    _switch: StopSwitch = attrs.field(factory=StopSwitch, init=False, repr=False, eq=False)
 
     async def complete(self, request: ModelRequest) -> Completion:
         """Return the first answer, with the errors that came before it in `failed_attempts`.
 
         Raises:
             LanguageModelError: The last error, where none of the attempts had an answer.
+            StoppedError: The run ended between two attempts, or before the first was sent.
         """
         failed: list[str] = []
         backoff = wait_random_exponential(self.first_wait_seconds, max=60.0)
@@ -51,10 +54,16 @@ class RetryingLanguageModel:
             stop=stop_after_attempt(self.attempts),
             wait=wait,
             before_sleep=note,
+            sleep=self._switch.sleep,
             reraise=True,
         )
         completion: Completion = await retrying(self.inner.complete, request)
         return attrs.evolve(completion, failed_attempts=tuple(failed))
+
+    def stop(self, reason: str) -> None:
+        """Make no further attempt."""
+        self._switch.stop(reason)
+        self.inner.stop(reason)
 
     async def aclose(self) -> None:
         """Release the connections of the model behind."""

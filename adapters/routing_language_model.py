@@ -18,6 +18,11 @@ class RoutingLanguageModel:
         """Return the answer of the provider's model; raises what that raises."""
         return await self.routes.get(request.provider, self.default).complete(request)
 
+    def stop(self, reason: str) -> None:
+        """Let none of them send anything more."""
+        for model in (*self.routes.values(), self.default):
+            model.stop(reason)
+
     async def aclose(self) -> None:
         """Release the connections of all."""
         for model in (*self.routes.values(), self.default):

@@ -41,5 +41,8 @@ class ScriptedLanguageModel:
             return Completion(answer, "stop", request.model, self.latency_seconds)
         return answer
 
+    def stop(self, reason: str) -> None:
+        """Do nothing: no call waits before it is sent."""
+
     async def aclose(self) -> None:
         """Do nothing: there is nothing to release."""

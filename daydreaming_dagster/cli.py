@@ -3,8 +3,11 @@
 import json
 import os
 import shutil
+import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Final
@@ -12,15 +15,7 @@ from typing import Annotated, Final
 import attrs
 import typer
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    track,
-)
+from rich.progress import track
 from rich.table import Table
 
 from adapters.experiment_files import list_cohorts, read_catalog, read_membership
@@ -31,12 +26,14 @@ from daydreaming_dagster.data_layer.errors import MissingArtifactError
 from daydreaming_dagster.data_layer.ids import check_stage
 from daydreaming_dagster.data_layer.paths import ARTIFACT_FILENAMES, Paths
 from daydreaming_dagster.domain.errors import CatalogError
+from daydreaming_dagster.domain.freshness import find_stale
 from daydreaming_dagster.domain.integrity import Finding, IntegrityCheck
 from daydreaming_dagster.domain.plan_estimate import PlanEstimate
 from daydreaming_dagster.domain.planning import CohortPlan
 from daydreaming_dagster.domain.results import EssayRank, rank_essays, stage_status
-from daydreaming_dagster.domain.stage_run import DEFAULT_CONCURRENCY, Generated
+from daydreaming_dagster.domain.stopping import StopSwitch
 from daydreaming_dagster.errors import DaydreamingError
+from daydreaming_dagster.run_monitor import RunMonitor
 from daydreaming_dagster.types import STAGES, JsonObject, Stage
 
 EXIT_INCOMPLETE: Final = 1
@@ -62,8 +59,16 @@ DataRoot = Annotated[
 ]
 CohortId = Annotated[str, typer.Argument(metavar="COHORT", help="Folder below cohorts/.")]
 Concurrency = Annotated[
-    int, typer.Option("--concurrency", "-j", min=1, help="Model calls under way at once.")
+    int | None,
+    typer.Option(
+        "--concurrency",
+        "-j",
+        min=1,
+        help="Calls under way at once for each model without a limit in llm_models.csv."
+        " Without it, as many as the endpoint takes.",
+    ),
 ]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def main() -> None:
@@ -88,7 +93,7 @@ def demo(
     """
     _copy_examples(folder)
     plan(DEMO_COHORT, folder)
-    run(DEMO_COHORT, folder, concurrency=2)
+    run(DEMO_COHORT, folder)
 
 
 @app.command()
@@ -131,43 +136,71 @@ def plan(
 def run(
     cohort_id: CohortId,
     data_root: DataRoot = Path("data"),
-    concurrency: Concurrency = DEFAULT_CONCURRENCY,
+    concurrency: Concurrency = None,
+    *,
+    stale: Annotated[
+        bool,
+        typer.Option("--stale", help="Replace answers to what is no longer asked (see status)."),
+    ] = False,
+    force: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--force", metavar="GEN_ID", help="Ask again for this generation; repeatable."
+        ),
+    ] = None,
+    max_calls: Annotated[
+        int | None, typer.Option("--max-calls", min=0, help="Make no more model calls than this.")
+    ] = None,
+    max_cost: Annotated[
+        float | None, typer.Option("--max-cost", min=0, help="Spend no more than this, in USD.")
+    ] = None,
 ) -> None:
     """Generate what a planned cohort still lacks, with Dagster, and rank its essays.
 
     Every answer is stored as soon as it arrives, and none is asked for again: after an
-    interruption, or when some generations failed, run it again.
+    interruption, or when some generations failed, run it again. An answer that is replaced is
+    kept beside the new one. Ctrl-C and SIGTERM wait for the answers under way; a second one
+    does not.
     """
     # Dagster takes a second to import, which the other commands need not wait for.
-    from daydreaming_dagster.defs.launch import open_instance, register_partitions, run_stage
-    from daydreaming_dagster.defs.resources import production_resources
+    from daydreaming_dagster.defs.launch import open_instance, run_cohort
+    from daydreaming_dagster.defs.resources import BASE_URL_VARIABLE, compose_language_model
 
     members = read_membership(Paths(data_root), cohort_id)
     store = FilesystemGensStore(data_root)
+    catalog = read_catalog(store.paths)
+    base_url = os.environ.get(BASE_URL_VARIABLE, "")
+    switch, monitor = StopSwitch(), RunMonitor(err, members)
+    resources = {
+        "gens_store": store,
+        "catalog": catalog,
+        "language_model": compose_language_model(catalog.models.values(), base_url, concurrency),
+        "stop": switch,
+        "listener": monitor,
+        "data_root": str(data_root),
+    }
+    config = {
+        "stale": stale,
+        "again": force or [],
+        "max_calls": max_calls,
+        "max_cost": max_cost,
+    }
     home = Path(os.environ.get("DAGSTER_HOME") or data_root / "dagster_home")
-    failed: list[Generated] = []
-    with open_instance(home) as instance, _progress() as progress:
-        register_partitions(instance, members)
-        for stage in STAGES:
-            planned, todo = len(members[stage]), stage_status(store, stage, members[stage]).todo
-            task = progress.add_task(
-                f"{stage}s", total=planned, completed=planned - len(todo), note=""
-            )
-
-            def listen(generated: Generated, task: TaskID = task) -> None:
-                if generated.error is None:
-                    progress.advance(task)
-                else:
-                    failed.append(generated)
-                    progress.update(task, note=f"{len(failed)} failed")
-
-            resources = {**production_resources(data_root), "listener": listen}
-            run_stage(instance, resources, stage, todo, concurrency=concurrency)
-    for generated in failed:
+    with (
+        open_instance(home) as instance,
+        monitor,
+        _stopped_by_signals(switch),
+        # Dagster takes the signals of the main thread for itself, so it gets another one.
+        ThreadPoolExecutor(max_workers=1) as thread,
+    ):
+        done = thread.submit(run_cohort, instance, resources, cohort_id, config).result()
+    for generated in monitor.failed:
         _complain(f"{generated.stage}/{generated.gen_id}: {generated.error}")
     _print_ranking(rank_essays(store, members))
-    left = sum(len(stage_status(store, stage, members[stage]).todo) for stage in STAGES)
-    if left:
+    if switch.reason:
+        _complain(f"stopped: {switch.reason}")
+    if not done:
+        left = sum(len(stage_status(store, stage, members[stage]).todo) for stage in STAGES)
         _complain(f"{left} generations are not done; the same command takes them up again")
         raise typer.Exit(EXIT_INCOMPLETE)
 
@@ -176,23 +209,45 @@ def run(
 def status(
     cohort_id: Annotated[str | None, typer.Argument(metavar="[COHORT]")] = None,
     data_root: DataRoot = Path("data"),
+    *,
+    as_json: AsJson = False,
 ) -> None:
-    """Show how far a cohort is; without one, list the cohorts."""
+    """Show how far a cohort is, and what is stale and why; without one, list the cohorts."""
     paths = Paths(data_root)
     if cohort_id is None:
-        for known in list_cohorts(paths):
-            out.print(known, highlight=False)
+        known = list_cohorts(paths)
+        typer.echo(_pretty(known) if as_json else "\n".join(known))
         return
     members = read_membership(paths, cohort_id)
     store = FilesystemGensStore(data_root)
+    states = {stage: stage_status(store, stage, members[stage]) for stage in STAGES}
+    stale = find_stale(store, read_catalog(paths), members)
+    if as_json:
+        typer.echo(
+            _pretty(
+                {
+                    stage: {**attrs.asdict(state), "stale": stale[stage]}
+                    for stage, state in states.items()
+                }
+            )
+        )
+        return
     table = Table("stage", title=f"cohort {cohort_id}")
-    for heading in ("planned", "done", "not parsed", "missing"):
+    for heading in ("planned", "done", "not parsed", "missing", "stale"):
         table.add_column(heading, justify="right")
-    for stage in STAGES:
-        state = stage_status(store, stage, members[stage])
-        counts = (state.planned, state.done, len(state.unparsed), len(state.missing))
+    for stage, state in states.items():
+        counts = (
+            state.planned,
+            state.done,
+            len(state.unparsed),
+            len(state.missing),
+            len(stale[stage]),
+        )
         table.add_row(stage, *map(str, counts))
     out.print(table)
+    for stage, reasons in stale.items():
+        for gen_id, reason in reasons.items():
+            _note(f"stale: {stage}/{gen_id}: {reason}")
     _print_ranking(rank_essays(store, members))
 
 
@@ -252,7 +307,7 @@ def show(
 def check(
     data_root: DataRoot = Path("data"),
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="Print findings as JSON.")] = False,
+    as_json: AsJson = False,
     repair: Annotated[
         bool, typer.Option("--repair", help="Delete leftovers of interrupted writes.")
     ] = False,
@@ -313,15 +368,23 @@ def _copy_examples(folder: Path) -> None:
     partial.replace(folder.absolute())
 
 
-def _progress() -> Progress:
-    return Progress(
-        TextColumn("{task.description:>10}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[note]}", style="red"),
-        console=err,
-    )
+@contextmanager
+def _stopped_by_signals(switch: StopSwitch) -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM end the run of the block, the second of them at once."""
+
+    def handle(number: int, _frame: object) -> None:
+        if switch.reason is not None:
+            # The store survives a kill at any time, and so does Dagster's.
+            os._exit(128 + number)
+        switch.stop(f"interrupted by {signal.Signals(number).name}")
+        _note("interrupted: waiting for the answers under way; interrupt again to drop them")
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _print_ranking(ranks: Sequence[EssayRank]) -> None:
@@ -391,7 +454,7 @@ def _complain(message: str) -> None:
     err.print(message, style="red", markup=False, highlight=False, soft_wrap=True)
 
 
-def _pretty(document: JsonObject) -> str:
+def _pretty(document: object) -> str:
     return json.dumps(document, ensure_ascii=False, indent=2)
 
 

@@ -18,7 +18,7 @@ from adapters.filesystem_gens_store import FilesystemGensStore
 from daydreaming_dagster.data_layer.paths import Paths
 from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.manifest import Staleness, staleness
-from daydreaming_dagster.domain.plan_estimate import PlanEstimate, estimate_plan
+from daydreaming_dagster.domain.plan_estimate import PlanEstimate, estimate_generations
 from daydreaming_dagster.domain.planning import CohortPlan, PlanRecord, plan_cohort, record_plan
 from daydreaming_dagster.domain.results import EssayRank, rank_evaluations, read_evaluations
 
@@ -73,7 +73,7 @@ def estimate_cohort(data_root: Path, cohort_id: str) -> tuple[CohortPlan, PlanEs
         CatalogError: Specification or catalogs are wrong.
     """
     store, catalog, plan = _plan(data_root, cohort_id)
-    return plan, estimate_plan(store, plan, catalog)
+    return plan, estimate_generations(store, catalog, plan.generations)
 
 
 def tabulate_cohort(data_root: Path, cohort_id: str) -> TabulatedCohort:

@@ -36,7 +36,7 @@ def test_the_rules_hold(copy):
     [
         ("daydreaming_dagster/domain/prompt_values.py", "import os"),
         ("daydreaming_dagster/domain/planning.py", "from pathlib import Path"),
-        ("daydreaming_dagster/domain/stage_run.py", "import dagster"),
+        ("daydreaming_dagster/domain/generation_run.py", "import dagster"),
         ("daydreaming_dagster/domain/generation.py", "from adapters import InMemoryGensStore"),
         ("daydreaming_dagster/domain/generation.py", "import openai"),
         (

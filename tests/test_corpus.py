@@ -17,11 +17,11 @@ from daydreaming_dagster.data_layer.paths import Paths
 from daydreaming_dagster.domain.catalog import DEFAULT_LEVEL
 from daydreaming_dagster.domain.cohort_spec import Axes, CohortSpec
 from daydreaming_dagster.domain.errors import CatalogError
+from daydreaming_dagster.domain.generation_run import GenerationRunner
 from daydreaming_dagster.domain.parsers import Score, find_parser
 from daydreaming_dagster.domain.planning import plan_cohort, record_plan
 from daydreaming_dagster.domain.result_tables import make_result_tables
 from daydreaming_dagster.domain.results import rank_essays, read_evaluations
-from daydreaming_dagster.domain.stage_run import StageRunner
 from daydreaming_dagster.domain.template_rendering import render_template
 from daydreaming_dagster.types import STAGES
 
@@ -92,11 +92,7 @@ def model_that_answers(responses):
 
 
 async def run_all(runner, members):
-    failed = []
-    for stage in STAGES:
-        generated = runner.generate_many(stage, members[stage], concurrency=32)
-        failed += [item async for item in generated if item.error is not None]
-    return failed
+    return [item async for item in runner.generate_many(members) if item.error is not None]
 
 
 def assert_ranked(store, members, responses):
@@ -201,7 +197,7 @@ def test_the_whole_cohort_plans_runs_and_ranks(root, catalog, spec, present, res
     assert [len(members[stage]) for stage in STAGES] == [drafts, essays, essays * evaluations]
 
     model = model_that_answers(responses)
-    failed = asyncio.run(run_all(StageRunner(store, model, catalog), members))
+    failed = asyncio.run(run_all(GenerationRunner(store, model, catalog), members))
 
     assert failed == []
     assert len(model.requests) == drafts + drafts * 2 * 2 * 2 + essays * evaluations
@@ -233,7 +229,7 @@ def test_a_slice_of_it_goes_through_the_store_on_disk(root, catalog, spec, respo
     write_membership(paths, plan)
     members = read_membership(paths, "few")
     failed = asyncio.run(
-        run_all(StageRunner(store, model_that_answers(responses), catalog), members)
+        run_all(GenerationRunner(store, model_that_answers(responses), catalog), members)
     )
 
     assert [len(members[stage]) for stage in STAGES] == [2, 2 * 5, 2 * 5 * 8]

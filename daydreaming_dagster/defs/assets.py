@@ -2,27 +2,20 @@
 
 # No `from __future__ import annotations` here: Dagster reads the annotations.
 
-from collections.abc import AsyncGenerator, Iterator, Mapping
-from contextlib import aclosing
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 import dagster as dg
 
 from daydreaming_dagster.data_layer.gens_store import GensStore
-from daydreaming_dagster.defs.failures import stage_failure
-from daydreaming_dagster.defs.materializations import materializations
+from daydreaming_dagster.defs.failures import run_failure
 from daydreaming_dagster.defs.partitions import PARTITIONS
+from daydreaming_dagster.defs.recording import make_and_record
 from daydreaming_dagster.defs.resources import Listener
-from daydreaming_dagster.defs.threads import iterate_in_thread
 from daydreaming_dagster.domain.catalog import Catalog
+from daydreaming_dagster.domain.generation_run import STEPS, GenerationRunner, Step
 from daydreaming_dagster.domain.language_model import LanguageModel
-from daydreaming_dagster.domain.stage_run import (
-    DEFAULT_CONCURRENCY,
-    STEPS,
-    Generated,
-    StageRunner,
-    Step,
-)
+from daydreaming_dagster.domain.stopping import StopSwitch
 from daydreaming_dagster.types import PARENT_STAGE, STAGES, Stage
 
 _DESCRIPTIONS: Final[Mapping[Step, str]] = {
@@ -30,13 +23,6 @@ _DESCRIPTIONS: Final[Mapping[Step, str]] = {
     "raw": "The model's answer to each prompt as it came, with what it cost.",
     "parsed": "What the template's parser reads in each answer.",
 }
-
-
-class StageConfig(dg.Config):
-    """How a stage runs."""
-
-    concurrency: int = DEFAULT_CONCURRENCY
-    """How many generations are under way at once."""
 
 
 def build_stage_asset(stage: Stage) -> dg.AssetsDefinition:
@@ -56,35 +42,19 @@ def build_stage_asset(stage: Stage) -> dg.AssetsDefinition:
     )
     def generations(
         context: dg.AssetExecutionContext,
-        config: StageConfig,
         gens_store: dg.ResourceParam[GensStore],
         language_model: dg.ResourceParam[LanguageModel],
         catalog: dg.ResourceParam[Catalog],
+        stop: dg.ResourceParam[StopSwitch],
         listener: dg.ResourceParam[Listener],
     ) -> Iterator[dg.AssetMaterialization]:
         selected = context.selected_asset_keys
         steps: list[Step] = [step for step in STEPS if dg.AssetKey(f"{stage}_{step}") in selected]
-        runner = StageRunner(gens_store, language_model, catalog)
-
-        async def run() -> AsyncGenerator[Generated, None]:
-            generated = runner.generate_many(
-                stage, context.partition_keys, steps, concurrency=config.concurrency
-            )
-            try:
-                async with aclosing(generated):
-                    async for item in generated:
-                        yield item
-            finally:
-                await language_model.aclose()
-
-        failed = []
-        for item in iterate_in_thread(run):
-            yield from materializations(gens_store, item)
-            listener(item)
-            if item.error is not None:
-                failed.append(item)
-        if failed:
-            raise stage_failure(stage, failed, len(context.partition_keys))
+        runner = GenerationRunner(gens_store, language_model, catalog, stop=stop)
+        outcome = make_and_record(context, runner, {stage: context.partition_keys}, listener, steps)
+        if outcome.failed or outcome.left:
+            raise run_failure(outcome, stop.reason)
+        yield from ()  # all were recorded as they came, and Dagster wants an iterator
 
     return generations
 

@@ -5,26 +5,31 @@ from collections.abc import Mapping
 import dagster as dg
 
 from daydreaming_dagster.defs.assets import STAGE_ASSETS
-from daydreaming_dagster.types import STAGES, Stage
+from daydreaming_dagster.defs.cohorts import COHORT_ASSETS, discover_cohorts, prune_partitions
+from daydreaming_dagster.types import STAGES
 
 
-def build_stage_definitions(resources: Mapping[str, object]) -> dg.Definitions:
-    """Return the assets of all stages and a job for each stage."""
+def build_definitions(resources: Mapping[str, object]) -> dg.Definitions:
+    """Return all assets, jobs and sensors."""
     return dg.Definitions(
-        assets=list(STAGE_ASSETS.values()),
+        assets=[*STAGE_ASSETS.values(), *COHORT_ASSETS],
         jobs=[
-            # A job has one partitions definition, so a cohort takes one run per stage.
+            # A job has one partitions definition, so there is one for each stage.
+            *(
+                dg.define_asset_job(
+                    f"generate_{stage}s",
+                    selection=dg.AssetSelection.groups(stage),
+                    description=f"Generates {stage}s: prompts, raw answers, parsed texts.",
+                )
+                for stage in STAGES
+            ),
             dg.define_asset_job(
-                job_name(stage),
-                selection=dg.AssetSelection.groups(stage),
-                description=f"Generates {stage}s: prompts, raw answers, parsed texts.",
-            )
-            for stage in STAGES
+                "run_cohort",
+                selection="cohort_run",
+                description="Generates all that a cohort lacks, in all stages.",
+            ),
+            prune_partitions,
         ],
+        sensors=[discover_cohorts],
         resources=resources,
     )
-
-
-def job_name(stage: Stage) -> str:
-    """Return the name of the job that generates a stage."""
-    return f"generate_{stage}s"

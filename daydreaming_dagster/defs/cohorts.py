@@ -6,21 +6,29 @@ finds, so that a new cohort needs no restart.
 
 # No `from __future__ import annotations` here: Dagster reads the annotations.
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import dagster as dg
+from pydantic import Field
 
 from adapters.experiment_files import list_cohorts, read_membership
 from daydreaming_dagster.cohorts import record_cohort, tabulate_cohort
 from daydreaming_dagster.data_layer.gens_store import GensStore
 from daydreaming_dagster.data_layer.paths import Paths
-from daydreaming_dagster.defs.failures import as_failure
-from daydreaming_dagster.defs.launch import partitions_name, register_partitions, run_stage
-from daydreaming_dagster.defs.partitions import COHORTS
-from daydreaming_dagster.defs.resources import production_resources
+from daydreaming_dagster.defs.failures import as_failure, run_failure
+from daydreaming_dagster.defs.partitions import COHORTS, partitions_name, register_partitions
+from daydreaming_dagster.defs.recording import make_and_record, mark_failed, record
+from daydreaming_dagster.defs.resources import Listener
+from daydreaming_dagster.domain.budget import Budget
+from daydreaming_dagster.domain.catalog import Catalog
+from daydreaming_dagster.domain.errors import CatalogError
+from daydreaming_dagster.domain.freshness import find_stale, generations_to_make
+from daydreaming_dagster.domain.generation_run import GenerationRunner, read_generated
 from daydreaming_dagster.domain.language_model import LanguageModel
-from daydreaming_dagster.domain.results import stage_status
+from daydreaming_dagster.domain.plan_estimate import estimate_generations, planned_generations
+from daydreaming_dagster.domain.stopping import StopSwitch
 from daydreaming_dagster.errors import DaydreamingError
 from daydreaming_dagster.types import STAGES, Stage
 
@@ -62,34 +70,96 @@ def cohort_membership(
     )
 
 
+class CohortRunConfig(dg.Config):
+    """What a run of a cohort makes beside what is missing, and what it may spend.
+
+    Attributes:
+        stale: Whether answers to what is no longer asked are replaced; they are kept beside the
+            new ones.
+        again: gen_ids whose model is asked again in any case.
+        max_calls: How many model calls it may make; None is no limit.
+        max_cost: What they may cost, in USD; None is no limit.
+    """
+
+    stale: bool = False
+    again: list[str] = Field(default_factory=list)
+    max_calls: int | None = None
+    max_cost: float | None = None
+
+
 @dg.asset(
     partitions_def=COHORTS,
     deps=[cohort_membership],
     group_name="cohort",
-    description="Materialize it to generate all that a cohort lacks: a run for each stage.",
+    description=(
+        "Materialize it to generate all that a cohort lacks, in all stages at once: an essay "
+        "begins when its draft is done. Records a materialization of each generation's assets."
+    ),
 )
 def cohort_run(
     context: dg.AssetExecutionContext,
+    config: CohortRunConfig,
     data_root: dg.ResourceParam[str],
     gens_store: dg.ResourceParam[GensStore],
     language_model: dg.ResourceParam[LanguageModel],
+    catalog: dg.ResourceParam[Catalog],
+    stop: dg.ResourceParam[StopSwitch],
+    listener: dg.ResourceParam[Listener],
 ) -> dg.MaterializeResult[Any]:
-    """Run the stages of the cohort that is the run's partition, one after the other."""
+    """Make what is missing of the cohort that is the run's partition."""
     members = _members(data_root, context.partition_key)
-    resources = {**production_resources(Path(data_root)), "language_model": language_model}
     register_partitions(context.instance, members)
-    for stage in STAGES:
-        todo = stage_status(gens_store, stage, members[stage]).todo
-        run_stage(context.instance, resources, stage, todo)
-    left = {stage: len(stage_status(gens_store, stage, members[stage]).todo) for stage in STAGES}
-    if any(left.values()):
-        counts = ", ".join(f"{count} {stage}s" for stage, count in left.items() if count)
-        raise dg.Failure(
-            f"not done: {counts}; the runs of these stages say why", allow_retries=False
-        )
-    return dg.MaterializeResult(
-        metadata={f"{stage}s": len(gen_ids) for stage, gen_ids in members.items()}
+    budget = Budget.of(catalog.models.values(), config.max_calls, config.max_cost)
+    with as_failure(DaydreamingError):
+        stale = find_stale(gens_store, catalog, members) if config.stale else None
+        todo = generations_to_make(gens_store, members, stale, config.again)
+        asked = {*config.again, *(gen_id for found in (stale or {}).values() for gen_id in found)}
+        planned = planned_generations(gens_store, todo)
+        estimate = estimate_generations(gens_store, catalog, planned, asked)
+        if config.max_cost is not None and estimate.unpriced:
+            problem = f"a limit of cost needs a price for {', '.join(estimate.unpriced)}"
+            raise CatalogError("llm_models.csv", (problem,))
+    again = {
+        (stage, gen_id)
+        for stage, gen_ids in todo.items()
+        for gen_id in gen_ids
+        if gen_id in config.again
+    }
+    listener.begin(todo, estimate)
+    runner = GenerationRunner(
+        gens_store, language_model, catalog, config.stale, again, stop, budget
     )
+    _record_done(context, runner, members, todo)
+    outcome = make_and_record(context, runner, todo, listener)
+    for generated in outcome.failed:
+        mark_failed(context, generated)
+    if outcome.failed or outcome.left:
+        raise run_failure(outcome, stop.reason)
+    return dg.MaterializeResult(
+        metadata={
+            **{f"{stage}s": len(gen_ids) for stage, gen_ids in members.items()},
+            "made": outcome.made,
+            "model_calls": budget.calls,
+            "prompt_tokens": budget.prompt_tokens,
+            "completion_tokens": budget.completion_tokens,
+            "cost_usd": budget.cost,
+        }
+    )
+
+
+def _record_done(
+    context: dg.AssetExecutionContext,
+    runner: GenerationRunner,
+    members: Mapping[Stage, Sequence[str]],
+    todo: Mapping[Stage, Sequence[str]],
+) -> None:
+    """Record what is done and unknown to Dagster, as after a run that was killed."""
+    for stage, gen_ids in members.items():
+        known = context.instance.get_materialized_partitions(dg.AssetKey(f"{stage}_parsed"))
+        known |= set(todo[stage])
+        for gen_id in gen_ids:
+            if gen_id not in known:
+                record(context, runner, read_generated(runner.store, stage, gen_id))
 
 
 @dg.asset(

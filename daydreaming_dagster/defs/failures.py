@@ -1,12 +1,12 @@
 """The domain's errors as Dagster shows them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
 import dagster as dg
 
-from daydreaming_dagster.domain.stage_run import Generated
+from daydreaming_dagster.domain.generation_run import Outcome
 from daydreaming_dagster.types import Stage
 
 _QUOTED: Final = 10
@@ -30,19 +30,30 @@ def generation_failure(stage: Stage, gen_id: str, error: Exception) -> dg.Failur
     )
 
 
-def stage_failure(stage: Stage, failed: Sequence[Generated], total: int) -> dg.Failure:
-    """Return the failure of a run in which some generations failed; all are in its table."""
-    quoted = "".join(f"\n  {item.gen_id}: {item.error}" for item in failed[:_QUOTED])
+def run_failure(outcome: Outcome, reason: str | None) -> dg.Failure:
+    """Return the failure of a run in which generations failed or were left, all in its table.
+
+    `reason` says why the run was stopped early, if it was.
+    """
+    failed = outcome.failed
+    quoted = "".join(f"\n  {item.stage}/{item.gen_id}: {item.error}" for item in failed[:_QUOTED])
     more = "\n  …" if len(failed) > _QUOTED else ""
     records = [
         dg.TableRecord(
-            {"gen_id": item.gen_id, "error": type(item.error).__name__, "reason": str(item.error)}
+            {
+                "stage": item.stage,
+                "gen_id": item.gen_id,
+                "error": type(item.error).__name__,
+                "reason": str(item.error),
+            }
         )
         for item in failed
     ]
+    stopped = f"stopped: {reason}; " if reason else ""
     return dg.Failure(
-        f"{len(failed)} of {total} {stage} generations failed, the others are done:{quoted}{more}",
-        metadata={"stage": stage, "failures": dg.MetadataValue.table(records)},
-        # Dagster would repeat the whole step; a new run takes up what is missing.
+        f"{stopped}{len(failed)} generations failed, {outcome.left} were not begun, "
+        f"{outcome.made} are done and kept; a new run takes up what is missing{quoted}{more}",
+        metadata={"failures": dg.MetadataValue.table(records)} if records else {},
+        # Dagster would repeat the whole step.
         allow_retries=False,
     )

@@ -7,11 +7,17 @@ import dagster as dg
 
 from daydreaming_dagster.data_layer.gens_store import GensStore
 from daydreaming_dagster.domain.generation import RawAnswer
+from daydreaming_dagster.domain.generation_run import Generated, Step
 from daydreaming_dagster.domain.parsers import ParsedResponse
-from daydreaming_dagster.domain.stage_run import Generated, Step
 
 # Events live in Dagster's database; the whole text is in the store.
 _SHOWN_CHARACTERS: Final = 20_000
+
+_SHOWN: Final = {
+    "model": "answered_by",
+    "finish_reason": "finish_reason",
+    "seconds": "duration_seconds",
+}
 
 
 def materializations(store: GensStore, generated: Generated) -> Iterator[dg.AssetMaterialization]:
@@ -37,11 +43,11 @@ def _raw(answer: RawAnswer) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "answer": _markdown(answer.text),
         "reused": answer.reused,
-        "model": metadata["answered_by"],
-        "finish_reason": metadata["finish_reason"],
-        "seconds": metadata["duration_seconds"],
     }
-    usage = metadata["usage"]
+    for name, key in _SHOWN.items():
+        if key in metadata:
+            shown[name] = metadata[key]
+    usage = metadata.get("usage")
     if isinstance(usage, dict):
         shown |= {name: count for name, count in usage.items() if count is not None}
     return shown

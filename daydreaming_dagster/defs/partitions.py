@@ -1,6 +1,6 @@
 """A dynamic partition per generation, keyed by its gen_id, and one per cohort."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import dagster as dg
@@ -12,3 +12,20 @@ PARTITIONS: Final[Mapping[Stage, dg.DynamicPartitionsDefinition]] = {
 }
 
 COHORTS: Final = dg.DynamicPartitionsDefinition(name="cohorts")
+
+
+def partitions_name(stage: Stage) -> str:
+    """Return the name of a stage's partitions definition."""
+    return PARTITIONS[stage].name or ""
+
+
+def register_partitions(
+    instance: dg.DagsterInstance, members: Mapping[Stage, Sequence[str]]
+) -> None:
+    """Make generations known to Dagster, in the order given, unless they are."""
+    for stage, gen_ids in members.items():
+        name = partitions_name(stage)
+        known = set(instance.get_dynamic_partitions(name))
+        added = [gen_id for gen_id in gen_ids if gen_id not in known]
+        if added:
+            instance.add_dynamic_partitions(name, added)

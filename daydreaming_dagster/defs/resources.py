@@ -1,14 +1,16 @@
 """The ports as Dagster resources, each made of the adapter that production uses."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import dagster as dg
+import platformdirs
 
 from adapters.experiment_files import read_catalog
 from adapters.filesystem_gens_store import FilesystemGensStore
+from adapters.limiting_language_model import LimitingLanguageModel
 from adapters.local_language_model import LocalLanguageModel
 from adapters.openai_language_model import OpenAILanguageModel
 from adapters.retrying_language_model import RetryingLanguageModel
@@ -16,16 +18,39 @@ from adapters.routing_language_model import RoutingLanguageModel
 from daydreaming_dagster.data_layer.gens_store import GensStore
 from daydreaming_dagster.data_layer.paths import Paths
 from daydreaming_dagster.defs.failures import as_failure
-from daydreaming_dagster.domain.catalog import Catalog
+from daydreaming_dagster.domain.budget import Budget
+from daydreaming_dagster.domain.catalog import Catalog, ModelEntry
+from daydreaming_dagster.domain.generation_run import Generated
 from daydreaming_dagster.domain.language_model import LanguageModel
-from daydreaming_dagster.domain.stage_run import Generated
+from daydreaming_dagster.domain.plan_estimate import PlanEstimate
+from daydreaming_dagster.domain.stopping import StopSwitch
 from daydreaming_dagster.errors import DaydreamingError
+from daydreaming_dagster.types import Stage
 
 API_KEY_VARIABLE: Final = "OPENAI_API_KEY"
 BASE_URL_VARIABLE: Final = "OPENAI_BASE_URL"
 
-Listener = Callable[[Generated], None]
-"""Told of each generation as soon as it is done, in the thread of the run."""
+
+class SetupError(DaydreamingError):
+    """What a run needs cannot be made of the environment; the message says why."""
+
+
+class Listener(Protocol):
+    """Told how a run goes on, in the thread of the run."""
+
+    def begin(self, todo: Mapping[Stage, Sequence[str]], estimate: PlanEstimate) -> None:
+        """Hear what the run of a cohort has to make, before the first call."""
+
+    def note(self, generated: Generated, budget: Budget) -> None:
+        """Hear of a generation as soon as it is done, and what was spent so far."""
+
+
+class NoListener:
+    """Listens to nothing: Dagster's own events say it all."""
+
+    def begin(self, todo: Mapping[Stage, Sequence[str]], estimate: PlanEstimate) -> None: ...
+
+    def note(self, generated: Generated, budget: Budget) -> None: ...
 
 
 class GensStoreResource(dg.ConfigurableResource[GensStore]):
@@ -57,26 +82,52 @@ class LanguageModelResource(dg.ConfigurableResource[LanguageModel]):
     """The models: provider `local` in this process, all others at one OpenAI-compatible endpoint.
 
     `base_url` is empty for OpenAI's own. The key is read from the environment variable
-    `OPENAI_API_KEY` when a run starts, and shown nowhere.
+    `OPENAI_API_KEY` when a run starts, and shown nowhere. `concurrency` is how many calls at
+    once a model gets whose row in the catalog does not say it; None finds it.
     """
 
+    data_root: str
     base_url: str = ""
+    concurrency: int | None = None
 
     def create_resource(self, context: dg.InitResourceContext) -> LanguageModel:
         """Return the adapters behind one port.
 
         Raises:
-            dagster.Failure: The endpoint's URL or key cannot be used.
+            dagster.Failure: The endpoint's URL or key cannot be used, or the catalogs are wrong.
         """
-        with as_failure(ValueError):
-            endpoint = OpenAILanguageModel(
-                self.base_url or None,
-                os.environ.get(API_KEY_VARIABLE),
-                api_key_variable=API_KEY_VARIABLE,
-            )
-        return RoutingLanguageModel(
-            routes={"local": LocalLanguageModel()}, default=RetryingLanguageModel(endpoint)
+        with as_failure(DaydreamingError):
+            models = read_catalog(Paths.from_str(self.data_root)).models
+            return compose_language_model(models.values(), self.base_url, self.concurrency)
+
+
+@dg.resource(description="What ends a run early; a new one for each run.")
+def stop_switch(_context: dg.InitResourceContext) -> StopSwitch:
+    """Return a switch that lets the run go on."""
+    return StopSwitch()
+
+
+def compose_language_model(
+    models: Iterable[ModelEntry], base_url: str, concurrency: int | None
+) -> LanguageModel:
+    """Return the adapters that ask these models: one retry layer, and below it their limits.
+
+    Raises:
+        SetupError: The endpoint's URL or key cannot be used.
+    """
+    try:
+        endpoint = OpenAILanguageModel(
+            base_url or None, os.environ.get(API_KEY_VARIABLE), api_key_variable=API_KEY_VARIABLE
         )
+    except ValueError as error:
+        raise SetupError(f"{error}; set {BASE_URL_VARIABLE} and {API_KEY_VARIABLE}") from error
+    folder = platformdirs.user_state_path("daydreaming_dagster") / "limits"
+    limits = {(model.provider, model.model): model.limits for model in models}
+    return RoutingLanguageModel(
+        # The local model answers one call after the other; the second waits in its server.
+        routes={"local": LimitingLanguageModel(LocalLanguageModel(), limits, folder, 2)},
+        default=RetryingLanguageModel(LimitingLanguageModel(endpoint, limits, folder, concurrency)),
+    )
 
 
 def production_resources(data_root: Path) -> dict[str, object]:
@@ -84,11 +135,10 @@ def production_resources(data_root: Path) -> dict[str, object]:
     return {
         "gens_store": GensStoreResource(data_root=str(data_root)),
         "catalog": CatalogResource(data_root=str(data_root)),
-        "language_model": LanguageModelResource(base_url=os.environ.get(BASE_URL_VARIABLE, "")),
-        "listener": _ignore,
+        "language_model": LanguageModelResource(
+            data_root=str(data_root), base_url=os.environ.get(BASE_URL_VARIABLE, "")
+        ),
+        "stop": stop_switch,
+        "listener": NoListener(),
         "data_root": str(data_root),
     }
-
-
-def _ignore(_generated: Generated) -> None:
-    """Listen to nothing: Dagster's own events say it all."""

@@ -59,6 +59,21 @@ class TemplateEntry:
 
 
 @attrs.frozen
+class ModelLimits:
+    """What a model may be asked at most, by all processes of a machine; None is no limit.
+
+    Attributes:
+        concurrency: How many calls at once.
+        requests_per_minute: How many calls begin in a minute.
+        tokens_per_minute: How many tokens prompts and answers have in a minute.
+    """
+
+    concurrency: int | None = None
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
+
+
+@attrs.frozen
 class ModelEntry:
     """A row of the model catalog: cohorts name `id`, the endpoint of `provider` knows `model`.
 
@@ -70,6 +85,7 @@ class ModelEntry:
     provider: str = ""
     prompt_price: float | None = None
     completion_price: float | None = None
+    limits: ModelLimits = attrs.field(factory=ModelLimits)
 
     def cost(self, prompt_tokens: int | None, completion_tokens: int | None) -> float | None:
         """Return what this many tokens cost in USD, None where a number or a price is missing."""

@@ -68,3 +68,18 @@ class PlanConflictError(DaydreamingError, ValueError):
             f"{self.stage}/{self.gen_id} exists with another {', '.join(self.keys)} in its "
             f"metadata.json; restore the document, or delete the generation and plan again"
         )
+
+
+@attrs.define(eq=False)
+class StaleAnswerError(DaydreamingError, ValueError):
+    """A generation's stored answer was given to another question than would be asked today."""
+
+    stage: str
+    gen_id: str
+    reason: str
+
+    def __str__(self) -> str:
+        return (
+            f"the stored answer is stale: {self.reason}; to ask again and keep it beside the "
+            f"new one, replace what is stale (daydream run --stale)"
+        )

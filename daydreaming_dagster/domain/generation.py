@@ -4,7 +4,11 @@ import hashlib
 
 import attrs
 
-from daydreaming_dagster.data_layer.errors import InvalidMetadataError, MissingArtifactError
+from daydreaming_dagster.data_layer.errors import (
+    InvalidMetadataError,
+    MissingArtifactError,
+    MissingTemplateError,
+)
 from daydreaming_dagster.data_layer.generation_metadata import (
     Mode,
     interpret_main_metadata,
@@ -12,23 +16,21 @@ from daydreaming_dagster.data_layer.generation_metadata import (
 )
 from daydreaming_dagster.data_layer.gens_store import GensStore
 from daydreaming_dagster.domain.catalog import Catalog
-from daydreaming_dagster.domain.language_model import (
-    Completion,
-    LanguageModel,
-    ModelRequest,
-    SamplingParameters,
-)
-from daydreaming_dagster.domain.parsers import ParsedResponse, ResponseReader
+from daydreaming_dagster.domain.language_model import Completion, SamplingParameters
+from daydreaming_dagster.domain.parsers import ParsedResponse, ResponseReader, Score
 from daydreaming_dagster.domain.structuring import structure
-from daydreaming_dagster.types import JsonObject, JsonValue, Stage
+from daydreaming_dagster.types import PARENT_STAGE, JsonObject, JsonValue, Stage
 
 
 @attrs.frozen
 class Recipe:
     """How a generation's prompt becomes its raw and its parsed text."""
 
+    stage: Stage
+    template_id: str
     mode: Mode
     reader: ResponseReader
+    template_sha256: str = ""
     model: str = ""
     provider: str = ""
     parameters: SamplingParameters = attrs.field(factory=SamplingParameters)
@@ -70,7 +72,7 @@ def resolve_recipe(store: GensStore, catalog: Catalog, stage: Stage, gen_id: str
         raise InvalidMetadataError(stage, gen_id, reason)
     reader = catalog.reader(stage, metadata.template_id)
     if metadata.mode == "copy":
-        return Recipe("copy", reader)
+        return Recipe(stage, metadata.template_id, "copy", reader)
     model_id = text_field(document, "llm_model_id", stage, gen_id)
     model = catalog.models.get(model_id)
     if model is None:
@@ -80,26 +82,51 @@ def resolve_recipe(store: GensStore, catalog: Catalog, stage: Stage, gen_id: str
         SamplingParameters,
         f"parameters in the metadata of {stage}/{gen_id}",
     )
-    return Recipe("llm", reader, model.model, model.provider, parameters)
+    return Recipe(
+        stage,
+        metadata.template_id,
+        "llm",
+        reader,
+        _template_sha256(store, stage, metadata.template_id),
+        model.model,
+        model.provider,
+        parameters,
+    )
 
 
-def find_answer(
-    store: GensStore, stage: Stage, gen_id: str, question: JsonObject
-) -> RawAnswer | None:
-    """Return the stored answer to the same question, None where there is none.
+def find_answer(store: GensStore, stage: Stage, gen_id: str) -> RawAnswer | None:
+    """Return the stored answer, None where there is none that its metadata vouches for.
 
-    A raw text counts only where its metadata vouches for it: after a crash between the two
-    writes it does not.
+    After a crash between the two writes it does not.
     """
     try:
         metadata = store.read_raw_metadata(stage, gen_id)
         text = store.read_raw(stage, gen_id)
     except MissingArtifactError:
         return None
-    asked = {key: metadata.get(key) for key in question}
-    if asked != question or metadata.get("raw_sha256") != sha256(text):
+    if metadata.get("raw_sha256") != sha256(text):
         return None
     return RawAnswer(text, metadata, reused=True)
+
+
+def why_stale(metadata: JsonObject, recipe: Recipe, prompt: str) -> str | None:
+    """Return why the answer that this raw metadata describes does not answer the prompt today.
+
+    None says that it does: it was given by the same model, asked the same way.
+    """
+    question = recipe.question(prompt)
+    changed = {key for key, value in question.items() if metadata.get(key) != value}
+    if not changed:
+        return None
+    for key in ("mode", "model", "provider", "parameters"):
+        if key in changed:
+            return f"its {key} was {metadata.get(key)!r} and is {question[key]!r} now"
+    template_sha256 = metadata.get("template_sha256")
+    if template_sha256 and template_sha256 != recipe.template_sha256:
+        return f"{recipe.stage} template {recipe.template_id!r} was edited"
+    if recipe.stage == "draft":
+        return "its concepts were edited"
+    return f"the text of its {PARENT_STAGE[recipe.stage]} changed"
 
 
 def read_answer(store: GensStore, stage: Stage, gen_id: str) -> RawAnswer:
@@ -116,21 +143,8 @@ def read_answer(store: GensStore, stage: Stage, gen_id: str) -> RawAnswer:
     return RawAnswer(text, metadata, reused=True)
 
 
-async def ask(model: LanguageModel, recipe: Recipe, prompt: str) -> Completion:
-    """Return the model's answer to the prompt; in mode copy, the prompt itself.
-
-    Raises:
-        LanguageModelError: The model gave no answer.
-    """
-    if recipe.mode == "copy":
-        return Completion(text=prompt, finish_reason="stop", model="", duration_seconds=0.0)
-    return await model.complete(
-        ModelRequest(prompt, recipe.model, recipe.provider, recipe.parameters)
-    )
-
-
 def store_answer(
-    store: GensStore, stage: Stage, gen_id: str, question: JsonObject, completion: Completion
+    store: GensStore, gen_id: str, recipe: Recipe, prompt: str, completion: Completion
 ) -> RawAnswer:
     """Store an answer, its metadata first, and return it.
 
@@ -140,7 +154,8 @@ def store_answer(
     # Models do emit lone surrogates; as they have no UTF-8 form, U+FFFD stands for them.
     text = completion.text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     metadata: JsonObject = {
-        **question,
+        **recipe.question(prompt),
+        "template_sha256": recipe.template_sha256,
         "answered_by": completion.model,
         "finish_reason": completion.finish_reason,
         "truncated": completion.finish_reason == "length",
@@ -152,11 +167,11 @@ def store_answer(
         "failed_attempts": list(completion.failed_attempts),
         "raw_sha256": sha256(text),
     }
-    replaced = _replaced(store, stage, gen_id)
+    replaced = _replaced(store, recipe.stage, gen_id)
     if replaced:
         metadata["replaced"] = replaced
-    store.write_raw_metadata(stage, gen_id, metadata)
-    store.write_raw(stage, gen_id, text)
+    store.write_raw_metadata(recipe.stage, gen_id, metadata)
+    store.write_raw(recipe.stage, gen_id, text)
     return RawAnswer(text, metadata, reused=False)
 
 
@@ -188,9 +203,38 @@ def store_parsed(
     return parsed
 
 
+def read_parsed(store: GensStore, stage: Stage, gen_id: str) -> ParsedResponse:
+    """Return what was read in the stored answer.
+
+    Raises:
+        MissingArtifactError: It was not parsed yet.
+    """
+    text = store.read_parsed(stage, gen_id)
+    try:
+        metadata = store.read_parsed_metadata(stage, gen_id)
+    except MissingArtifactError:  # a text from elsewhere
+        metadata = {}
+    return ParsedResponse(text, read_score(metadata))
+
+
+def read_score(parsed_metadata: JsonObject) -> Score | None:
+    """Return the score that the metadata of a parsed text holds, None where it holds none."""
+    value, maximum = parsed_metadata.get("score"), parsed_metadata.get("score_maximum")
+    if not isinstance(value, int | float):
+        return None
+    return Score(float(value), float(maximum) if isinstance(maximum, int | float) else None)
+
+
 def sha256(text: str) -> str:
     """Return the SHA-256 of a text's UTF-8 form, in hexadecimal."""
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _template_sha256(store: GensStore, stage: Stage, template_id: str) -> str:
+    try:
+        return sha256(store.read_template(stage, template_id))
+    except MissingTemplateError:
+        return ""  # a prompt that is there already can be asked without its template
 
 
 def _replaced(store: GensStore, stage: Stage, gen_id: str) -> list[JsonValue]:

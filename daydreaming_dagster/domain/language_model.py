@@ -73,13 +73,15 @@ class LanguageModelError(DaydreamingError):
 
     `status` is the HTTP status with which the endpoint refused, None where it did not.
     `retryable` says that the same request may succeed later, and `retry_after_seconds`
-    is how long the endpoint asked to wait, where it did.
+    is how long the endpoint asked to wait, where it did. `of_endpoint` says that any other
+    request would have met the same error.
     """
 
     message: str
     status: int | None = None
     retryable: bool = False
     retry_after_seconds: float | None = None
+    of_endpoint: bool = False
 
     def __str__(self) -> str:
         return self.message
@@ -96,6 +98,14 @@ class LanguageModel(Protocol):
 
         Raises:
             LanguageModelError: There was no answer, or none that is a text.
+            StoppedError: `stop` was called before the request could be sent.
+        """
+        ...
+
+    def stop(self, reason: str) -> None:
+        """Send nothing more: calls that wait end with a `StoppedError`, those that are sent go on.
+
+        May be called from any thread and from a signal handler.
         """
         ...
 

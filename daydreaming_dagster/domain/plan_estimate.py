@@ -1,7 +1,8 @@
 """What a plan will ask of the models, before the first call."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Final
 
 import attrs
@@ -9,8 +10,8 @@ import attrs
 from daydreaming_dagster.data_layer.errors import MissingArtifactError
 from daydreaming_dagster.data_layer.gens_store import GensStore
 from daydreaming_dagster.domain.catalog import Catalog
-from daydreaming_dagster.domain.planning import CohortPlan, PlannedGeneration
-from daydreaming_dagster.types import STAGES, Stage
+from daydreaming_dagster.domain.planning import PlannedGeneration
+from daydreaming_dagster.types import PARENT_STAGE, STAGES, Stage
 
 CHARACTERS_PER_TOKEN: Final = 4
 """What English prose comes to with the usual tokenisers; code and other languages take fewer."""
@@ -50,32 +51,39 @@ class PlanEstimate:
     unpriced: tuple[str, ...]
 
 
-def estimate_plan(store: GensStore, plan: CohortPlan, catalog: Catalog) -> PlanEstimate:
-    """Return what the plan still asks of the models. Writes nothing.
+def estimate_generations(
+    store: GensStore,
+    catalog: Catalog,
+    generations: Iterable[PlannedGeneration],
+    again: Collection[str] = (),
+) -> PlanEstimate:
+    """Return what these generations, parents first, still ask of the models. Writes nothing.
 
-    Lengths are guesses: templates, descriptions and typical answers at
-    `CHARACTERS_PER_TOKEN`, thinking not included.
+    Those whose gen_ids are in `again` are asked though they have an answer. Lengths are
+    guesses: templates, descriptions and typical answers at `CHARACTERS_PER_TOKEN`, thinking
+    not included.
 
     Raises:
-        MissingTemplateError: A template that the plan needs is not there.
+        MissingTemplateError: A template that they need is not there.
     """
     stages: dict[Stage, StageEstimate] = {stage: StageEstimate() for stage in STAGES}
     listed = {stage: set(store.list_generations(stage)) for stage in STAGES}
     unpriced = Counter[str]()
     templates: dict[tuple[Stage, str], int] = {}
     text_tokens: dict[str, int] = {}  # of each generation's text, for its children
-    for planned in plan.generations:
+    for planned in generations:
         stage, metadata = planned.stage, planned.metadata
         estimate = stages[stage]
         estimate.generations += 1
-        parent_tokens = text_tokens.get(str(metadata.get("parent_gen_id")), 0)
-        if metadata["mode"] == "copy":
+        parent_tokens = _parent_tokens(store, planned, text_tokens)
+        if metadata.get("mode") == "copy":
             text_tokens[planned.gen_id] = parent_tokens
             continue
         answer = _answer_tokens(planned)
         if stage != "evaluation":
             text_tokens[planned.gen_id] = answer
-        if planned.gen_id in listed[stage] and _answered(store, planned):
+        there = planned.gen_id in listed[stage] and planned.gen_id not in again
+        if there and _answered(store, planned):
             continue
         key = stage, str(metadata["template_id"])
         if key not in templates:
@@ -84,17 +92,45 @@ def estimate_plan(store: GensStore, plan: CohortPlan, catalog: Catalog) -> PlanE
         estimate.calls += 1
         estimate.prompt_tokens += prompt
         estimate.completion_tokens += answer
-        model = catalog.models[str(metadata["llm_model_id"])]
-        cost = model.cost(prompt, answer)
+        model_id = str(metadata["llm_model_id"])
+        model = catalog.models.get(model_id)
+        cost = None if model is None else model.cost(prompt, answer)
         if cost is None:
-            unpriced[model.id] += 1
+            unpriced[model_id] += 1
         else:
             estimate.cost = cost + (estimate.cost or 0.0)
     return PlanEstimate(stages, tuple(sorted(unpriced)))
 
 
+def planned_generations(
+    store: GensStore, generations: Mapping[Stage, Sequence[str]]
+) -> Iterator[PlannedGeneration]:
+    """Yield generations as their main metadata describes them, parents first.
+
+    Raises:
+        MissingArtifactError: One has no main metadata.
+    """
+    for stage in STAGES:
+        for gen_id in generations[stage]:
+            yield PlannedGeneration(stage, gen_id, store.read_main_metadata(stage, gen_id))
+
+
+def _parent_tokens(
+    store: GensStore, planned: PlannedGeneration, text_tokens: Mapping[str, int]
+) -> int:
+    parent_gen_id = planned.metadata.get("parent_gen_id")
+    if not isinstance(parent_gen_id, str):
+        return 0
+    if parent_gen_id in text_tokens:
+        return text_tokens[parent_gen_id]
+    with suppress(MissingArtifactError):
+        text = store.read_parsed(PARENT_STAGE[planned.stage], parent_gen_id)
+        return len(text) // CHARACTERS_PER_TOKEN
+    return 0
+
+
 def _answer_tokens(planned: PlannedGeneration) -> int:
-    parameters = planned.metadata["parameters"]
+    parameters = planned.metadata.get("parameters")
     limit = parameters.get("max_tokens") if isinstance(parameters, dict) else None
     return limit if isinstance(limit, int) else TYPICAL_ANSWER_TOKENS[planned.stage]
 

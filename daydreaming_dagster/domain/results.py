@@ -10,6 +10,7 @@ from daydreaming_dagster.data_layer.errors import InvalidMetadataError, MissingA
 from daydreaming_dagster.data_layer.generation_metadata import text_field
 from daydreaming_dagster.data_layer.gens_store import GensStore
 from daydreaming_dagster.domain.catalog import ModelEntry
+from daydreaming_dagster.domain.generation import read_score
 from daydreaming_dagster.domain.parsers import DEFAULT_MAXIMUM, Score
 from daydreaming_dagster.types import JsonObject, JsonValue, Stage
 
@@ -91,11 +92,11 @@ class EssayRank:
 
 
 def stage_status(store: GensStore, stage: Stage, gen_ids: Iterable[str]) -> StageStatus:
-    """Return how far these generations are: a parsed text is written last, and ends one."""
+    """Return how far these generations are: a text parsed from the present answer ends one."""
     planned, unparsed, missing = 0, list[str](), list[str]()
     for gen_id in gen_ids:
         planned += 1
-        if _has_text(store.read_parsed, stage, gen_id):
+        if _has_text(store.read_parsed, stage, gen_id) and _is_current(store, stage, gen_id):
             continue
         (unparsed if _has_text(store.read_raw, stage, gen_id) else missing).append(gen_id)
     done = planned - len(unparsed) - len(missing)
@@ -195,10 +196,10 @@ def _member(store: GensStore, stage: Stage, gen_id: str, document: JsonObject) -
 
 def _outcome(store: GensStore, gen_id: str, model: ModelEntry | None) -> dict[str, Any]:
     """Return what came of an evaluation, as fields of `Evaluation`."""
-    raw = _if_there(store.read_raw_metadata, gen_id)
+    raw = _if_there(store.read_raw_metadata, "evaluation", gen_id)
     if raw is None:
         return {"state": "not answered"}
-    parsed = _if_there(store.read_parsed_metadata, gen_id) or {}
+    parsed = _if_there(store.read_parsed_metadata, "evaluation", gen_id) or {}
     # A score of an answer that was replaced since is none of the present answer.
     score = _score(parsed) if parsed.get("raw_sha256") == raw.get("raw_sha256") else None
     state: State = "not parsed" if score is None else "scored"
@@ -221,10 +222,10 @@ def _outcome(store: GensStore, gen_id: str, model: ModelEntry | None) -> dict[st
 
 
 def _score(parsed: JsonObject) -> Score | None:
-    value, maximum = _number(parsed.get("score")), _number(parsed.get("score_maximum"))
-    if value is None:
-        return None
-    return Score(value, DEFAULT_MAXIMUM if maximum is None else maximum)
+    score = read_score(parsed)
+    if score is None or score.maximum is not None:
+        return score
+    return Score(score.value, DEFAULT_MAXIMUM)
 
 
 def _number(value: JsonValue) -> float | None:
@@ -252,11 +253,20 @@ def _rank(store: GensStore, gen_id: str, given: Sequence[Score | None]) -> Essay
     )
 
 
-def _if_there(read: Callable[[Stage, str], JsonObject], gen_id: str) -> JsonObject | None:
+def _if_there(
+    read: Callable[[Stage, str], JsonObject], stage: Stage, gen_id: str
+) -> JsonObject | None:
     try:
-        return read("evaluation", gen_id)
+        return read(stage, gen_id)
     except MissingArtifactError:
         return None
+
+
+def _is_current(store: GensStore, stage: Stage, gen_id: str) -> bool:
+    """Return whether the parsed text is of the present answer; texts from elsewhere are."""
+    raw = _if_there(store.read_raw_metadata, stage, gen_id)
+    parsed = _if_there(store.read_parsed_metadata, stage, gen_id)
+    return raw is None or parsed is None or raw.get("raw_sha256") == parsed.get("raw_sha256")
 
 
 def _has_text(read: Callable[[Stage, str], str], stage: Stage, gen_id: str) -> bool:

@@ -2,8 +2,18 @@
 
 from collections.abc import Iterable
 
-from daydreaming_dagster.data_layer.generation_metadata import resolve_generation_metadata
+from daydreaming_dagster.data_layer.errors import InvalidMetadataError
+from daydreaming_dagster.data_layer.generation_metadata import (
+    resolve_generation_metadata,
+    text_field,
+)
 from daydreaming_dagster.data_layer.gens_store import GensStore
+from daydreaming_dagster.domain.catalog import (
+    DEFAULT_LEVEL,
+    Catalog,
+    ConceptCombination,
+    combine_concepts,
+)
 from daydreaming_dagster.domain.prompt_values import (
     ContentCombination,
     compute_prompt_values,
@@ -28,11 +38,46 @@ def write_stage_input(
         DaydreamingError: As `resolve_generation_metadata`, `compute_prompt_values` and
             `render_template` say. The prompt that was there before is then still there.
     """
-    metadata = resolve_generation_metadata(store, stage, gen_id)
-    if metadata.mode == "copy":
-        prompt = read_parent_text(store, stage, gen_id, metadata)
-    else:
-        values = compute_prompt_values(store, stage, gen_id, metadata, content_combinations)
-        prompt = render_template(store, stage, metadata.template_id, values)
+    prompt = render_stage_input(store, stage, gen_id, content_combinations)
     store.write_prompt(stage, gen_id, prompt)
     return prompt
+
+
+def render_stage_input(
+    store: GensStore,
+    stage: Stage,
+    gen_id: str,
+    content_combinations: Iterable[ContentCombination] | None = None,
+) -> str:
+    """Return the generation's prompt without writing it; raises what `write_stage_input` does."""
+    metadata = resolve_generation_metadata(store, stage, gen_id)
+    if metadata.mode == "copy":
+        return read_parent_text(store, stage, gen_id, metadata)
+    values = compute_prompt_values(store, stage, gen_id, metadata, content_combinations)
+    return render_template(store, stage, metadata.template_id, values)
+
+
+def render_planned_input(store: GensStore, catalog: Catalog, stage: Stage, gen_id: str) -> str:
+    """Return the prompt of a generation that was planned, without writing it.
+
+    Raises:
+        DaydreamingError: As `write_stage_input` says.
+        InvalidMetadataError: A draft's metadata names no concepts, or one that the catalog lacks.
+    """
+    combinations = [_combination(store, catalog, gen_id)] if stage == "draft" else None
+    return render_stage_input(store, stage, gen_id, combinations)
+
+
+def _combination(store: GensStore, catalog: Catalog, gen_id: str) -> ConceptCombination:
+    """Return a draft's planned combination, as the catalog describes its concepts today."""
+    document = store.read_main_metadata("draft", gen_id)
+    concept_ids = document.get("concept_ids")
+    if not isinstance(concept_ids, list) or not concept_ids:
+        raise InvalidMetadataError("draft", gen_id, "concept_ids is missing in the metadata")
+    concepts = [catalog.concepts.get(str(concept_id)) for concept_id in concept_ids]
+    known = [concept for concept in concepts if concept is not None]
+    if len(known) < len(concepts):
+        reason = f"the concept catalog lacks one of {concept_ids}"
+        raise InvalidMetadataError("draft", gen_id, reason)
+    level = text_field(document, "description_level", "draft", gen_id) or DEFAULT_LEVEL
+    return combine_concepts(known, level)

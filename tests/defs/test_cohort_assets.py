@@ -1,6 +1,7 @@
 """Cohorts on a real Dagster instance: specification, partitions, run, results."""
 
 import shutil
+from collections import Counter
 
 import dagster as dg
 import pytest
@@ -15,7 +16,10 @@ from daydreaming_dagster.defs.cohorts import (
     prune_partitions,
 )
 from daydreaming_dagster.defs.launch import open_instance
+from daydreaming_dagster.defs.partitions import PARTITIONS
 from daydreaming_dagster.defs.resources import production_resources
+from daydreaming_dagster.domain.language_model import LanguageModelError
+from daydreaming_dagster.types import STAGES
 
 
 def answer(request):
@@ -46,14 +50,19 @@ def materialize(instance, resources):
             if name in asset.required_resource_keys
         }
         return dg.materialize(
-            [asset], instance=instance, resources=used, partition_key="c1", **settings
+            [asset],
+            **{"instance": instance, "resources": used, "partition_key": "c1", **settings},
         )
 
     return call
 
 
 def metadata(result, asset):
-    event = result.asset_materializations_for_node(asset.node_def.name)[0]
+    (event,) = (
+        event
+        for event in result.asset_materializations_for_node(asset.node_def.name)
+        if event.asset_key == asset.key
+    )
     return {key: value.value for key, value in event.metadata.items()}
 
 
@@ -81,8 +90,100 @@ def test_a_whole_cohort_is_one_materialization(materialize, instance, data_root)
     store = FilesystemGensStore(data_root)
     for gen_id in store.list_generations("evaluation"):
         assert store.read_parsed_metadata("evaluation", gen_id)["score"] == 6
-    jobs = sorted(run.job_name for run in instance.get_runs() if run.job_name[0] != "_")
-    assert jobs == ["generate_drafts", "generate_essays", "generate_evaluations"]
+    for stage in STAGES:
+        for step in ("prompt", "raw", "parsed"):
+            asset = dg.AssetKey(f"{stage}_{step}")
+            assert len(instance.get_materialized_partitions(asset)) == len(
+                store.list_generations(stage)
+            )
+    assert instance.get_runs_count() == 2  # planning, and this one
+
+
+def test_the_run_of_a_cohort_says_what_it_came_to(materialize):
+    materialize(cohort_membership)
+
+    shown = metadata(materialize(cohort_run), cohort_run)
+
+    assert (shown["made"], shown["model_calls"], shown["evaluations"]) == (21, 18, 12)
+
+
+def test_one_that_fails_is_shown_as_failed_and_its_descendants_as_missing(
+    materialize, instance, resources, data_root
+):
+    def answer_some(request):
+        if "Ant" in request.prompt and "Bee" in request.prompt:
+            return LanguageModelError("big-1 is tired")
+        return answer(request)
+
+    resources["language_model"] = ScriptedLanguageModel(answer_some)
+    materialize(cohort_membership)
+
+    result = materialize(cohort_run, raise_on_error=False)
+
+    assert not result.success
+    store = FilesystemGensStore(data_root)
+    statuses = {
+        stage: Counter(
+            status and status.value
+            for status in instance.get_status_by_partition(
+                dg.AssetKey(f"{stage}_raw"), store.list_generations(stage), PARTITIONS[stage]
+            ).values()
+        )
+        for stage in STAGES
+    }
+    assert statuses == {
+        "draft": {"MATERIALIZED": 2, "FAILED": 1},
+        "essay": {"MATERIALIZED": 4, None: 2},
+        "evaluation": {"MATERIALIZED": 8, None: 4},
+    }
+    failure = result.failure_data_for_node("cohort_run").user_failure_data
+    assert failure.description.startswith("1 generations failed, 6 were not begun, 14 are done")
+    assert "big-1 is tired" in failure.description
+
+
+def test_what_is_done_and_unknown_to_dagster_is_recorded_without_a_call(
+    materialize, tmp_path, resources
+):
+    materialize(cohort_membership)
+    materialize(cohort_run)
+    asked = len(resources["language_model"].requests)
+
+    with open_instance(tmp_path / "another_home") as fresh:
+        fresh.add_dynamic_partitions("cohorts", ["c1"])
+        materialize(cohort_run, instance=fresh)
+
+        assert len(fresh.get_materialized_partitions(dg.AssetKey("evaluation_parsed"))) == 12
+        record = fresh.fetch_materializations(dg.AssetKey("evaluation_parsed"), limit=1).records[0]
+        assert record.asset_materialization.metadata["score"].value == 6
+    assert len(resources["language_model"].requests) == asked
+
+
+def test_a_budget_stops_the_run_and_the_next_one_goes_on(materialize, resources):
+    materialize(cohort_membership)
+
+    def run_with(**config):
+        result = materialize(
+            cohort_run,
+            raise_on_error=False,
+            run_config={"ops": {"cohort_run": {"config": config}}},
+        )
+        return result, len(resources["language_model"].requests)
+
+    stopped, asked = run_with(max_calls=5)
+    assert asked == 5
+    description = stopped.failure_data_for_node("cohort_run").user_failure_data.description
+    assert description.startswith("stopped: the limit of 5 model calls is reached; 0 generations")
+
+    done, asked = run_with()
+    assert done.success
+    assert asked == 18
+
+
+def test_a_limit_of_cost_needs_prices(materialize):
+    materialize(cohort_membership)
+
+    with pytest.raises(dg.Failure, match="a limit of cost needs a price for big"):
+        materialize(cohort_run, run_config={"ops": {"cohort_run": {"config": {"max_cost": 1.0}}}})
 
 
 def test_a_cohort_that_was_not_planned_says_so(materialize):

@@ -1,5 +1,6 @@
 """The second and third step of a stage: what is asked, kept and reused."""
 
+import attrs
 import pytest
 
 from adapters import InMemoryGensStore
@@ -15,6 +16,7 @@ from daydreaming_dagster.domain.generation import (
     sha256,
     store_answer,
     store_parsed,
+    why_stale,
 )
 from daydreaming_dagster.domain.language_model import (
     Completion,
@@ -24,7 +26,16 @@ from daydreaming_dagster.domain.parsers import ResponseReader, find_parser, pars
 
 IDENTITY = ResponseReader("identity", parse_identity)
 SCORE = find_parser("in_last_line")
-RECIPE = Recipe("llm", IDENTITY, "big-1", "acme", SamplingParameters(temperature=0.5, seed=3))
+RECIPE = Recipe(
+    "draft",
+    "links",
+    "llm",
+    IDENTITY,
+    sha256("a template"),
+    "big-1",
+    "acme",
+    SamplingParameters(temperature=0.5, seed=3),
+)
 CATALOG = Catalog(
     concepts={},
     templates={
@@ -38,7 +49,7 @@ CATALOG = Catalog(
 
 @pytest.fixture
 def store():
-    return InMemoryGensStore()
+    return InMemoryGensStore(templates={("draft", "links"): "a template"})
 
 
 def answered(text):
@@ -76,7 +87,9 @@ def test_copying_needs_no_model(store):
         "essay", "e1", {"template_id": "story", "mode": "copy", "parent_gen_id": "d1"}
     )
 
-    assert resolve_recipe(store, CATALOG, "essay", "e1") == Recipe("copy", IDENTITY)
+    assert resolve_recipe(store, CATALOG, "essay", "e1") == Recipe(
+        "essay", "story", "copy", IDENTITY
+    )
 
 
 @pytest.mark.parametrize(
@@ -103,9 +116,7 @@ def test_what_the_catalog_lacks_is_named(store, document, error, message):
 
 
 def test_an_answer_is_stored_with_everything_that_it_cost(store):
-    question = RECIPE.question("why?")
-
-    answer = store_answer(store, "draft", "d1", question, completion("because"))
+    answer = store_answer(store, "d1", RECIPE, "why?", completion("because"))
 
     assert store.read_raw("draft", "d1") == answer.text == "because"
     assert store.read_raw_metadata("draft", "d1") == {
@@ -114,6 +125,7 @@ def test_an_answer_is_stored_with_everything_that_it_cost(store):
         "provider": "acme",
         "parameters": {"temperature": 0.5, "seed": 3},
         "prompt_sha256": sha256("why?"),
+        "template_sha256": sha256("a template"),
         "answered_by": "big-1-0613",
         "finish_reason": "stop",
         "truncated": False,
@@ -125,7 +137,7 @@ def test_an_answer_is_stored_with_everything_that_it_cost(store):
 
 
 def test_a_cut_off_answer_is_marked(store):
-    store_answer(store, "draft", "d1", RECIPE.question("why?"), completion("beca", "length"))
+    store_answer(store, "d1", RECIPE, "why?", completion("beca", "length"))
 
     assert store.read_raw_metadata("draft", "d1")["truncated"] is True
 
@@ -133,62 +145,65 @@ def test_a_cut_off_answer_is_marked(store):
 def test_lone_surrogates_of_a_model_become_replacement_characters(store):
     text = "a\ud800b\udc00 \N{GRINNING FACE}"
 
-    answer = store_answer(store, "draft", "d1", RECIPE.question("?"), completion(text))
+    answer = store_answer(store, "d1", RECIPE, "?", completion(text))
 
     assert answer.text == "a\N{REPLACEMENT CHARACTER}b\N{REPLACEMENT CHARACTER} \N{GRINNING FACE}"
-    assert find_answer(store, "draft", "d1", RECIPE.question("?")) is not None
+    assert find_answer(store, "draft", "d1") is not None
 
 
 def test_the_same_question_finds_its_answer(store):
-    store_answer(store, "draft", "d1", RECIPE.question("why?"), completion("because"))
+    store_answer(store, "d1", RECIPE, "why?", completion("because"))
 
-    found = find_answer(store, "draft", "d1", RECIPE.question("why?"))
+    found = find_answer(store, "draft", "d1")
 
     assert found is not None
     assert (found.text, found.reused) == ("because", True)
 
 
 @pytest.mark.parametrize(
-    "other",
+    ("changes", "prompt", "reason"),
     [
-        RECIPE.question("why not?"),
-        Recipe("llm", IDENTITY, "big-2", "acme", RECIPE.parameters).question("why?"),
-        Recipe("llm", IDENTITY, "big-1", "other", RECIPE.parameters).question("why?"),
-        Recipe("llm", IDENTITY, "big-1", "acme").question("why?"),
-        Recipe("copy", IDENTITY).question("why?"),
+        ({}, "why not?", "its concepts were edited"),
+        ({"template_sha256": "0"}, "why not?", "draft template 'links' was edited"),
+        ({"stage": "essay"}, "why not?", "the text of its draft changed"),
+        ({"stage": "evaluation"}, "why not?", "the text of its essay changed"),
+        ({"model": "big-2"}, "why?", "its model was 'big-1' and is 'big-2' now"),
+        ({"provider": "other"}, "why?", "its provider was 'acme' and is 'other' now"),
+        ({"parameters": SamplingParameters(seed=4)}, "why?", "its parameters was"),
+        ({"mode": "copy"}, "why?", "its mode was 'llm' and is 'copy' now"),
     ],
 )
-def test_another_question_finds_none(store, other):
-    store_answer(store, "draft", "d1", RECIPE.question("why?"), completion("because"))
+def test_an_answer_to_another_question_is_stale_and_says_why(store, changes, prompt, reason):
+    answer = store_answer(store, "d1", RECIPE, "why?", completion("because"))
 
-    assert find_answer(store, "draft", "d1", other) is None
+    assert reason in why_stale(answer.metadata, attrs.evolve(RECIPE, **changes), prompt)
 
 
-def test_another_parser_finds_the_answer_too(store):
-    store_answer(store, "draft", "d1", RECIPE.question("why?"), completion("because"))
-    recipe = Recipe("llm", SCORE, "big-1", "acme", RECIPE.parameters)
+@pytest.mark.parametrize("changes", [{}, {"reader": SCORE}, {"template_sha256": "0"}])
+def test_the_same_question_is_not_stale(store, changes):
+    answer = store_answer(store, "d1", RECIPE, "why?", completion("because"))
 
-    assert find_answer(store, "draft", "d1", recipe.question("why?")) is not None
+    assert why_stale(answer.metadata, attrs.evolve(RECIPE, **changes), "why?") is None
 
 
 def test_a_text_that_its_metadata_does_not_vouch_for_is_no_answer(store):
-    store_answer(store, "draft", "d1", RECIPE.question("why?"), completion("because"))
+    store_answer(store, "d1", RECIPE, "why?", completion("because"))
     store.write_raw("draft", "d1", "beca")
 
-    assert find_answer(store, "draft", "d1", RECIPE.question("why?")) is None
+    assert find_answer(store, "draft", "d1") is None
 
 
 def test_metadata_without_its_text_is_no_answer(store):
     full = InMemoryGensStore()
-    store_answer(full, "draft", "d1", RECIPE.question("why?"), completion("because"))
+    store_answer(full, "d1", RECIPE, "why?", completion("because"))
     store.write_raw_metadata("draft", "d1", full.read_raw_metadata("draft", "d1"))
 
-    assert find_answer(store, "draft", "d1", RECIPE.question("why?")) is None
+    assert find_answer(store, "draft", "d1") is None
 
 
 def test_replaced_answers_are_kept_with_what_they_cost(store):
     for prompt, text in (("one", "1"), ("two", "2"), ("three", "3")):
-        store_answer(store, "draft", "d1", RECIPE.question(prompt), completion(text))
+        store_answer(store, "d1", RECIPE, prompt, completion(text))
 
     assert store.read_raw("draft", "d1") == "3"
     replaced = store.read_raw_metadata("draft", "d1")["replaced"]
@@ -199,11 +214,11 @@ def test_replaced_answers_are_kept_with_what_they_cost(store):
 
 
 def test_an_answer_that_a_crash_left_half_replaced_is_kept_once(store):
-    store_answer(store, "draft", "d1", RECIPE.question("one"), completion("1"))
-    store_answer(store, "draft", "d1", RECIPE.question("two"), completion("2"))
+    store_answer(store, "d1", RECIPE, "one", completion("1"))
+    store_answer(store, "d1", RECIPE, "two", completion("2"))
     store.write_raw("draft", "d1", "1")  # the second text never came
 
-    store_answer(store, "draft", "d1", RECIPE.question("two"), completion("2b"))
+    store_answer(store, "d1", RECIPE, "two", completion("2b"))
 
     replaced = store.read_raw_metadata("draft", "d1")["replaced"]
     assert [answer["text"] for answer in replaced] == ["1"]
@@ -212,7 +227,7 @@ def test_an_answer_that_a_crash_left_half_replaced_is_kept_once(store):
 def test_a_text_that_nothing_vouches_for_is_kept_as_well(store):
     store.write_raw("draft", "d1", "from elsewhere")
 
-    store_answer(store, "draft", "d1", RECIPE.question("one"), completion("1"))
+    store_answer(store, "d1", RECIPE, "one", completion("1"))
 
     assert store.read_raw_metadata("draft", "d1")["replaced"] == [
         {"raw_sha256": sha256("from elsewhere"), "text": "from elsewhere"}
@@ -243,9 +258,7 @@ def test_what_does_not_parse_is_quoted_and_writes_nothing(store):
 
 
 def test_a_cut_off_answer_is_kept_and_gives_no_text(store):
-    answer = store_answer(
-        store, "draft", "d1", RECIPE.question("why?"), completion("beca", "length")
-    )
+    answer = store_answer(store, "d1", RECIPE, "why?", completion("beca", "length"))
 
     with pytest.raises(ResponseParseError, match="cut off"):
         store_parsed(store, "draft", "d1", IDENTITY, answer)

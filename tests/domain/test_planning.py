@@ -17,7 +17,7 @@ from daydreaming_dagster.domain.errors import CatalogError, PlanConflictError
 from daydreaming_dagster.domain.language_model import SamplingParameters
 from daydreaming_dagster.domain.manifest import Manifest, staleness
 from daydreaming_dagster.domain.parsers import RESPONSE_FORMATS
-from daydreaming_dagster.domain.plan_estimate import TYPICAL_ANSWER_TOKENS, estimate_plan
+from daydreaming_dagster.domain.plan_estimate import TYPICAL_ANSWER_TOKENS, estimate_generations
 from daydreaming_dagster.domain.planning import plan_cohort, record_plan
 from daydreaming_dagster.types import PARENT_STAGE, STAGES
 
@@ -659,7 +659,7 @@ def test_an_estimate_counts_calls_tokens_and_cost(store):
     spec = attrs.evolve(SPEC, sampling={"essay": SamplingParameters(max_tokens=400)})
     plan = plan_of(spec, catalog=catalog)
 
-    estimate = estimate_plan(store, plan, catalog)
+    estimate = estimate_generations(store, catalog, plan.generations)
 
     assert {stage: (e.generations, e.calls) for stage, e in estimate.stages.items()} == {
         "draft": (6, 6),
@@ -685,7 +685,7 @@ def test_an_estimate_counts_calls_tokens_and_cost(store):
 
 
 def test_a_cost_of_which_nothing_is_known_is_none(store):
-    estimate = estimate_plan(store, plan_of(SPEC), CATALOG)
+    estimate = estimate_generations(store, CATALOG, plan_of(SPEC).generations)
 
     assert {e.cost for e in estimate.stages.values()} == {None}
     assert estimate.unpriced == ("m0", "m1")
@@ -696,7 +696,7 @@ def test_an_estimate_leaves_out_what_was_answered_and_writes_nothing(store):
     record_plan(store, plan)
     store.write_raw_metadata("draft", plan.gen_ids("draft")[0], {})
 
-    estimate = estimate_plan(store, plan, CATALOG)
+    estimate = estimate_generations(store, CATALOG, plan.generations)
 
     assert estimate.stages["draft"].generations == 6
     assert estimate.stages["draft"].calls == 5

@@ -127,6 +127,7 @@ def test_a_judge_who_gives_no_score_is_shown_as_such(daydream, chat_endpoint):
         "0",
         "12",
         "0",
+        "0",
     ]
 
 

@@ -15,9 +15,9 @@ from adapters.experiment_files import (
 from adapters.scripted_language_model import ScriptedLanguageModel
 from daydreaming_dagster.data_layer import GensDataLayer
 from daydreaming_dagster.data_layer.errors import ReadOnlyStoreError
+from daydreaming_dagster.domain.generation_run import GenerationRunner
 from daydreaming_dagster.domain.planning import plan_cohort, record_plan
 from daydreaming_dagster.domain.results import rank_essays, stage_status
-from daydreaming_dagster.domain.stage_run import StageRunner
 from daydreaming_dagster.types import STAGES
 
 ROOT = "/data"
@@ -44,11 +44,11 @@ def answer(request):
 
 
 def run(store, members, stages=STAGES):
-    runner = StageRunner(store, ScriptedLanguageModel(answer), read_catalog(store.paths))
+    runner = GenerationRunner(store, ScriptedLanguageModel(answer), read_catalog(store.paths))
 
     async def collect(stage):
         # One at a time: pyfakefs is not made for threads.
-        generated = runner.generate_many(stage, members[stage], concurrency=1)
+        generated = runner.generate_many({stage: members[stage]}, under_way=1)
         return [item async for item in generated]
 
     return [item for stage in stages for item in asyncio.run(collect(stage))]

@@ -9,8 +9,8 @@ from adapters.scripted_language_model import ScriptedLanguageModel
 from daydreaming_dagster.data_layer.errors import InvalidMetadataError, MissingArtifactError
 from daydreaming_dagster.domain.catalog import Catalog, ConceptEntry, ModelEntry, TemplateEntry
 from daydreaming_dagster.domain.errors import ResponseParseError
+from daydreaming_dagster.domain.generation_run import GenerationRunner
 from daydreaming_dagster.domain.language_model import LanguageModelError
-from daydreaming_dagster.domain.stage_run import StageRunner
 
 CATALOG = Catalog(
     concepts={name: ConceptEntry(name, name.upper(), {"sentence": f"{name}."}) for name in "abc"},
@@ -34,7 +34,7 @@ def store():
 
 @pytest.fixture
 def runner(store):
-    return StageRunner(store, ScriptedLanguageModel(lambda request: request.prompt), CATALOG)
+    return GenerationRunner(store, ScriptedLanguageModel(lambda request: request.prompt), CATALOG)
 
 
 def plan_draft(store, gen_id, *concept_ids):
@@ -51,9 +51,9 @@ def plan_draft(store, gen_id, *concept_ids):
     )
 
 
-def run(runner, stage, gen_ids, steps=("prompt", "raw", "parsed"), concurrency=4):
+def run(runner, stage, gen_ids, steps=("prompt", "raw", "parsed"), under_way=4):
     async def collect():
-        generated = runner.generate_many(stage, gen_ids, steps, concurrency=concurrency)
+        generated = runner.generate_many({stage: gen_ids}, steps, under_way=under_way)
         return {item.gen_id: item async for item in generated}
 
     return asyncio.run(collect())
@@ -111,7 +111,7 @@ def test_one_that_fails_does_so_alone(store):
     def answer(request):
         return LanguageModelError("no answer") if "B=" in request.prompt else request.prompt
 
-    runner = StageRunner(store, ScriptedLanguageModel(answer), CATALOG)
+    runner = GenerationRunner(store, ScriptedLanguageModel(answer), CATALOG)
     for gen_id, concept_id in (("d1", "a"), ("d2", "b"), ("d3", "c")):
         plan_draft(store, gen_id, concept_id)
 
@@ -129,7 +129,7 @@ def test_one_that_fails_does_so_alone(store):
 
 def test_an_answer_that_does_not_parse_is_kept_and_not_bought_again(store):
     model = ScriptedLanguageModel(lambda _request: "No score from me")
-    runner = StageRunner(store, model, CATALOG)
+    runner = GenerationRunner(store, model, CATALOG)
     store.write_parsed("essay", "e1", "an essay")
     store.write_main_metadata(
         "evaluation",
@@ -197,6 +197,9 @@ def test_no_more_are_under_way_than_asked_for(store):
             under_way -= 1
             return await ScriptedLanguageModel(lambda _request: "x").complete(request)
 
+        def stop(self, reason):
+            pass
+
         async def aclose(self):
             pass
 
@@ -204,7 +207,7 @@ def test_no_more_are_under_way_than_asked_for(store):
     for gen_id in gen_ids:
         plan_draft(store, gen_id, "a")
 
-    done = run(StageRunner(store, CountingModel(), CATALOG), "draft", gen_ids, concurrency=3)
+    done = run(GenerationRunner(store, CountingModel(), CATALOG), "draft", gen_ids, under_way=3)
 
     assert set(done) == set(gen_ids)
     assert most == 3
@@ -212,11 +215,11 @@ def test_no_more_are_under_way_than_asked_for(store):
 
 def test_leaving_early_cancels_what_is_under_way(store):
     model = ScriptedLanguageModel(lambda request: request.prompt, latency_seconds=60)
-    runner = StageRunner(store, model, CATALOG)
+    runner = GenerationRunner(store, model, CATALOG)
     plan_draft(store, "d1", "a")
 
     async def leave():
-        generated = runner.generate_many("draft", ["d1"], concurrency=1)
+        generated = runner.generate_many({"draft": ["d1"]}, under_way=1)
         waiting = asyncio.create_task(anext(generated))
         await asyncio.sleep(0.05)
         waiting.cancel()
@@ -228,7 +231,7 @@ def test_leaving_early_cancels_what_is_under_way(store):
 
 
 def test_a_mistake_in_the_program_is_not_taken_for_a_failed_generation(store):
-    runner = StageRunner(store, ScriptedLanguageModel(lambda _request: 1 / 0), CATALOG)
+    runner = GenerationRunner(store, ScriptedLanguageModel(lambda _request: 1 / 0), CATALOG)
     plan_draft(store, "d1", "a")
 
     with pytest.raises(ZeroDivisionError):

@@ -1,0 +1,219 @@
+"""A `LanguageModel` that asks another one no more, and no faster, than each model takes."""
+
+import asyncio
+import hashlib
+import re
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+import attrs
+from filelock import FileLock
+
+from adapters.machine_limits import MachineRate, MachineSlots
+from daydreaming_dagster.domain.catalog import ModelLimits
+from daydreaming_dagster.domain.concurrency import ConcurrencyLevel
+from daydreaming_dagster.domain.language_model import (
+    Completion,
+    LanguageModel,
+    LanguageModelError,
+    ModelRequest,
+)
+from daydreaming_dagster.domain.plan_estimate import CHARACTERS_PER_TOKEN
+from daydreaming_dagster.domain.stopping import StoppedError, StopSwitch
+
+_TOO_MANY: Final = (429, 503)
+_SLOT_SECONDS: Final = 0.1
+_FIRST_GUESS_TOKENS: Final = 1500
+
+
+@attrs.define
+class LimitingLanguageModel:
+    """Lets as many calls through to `inner` as each model takes; the others wait their turn.
+
+    Attributes:
+        limits: Limits by provider and model. They hold for all processes of this machine that
+            use the same `folder` together.
+        folder: Where those processes meet. Made when a limit needs it.
+        concurrency: How many calls at once a model gets that has no limit of its own; None
+            finds it (see `ConcurrencyLevel`).
+    """
+
+    inner: LanguageModel
+    limits: Mapping[tuple[str, str], ModelLimits]
+    folder: Path
+    concurrency: int | None = None
+    _switch: StopSwitch = attrs.field(factory=StopSwitch, init=False, repr=False, eq=False)
+    _gates: "dict[tuple[str, str], _Gate]" = attrs.field(factory=dict, init=False, repr=False)
+
+    async def complete(self, request: ModelRequest) -> Completion:
+        """Return the model's answer, when it is its turn.
+
+        Raises:
+            LanguageModelError: As the model behind says.
+            StoppedError: The run ended before the request was sent.
+        """
+        gate = self._gate(request)
+        async with gate.turn(request, self._switch) as turn:
+            try:
+                completion = await self.inner.complete(request)
+            except LanguageModelError as error:
+                if error.status in _TOO_MANY:
+                    gate.refused(turn, error.retry_after_seconds or 0.0)
+                raise
+            await gate.answered(turn, completion)
+            return completion
+
+    def stop(self, reason: str) -> None:
+        """Let nothing more through."""
+        self._switch.stop(reason)
+        self.inner.stop(reason)
+
+    async def aclose(self) -> None:
+        """Release the connections of the model behind."""
+        self._gates.clear()
+        await self.inner.aclose()
+
+    def _gate(self, request: ModelRequest) -> "_Gate":
+        key = request.provider, request.model
+        if key not in self._gates:
+            limits = self.limits.get(key, ModelLimits())
+            self._gates[key] = _Gate.of(limits, self.concurrency, self.folder / _file_name(*key))
+        return self._gates[key]
+
+
+@attrs.frozen
+class _Turn:
+    """A call that is let through: its number, the tokens taken for it, when it began."""
+
+    call: int
+    tokens: float
+    began: float = attrs.field(factory=time.monotonic)
+
+
+@attrs.define(eq=False)
+class _Gate:
+    """The limits of one model."""
+
+    fixed: int | None
+    slots: MachineSlots | None
+    requests: MachineRate | None
+    tokens: MachineRate | None
+    level: ConcurrencyLevel = attrs.field(factory=ConcurrencyLevel)
+    under_way: int = 0
+    free_from: float = 0.0
+    longest_answer: int = 0
+    waiting: deque[asyncio.Future[None]] = attrs.field(factory=deque)
+    first: asyncio.Lock = attrs.field(factory=asyncio.Lock)
+
+    @classmethod
+    def of(cls, limits: ModelLimits, concurrency: int | None, folder: Path) -> "_Gate":
+        if limits != ModelLimits():
+            folder.mkdir(parents=True, exist_ok=True)
+        slots, requests, tokens = None, None, None
+        if limits.concurrency is not None:
+            slots = MachineSlots(folder, limits.concurrency)
+        if limits.requests_per_minute is not None:
+            requests = MachineRate(folder / "requests", limits.requests_per_minute)
+        if limits.tokens_per_minute is not None:
+            tokens = MachineRate(folder / "tokens", limits.tokens_per_minute)
+        return cls(limits.concurrency or concurrency, slots, requests, tokens)
+
+    @asynccontextmanager
+    async def turn(self, request: ModelRequest, switch: StopSwitch) -> AsyncIterator[_Turn]:
+        """Wait until all limits let a call through, and hold its place in them.
+
+        Raises:
+            StoppedError: The run ended meanwhile.
+        """
+        await self._take_place()
+        slot: FileLock | None = None
+        try:
+            # One at a time looks at the files, so that those of this process keep their order.
+            async with self.first:
+                slot, tokens = await self._pass(request, switch)
+            yield _Turn(self.level.begin(), tokens)
+        finally:
+            if slot is not None:
+                slot.release()
+            self._give_place()
+
+    def refused(self, turn: _Turn, retry_after_seconds: float) -> None:
+        """Note that it was one call too many; all wait as long as the endpoint asks for."""
+        self.level.refused(turn.call)
+        self.free_from = max(self.free_from, time.monotonic() + retry_after_seconds)
+
+    async def answered(self, turn: _Turn, completion: Completion) -> None:
+        """Note an answer, and the tokens that it used in fact."""
+        self.level.answered(time.monotonic() - turn.began, limited=bool(self.waiting))
+        self.longest_answer = max(self.longest_answer, completion.completion_tokens or 0)
+        used = (completion.prompt_tokens or 0) + (completion.completion_tokens or 0)
+        if self.tokens is not None and used:
+            await asyncio.to_thread(self.tokens.charge, used - turn.tokens)
+
+    @property
+    def _limit(self) -> int:
+        return self.level.limit if self.fixed is None else self.fixed
+
+    async def _take_place(self) -> None:
+        if self.under_way < self._limit and not self.waiting:
+            self.under_way += 1
+            return
+        place = asyncio.get_running_loop().create_future()
+        self.waiting.append(place)
+        try:
+            await place  # `_give_place` counts it
+        except asyncio.CancelledError:
+            if place.done() and not place.cancelled():
+                self._give_place()
+            else:
+                self.waiting.remove(place)
+            raise
+
+    def _give_place(self) -> None:
+        self.under_way -= 1
+        while self.waiting and self.under_way < self._limit:
+            self.under_way += 1
+            self.waiting.popleft().set_result(None)
+
+    async def _pass(
+        self, request: ModelRequest, switch: StopSwitch
+    ) -> tuple[FileLock | None, float]:
+        """Return the slot, where there are any, and the tokens that were taken."""
+        while True:
+            # A refusal may come while this one sleeps.
+            pause = self.free_from - time.monotonic()
+            await switch.sleep(pause)
+            if self.free_from <= time.monotonic():
+                break
+        slot = await self._take_slot(switch)
+        try:
+            tokens = float(self._expected_tokens(request))
+            for rate, amount in ((self.requests, 1.0), (self.tokens, tokens)):
+                while rate and (wait := await asyncio.to_thread(rate.take, amount)):
+                    await switch.sleep(wait)
+        except (StoppedError, asyncio.CancelledError, OSError):
+            if slot is not None:
+                slot.release()
+            raise
+        return slot, tokens
+
+    async def _take_slot(self, switch: StopSwitch) -> FileLock | None:
+        if self.slots is None:
+            return None
+        while (slot := await asyncio.to_thread(self.slots.take)) is None:
+            await switch.sleep(_SLOT_SECONDS)
+        return slot
+
+    def _expected_tokens(self, request: ModelRequest) -> int:
+        answer = request.parameters.max_tokens or self.longest_answer or _FIRST_GUESS_TOKENS
+        return len(request.prompt) // CHARACTERS_PER_TOKEN + answer
+
+
+def _file_name(provider: str, model: str) -> str:
+    """Return a name that tells models apart and a person what it is."""
+    digest = hashlib.sha256(f"{provider}\n{model}".encode()).hexdigest()[:12]
+    return f"{re.sub(r'[^A-Za-z0-9.-]+', '-', f'{provider}-{model}')[:60]}-{digest}"

@@ -1,0 +1,91 @@
+"""What a run may spend at most."""
+
+from collections.abc import Iterable, Mapping
+from typing import Self
+
+import attrs
+
+from daydreaming_dagster.domain.catalog import ModelEntry
+from daydreaming_dagster.domain.language_model import Completion, ModelRequest
+from daydreaming_dagster.domain.plan_estimate import CHARACTERS_PER_TOKEN, TYPICAL_ANSWER_TOKENS
+from daydreaming_dagster.domain.stopping import StoppedError
+
+_FIRST_GUESS_TOKENS = max(TYPICAL_ANSWER_TOKENS.values())
+
+
+@attrs.define
+class Budget:
+    """Counts the questions of a run and what they cost, and refuses those beyond a limit.
+
+    A question is counted when it is put, once, however often the endpoint refuses it before it
+    answers. What it will cost is reserved until the answer says what it did: the prompt at
+    `CHARACTERS_PER_TOKEN`, and `max_tokens`, or else the longest answer of the model so far.
+    The limit can be passed only by as much as the answers under way are longer than that.
+
+    Attributes:
+        max_calls: How many questions may be put; None is no limit.
+        max_cost: What they may cost, in USD; None is no limit.
+        calls: How many questions were put.
+        prompt_tokens: What the answered ones sent, where the endpoint says it.
+        completion_tokens: What the answers hold, where the endpoint says it.
+        cost: What the answered ones cost, in USD, where the model catalog has prices.
+    """
+
+    max_calls: int | None = None
+    max_cost: float | None = None
+    calls: int = attrs.field(default=0, init=False)
+    prompt_tokens: int = attrs.field(default=0, init=False)
+    completion_tokens: int = attrs.field(default=0, init=False)
+    cost: float = attrs.field(default=0.0, init=False)
+    _models: Mapping[tuple[str, str], ModelEntry] = attrs.field(factory=dict, repr=False)
+    _reserved: float = attrs.field(default=0.0, init=False)
+    _longest: dict[tuple[str, str], int] = attrs.field(factory=dict, init=False, repr=False)
+
+    @classmethod
+    def of(
+        cls, models: Iterable[ModelEntry], max_calls: int | None, max_cost: float | None
+    ) -> Self:
+        """Return a budget that knows the prices of these models."""
+        return cls(max_calls, max_cost, {(model.provider, model.model): model for model in models})
+
+    def reserve(self, request: ModelRequest) -> float:
+        """Count a question and return what is held back for it, in USD, to be given to `settle`.
+
+        Raises:
+            StoppedError: The question would pass a limit. Nothing was counted.
+        """
+        if self.max_calls is not None and self.calls >= self.max_calls:
+            raise StoppedError(f"the limit of {self.max_calls} model calls is reached")
+        expected = self._expected_cost(request)
+        committed = self.cost + self._reserved
+        if self.max_cost is not None and committed + expected > self.max_cost:
+            raise StoppedError(
+                f"the limit of {self.max_cost:.2f} USD is reached: {self.cost:.2f} spent, "
+                f"and the next answer may cost {expected:.2g}"
+            )
+        self.calls += 1
+        self._reserved += expected
+        return expected
+
+    def settle(self, request: ModelRequest, reserved: float, completion: Completion | None) -> None:
+        """Count what an answer cost in the place of what was reserved; None is no answer."""
+        self._reserved -= reserved
+        if completion is None:
+            return
+        key = request.provider, request.model
+        prompt, answer = completion.prompt_tokens, completion.completion_tokens
+        self.prompt_tokens += prompt or 0
+        self.completion_tokens += answer or 0
+        self._longest[key] = max(self._longest.get(key, 0), answer or 0)
+        model = self._models.get(key)
+        cost = None if model is None else model.cost(prompt, answer)
+        self.cost += reserved if cost is None else cost
+
+    def _expected_cost(self, request: ModelRequest) -> float:
+        key = request.provider, request.model
+        model = self._models.get(key)
+        if model is None:
+            return 0.0
+        longest = self._longest.get(key) or _FIRST_GUESS_TOKENS
+        answer = request.parameters.max_tokens or longest
+        return model.cost(len(request.prompt) // CHARACTERS_PER_TOKEN, answer) or 0.0

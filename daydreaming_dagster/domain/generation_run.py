@@ -1,0 +1,259 @@
+"""The use case of a whole run: many generations at once, each failing alone."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from contextlib import suppress
+from typing import Final, Literal, get_args
+
+import attrs
+
+from daydreaming_dagster.data_layer.errors import MissingArtifactError
+from daydreaming_dagster.data_layer.generation_metadata import resolve_generation_metadata
+from daydreaming_dagster.data_layer.gens_store import GensStore
+from daydreaming_dagster.domain.budget import Budget
+from daydreaming_dagster.domain.catalog import Catalog
+from daydreaming_dagster.domain.errors import StaleAnswerError
+from daydreaming_dagster.domain.generation import (
+    RawAnswer,
+    Recipe,
+    find_answer,
+    read_answer,
+    read_parsed,
+    resolve_recipe,
+    store_answer,
+    store_parsed,
+    why_stale,
+)
+from daydreaming_dagster.domain.language_model import (
+    Completion,
+    LanguageModel,
+    LanguageModelError,
+    ModelRequest,
+)
+from daydreaming_dagster.domain.parsers import ParsedResponse
+from daydreaming_dagster.domain.stage_input import render_planned_input
+from daydreaming_dagster.domain.stopping import StoppedError, StopSwitch
+from daydreaming_dagster.errors import DaydreamingError
+from daydreaming_dagster.types import Stage
+
+Step = Literal["prompt", "raw", "parsed"]
+STEPS: Final[tuple[Step, ...]] = get_args(Step)
+"""The steps of every generation in their order."""
+
+UNDER_WAY: Final = 256
+"""How many generations of a run are under way at once; models have limits of their own."""
+
+REFUSALS: Final = 10
+"""After how many refusals in a row, with no answer between, an endpoint is not asked further."""
+
+_Key = tuple[Stage, str]
+
+
+@attrs.define
+class Generated:
+    """What became of a generation: what each step made, and what ended it early."""
+
+    stage: Stage
+    gen_id: str
+    prompt: str | None = None
+    raw: RawAnswer | None = None
+    parsed: ParsedResponse | None = None
+    error: DaydreamingError | OSError | None = None
+
+
+@attrs.frozen
+class Outcome:
+    """What a run came to: how many were made, which failed, how many were not begun."""
+
+    made: int
+    failed: Sequence[Generated]
+    left: int
+
+
+def read_generated(store: GensStore, stage: Stage, gen_id: str) -> Generated:
+    """Return a generation as it is stored, with what there is of it."""
+    stored = Generated(stage, gen_id)
+    with suppress(MissingArtifactError):
+        stored.prompt = store.read_prompt(stage, gen_id)
+        stored.raw = read_answer(store, stage, gen_id)
+        stored.parsed = read_parsed(store, stage, gen_id)
+    return stored
+
+
+@attrs.frozen
+class GenerationRunner:
+    """Makes generations from what the store plans and the catalog offers, with the model.
+
+    Attributes:
+        replace_stale: Whether a model is asked again where the answer that is stored was given
+            to another question (an edited template, say). The replaced answer is kept.
+        again: Generations for which it is asked again in any case.
+        stop: Ends the run early.
+        budget: What the run may spend.
+    """
+
+    store: GensStore
+    model: LanguageModel
+    catalog: Catalog
+    replace_stale: bool = True
+    again: Collection[tuple[Stage, str]] = ()
+    stop: StopSwitch = attrs.field(factory=StopSwitch)
+    budget: Budget = attrs.field(factory=Budget)
+
+    async def generate(
+        self, stage: Stage, gen_id: str, steps: Collection[Step] = STEPS
+    ) -> Generated:
+        """Return what the chosen steps made. What other steps made is read from the store.
+
+        Everything that is wrong with this generation alone ends up in `error`, and so does
+        the end of the run.
+        """
+        result = Generated(stage, gen_id)
+        try:
+            # The store may wait for a device; in a thread it does not hold up the other calls.
+            recipe, prompt = await asyncio.to_thread(self._prepare, result, steps)
+            completion = None if prompt is None else await self._ask(recipe, prompt)
+            if completion is not None or "parsed" in steps:
+                await asyncio.to_thread(self._finish, result, steps, recipe, prompt, completion)
+        except (DaydreamingError, OSError) as error:
+            result.error = error
+        return result
+
+    async def generate_many(
+        self,
+        generations: Mapping[Stage, Sequence[str]],
+        steps: Collection[Step] = STEPS,
+        *,
+        under_way: int = UNDER_WAY,
+    ) -> AsyncGenerator[Generated, None]:
+        """Yield each generation as soon as it is done, with at most `under_way` at once.
+
+        One whose parent is among them begins when its parent is done, and not at all where
+        its parent fails. When the run is stopped, those that are under way are finished.
+        """
+        self.stop.subscribe(self.model.stop)
+        ready, children = await asyncio.to_thread(self._order, generations)
+        finished = asyncio.Queue[asyncio.Task[Generated]]()
+        running: set[asyncio.Task[Generated]] = set()
+        refusals = 0
+        try:
+            while True:
+                while ready and len(running) < under_way and self.stop.reason is None:
+                    task = asyncio.create_task(self.generate(*ready.popleft(), steps))
+                    task.add_done_callback(finished.put_nowait)
+                    running.add(task)
+                if not running:
+                    return
+                task = await finished.get()
+                running.remove(task)
+                done = task.result()
+                if isinstance(done.error, StoppedError):
+                    self.stop.stop(done.error.reason)
+                    continue
+                if isinstance(done.error, LanguageModelError) and done.error.of_endpoint:
+                    refusals += 1
+                    if refusals >= REFUSALS:
+                        self.stop.stop(f"the last {refusals} calls were refused: {done.error}")
+                elif done.raw is not None and not done.raw.reused:
+                    refusals = 0
+                if done.error is None:
+                    ready.extend(children.pop((done.stage, done.gen_id), ()))
+                yield done
+        finally:
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+
+    def _order(
+        self, generations: Mapping[Stage, Sequence[str]]
+    ) -> tuple[deque[_Key], dict[_Key, list[_Key]]]:
+        """Return those that can begin, and those that wait, by the parent that they wait for."""
+        keys = [(stage, gen_id) for stage, gen_ids in generations.items() for gen_id in gen_ids]
+        members = set(keys)
+        ready = deque[_Key]()
+        children: dict[_Key, list[_Key]] = {}
+        for stage, gen_id in keys:
+            parent = self._parent(stage, gen_id)
+            if parent in members:
+                children.setdefault(parent, []).append((stage, gen_id))
+            else:
+                ready.append((stage, gen_id))
+        return ready, children
+
+    def _parent(self, stage: Stage, gen_id: str) -> _Key | None:
+        try:
+            metadata = resolve_generation_metadata(self.store, stage, gen_id)
+        except DaydreamingError:
+            return None  # `generate` says what is wrong with it
+        if metadata.parent_stage is None or metadata.parent_gen_id is None:
+            return None
+        return metadata.parent_stage, metadata.parent_gen_id
+
+    def _prepare(self, result: Generated, steps: Collection[Step]) -> tuple[Recipe, str | None]:
+        """Return how the generation is made, and the prompt to ask, None where nothing is asked.
+
+        Writes the prompt, and finds the answer that may be stored already.
+        """
+        stage, gen_id = result.stage, result.gen_id
+        recipe = resolve_recipe(self.store, self.catalog, stage, gen_id)
+        prompt = asked = None
+        if "prompt" in steps:
+            prompt = render_planned_input(self.store, self.catalog, stage, gen_id)
+        if "raw" in steps:
+            asked = self.store.read_prompt(stage, gen_id) if prompt is None else prompt
+            result.raw = self._stored_answer(stage, gen_id, recipe, asked)
+        # Only now: the prompt of an answer that is kept stays beside it.
+        if prompt is not None:
+            self.store.write_prompt(stage, gen_id, prompt)
+            result.prompt = prompt
+        return recipe, asked if result.raw is None else None
+
+    def _stored_answer(
+        self, stage: Stage, gen_id: str, recipe: Recipe, prompt: str
+    ) -> RawAnswer | None:
+        """Return the answer that serves, None where a model is to be asked.
+
+        Raises:
+            StaleAnswerError: The stored answer does not serve, and is not to be replaced.
+        """
+        if (stage, gen_id) in self.again:
+            return None
+        stored = find_answer(self.store, stage, gen_id)
+        if stored is None:
+            return None
+        reason = why_stale(stored.metadata, recipe, prompt)
+        if reason is None:
+            return stored
+        if not self.replace_stale:
+            raise StaleAnswerError(stage, gen_id, reason)
+        return None
+
+    async def _ask(self, recipe: Recipe, prompt: str) -> Completion:
+        """Return the model's answer; in mode copy, the prompt itself."""
+        if recipe.mode == "copy":
+            return Completion(prompt, "stop", model="", duration_seconds=0.0)
+        request = ModelRequest(prompt, recipe.model, recipe.provider, recipe.parameters)
+        reserved = self.budget.reserve(request)
+        completion = None
+        try:
+            completion = await self.model.complete(request)
+        finally:
+            self.budget.settle(request, reserved, completion)
+        return completion
+
+    def _finish(
+        self,
+        result: Generated,
+        steps: Collection[Step],
+        recipe: Recipe,
+        prompt: str | None,
+        completion: Completion | None,
+    ) -> None:
+        """Store the answer that came, and parse it."""
+        stage, gen_id = result.stage, result.gen_id
+        if prompt is not None and completion is not None:
+            result.raw = store_answer(self.store, gen_id, recipe, prompt, completion)
+        if "parsed" in steps:
+            answer = result.raw or read_answer(self.store, stage, gen_id)
+            result.parsed = store_parsed(self.store, stage, gen_id, recipe.reader, answer)

@@ -1,0 +1,113 @@
+"""What a terminal shows of a run while it goes on."""
+
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Self
+
+import attrs
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+from daydreaming_dagster.domain.budget import Budget
+from daydreaming_dagster.domain.generation_run import Generated
+from daydreaming_dagster.domain.plan_estimate import PlanEstimate
+from daydreaming_dagster.types import STAGES, Stage
+
+
+class _RateColumn(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text("" if speed is None else f"{speed:.1f}/s")
+
+
+@attrs.define
+class RunMonitor:
+    """A bar for each stage with its failures, and one for all with what was spent.
+
+    A console that is no terminal gets the estimate and the last state alone. `failed` are the
+    generations that failed.
+    """
+
+    console: Console
+    members: Mapping[Stage, Sequence[str]]
+    failed: list[Generated] = attrs.field(factory=list, init=False)
+    _progress: Progress = attrs.field(init=False)
+    _tasks: dict[str, TaskID] = attrs.field(factory=dict, init=False)
+
+    @_progress.default
+    def _make_progress(self) -> Progress:
+        return Progress(
+            TextColumn("{task.description:>12}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            _RateColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
+            console=self.console,
+        )
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._progress.stop()
+
+    def begin(self, todo: Mapping[Stage, Sequence[str]], estimate: PlanEstimate) -> None:
+        """Say what the run is expected to ask and to cost, and show the bars."""
+        self.console.print(_expected(estimate), highlight=False, soft_wrap=True)
+        for stage in STAGES:
+            self._add(stage, len(self.members[stage]), len(todo[stage]))
+        self._add("all", sum(map(len, self.members.values())), sum(map(len, todo.values())))
+
+    def note(self, generated: Generated, budget: Budget) -> None:
+        """Move the bars by a generation that is done, or count it as failed."""
+        task = self._tasks[generated.stage]
+        if generated.error is None:
+            self._progress.advance(task)
+            self._progress.advance(self._tasks["all"])
+        else:
+            self.failed.append(generated)
+            failed = sum(item.stage == generated.stage for item in self.failed)
+            self._progress.update(task, note=f"[red]{failed} failed[/red]")
+        self._progress.update(self._tasks["all"], note=_spent(budget))
+
+    def _add(self, name: str, planned: int, todo: int) -> None:
+        self._tasks[name] = self._progress.add_task(
+            name, total=planned, completed=planned - todo, note=""
+        )
+
+
+def _spent(budget: Budget) -> str:
+    tokens = budget.prompt_tokens + budget.completion_tokens
+    cost = f", {budget.cost:.2f} USD" if budget.cost else ""
+    return f"{budget.calls:,} calls, {tokens:,} tokens{cost}"
+
+
+def _expected(estimate: PlanEstimate) -> str:
+    stages = estimate.stages.values()
+    calls = sum(stage.calls for stage in stages)
+    if not calls:
+        return "no model call to make"
+    tokens = sum(stage.prompt_tokens + stage.completion_tokens for stage in stages)
+    costs = [stage.cost for stage in stages if stage.cost is not None]
+    cost = f", about {sum(costs):.2f} USD" if costs else ""
+    unpriced = f" (no price: {', '.join(estimate.unpriced)})" if estimate.unpriced else ""
+    return f"{calls:,} model calls to make, about {tokens:,} tokens{cost}{unpriced}"

@@ -70,9 +70,9 @@ def mark_failed(context: dg.AssetExecutionContext, generated: Generated) -> None
         dg.AssetKey(f"{generated.stage}_{step}"), partition=generated.gen_id
     )
     event = dg.DagsterEvent.build_asset_materialization_planned_event(
-        context.job_name, context.op_execution_context.op_handle.name, planned
+        context.run.job_name, context.op_execution_context.op_handle.name, planned
     )
-    context.instance.report_dagster_event(event, run_id=context.run_id)
+    context.instance.report_dagster_event(event, run_id=context.run.run_id)
 
 
 def _progress(seen: int, total: int, failed: int, runner: GenerationRunner) -> str:

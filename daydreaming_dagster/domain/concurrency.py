@@ -28,6 +28,7 @@ class ConcurrencyLevel:
     _begun: int = attrs.field(default=0, init=False)
     _cut_at: int = attrs.field(default=0, init=False)
     _round: list[float] = attrs.field(factory=list, init=False, repr=False)
+    _round_size: int = attrs.field(default=int(_FIRST), init=False)
     _best_seconds: float | None = attrs.field(default=None, init=False)
 
     @property
@@ -45,7 +46,7 @@ class ConcurrencyLevel:
         if limited:  # a level that is not used up proves nothing
             self._level = min(_MOST, self._level + (1 if self._doubles else 1 / self._level))
         self._round.append(seconds)
-        if len(self._round) >= self.limit:
+        if len(self._round) >= self._round_size:
             self._end_round(fmean(self._round))
 
     def refused(self, call: int) -> None:
@@ -54,14 +55,18 @@ class ConcurrencyLevel:
             self._cut(0.5, least=1.0)
 
     def _end_round(self, seconds: float) -> None:
-        self._round.clear()
         if self._best_seconds is not None and seconds > _SLOWER * self._best_seconds:
             self._cut(0.75, least=_FIRST)
         fading = seconds if self._best_seconds is None else self._best_seconds * _FORGET
         self._best_seconds = min(seconds, fading)
+        self._begin_round()
 
     def _cut(self, share: float, *, least: float) -> None:
         self._level = min(self._level, max(least, self._level * share))
         self._doubles = False
         self._cut_at = self._begun
+        self._begin_round()
+
+    def _begin_round(self) -> None:
         self._round.clear()
+        self._round_size = self.limit

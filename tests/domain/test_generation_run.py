@@ -1,15 +1,21 @@
 """Whole stages, with a model whose answers are written down."""
 
 import asyncio
+import itertools
 
 import pytest
 
 from adapters import InMemoryGensStore
 from adapters.scripted_language_model import ScriptedLanguageModel
 from daydreaming_dagster.data_layer.errors import InvalidMetadataError, MissingArtifactError
+from daydreaming_dagster.domain.budget import Budget
 from daydreaming_dagster.domain.catalog import Catalog, ConceptEntry, ModelEntry, TemplateEntry
-from daydreaming_dagster.domain.errors import ResponseParseError
-from daydreaming_dagster.domain.generation_run import GenerationRunner
+from daydreaming_dagster.domain.errors import ResponseParseError, StaleAnswerError
+from daydreaming_dagster.domain.generation_run import (
+    Generated,
+    GenerationRunner,
+    read_generated,
+)
 from daydreaming_dagster.domain.language_model import LanguageModelError
 
 CATALOG = Catalog(
@@ -236,3 +242,203 @@ def test_a_mistake_in_the_program_is_not_taken_for_a_failed_generation(store):
 
     with pytest.raises(ZeroDivisionError):
         run(runner, "draft", ["d1"])
+
+
+# A whole cohort at once
+
+
+@pytest.fixture
+def chain(store):
+    """Two drafts, their copied essays, and an evaluation of each essay."""
+    for number, concept_id in enumerate("ab"):
+        plan_draft(store, f"d{number}", concept_id)
+        store.write_main_metadata(
+            "essay",
+            f"e{number}",
+            {"template_id": "copied", "mode": "copy", "parent_gen_id": f"d{number}"},
+        )
+        store.write_main_metadata(
+            "evaluation",
+            f"v{number}",
+            {"template_id": "judge", "llm_model_id": "big", "parent_gen_id": f"e{number}"},
+        )
+    return {"draft": ["d0", "d1"], "essay": ["e0", "e1"], "evaluation": ["v0", "v1"]}
+
+
+def judging(request):
+    return "SCORE: 7" if request.prompt.startswith("Judge") else request.prompt
+
+
+def run_all(runner, generations):
+    async def collect():
+        return [item async for item in runner.generate_many(generations)]
+
+    return asyncio.run(collect())
+
+
+def test_children_wait_for_their_own_parent_alone(store, chain):
+    judged = asyncio.Event()
+
+    class SlowDraft:
+        """Answers the second draft only when the essay of the first was judged."""
+
+        async def complete(self, request):
+            if request.prompt.startswith("B="):
+                await asyncio.wait_for(judged.wait(), timeout=10)
+            if request.prompt.startswith("Judge: A="):
+                judged.set()
+            return await ScriptedLanguageModel(judging).complete(request)
+
+        def stop(self, reason):
+            pass
+
+        async def aclose(self):
+            pass
+
+    done = run_all(GenerationRunner(store, SlowDraft(), CATALOG), chain)
+
+    assert [item.error for item in done] == [None] * 6
+    assert [item.gen_id for item in done] == ["d0", "e0", "v0", "d1", "e1", "v1"]
+
+
+def test_descendants_of_one_that_fails_are_not_begun(store, chain):
+    def answer(request):
+        return LanguageModelError("no") if "B=" in request.prompt else judging(request)
+
+    model = ScriptedLanguageModel(answer)
+    done = run_all(GenerationRunner(store, model, CATALOG), chain)
+
+    assert {item.gen_id for item in done} == {"d0", "e0", "v0", "d1"}
+    assert not any("Judge: B=" in request.prompt for request in model.requests)
+
+
+def test_children_whose_parents_are_done_already_begin_at_once(store, chain):
+    runner = GenerationRunner(store, ScriptedLanguageModel(judging), CATALOG)
+    run_all(runner, {"draft": chain["draft"], "essay": chain["essay"]})
+
+    done = run_all(runner, {"evaluation": chain["evaluation"]})
+
+    assert [(item.gen_id, item.error) for item in done] == [("v0", None), ("v1", None)]
+
+
+def test_a_run_that_is_stopped_finishes_what_is_under_way_and_begins_nothing(store):
+    runner = GenerationRunner(store, ScriptedLanguageModel(judging, 0.05), CATALOG)
+    gen_ids = [f"d{number}" for number in range(10)]
+    for gen_id in gen_ids:
+        plan_draft(store, gen_id, "a")
+
+    async def stop_after_one():
+        done = []
+        async for item in runner.generate_many({"draft": gen_ids}, under_way=3):
+            done.append(item)
+            runner.stop.stop("enough")
+        return done
+
+    done = asyncio.run(stop_after_one())
+
+    assert [item.error for item in done] == [None] * 3
+    assert len(runner.model.requests) == 3
+    assert store.read_parsed("draft", "d2") == "A=a. "
+
+
+def test_a_budget_stops_the_run_and_what_was_not_asked_has_not_failed(store):
+    gen_ids = [f"d{number}" for number in range(10)]
+    for gen_id in gen_ids:
+        plan_draft(store, gen_id, "a")
+    runner = GenerationRunner(
+        store, ScriptedLanguageModel(judging), CATALOG, budget=Budget(max_calls=4)
+    )
+
+    done = run_all(runner, {"draft": gen_ids})
+
+    assert [item.error for item in done] == [None] * 4
+    assert len(runner.model.requests) == 4
+    assert runner.stop.reason == "the limit of 4 model calls is reached"
+
+
+def test_an_endpoint_that_refuses_everything_is_not_asked_for_the_whole_cohort(store):
+    gen_ids = [f"d{number}" for number in range(100)]
+    for gen_id in gen_ids:
+        plan_draft(store, gen_id, "a")
+    refusal = LanguageModelError("no such key", 401, of_endpoint=True)
+    model = ScriptedLanguageModel(lambda _request: refusal)
+    runner = GenerationRunner(store, model, CATALOG)
+
+    async def collect():
+        return [item async for item in runner.generate_many({"draft": gen_ids}, under_way=2)]
+
+    done = asyncio.run(collect())
+
+    assert len(model.requests) < 10 + 2
+    assert {str(item.error) for item in done} == {"no such key"}
+    assert runner.stop.reason == "the last 10 calls were refused: no such key"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [LanguageModelError("too long", 400), ResponseParseError("p", "no score", "")],
+    ids=["of the request", "of the answer"],
+)
+def test_errors_of_single_requests_do_not_stop_the_run(store, error):
+    gen_ids = [f"d{number}" for number in range(30)]
+    for gen_id in gen_ids:
+        plan_draft(store, gen_id, "a")
+    runner = GenerationRunner(store, ScriptedLanguageModel(lambda _request: error), CATALOG)
+
+    assert len(run_all(runner, {"draft": gen_ids})) == 30
+    assert runner.stop.reason is None
+
+
+def test_an_answer_in_between_shows_that_the_endpoint_is_there(store):
+    gen_ids = [f"d{number}" for number in range(40)]
+    for gen_id in gen_ids:
+        plan_draft(store, gen_id, "a")
+    answers = itertools.cycle([*[LanguageModelError("busy", 503, of_endpoint=True)] * 9, "x"])
+    model = ScriptedLanguageModel(lambda _request: next(answers))
+    runner = GenerationRunner(store, model, CATALOG)
+
+    async def collect():
+        return [item async for item in runner.generate_many({"draft": gen_ids}, under_way=1)]
+
+    assert len(asyncio.run(collect())) == 40
+
+
+# Stale answers
+
+
+def test_a_stale_answer_is_not_replaced_unasked(store):
+    plan_draft(store, "d1", "a")
+    model = ScriptedLanguageModel(judging)
+    run(GenerationRunner(store, model, CATALOG), "draft", ["d1"])
+    plan_draft(store, "d1", "b")
+
+    runner = GenerationRunner(store, model, CATALOG, replace_stale=False)
+    error = run(runner, "draft", ["d1"])["d1"].error
+
+    assert isinstance(error, StaleAnswerError)
+    assert "its concepts were edited" in str(error)
+    assert len(model.requests) == 1
+    assert store.read_prompt("draft", "d1") == "A=a. "
+
+
+def test_one_that_is_asked_again_keeps_the_answer_before(store):
+    plan_draft(store, "d1", "a")
+    answers = iter(["first", "second"])
+    model = ScriptedLanguageModel(lambda _request: next(answers))
+    run(GenerationRunner(store, model, CATALOG), "draft", ["d1"])
+
+    run(GenerationRunner(store, model, CATALOG, again=[("draft", "d1")]), "draft", ["d1"])
+
+    assert store.read_parsed("draft", "d1") == "second"
+    assert store.read_raw_metadata("draft", "d1")["replaced"][0]["text"] == "first"
+
+
+def test_a_generation_is_read_as_it_is_stored(store, chain):
+    run_all(GenerationRunner(store, ScriptedLanguageModel(judging), CATALOG), chain)
+
+    stored = read_generated(store, "evaluation", "v0")
+
+    assert stored.prompt == "Judge: A=a. "
+    assert stored.raw.text == "SCORE: 7"
+    assert stored.parsed.score.value == 7
+    assert read_generated(store, "draft", "unknown") == Generated("draft", "unknown")

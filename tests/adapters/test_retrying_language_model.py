@@ -9,6 +9,7 @@ from adapters.openai_language_model import OpenAILanguageModel
 from adapters.retrying_language_model import RetryingLanguageModel
 from adapters.scripted_language_model import ScriptedLanguageModel
 from daydreaming_dagster.domain.language_model import LanguageModelError, ModelRequest
+from daydreaming_dagster.domain.stopping import StoppedError
 
 REQUEST = ModelRequest("why?", "big-1")
 
@@ -105,3 +106,19 @@ def test_waiting_can_be_cancelled():
         return asking.cancelled()
 
     assert asyncio.run(cancel())
+
+
+def test_a_run_that_stops_makes_no_further_attempt():
+    model = scripted(LanguageModelError("busy", 429, retryable=True, retry_after_seconds=60))
+
+    async def stop():
+        retrying = quick(model)
+        asking = asyncio.create_task(retrying.complete(REQUEST))
+        await asyncio.sleep(0.05)
+        retrying.stop("enough")
+        await asyncio.wait_for(asking, timeout=10)
+
+    with pytest.raises(StoppedError, match="enough"):
+        asyncio.run(stop())
+
+    assert len(model.requests) == 1

@@ -1,0 +1,235 @@
+"""How many calls a model gets at once, and how fast, with a model that counts them."""
+
+import asyncio
+import time
+
+import attrs
+import pytest
+
+from adapters.limiting_language_model import LimitingLanguageModel
+from adapters.retrying_language_model import RetryingLanguageModel
+from daydreaming_dagster.domain.catalog import ModelLimits
+from daydreaming_dagster.domain.language_model import (
+    Completion,
+    LanguageModelError,
+    ModelRequest,
+    SamplingParameters,
+)
+from daydreaming_dagster.domain.stopping import StoppedError
+
+KEY = ("acme", "big-1")
+REQUEST = ModelRequest("why?", "big-1", "acme")
+
+
+@attrs.define
+class Endpoint:
+    """A model that serves `most` calls at once and refuses the others with 429."""
+
+    most: int = 1000
+    seconds: float = 0.02
+    retry_after_seconds: float | None = None
+    completion_tokens: int | None = None
+    under_way: int = 0
+    highest: int = 0
+    answered: int = 0
+    refused: int = 0
+    began: list[float] = attrs.field(factory=list)
+
+    async def complete(self, request: ModelRequest) -> Completion:
+        self.began.append(time.monotonic())
+        if self.under_way >= self.most:
+            self.refused += 1
+            raise LanguageModelError(
+                "too many", 429, retryable=True, retry_after_seconds=self.retry_after_seconds
+            )
+        self.under_way += 1
+        self.highest = max(self.highest, self.under_way)
+        try:
+            await asyncio.sleep(self.seconds)
+        finally:
+            self.under_way -= 1
+        self.answered += 1
+        return Completion("because", "stop", "big-1", 0.1, 1, self.completion_tokens)
+
+    def stop(self, reason: str) -> None:
+        pass
+
+    async def aclose(self) -> None:
+        pass
+
+
+def limited(endpoint, folder, at_once=None, **limits):
+    return LimitingLanguageModel(endpoint, {KEY: ModelLimits(**limits)}, folder, at_once)
+
+
+def ask(model, times, request=REQUEST):
+    async def complete():
+        calls = [asyncio.create_task(model.complete(request)) for _ in range(times)]
+        return await asyncio.gather(*calls, return_exceptions=True)
+
+    return asyncio.run(complete())
+
+
+def test_a_limit_of_calls_at_once_is_kept_and_used(tmp_path):
+    endpoint = Endpoint()
+
+    ask(limited(endpoint, tmp_path, at_once=5), 40)
+
+    assert (endpoint.answered, endpoint.highest) == (40, 5)
+
+
+def test_the_models_own_limit_counts_before_the_general_one(tmp_path):
+    endpoint = Endpoint()
+
+    ask(limited(endpoint, tmp_path, 50, concurrency=3), 20)
+
+    assert (endpoint.answered, endpoint.highest) == (20, 3)
+
+
+def test_each_model_has_its_own_limit(tmp_path):
+    endpoint = Endpoint(seconds=0.1)
+    model = limited(endpoint, tmp_path, at_once=2)
+    other = attrs.evolve(REQUEST, model="big-2")
+
+    async def complete():
+        await asyncio.gather(*(model.complete(request) for request in [REQUEST, other] * 4))
+
+    asyncio.run(complete())
+
+    assert endpoint.highest == 4
+
+
+def test_two_instances_share_a_models_limit(tmp_path):
+    endpoint = Endpoint()
+    models = [limited(endpoint, tmp_path, at_once=2) for _ in range(2)]
+    shared = [attrs.evolve(model, limits={KEY: ModelLimits(concurrency=2)}) for model in models]
+
+    async def complete():
+        await asyncio.gather(*(model.complete(REQUEST) for model in shared * 5))
+
+    asyncio.run(complete())
+
+    assert (endpoint.answered, endpoint.highest) == (10, 2)
+
+
+def test_without_a_limit_it_grows_as_long_as_the_endpoint_takes_it(tmp_path):
+    endpoint = Endpoint(seconds=0.05)
+
+    ask(limited(endpoint, tmp_path), 200)
+
+    assert endpoint.answered == 200
+    assert endpoint.highest > 16
+
+
+def test_without_a_limit_it_stays_near_what_the_endpoint_takes(tmp_path):
+    endpoint = Endpoint(most=10)
+    model = RetryingLanguageModel(
+        limited(endpoint, tmp_path), attempts=50, first_wait_seconds=0.001
+    )
+
+    answers = ask(model, 300)
+
+    assert all(isinstance(answer, Completion) for answer in answers)
+    assert endpoint.highest == 10
+    assert endpoint.refused < 100
+
+
+def test_all_wait_as_long_as_the_endpoint_asks_one_to(tmp_path):
+    endpoint = Endpoint(most=0, retry_after_seconds=0.4)
+    model = limited(endpoint, tmp_path, at_once=1)
+
+    async def complete():
+        first = await asyncio.gather(model.complete(REQUEST), return_exceptions=True)
+        endpoint.most = 1
+        await model.complete(REQUEST)
+        return first
+
+    (error,) = asyncio.run(complete())
+
+    assert isinstance(error, LanguageModelError)
+    assert endpoint.began[1] - endpoint.began[0] >= 0.4
+
+
+def test_a_rate_of_requests_is_kept(tmp_path):
+    endpoint = Endpoint(seconds=0.0)
+
+    ask(limited(endpoint, tmp_path, requests_per_minute=1200), 6)
+
+    assert endpoint.began[-1] - endpoint.began[0] >= 5 * 0.05 - 0.01
+
+
+def test_a_rate_of_tokens_is_kept_by_what_was_used_in_fact(tmp_path):
+    endpoint = Endpoint(seconds=0.0, completion_tokens=299)
+    request = attrs.evolve(REQUEST, parameters=SamplingParameters(max_tokens=99))
+
+    ask(limited(endpoint, tmp_path, at_once=1, tokens_per_minute=60_000), 3, request)
+
+    # Each is let through for 100 tokens and then charged 300: 0.3 s at this rate.
+    assert endpoint.began[-1] - endpoint.began[0] >= 2 * 0.3 - 0.02
+
+
+def test_calls_are_let_through_in_the_order_in_which_they_came(tmp_path):
+    endpoint = Endpoint(seconds=0.001)
+    model = limited(endpoint, tmp_path, at_once=1)
+    done = []
+
+    async def complete(number):
+        await model.complete(REQUEST)
+        done.append(number)
+
+    async def all_of_them():
+        await asyncio.gather(*(complete(number) for number in range(20)))
+
+    asyncio.run(all_of_them())
+
+    assert done == list(range(20))
+
+
+def test_a_run_that_stops_ends_those_that_wait_and_keeps_those_that_were_sent(tmp_path):
+    endpoint = Endpoint(seconds=0.2)
+    model = limited(endpoint, tmp_path, at_once=2)
+
+    async def complete():
+        calls = [asyncio.create_task(model.complete(REQUEST)) for _ in range(10)]
+        await asyncio.sleep(0.1)
+        model.stop("enough")
+        return await asyncio.gather(*calls, return_exceptions=True)
+
+    answers = asyncio.run(complete())
+
+    assert [type(answer) for answer in answers] == [Completion] * 2 + [StoppedError] * 8
+
+
+def test_a_call_that_is_cancelled_gives_its_place_to_the_next(tmp_path):
+    endpoint = Endpoint(seconds=60)
+    model = limited(endpoint, tmp_path, at_once=1)
+
+    async def complete():
+        first, second, third = (asyncio.create_task(model.complete(REQUEST)) for _ in range(3))
+        await asyncio.sleep(0.05)
+        second.cancel()
+        first.cancel()
+        endpoint.seconds = 0.0
+        return await asyncio.wait_for(third, timeout=10)
+
+    assert asyncio.run(complete()).text == "because"
+
+
+def test_other_errors_are_not_taken_for_too_many_calls(tmp_path):
+    class Broken(Endpoint):
+        async def complete(self, request):
+            await super().complete(request)
+            raise LanguageModelError("bad prompt", 400)
+
+    endpoint = Broken(seconds=0.001)
+
+    ask(limited(endpoint, tmp_path), 50)
+
+    assert endpoint.highest == 4
+
+
+@pytest.mark.parametrize("limits", [{}, {"concurrency": 2}])
+def test_files_are_made_for_limits_alone(tmp_path, limits):
+    ask(limited(Endpoint(), tmp_path / "limits", **limits), 1)
+
+    assert (tmp_path / "limits").exists() == bool(limits)

@@ -1,0 +1,281 @@
+"""Runs of a cohort against a real endpoint that fails, and processes that end early."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from adapters import FilesystemGensStore
+
+
+@pytest.fixture
+def environment(data_root, chat_endpoint, tmp_path):
+    clean = {key: value for key, value in os.environ.items() if key != "DAGSTER_HOME"}
+    return {
+        **clean,
+        "DAYDREAM_DATA_ROOT": str(data_root),
+        "OPENAI_BASE_URL": chat_endpoint.base_url,
+        "COLUMNS": "160",
+        "XDG_STATE_HOME": str(tmp_path / "state"),
+    }
+
+
+@pytest.fixture
+def start(environment):
+    processes = []
+
+    def call(*arguments):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "daydreaming_dagster.cli", *arguments],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        processes.append(process)
+        return process
+
+    yield call
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def daydream(start):
+    def call(*arguments):
+        process = start(*arguments)
+        out, err = process.communicate(timeout=120)
+        return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+
+    return call
+
+
+@pytest.fixture
+def planned(daydream):
+    assert daydream("plan", "c1").returncode == 0
+
+
+def prompts(chat_endpoint):
+    return [body["messages"][0]["content"] for body in chat_endpoint.bodies]
+
+
+def wait_for_calls(chat_endpoint, count):
+    deadline = time.monotonic() + 60
+    while len(chat_endpoint.bodies) < count:
+        assert time.monotonic() < deadline, "the calls never came"
+        time.sleep(0.02)
+
+
+def slow(chat_endpoint, seconds, prefix):
+    """Let the endpoint take its time with the prompts that begin like this."""
+    answer = chat_endpoint.answer
+
+    def wait(prompt):
+        if prompt.startswith(prefix):
+            time.sleep(seconds)
+        return answer(prompt)
+
+    chat_endpoint.answer = wait
+
+
+@pytest.mark.usefixtures("planned")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_keeps_what_is_under_way_and_says_what_is_left(
+    start, daydream, chat_endpoint, number
+):
+    slow(chat_endpoint, 1.5, "Tell")
+    process = start("run", "c1", "-j", "1")
+    wait_for_calls(chat_endpoint, 4)
+
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+
+    assert process.returncode == 1
+    assert f"stopped: interrupted by {number.name}" in err
+    asked = len(chat_endpoint.bodies)
+    assert asked < 18
+    status = json.loads(daydream("status", "c1", "--json").stdout)
+    answered = sum(state["done"] for state in status.values())
+    left = sum(len(state["missing"]) + len(state["unparsed"]) for state in status.values())
+    assert left == 21 - answered
+    assert f"{left} generations are not done" in err
+    assert daydream("run", "c1").returncode == 0
+    assert len(chat_endpoint.bodies) == 18  # not one of them twice
+
+
+@pytest.mark.usefixtures("planned")
+def test_a_second_signal_does_not_wait(start, chat_endpoint):
+    slow(chat_endpoint, 20, "Link")
+    process = start("run", "c1", "-j", "1")
+    wait_for_calls(chat_endpoint, 1)
+
+    process.send_signal(signal.SIGTERM)
+    time.sleep(1)
+    assert process.poll() is None
+    process.send_signal(signal.SIGTERM)
+
+    assert process.wait(timeout=10) == 128 + signal.SIGTERM
+
+
+@pytest.mark.usefixtures("planned")
+def test_a_process_that_is_killed_loses_the_answers_under_way_alone(
+    start, daydream, chat_endpoint, data_root
+):
+    slow(chat_endpoint, 0.3, "Tell")
+    process = start("run", "c1", "-j", "1")
+    wait_for_calls(chat_endpoint, 5)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+
+    assert daydream("run", "c1").returncode == 0
+
+    assert len(chat_endpoint.bodies) <= 18 + 1
+    assert set(map(prompts(chat_endpoint).count, prompts(chat_endpoint))) <= {1, 2, 3}
+    store = FilesystemGensStore(data_root)
+    assert len(store.list_generations("evaluation")) == 12
+
+
+@pytest.mark.usefixtures("planned")
+def test_an_endpoint_without_a_key_is_asked_for_no_more_than_it_takes_to_see_it(
+    daydream, chat_endpoint
+):
+    chat_endpoint.answer = lambda _prompt: (401, {"error": {"message": "who are you?"}})
+
+    ran = daydream("run", "c1")
+
+    assert ran.returncode == 1
+    assert len(chat_endpoint.bodies) == 3  # once a draft, and none of their descendants
+    assert ran.stderr.count("check the key in the environment variable OPENAI_API_KEY") == 3
+
+
+@pytest.mark.usefixtures("planned")
+def test_errors_that_pass_are_waited_for_and_no_answer_is_paid_twice(daydream, chat_endpoint):
+    answer = chat_endpoint.answer
+    failing = iter([429, 500, 503, 429, 500])
+    answered = []
+
+    def fail_at_first(prompt):
+        status = next(failing, None)
+        if status is not None:
+            return status, {"error": {"message": "busy"}}
+        answered.append(prompt)
+        return answer(prompt)
+
+    chat_endpoint.answer = fail_at_first
+
+    ran = daydream("run", "c1")
+
+    assert ran.returncode == 0, ran.stderr
+    assert len(chat_endpoint.bodies) == 18 + 5
+    assert len(answered) == 18
+
+
+@pytest.mark.usefixtures("planned")
+def test_what_is_no_completion_is_a_failure_of_its_generation_and_no_text(
+    daydream, chat_endpoint, data_root
+):
+    answer = chat_endpoint.answer
+    chat_endpoint.answer = lambda prompt: (
+        (200, {"choices": []}) if "Ants" in prompt else answer(prompt)
+    )
+
+    ran = daydream("run", "c1")
+
+    assert ran.returncode == 1
+    assert ran.stderr.count("the answer has no choices") == 2
+    assert not list((data_root / "gens/draft").glob("*/raw.txt"))[1:]
+
+
+@pytest.mark.usefixtures("planned")
+def test_a_limit_of_calls_stops_the_run_cleanly(daydream, chat_endpoint):
+    stopped = daydream("run", "c1", "--max-calls", "5")
+
+    assert stopped.returncode == 1
+    assert len(chat_endpoint.bodies) == 5
+    assert "18 model calls to make" in stopped.stderr
+    assert "stopped: the limit of 5 model calls is reached" in stopped.stderr
+
+    assert daydream("run", "c1").returncode == 0
+    assert len(chat_endpoint.bodies) == 18
+
+
+@pytest.mark.usefixtures("planned")
+def test_a_limit_of_cost_stops_the_run_before_it_is_passed(daydream, chat_endpoint, data_root):
+    refused = daydream("run", "c1", "--max-cost", "1")
+    assert refused.returncode == 2
+    assert "a limit of cost needs a price for big" in refused.stderr
+    assert chat_endpoint.bodies == []
+
+    catalog = data_root / "1_raw/llm_models.csv"
+    catalog.write_text("id,model,provider,prompt_price,completion_price\nbig,big-1,acme,0,100000\n")
+    # Each answer has 5 tokens, half a dollar; the first could have had 1500.
+    stopped = daydream("run", "c1", "--max-cost", "151", "-j", "1")
+
+    assert stopped.returncode == 1
+    assert "the limit of 151.00 USD is reached" in stopped.stderr
+    assert 1 <= len(chat_endpoint.bodies) < 18
+
+
+@pytest.mark.usefixtures("planned")
+def test_stale_answers_are_listed_and_replaced_on_request_alone(daydream, chat_endpoint, data_root):
+    daydream("run", "c1")
+    (data_root / "1_raw/templates/essay/story.txt").write_text("Sing of: {{ draft_block }}")
+    chat_endpoint.bodies.clear()
+
+    status = daydream("status", "c1")
+    assert status.stderr.count("essay template 'story' was edited") == 3
+    assert status.stderr.count("is stale") == 6
+    assert daydream("run", "c1").returncode == 0
+    assert chat_endpoint.bodies == []
+
+    assert daydream("run", "c1", "--stale").returncode == 0
+
+    assert len(chat_endpoint.bodies) == 3 + 6
+    after = json.loads(daydream("status", "c1", "--json").stdout)
+    assert [state["stale"] for state in after.values()] == [{}, {}, {}]
+    store = FilesystemGensStore(data_root)
+    replaced = [
+        store.read_raw_metadata("essay", gen_id).get("replaced")
+        for gen_id in store.list_generations("essay")
+    ]
+    assert sum(answers is not None for answers in replaced) == 3
+
+
+@pytest.mark.usefixtures("planned")
+def test_chosen_generations_are_asked_again(daydream, chat_endpoint, data_root):
+    daydream("run", "c1")
+    gen_id = FilesystemGensStore(data_root).list_generations("evaluation")[0]
+    chat_endpoint.bodies.clear()
+
+    assert daydream("run", "c1", "--force", gen_id).returncode == 0
+    assert len(chat_endpoint.bodies) == 1
+
+    unknown = daydream("run", "c1", "--force", "v_unknown")
+    assert unknown.returncode == 2
+    assert "'v_unknown' is not in the cohort" in unknown.stderr
+
+
+@pytest.mark.usefixtures("planned")
+def test_a_growing_cohort_sends_its_new_calls_alone(daydream, chat_endpoint, data_root):
+    daydream("run", "c1")
+    chat_endpoint.bodies.clear()
+    spec = data_root / "cohorts/c1/spec/config.yaml"
+    spec.write_text(spec.read_text().replace("evaluation: 2", "evaluation: 3"))
+
+    daydream("plan", "c1")
+    assert daydream("run", "c1").returncode == 0
+
+    assert len(chat_endpoint.bodies) == 6
+
+
+@pytest.mark.usefixtures("planned")
+def test_output_that_is_no_terminal_is_not_flooded(daydream):
+    ran = daydream("run", "c1")
+
+    assert len(ran.stderr.splitlines()) < 10
+    assert "\x1b" not in ran.stdout + ran.stderr

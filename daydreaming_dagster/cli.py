@@ -30,7 +30,7 @@ from daydreaming_dagster.domain.freshness import find_stale
 from daydreaming_dagster.domain.integrity import Finding, IntegrityCheck
 from daydreaming_dagster.domain.plan_estimate import PlanEstimate
 from daydreaming_dagster.domain.planning import CohortPlan
-from daydreaming_dagster.domain.results import EssayRank, rank_essays, stage_status
+from daydreaming_dagster.domain.results import EssayRank, StageStatus, rank_essays, stage_status
 from daydreaming_dagster.domain.stopping import StopSwitch
 from daydreaming_dagster.errors import DaydreamingError
 from daydreaming_dagster.run_monitor import RunMonitor
@@ -220,7 +220,9 @@ def status(
         return
     members = read_membership(paths, cohort_id)
     store = FilesystemGensStore(data_root)
-    states = {stage: stage_status(store, stage, members[stage]) for stage in STAGES}
+    states: dict[Stage, StageStatus] = {
+        stage: stage_status(store, stage, members[stage]) for stage in STAGES
+    }
     stale = find_stale(store, read_catalog(paths), members)
     if as_json:
         typer.echo(

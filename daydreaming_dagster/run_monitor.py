@@ -42,12 +42,11 @@ class RunMonitor:
     console: Console
     members: Mapping[Stage, Sequence[str]]
     failed: list[Generated] = attrs.field(factory=list, init=False)
-    _progress: Progress = attrs.field(init=False)
+    _progress: Progress = attrs.field(init=False, repr=False)
     _tasks: dict[str, TaskID] = attrs.field(factory=dict, init=False)
 
-    @_progress.default
-    def _make_progress(self) -> Progress:
-        return Progress(
+    def __attrs_post_init__(self) -> None:
+        self._progress = Progress(
             TextColumn("{task.description:>12}"),
             BarColumn(),
             MofNCompleteColumn(),

@@ -119,7 +119,7 @@ def cohort_run(
         if config.max_cost is not None and estimate.unpriced:
             problem = f"a limit of cost needs a price for {', '.join(estimate.unpriced)}"
             raise CatalogError("llm_models.csv", (problem,))
-    again = {
+    again: set[tuple[Stage, str]] = {
         (stage, gen_id)
         for stage, gen_ids in todo.items()
         for gen_id in gen_ids

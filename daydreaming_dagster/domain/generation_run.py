@@ -169,7 +169,9 @@ class GenerationRunner:
         self, generations: Mapping[Stage, Sequence[str]]
     ) -> tuple[deque[_Key], dict[_Key, list[_Key]]]:
         """Return those that can begin, and those that wait, by the parent that they wait for."""
-        keys = [(stage, gen_id) for stage, gen_ids in generations.items() for gen_id in gen_ids]
+        keys: list[_Key] = [
+            (stage, gen_id) for stage, gen_ids in generations.items() for gen_id in gen_ids
+        ]
         members = set(keys)
         ready = deque[_Key]()
         children: dict[_Key, list[_Key]] = {}
@@ -235,11 +237,12 @@ class GenerationRunner:
             return Completion(prompt, "stop", model="", duration_seconds=0.0)
         request = ModelRequest(prompt, recipe.model, recipe.provider, recipe.parameters)
         reserved = self.budget.reserve(request)
-        completion = None
         try:
             completion = await self.model.complete(request)
-        finally:
-            self.budget.settle(request, reserved, completion)
+        except BaseException:
+            self.budget.settle(request, reserved, None)
+            raise
+        self.budget.settle(request, reserved, completion)
         return completion
 
     def _finish(

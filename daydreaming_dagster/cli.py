@@ -5,12 +5,13 @@ import os
 import shutil
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import attrs
 import typer
@@ -23,6 +24,7 @@ from adapters.filesystem_gens_store import FilesystemGensStore
 from adapters.filesystem_inspection import inspect_gens, remove_leftovers
 from daydreaming_dagster.cohorts import estimate_cohort, record_cohort, tabulate_cohort
 from daydreaming_dagster.data_layer.errors import MissingArtifactError
+from daydreaming_dagster.data_layer.generation_metadata import ancestry
 from daydreaming_dagster.data_layer.ids import check_stage
 from daydreaming_dagster.data_layer.paths import ARTIFACT_FILENAMES, Paths
 from daydreaming_dagster.domain.errors import CatalogError
@@ -35,6 +37,9 @@ from daydreaming_dagster.domain.stopping import StopSwitch
 from daydreaming_dagster.errors import DaydreamingError
 from daydreaming_dagster.run_monitor import RunMonitor
 from daydreaming_dagster.types import STAGES, JsonObject, Stage
+
+if TYPE_CHECKING:  # polars is slow to import
+    from polars import DataFrame
 
 EXIT_INCOMPLETE: Final = 1
 """Something is not as it should be: generations are not done, or a check found something."""
@@ -94,6 +99,21 @@ def demo(
     _copy_examples(folder)
     plan(DEMO_COHORT, folder)
     run(DEMO_COHORT, folder)
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="A new or empty folder.")],
+) -> None:
+    """Make a data root with the examples, to be changed into one's own experiment."""
+    if (folder / "1_raw").exists():
+        raise CatalogError(str(folder), ("the folder is a data root already",))
+    _copy_examples(folder)
+    typer.echo(f"{folder} is a data root with the cohort {DEMO_COHORT!r}. Next:")
+    typer.echo(f"  export DAYDREAM_DATA_ROOT={folder.absolute()}")
+    typer.echo(f"  daydream plan {DEMO_COHORT} --dry-run   # what it would ask, and cost")
+    typer.echo(f"  daydream plan {DEMO_COHORT}")
+    typer.echo(f"  daydream run {DEMO_COHORT}")
 
 
 @app.command()
@@ -254,7 +274,9 @@ def status(
 
 
 @app.command()
-def results(cohort_id: CohortId, data_root: DataRoot = Path("data")) -> None:
+def results(
+    cohort_id: CohortId, data_root: DataRoot = Path("data"), *, as_json: AsJson = False
+) -> None:
     """Write the results of a cohort as tables, and show the ranking.
 
     A row an evaluation (CSV and Parquet), essays, templates, models, agreement of the judges,
@@ -262,21 +284,65 @@ def results(cohort_id: CohortId, data_root: DataRoot = Path("data")) -> None:
     """
     tabulated = tabulate_cohort(data_root, cohort_id)
     tables = tabulated.tables
-    _print_ranking(tabulated.ranks)
-    for name, table in (
-        ("templates", tables.templates),
-        ("models", tables.models),
-        ("agreement of judges (1 is perfect, 0 is chance)", tables.agreement),
-    ):
-        shown = Table(*table.columns, title=name)
-        for row in table.iter_rows():
-            shown.add_row(*map(_cell, row))
-        out.print(shown)
-    for file in tabulated.files:
-        typer.echo(file)
+    if as_json:
+        shown = {
+            name: table.to_dicts() for name, table in attrs.asdict(tables, recurse=False).items()
+        }
+        typer.echo(_pretty({**shown, "files": [str(file) for file in tabulated.files]}))
+    else:
+        _print_ranking(tabulated.ranks)
+        for title, table in (
+            ("templates", tables.templates),
+            ("models", tables.models),
+            ("agreement of judges (1 is perfect, 0 is chance)", tables.agreement),
+        ):
+            _print_table(title, table)
+        for file in tabulated.files:
+            typer.echo(file)
     if tables.missing.height:
         _complain(f"{tables.missing.height} evaluations have no score: see missing.csv")
         raise typer.Exit(EXIT_INCOMPLETE)
+
+
+@app.command()
+def tail(
+    cohort_id: CohortId,
+    data_root: DataRoot = Path("data"),
+    *,
+    interval: Annotated[
+        float, typer.Option("--interval", min=0.1, help="Seconds between two looks.")
+    ] = 1.0,
+    as_json: AsJson = False,
+) -> None:
+    """Follow a cohort that runs elsewhere: a line for each generation that is done or not parsed.
+
+    Ends when all are done, or with Ctrl-C. --json prints an object a line.
+    """
+    members = read_membership(Paths(data_root), cohort_id)
+    store = FilesystemGensStore(data_root)
+    seen: dict[str, str] | None = None
+    while True:
+        states = [stage_status(store, stage, members[stage]) for stage in STAGES]
+        now: dict[str, str] = {}
+        for state in states:
+            for gen_id in members[state.stage]:
+                now[f"{state.stage}/{gen_id}"] = "done"
+            now |= {f"{state.stage}/{gen_id}": "not parsed" for gen_id in state.unparsed}
+            now |= {f"{state.stage}/{gen_id}": "missing" for gen_id in state.missing}
+        # What was there before is a count, not news.
+        for name, what in now.items() if seen is not None else ():
+            if what not in ("missing", (seen or {}).get(name)):
+                record = {"generation": name, "state": what}
+                typer.echo(json.dumps(record) if as_json else f"{name} {what}")
+        if seen is None and not as_json:
+            counts = ", ".join(
+                f"{state.done} of {state.planned} {state.stage}s" for state in states
+            )
+            typer.echo(f"cohort {cohort_id}: {counts} done")
+        seen = now
+        if not any(state.todo for state in states):
+            return
+        time.sleep(interval)
 
 
 @app.command()
@@ -284,25 +350,33 @@ def show(
     stage: Annotated[str, typer.Argument(help="draft, essay or evaluation.")],
     gen_id: Annotated[str, typer.Argument()],
     data_root: DataRoot = Path("data"),
+    *,
+    as_json: AsJson = False,
 ) -> None:
-    """Print everything that is stored of a generation."""
+    """Print everything that is stored of a generation and of those that it was made from.
+
+    The oldest comes first. On a terminal it is paged.
+    """
     store = FilesystemGensStore(data_root)
     known = check_stage(stage)
     if not store.exists(known, gen_id):
         problem = f"there is no generation {stage}/{gen_id}"
         raise CatalogError(str(store.paths.gens_root), (problem,))
-    for artifact, name in ARTIFACT_FILENAMES.items():
-        read: Callable[[Stage, str], str | JsonObject] = getattr(store, f"read_{artifact}")
-        out.rule(f"{stage}/{gen_id}/{name}", align="left")
-        try:
-            content = read(known, gen_id)
-        except MissingArtifactError:
-            out.print("(not there)", style="dim")
-            continue
-        except DaydreamingError as error:
-            content = f"error: {error}"
-        text = content if isinstance(content, str) else _pretty(content)
-        out.print(_visible(text), markup=False, highlight=False, soft_wrap=True)
+    lineage = [*reversed([*ancestry(store, known, gen_id)])]
+    if as_json:
+        typer.echo(_pretty([_stored(store, *member) for member in lineage]))
+        return
+    with out.pager() if out.is_terminal else nullcontext():
+        for member in lineage:
+            stored = _stored(store, *member)
+            for artifact, name in ARTIFACT_FILENAMES.items():
+                out.rule(f"{stored['stage']}/{stored['gen_id']}/{name}", align="left")
+                content = stored[artifact]
+                if content is None:
+                    out.print("(not there)", style="dim")
+                    continue
+                text = content if isinstance(content, str) else _pretty(content)
+                out.print(_visible(text), markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -413,6 +487,31 @@ def _print_ranking(ranks: Sequence[EssayRank]) -> None:
             *(getattr(rank, axis) for axis in axes),
         )
     out.print(table)
+
+
+def _print_table(title: str, table: "DataFrame") -> None:
+    shown = Table(*table.columns, title=title)
+    for row in table.iter_rows():
+        shown.add_row(*map(_cell, row))
+    out.print(shown)
+
+
+def _stored(store: FilesystemGensStore, stage: Stage, gen_id: str) -> dict[str, object]:
+    """Return all that is stored of a generation by artifact; None is what is not there."""
+    stored: dict[str, object] = {
+        "stage": stage,
+        "gen_id": gen_id,
+        "folder": str(store.reserve_generation(stage, gen_id, create=False)),
+    }
+    for artifact in ARTIFACT_FILENAMES:
+        read: Callable[[Stage, str], str | JsonObject] = getattr(store, f"read_{artifact}")
+        try:
+            stored[artifact] = read(stage, gen_id)
+        except MissingArtifactError:
+            stored[artifact] = None
+        except DaydreamingError as error:
+            stored[artifact] = f"error: {error}"
+    return stored
 
 
 def _print_estimate(planned: CohortPlan, estimate: PlanEstimate) -> None:

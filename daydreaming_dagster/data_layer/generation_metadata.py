@@ -1,11 +1,13 @@
 """What the main metadata of a generation says about how it is made."""
 
+from collections.abc import Iterator
 from typing import Final, Literal
 
 import attrs
 
-from daydreaming_dagster.data_layer.errors import InvalidMetadataError
+from daydreaming_dagster.data_layer.errors import DataLayerError, InvalidMetadataError
 from daydreaming_dagster.data_layer.gens_store import GensStore
+from daydreaming_dagster.data_layer.ids import is_id
 from daydreaming_dagster.types import PARENT_STAGE, JsonObject, Stage
 
 Mode = Literal["llm", "copy"]
@@ -71,6 +73,17 @@ def interpret_main_metadata(document: JsonObject, stage: Stage, gen_id: str) -> 
         combo_id=text("combo_id"),
         cohort_id=text("cohort_id") or text("origin_cohort_id") or None,
     )
+
+
+def ancestry(store: GensStore, stage: Stage, gen_id: str) -> Iterator[tuple[Stage, str]]:
+    """Yield the generation, its parent, and so on; it ends where the metadata does."""
+    yield stage, gen_id
+    try:
+        metadata = resolve_generation_metadata(store, stage, gen_id)
+    except DataLayerError:
+        return
+    if metadata.parent_stage is not None and is_id(metadata.parent_gen_id):
+        yield from ancestry(store, metadata.parent_stage, metadata.parent_gen_id)
 
 
 def text_field(document: JsonObject, key: str, stage: Stage, gen_id: str) -> str:

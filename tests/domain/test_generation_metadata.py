@@ -8,6 +8,7 @@ from daydreaming_dagster.data_layer.errors import (
     InvalidMetadataError,
     MissingArtifactError,
 )
+from daydreaming_dagster.data_layer.generation_metadata import ancestry
 
 
 @pytest.fixture
@@ -119,3 +120,21 @@ def test_a_generation_without_metadata_is_missing(store):
 
     with pytest.raises(MissingArtifactError, match="draft/d1 has no main_metadata"):
         resolve_generation_metadata(store, "draft", "d1")
+
+
+def test_the_ancestry_goes_up_to_the_draft(store):
+    store.write_main_metadata("essay", "e1", {"parent_gen_id": "d1"})
+    store.write_main_metadata("evaluation", "v1", {"parent_gen_id": "e1"})
+
+    assert list(ancestry(store, "evaluation", "v1")) == [
+        ("evaluation", "v1"),
+        ("essay", "e1"),
+        ("draft", "d1"),
+    ]
+
+
+@pytest.mark.parametrize("document", [{}, {"parent_gen_id": "../d1"}, {"mode": 3}])
+def test_the_ancestry_ends_where_the_metadata_does(store, document):
+    store.write_main_metadata("essay", "e1", document)
+
+    assert list(ancestry(store, "essay", "e1")) == [("essay", "e1")]

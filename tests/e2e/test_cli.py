@@ -1,8 +1,11 @@
 """The command as a researcher types it, against a real HTTP endpoint."""
 
+import json
 import os
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -265,3 +268,90 @@ def test_results_are_tables_and_a_ranking(daydream, data_root):
     reports = data_root / "cohorts/c1/reports"
     assert len((reports / "evaluations.csv").read_text().splitlines()) == 13
     assert (reports / "evaluations.parquet").read_bytes()[:4] == b"PAR1"
+
+
+def test_a_new_data_root_has_the_examples_and_says_what_to_do_next(daydream, tmp_path):
+    made = daydream("init", str(tmp_path / "mine"))
+
+    assert made.returncode == 0
+    assert "daydream plan demo --dry-run" in made.stdout
+    dry = daydream("plan", "demo", "--dry-run", DAYDREAM_DATA_ROOT=str(tmp_path / "mine"))
+    assert dry.returncode == 0, dry.stderr
+    assert "model calls" in dry.stdout
+
+
+@pytest.mark.parametrize("name", ["1_raw", "thesis.txt"])
+def test_a_folder_that_holds_something_is_not_made_a_data_root(daydream, tmp_path, name):
+    (tmp_path / "mine" / name).mkdir(parents=True)
+
+    refused = daydream("init", str(tmp_path / "mine"))
+
+    assert refused.returncode == 2
+    assert str(tmp_path / "mine") in refused.stderr
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == [name]
+
+
+def test_a_generation_is_shown_with_all_that_it_was_made_from(daydream, data_root):
+    daydream("plan", "c1")
+    daydream("run", "c1")
+    gen_id = FilesystemGensStore(data_root).list_generations("evaluation")[0]
+
+    shown = json.loads(daydream("show", "evaluation", gen_id, "--json").stdout)
+    text = daydream("show", "evaluation", gen_id).stdout
+
+    assert [member["stage"] for member in shown] == ["draft", "essay", "evaluation"]
+    assert shown[2]["raw"] == "Fair.\nSCORE: 6"
+    assert shown[2]["parsed_metadata"]["score"] == 6
+    assert shown[2]["main_metadata"]["parent_gen_id"] == shown[1]["gen_id"]
+    assert text.index(shown[0]["prompt"]) < text.index(shown[2]["prompt"])
+
+
+def test_a_generation_without_its_parent_is_shown_alone(daydream, data_root):
+    store = FilesystemGensStore(data_root)
+    store.write_main_metadata("essay", "e1", {"parent_gen_id": "../../etc"})
+    store.write_raw("essay", "e1", "text")
+
+    (shown,) = json.loads(daydream("show", "essay", "e1", "--json").stdout)
+
+    assert (shown["raw"], shown["parsed"]) == ("text", None)
+
+
+def test_results_are_json_for_scripts(daydream):
+    daydream("plan", "c1")
+    daydream("run", "c1")
+
+    shown = json.loads(daydream("results", "c1", "--json").stdout)
+
+    assert len(shown["evaluations"]) == 12
+    assert shown["missing"] == []
+    assert any(file.endswith("evaluations.parquet") for file in shown["files"])
+
+
+def test_a_running_cohort_can_be_followed(data_root, daydream, chat_endpoint):
+    daydream("plan", "c1")
+    answer = chat_endpoint.answer
+    going_on = threading.Event()
+
+    def wait(prompt):
+        going_on.wait(60)
+        return answer(prompt)
+
+    chat_endpoint.answer = wait
+    with ThreadPoolExecutor() as threads:
+        running = threads.submit(daydream, "run", "c1")
+        command = [sys.executable, "-m", "daydreaming_dagster.cli", "tail", "c1"]
+        with subprocess.Popen(
+            [*command, "-d", str(data_root), "--interval", "0.1"], stdout=subprocess.PIPE, text=True
+        ) as follower:
+            first = follower.stdout.readline()
+            going_on.set()
+            rest, _ = follower.communicate(timeout=120)
+        assert running.result().returncode == 0
+
+    assert first == "cohort c1: 0 of 3 drafts, 0 of 6 essays, 0 of 12 evaluations done\n"
+    lines = rest.splitlines()
+    assert sorted(line.split("/")[0] for line in lines if line.endswith(" done")) == [
+        *["draft"] * 3,
+        *["essay"] * 6,
+        *["evaluation"] * 12,
+    ]

@@ -2,19 +2,21 @@
 
 # No `from __future__ import annotations` here: Dagster reads the annotations.
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 import dagster as dg
 
 from daydreaming_dagster.data_layer.gens_store import GensStore
+from daydreaming_dagster.defs.checks import check_results, check_specs
 from daydreaming_dagster.defs.failures import run_failure
-from daydreaming_dagster.defs.partitions import PARTITIONS
+from daydreaming_dagster.defs.partitions import OWNER, PARTITIONS
 from daydreaming_dagster.defs.recording import make_and_record
 from daydreaming_dagster.defs.resources import Listener
 from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.generation_run import STEPS, GenerationRunner, Step
 from daydreaming_dagster.domain.language_model import LanguageModel
+from daydreaming_dagster.domain.quality import checks_of
 from daydreaming_dagster.domain.stopping import StopSwitch
 from daydreaming_dagster.types import PARENT_STAGE, STAGES, Stage
 
@@ -22,6 +24,13 @@ _DESCRIPTIONS: Final[Mapping[Step, str]] = {
     "prompt": "The rendered template of each {stage}; in mode copy, the parent's parsed text.",
     "raw": "The model's answer to each prompt as it came, with what it cost.",
     "parsed": "What the template's parser reads in each answer.",
+}
+
+
+_KINDS: Final[Mapping[Step, set[str]]] = {
+    "prompt": {"jinja", "text"},
+    "raw": {"llm", "text"},
+    "parsed": {"python", "text"},
 }
 
 
@@ -35,6 +44,7 @@ def build_stage_asset(stage: Stage) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name=f"{stage}_generations",
         specs=_specs(stage),
+        check_specs=check_specs(f"{stage}_parsed", checks_of(stage)),
         can_subset=True,
         partitions_def=PARTITIONS[stage],
         backfill_policy=dg.BackfillPolicy.single_run(),
@@ -47,14 +57,16 @@ def build_stage_asset(stage: Stage) -> dg.AssetsDefinition:
         catalog: dg.ResourceParam[Catalog],
         stop: dg.ResourceParam[StopSwitch],
         listener: dg.ResourceParam[Listener],
-    ) -> Iterator[dg.AssetMaterialization]:
+    ) -> Iterator[dg.AssetCheckResult]:
         selected = context.selected_asset_keys
         steps: list[Step] = [step for step in STEPS if dg.AssetKey(f"{stage}_{step}") in selected]
         runner = GenerationRunner(gens_store, language_model, catalog, stop=stop)
-        outcome = make_and_record(context, runner, {stage: context.partition_keys}, listener, steps)
+        generations: dict[Stage, Sequence[str]] = {stage: context.partition_keys}
+        outcome = make_and_record(context, runner, generations, listener, steps)
+        checks = {key.name for key in context.selected_asset_check_keys}
+        yield from check_results(f"{stage}_parsed", gens_store, generations, checks)
         if outcome.failed or outcome.left:
             raise run_failure(outcome, stop.reason)
-        yield from ()  # all were recorded as they came, and Dagster wants an iterator
 
     return generations
 
@@ -74,6 +86,9 @@ def _specs(stage: Stage) -> list[dg.AssetSpec]:
             deps=deps[step],
             description=_DESCRIPTIONS[step].format(stage=stage),
             skippable=True,
+            kinds=_KINDS[step],
+            owners=[OWNER],
+            tags={"stage": stage},
         )
         for step in STEPS
     ]

@@ -6,7 +6,7 @@ finds, so that a new cohort needs no restart.
 
 # No `from __future__ import annotations` here: Dagster reads the annotations.
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,8 +17,14 @@ from adapters.experiment_files import list_cohorts, read_membership
 from daydreaming_dagster.cohorts import record_cohort, tabulate_cohort
 from daydreaming_dagster.data_layer.gens_store import GensStore
 from daydreaming_dagster.data_layer.paths import Paths
+from daydreaming_dagster.defs.checks import check_results, check_specs
 from daydreaming_dagster.defs.failures import as_failure, run_failure
-from daydreaming_dagster.defs.partitions import COHORTS, partitions_name, register_partitions
+from daydreaming_dagster.defs.partitions import (
+    COHORTS,
+    OWNER,
+    partitions_name,
+    register_partitions,
+)
 from daydreaming_dagster.defs.recording import make_and_record, mark_failed, record
 from daydreaming_dagster.defs.resources import Listener
 from daydreaming_dagster.domain.budget import Budget
@@ -38,6 +44,7 @@ cohort_spec: Final = dg.AssetSpec(
     "cohort_spec",
     partitions_def=COHORTS,
     group_name="cohort",
+    owners=[OWNER],
     description="What to combine: `cohorts/<cohort_id>/spec/config.yaml`, the researcher's own.",
 )
 
@@ -46,6 +53,7 @@ cohort_spec: Final = dg.AssetSpec(
     partitions_def=COHORTS,
     deps=[cohort_spec],
     group_name="cohort",
+    owners=[OWNER],
     description="The generations of each cohort, planned and registered as partitions.",
 )
 def cohort_membership(
@@ -91,6 +99,9 @@ class CohortRunConfig(dg.Config):
     partitions_def=COHORTS,
     deps=[cohort_membership],
     group_name="cohort",
+    owners=[OWNER],
+    kinds={"llm", "text"},
+    check_specs=check_specs("cohort_run"),
     description=(
         "Materialize it to generate all that a cohort lacks, in all stages at once: an essay "
         "begins when its draft is done. Records a materialization of each generation's assets."
@@ -105,7 +116,7 @@ def cohort_run(
     catalog: dg.ResourceParam[Catalog],
     stop: dg.ResourceParam[StopSwitch],
     listener: dg.ResourceParam[Listener],
-) -> dg.MaterializeResult[Any]:
+) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
     """Make what is missing of the cohort that is the run's partition."""
     members = _members(data_root, context.partition_key)
     register_partitions(context.instance, members)
@@ -133,9 +144,10 @@ def cohort_run(
     outcome = make_and_record(context, runner, todo, listener)
     for generated in outcome.failed:
         mark_failed(context, generated)
+    yield from check_results("cohort_run", gens_store, todo)
     if outcome.failed or outcome.left:
         raise run_failure(outcome, stop.reason)
-    return dg.MaterializeResult(
+    yield dg.MaterializeResult(
         metadata={
             **{f"{stage}s": len(gen_ids) for stage, gen_ids in members.items()},
             "made": outcome.made,
@@ -166,6 +178,7 @@ def _record_done(
     partitions_def=COHORTS,
     deps=[dg.AssetDep("evaluation_parsed", partition_mapping=dg.AllPartitionMapping())],
     group_name="cohort",
+    owners=[OWNER],
     description="The ranking and tables of each cohort, in its folder `reports/`.",
 )
 def cohort_results(

@@ -1,4 +1,4 @@
-"""A dynamic partition per generation, keyed by its gen_id, and one per cohort."""
+"""What assets have in common: a dynamic partition per generation or per cohort, and an owner."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -10,6 +10,9 @@ from daydreaming_dagster.types import STAGES, Stage
 PARTITIONS: Final[Mapping[Stage, dg.DynamicPartitionsDefinition]] = {
     stage: dg.DynamicPartitionsDefinition(name=f"{stage}_generations") for stage in STAGES
 }
+
+OWNER: Final = "team:researchers"
+"""Whom the UI names as the owner of all assets."""
 
 COHORTS: Final = dg.DynamicPartitionsDefinition(name="cohorts")
 

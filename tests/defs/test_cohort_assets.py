@@ -141,6 +141,27 @@ def test_one_that_fails_is_shown_as_failed_and_its_descendants_as_missing(
     assert "big-1 is tired" in failure.description
 
 
+def test_a_run_shows_what_its_checks_found(materialize, resources):
+    resources["language_model"] = ScriptedLanguageModel(
+        lambda request: "No score." if request.prompt.startswith("Judge") else request.prompt
+    )
+    materialize(cohort_membership)
+
+    result = materialize(cohort_run, raise_on_error=False)
+
+    checks = {check.check_name: check for check in result.get_asset_check_evaluations()}
+    assert {name: check.passed for name, check in checks.items()} == {
+        "parsed_present": False,
+        "hashes_match": True,
+        "parent_present": True,
+        "not_truncated": True,
+        "score_in_range": True,
+    }
+    shown = checks["parsed_present"].metadata
+    assert (shown["checked"].value, shown["findings"].value) == (21, 12)
+    assert len(shown["table"].records) == 12
+
+
 def test_what_is_done_and_unknown_to_dagster_is_recorded_without_a_call(
     materialize, tmp_path, resources
 ):

@@ -19,6 +19,7 @@ from daydreaming_dagster.defs.partitions import PARTITIONS, register_partitions
 from daydreaming_dagster.defs.resources import NoListener, production_resources
 from daydreaming_dagster.domain.language_model import LanguageModelError
 from daydreaming_dagster.domain.planning import plan_cohort, record_plan
+from daydreaming_dagster.domain.quality import checks_of
 from daydreaming_dagster.domain.results import rank_essays, stage_status
 from daydreaming_dagster.types import STAGES
 
@@ -172,6 +173,20 @@ def test_the_run_says_which_ones_failed_and_why(instance, data_root, members):
     assert "big-1 is tired" in failures[0].description
     rows = failures[0].metadata["failures"].records
     assert {row.data["gen_id"] for row in rows} == set(members["draft"])
+
+
+def test_a_run_of_a_stage_checks_its_generations(instance, resources, members):
+    run_stage(instance, resources, "draft", members["draft"])
+
+    records = instance.event_log_storage.get_asset_check_summary_records(
+        [dg.AssetCheckKey(dg.AssetKey("draft_parsed"), name) for name in checks_of("draft")]
+    )
+    evaluations = [
+        record.last_check_execution_record.event.asset_check_evaluation
+        for record in records.values()
+    ]
+    assert [evaluation.passed for evaluation in evaluations] == [True] * 3
+    assert evaluations[0].metadata["checked"].value == 3
 
 
 def test_registering_again_changes_nothing(instance, members):

@@ -48,6 +48,7 @@ EXIT_WRONG: Final = 2
 
 DEMO_COHORT: Final = "demo"
 _FIRST_ROWS: Final = 5
+_SHOWN_ESSAYS: Final = 30
 
 app = typer.Typer(
     help="Experiments in which language models daydream: plan a cohort, run it, rank its essays.",
@@ -464,6 +465,7 @@ def _stopped_by_signals(switch: StopSwitch) -> Iterator[None]:
 
 
 def _print_ranking(ranks: Sequence[EssayRank]) -> None:
+    """Print the first essays; what is in no table on a screen is in essays.csv."""
     table = Table("rank", title="essays by mean score (1.00 is the best)")
     table.add_column("mean", justify="right")
     table.add_column("scores", justify="right")
@@ -477,7 +479,7 @@ def _print_ranking(ranks: Sequence[EssayRank]) -> None:
     ]
     for axis in axes:
         table.add_column(axis, overflow="fold")
-    for place, rank in enumerate(ranks, start=1):
+    for place, rank in enumerate(ranks[:_SHOWN_ESSAYS], start=1):
         table.add_row(
             str(place) if rank.scores else "-",
             "-" if rank.mean is None else f"{rank.mean:.2f}",
@@ -486,6 +488,8 @@ def _print_ranking(ranks: Sequence[EssayRank]) -> None:
             rank.gen_id,
             *(getattr(rank, axis) for axis in axes),
         )
+    if len(ranks) > _SHOWN_ESSAYS:
+        table.caption = f"and {len(ranks) - _SHOWN_ESSAYS} more; `daydream results` writes all"
     out.print(table)
 
 

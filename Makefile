@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DATA ?= demo_data
 
-.PHONY: demo test lint bench ui clean
+.PHONY: demo test lint bench mutants ui clean
 
 demo: $(VENV)/demo-installed
 	$(BIN)/daydream demo $(DATA)
@@ -21,6 +21,13 @@ lint: $(VENV)/dev-installed
 
 bench: $(VENV)/dev-installed
 	$(BIN)/python -m benchmarks.store
+
+# In a copy, so that no mutant is ever in the checkout.
+mutants: $(VENV)/mutants-installed
+	rm -rf .mutants && mkdir .mutants
+	git ls-files -z | tar --null -T - -cf - | tar -xf - -C .mutants
+	cd .mutants && $(abspath $(BIN))/mutmut run --max-children 2
+	cd .mutants && $(abspath $(BIN))/mutmut results
 
 ui: $(VENV)/dev-installed
 	mkdir -p $(DATA)/dagster_home
@@ -39,5 +46,9 @@ $(VENV)/dev-installed: $(BIN)/python pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable ".[aiohttp,local,testing,ui]" --group dev
 	touch $@
 
+$(VENV)/mutants-installed: $(VENV)/dev-installed
+	$(BIN)/python -m pip install --quiet --group mutants
+	touch $@
+
 clean:
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
+	rm -rf $(VENV) .mutants .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage

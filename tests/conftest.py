@@ -9,6 +9,12 @@ from typing import Any
 
 import attrs
 import pytest
+from hypothesis import settings
+
+# For mutation testing, where every example is tried some thousand times: few, always the same.
+settings.register_profile(
+    "mutants", database=None, deadline=None, derandomize=True, max_examples=20
+)
 
 FILES = {
     "1_raw/concepts_metadata.csv": "concept_id,name\nant,Ant\nbee,Bee\ncod,Cod\n",

@@ -2,6 +2,7 @@
 
 import copy
 import difflib
+import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, Literal, TypeVar, get_args, get_origin
 
@@ -66,11 +67,11 @@ def structure(document: object, target: type[_T], location: str) -> _T:
     """Return the attrs class `target` made from a document; `location` names it in errors.
 
     Raises:
-        CatalogError: Keys are missing, unknown or of the wrong type. Lists all of them, each
-            with its path in the document.
+        CatalogError: Keys are unknown or of the wrong type. Lists all of them, each with its
+            path in the document. (None can be missing: every field needs a default.)
     """
     try:
-        return _CONVERTER.structure(document, target)
+        return _converter().structure(document, target)
     except (cattrs.BaseValidationError, TypeError) as error:
         problems = tuple(str(problem) for problem, _ in _find(error, (), target))
         raise CatalogError(location, problems) from None
@@ -85,7 +86,7 @@ def structure_valid(document: object, target: type[_T]) -> tuple[_T, list[Proble
     keep their numbers; a plain value is left out.
     """
     try:
-        return _CONVERTER.structure(document, target), []
+        return _converter().structure(document, target), []
     except (cattrs.BaseValidationError, TypeError) as error:
         found = list(_find(error, (), target))
     problems = [problem for problem, _ in found]
@@ -96,7 +97,7 @@ def structure_valid(document: object, target: type[_T]) -> tuple[_T, list[Proble
     expected = {problem.path: wanted for problem, wanted in found}
     for path in sorted(expected, key=_sortable, reverse=True):
         _leave_out(valid, path, expected[path])
-    return _CONVERTER.structure(valid, target), problems
+    return _converter().structure(valid, target), problems
 
 
 def _sortable(path: Path) -> list[tuple[int, str]]:
@@ -107,7 +108,7 @@ def _leave_out(document: Any, path: Path, expected: Any) -> None:
     for part in path[:-1]:
         document = document[part]
     if isinstance(document, dict):
-        document.pop(path[-1], None)
+        del document[path[-1]]
     elif is_sequence(expected):
         document[path[-1]] = []
     elif attrs.has(expected):
@@ -131,8 +132,6 @@ def _find(error: BaseException, path: Path, expected: Any) -> Iterator[tuple[Pro
             for key in sorted(error.extra_fields, key=str):
                 problem = Problem((*path, key), f"unknown key{suggestion(str(key), known)}")
                 yield problem, None
-        case KeyError():
-            yield Problem((*path, str(error.args[0])), "missing"), None
         case _:
             yield Problem(path, str(error)), expected
 
@@ -204,4 +203,5 @@ def _one_of(known: Sequence[object], value: object) -> object:
     return value
 
 
-_CONVERTER: Final = _strict_converter()
+# Made at the first use, so that tests can make it anew.
+_converter: Final = functools.cache(_strict_converter)

@@ -291,6 +291,23 @@ def test_a_link_in_the_place_of_an_artifact_is_not_read_and_not_written_through(
     assert files(outside) == before
 
 
+def test_a_link_in_the_place_of_a_temporary_file_is_not_written_through(
+    store, outside, monkeypatch
+):
+    fill(store)
+    before = files(outside)
+
+    def open_after_planting(path, flags, mode=0o777, open_=os.open):
+        if ".tmp-" in path:
+            Path(path).symlink_to(outside / GENERATION / "raw.txt")
+        return open_(path, flags, mode)
+
+    monkeypatch.setattr(os, "open", open_after_planting)
+    with pytest.raises(FileExistsError):
+        store.write_raw("draft", "sample", "new")
+    assert files(outside) == before
+
+
 @pytest.mark.parametrize(
     "place",
     ["1_raw", "1_raw/templates", "1_raw/templates/draft", "1_raw/templates/draft/sample.txt"],

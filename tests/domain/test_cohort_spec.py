@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from adapters import InMemoryGensStore
+from daydreaming_dagster.domain import structuring
 from daydreaming_dagster.domain.catalog import Catalog, ConceptEntry, ModelEntry, TemplateEntry
 from daydreaming_dagster.domain.cohort_spec import (
     Axes,
@@ -35,6 +36,12 @@ axes:
   evaluation_template: [v1]
   evaluation_llm: [m1, m2]
 """
+
+
+@pytest.fixture(autouse=True)
+def new_converter():
+    """Else what makes it would be tried by the first test alone, as mutation testing shows."""
+    structuring._converter.cache_clear()  # noqa: SLF001  a cache has no other reset
 
 
 def blocks(language):
@@ -273,6 +280,20 @@ def test_what_contradicts_itself_is_reported_with_its_path(text, expected):
     else:
         assert len(found) == 1
         assert found[0].startswith(expected)
+
+
+def test_only_what_is_much_alike_is_suggested():
+    (problem,) = make("replicas: {draft: 2}").problems
+    assert str(problem) == "replicas: unknown key; did you mean 'replicates'?"
+
+    (problem,) = make("sample: {draft: {seed: 2}}").problems
+    assert str(problem) == "sample: unknown key"
+
+
+def test_keys_may_be_wrong_in_any_type():
+    found = [str(problem) for problem in make("2: x\nnone: y\n1: z\n").problems]
+
+    assert [problem.partition(":")[0] for problem in found] == ["[1]", "[2]", "none"]
 
 
 def test_one_mistake_hides_no_other():

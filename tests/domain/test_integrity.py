@@ -39,15 +39,19 @@ def store():
     return store
 
 
-def kinds(store, catalog=CATALOG):
+def findings(store, catalog=CATALOG):
     known = {stage: set(store.list_generations(stage)) for stage in STAGES}
     check = IntegrityCheck(store, known, catalog)
     return [
-        f"{finding.subject}: {finding.kind}"
+        finding
         for stage in STAGES
         for gen_id in sorted(known[stage])
         for finding in check.check(stage, gen_id)
     ]
+
+
+def kinds(store, catalog=CATALOG):
+    return [f"{finding.subject}: {finding.kind}" for finding in findings(store, catalog)]
 
 
 def test_nothing_is_wrong_with_what_is_complete(store):
@@ -78,6 +82,32 @@ def test_a_newer_prompt_is_found(store):
     assert kinds(store) == ["draft/d1: stale answer"]
 
 
+@pytest.mark.parametrize(
+    ("write", "kind", "named"),
+    [
+        ("raw", "wrong text", ["raw.txt", "raw_metadata.json"]),
+        ("raw", "stale text", ["parsed.txt", "raw.txt"]),
+        ("parsed", "wrong text", ["parsed.txt", "parsed_metadata.json"]),
+        ("prompt", "stale answer", ["raw.txt", "prompt.txt"]),
+    ],
+)
+def test_the_files_that_contradict_each_other_are_named(store, write, kind, named):
+    getattr(store, f"write_{write}")("draft", "d1", "other")
+
+    (message,) = [finding.message for finding in findings(store) if finding.kind == kind]
+    assert all(name in message for name in named)
+
+
+@pytest.mark.parametrize("artifact", ["raw", "parsed_metadata"])
+def test_what_cannot_be_read_is_found_and_nothing_is_concluded_from_it(store, artifact):
+    store._generations["draft", "d1"][artifact] = b"\xff"  # noqa: SLF001  a back door
+
+    (finding,) = findings(store)
+
+    assert (finding.kind, finding.subject) == ("unreadable", "draft/d1")
+    assert f"malformed {artifact} in memory:/gens/draft/d1/" in finding.message
+
+
 def test_a_parent_that_is_not_there_is_found(store):
     store.delete_generation("draft", "d1")
 
@@ -103,7 +133,10 @@ def test_a_child_that_names_no_parent_is_found(store):
 def test_metadata_that_cannot_be_is_found(store, document, kind):
     store.write_main_metadata("draft", "d1", document)
 
-    assert kinds(store) == [f"draft/d1: {kind}"]
+    (finding,) = findings(store)
+
+    assert (finding.kind, finding.subject) == (kind, "draft/d1")
+    assert ("draft/d1" if kind == "bad metadata" else "'other'") in finding.message
 
 
 def test_without_a_catalog_nothing_is_looked_up_in_it(store):

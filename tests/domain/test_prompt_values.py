@@ -13,7 +13,7 @@ from daydreaming_dagster.data_layer.errors import (
     MissingArtifactError,
 )
 from daydreaming_dagster.domain.errors import UnknownCombinationError
-from daydreaming_dagster.domain.prompt_values import compute_prompt_values
+from daydreaming_dagster.domain.prompt_values import compute_prompt_values, read_parent_text
 
 METADATA = GenerationMetadata(
     template_id="t",
@@ -69,6 +69,13 @@ def test_an_evaluation_gets_its_essays_text(store):
 def test_a_child_without_a_parent_is_refused(store, stage):
     with pytest.raises(InvalidMetadataError, match=f"parent_gen_id is missing.*{stage}/x9"):
         compute_prompt_values(store, stage, "x9", METADATA, None)
+
+
+def test_a_draft_has_no_parent_whatever_its_metadata_names(store):
+    metadata = attrs.evolve(METADATA, parent_gen_id="d1")
+
+    with pytest.raises(InvalidMetadataError):
+        read_parent_text(store, "draft", "x9", metadata)
 
 
 def test_a_parent_that_is_not_done_is_named(store):

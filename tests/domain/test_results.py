@@ -169,6 +169,24 @@ def test_essays_are_ranked_by_shares_of_the_maximum(store):
     assert ranks[1].spread == pytest.approx(0, abs=1e-9)
     assert ranks[1].scores == (Score(7.0, 10.0), Score(6.3, 9.0))
     assert (ranks[1].template_id, ranks[1].llm_model_id) == ("story", "big")
+    assert ranks[1].combo_id == "a+b"
+
+
+def test_an_essay_that_only_an_evaluation_names_is_ranked_too(store):
+    members = {**MEMBERS, "essay": ["e1"]}
+
+    assert [(rank.gen_id, rank.unscored) for rank in rank_essays(store, members)] == [
+        ("e1", 2),
+        ("e2", 2),
+    ]
+
+
+@pytest.mark.parametrize("key", ["combo_id", "template_id", "llm_model_id"])
+def test_an_essay_with_a_field_of_another_type_is_named(store, key):
+    store.write_main_metadata("essay", "e3", {key: 1})
+
+    with pytest.raises(InvalidMetadataError, match=f"{key} must be a string.*essay/e3"):
+        rank_essays(store, {"essay": ["e3"], "evaluation": []})
 
 
 def test_essays_without_a_score_come_last(store):
@@ -198,7 +216,7 @@ def test_a_stage_is_done_where_its_texts_are_parsed(store):
 
     status = stage_status(store, "essay", ["e1", "e2", "e3"])
 
-    assert (status.planned, status.done) == (3, 1)
+    assert (status.stage, status.planned, status.done) == ("essay", 3, 1)
     assert (status.unparsed, status.missing) == (("e1",), ("e3",))
     assert status.todo == ("e1", "e3")
 

@@ -415,7 +415,7 @@ def test_results_are_written_as_csv_and_parquet(paths):
 
     files = write_results(paths, "c1", tables)
 
-    folder = paths.cohort_reports_dir("c1")
+    folder = paths.data_root / "cohorts/c1/reports"
     assert sorted(files) == sorted(folder.iterdir())
     assert {file.name for file in files} == {
         *(f"{name}.csv" for name in ("evaluations", "essays", "templates", "models", "missing")),

@@ -151,6 +151,28 @@ def test_lone_surrogates_of_a_model_become_replacement_characters(store):
     assert find_answer(store, "draft", "d1") is not None
 
 
+class DyingStore(InMemoryGensStore):
+    """A store whose process ends when it comes to a text."""
+
+    def _store(self, stage, gen_id, artifact, data):
+        if artifact in ("raw", "parsed"):
+            raise KeyboardInterrupt
+        super()._store(stage, gen_id, artifact, data)
+
+
+def test_what_vouches_for_a_text_is_written_before_it():
+    """So that a text without it can only be one from elsewhere."""
+    store = DyingStore()
+
+    with pytest.raises(KeyboardInterrupt):
+        store_answer(store, "draft", "d1", RECIPE.question("why?"), completion("because"))
+    with pytest.raises(KeyboardInterrupt):
+        store_parsed(store, "draft", "d1", IDENTITY, answered("because"))
+
+    assert store.read_raw_metadata("draft", "d1")["raw_sha256"] == sha256("because")
+    assert store.read_parsed_metadata("draft", "d1")["parsed_sha256"] == sha256("because")
+
+
 def test_the_same_question_finds_its_answer(store):
     store_answer(store, "d1", RECIPE, "why?", completion("because"))
 

@@ -592,6 +592,15 @@ def test_the_manifest_names_what_is_used_and_no_more():
     assert Manifest.from_document(manifest.as_document(), "here") == manifest
 
 
+@pytest.mark.parametrize("document", [{"version": 2}, {"version": "1"}, []])
+def test_what_is_no_manifest_is_named(document):
+    with pytest.raises(CatalogError) as caught:
+        Manifest.from_document(document, "here")
+
+    assert caught.value.location == "here"
+    assert len(caught.value.problems) == 1
+
+
 def test_nothing_is_stale_where_nothing_changed():
     assert stale(plan_of(SPEC), plan_of(SPEC)).inputs == ()
 

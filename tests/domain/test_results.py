@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters import InMemoryGensStore
+from adapters import InMemoryGensStore, ReadOnlyGensStore
 from daydreaming_dagster.data_layer.errors import InvalidMetadataError, MissingArtifactError
 from daydreaming_dagster.domain.catalog import ModelEntry
 from daydreaming_dagster.domain.parsers import Score
@@ -205,8 +205,43 @@ def test_a_member_that_was_not_planned_is_named(store):
     with pytest.raises(MissingArtifactError, match="evaluation/v9 has no main_metadata"):
         list(read_evaluations(store, {**MEMBERS, "evaluation": ["v9"]}))
     store.write_main_metadata("evaluation", "v9", {})
-    with pytest.raises(InvalidMetadataError, match="parent_gen_id is missing"):
+    with pytest.raises(InvalidMetadataError, match=r"parent_gen_id is missing.*evaluation/v9"):
         list(read_evaluations(store, {**MEMBERS, "evaluation": ["v9"]}))
+    store.write_main_metadata("essay", "e1", {})
+    with pytest.raises(InvalidMetadataError, match=r"parent_gen_id is missing.*essay/e1"):
+        rows(store)
+
+
+@pytest.mark.parametrize(
+    ("stage", "gen_id", "key"),
+    [
+        ("draft", "d1", "combo_id"),
+        ("draft", "d1", "description_level"),
+        ("draft", "d1", "template_id"),
+        ("essay", "e1", "llm_model_id"),
+        ("evaluation", "e1-big", "template_id"),
+    ],
+)
+def test_a_member_with_a_field_of_another_type_is_named(store, stage, gen_id, key):
+    store.write_main_metadata(stage, gen_id, {**store.read_main_metadata(stage, gen_id), key: 1})
+
+    with pytest.raises(InvalidMetadataError, match=f"{key} must be a string.*{stage}/{gen_id}"):
+        rows(store)
+
+
+def test_what_an_endpoint_reports_in_another_type_is_not_known(store):
+    answer(store, "e1-big", usage={"prompt_tokens": "7"}, finish_reason=3, duration_seconds="1")
+    main = store.read_main_metadata("evaluation", "e1-big")
+    store.write_main_metadata("evaluation", "e1-big", {**main, "replicate": "1"})
+
+    row = rows(store, MODELS)["e1-big"]
+
+    assert (row.prompt_tokens, row.finish_reason, row.duration_seconds) == (None, None, None)
+    assert row.evaluation.replicate is None
+
+
+def test_results_can_be_read_from_a_store_that_is_read_only(store):
+    assert rows(ReadOnlyGensStore(store)) == rows(store)
 
 
 def test_a_stage_is_done_where_its_texts_are_parsed(store):

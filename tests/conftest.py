@@ -11,6 +11,9 @@ import attrs
 import pytest
 from hypothesis import settings
 
+# An example that takes long on a busy machine is no mistake.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 # For mutation testing, where every example is tried some thousand times: few, always the same.
 settings.register_profile(
     "mutants", database=None, deadline=None, derandomize=True, max_examples=20

@@ -1,6 +1,5 @@
 """What a plan will ask of the models, before the first call."""
 
-from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
@@ -68,7 +67,7 @@ def estimate_generations(
     """
     stages: dict[Stage, StageEstimate] = {stage: StageEstimate() for stage in STAGES}
     listed = {stage: set(store.list_generations(stage)) for stage in STAGES}
-    unpriced = Counter[str]()
+    unpriced = set[str]()
     templates: dict[tuple[Stage, str], int] = {}
     text_tokens: dict[str, int] = {}  # of each generation's text, for its children
     for planned in generations:
@@ -80,8 +79,7 @@ def estimate_generations(
             text_tokens[planned.gen_id] = parent_tokens
             continue
         answer = _answer_tokens(planned)
-        if stage != "evaluation":
-            text_tokens[planned.gen_id] = answer
+        text_tokens[planned.gen_id] = answer
         there = planned.gen_id in listed[stage] and planned.gen_id not in again
         if there and _answered(store, planned):
             continue
@@ -96,7 +94,7 @@ def estimate_generations(
         model = catalog.models.get(model_id)
         cost = None if model is None else model.cost(prompt, answer)
         if cost is None:
-            unpriced[model_id] += 1
+            unpriced.add(model_id)
         else:
             estimate.cost = cost + (estimate.cost or 0.0)
     return PlanEstimate(stages, tuple(sorted(unpriced)))

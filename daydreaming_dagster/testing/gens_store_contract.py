@@ -882,6 +882,8 @@ class ReadOnlyGensStoreContract(_Backdoors):
     def test_it_says_where_a_generation_would_be(self, inner: GensStore, store: GensStore) -> None:
         place = store.reserve_generation("draft", "a", create=False)
         assert place == inner.reserve_generation("draft", "a", create=False)
+        with pytest.raises(ReadOnlyStoreError):
+            store.reserve_generation("draft", "a")
 
     def test_later_writes_to_the_inner_store_are_seen(
         self, filled: GensStore, store: GensStore

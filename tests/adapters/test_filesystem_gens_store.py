@@ -112,6 +112,24 @@ def test_path_helpers_refuse_what_the_store_refuses(store):
             helper("draft", "../evil")
 
 
+@pytest.mark.parametrize(
+    ("helper", "arguments", "kind"),
+    [
+        ("template_file", ("drafts", "a"), "stage"),
+        ("template_file", ("draft", "../a"), "template_id"),
+        ("stage_templates_csv", ("../a",), "stage"),
+        ("concept_description_file", ("../a", "a"), "description level"),
+        ("concept_description_file", ("a", "../a"), "concept_id"),
+        ("cohort_spec_file", ("../a",), "cohort_id"),
+        ("cohort_reports_dir", ("../a",), "cohort_id"),
+    ],
+)
+def test_no_path_leads_out_of_the_data_root(helper, arguments, kind):
+    with pytest.raises(InvalidIdError) as raised:
+        getattr(Paths.from_str("data"), helper)(*arguments)
+    assert raised.value.kind == kind
+
+
 def test_gens_data_layer_is_the_store_on_disk(tmp_path):
     assert GensDataLayer is FilesystemGensStore
     layer = GensDataLayer.from_root(str(tmp_path))

@@ -4,6 +4,7 @@ from collections import Counter
 from itertools import product
 from random import Random
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -111,6 +112,30 @@ def test_no_more_pairs_can_be_balanced_than_are(pairs):
     chosen = balanced(pairs, "both")
 
     assert (None if chosen is None else len(chosen)) == most
+
+
+@pytest.mark.parametrize(
+    ("pairs", "balance", "chosen"),
+    [
+        # a gives way to b, which has no other.
+        (["ax", "ay", "bx"], "both", ["ay", "bx"]),
+        # a takes y although b has it already.
+        (["ax", "ay", "by", "bz"], "left", ["ax", "ay", "by", "bz"]),
+        # b leaves x to a, though it need not.
+        (["ax", "bx", "by"], "left", ["ax", "by"]),
+        # Twice each does not work, and once each does.
+        (["ax", "ay", "bx", "by", "cx", "cy", "cz"], "both", ["ax", "by", "cz"]),
+        # Three times each gives no whole number on the right, and twice each does.
+        (["aw", "ax", "ay", "bw", "bx", "bz"], "both", ["aw", "ay", "bx", "bz"]),
+        ([], "left", None),
+        ([], "right", None),
+        ([], "both", None),
+    ],
+)
+def test_the_most_that_can_be_balanced_is_chosen(pairs, balance, chosen):
+    found = balanced([tuple(pair) for pair in pairs], balance)
+
+    assert found == (None if chosen is None else [tuple(pair) for pair in chosen])
 
 
 def test_a_side_that_need_not_be_balanced_may_lack_values_or_have_some_more_often():

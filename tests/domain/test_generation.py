@@ -119,6 +119,7 @@ def test_an_answer_is_stored_with_everything_that_it_cost(store):
     answer = store_answer(store, "d1", RECIPE, "why?", completion("because"))
 
     assert store.read_raw("draft", "d1") == answer.text == "because"
+    assert answer.reused is False
     assert store.read_raw_metadata("draft", "d1") == {
         "mode": "llm",
         "model": "big-1",
@@ -244,6 +245,16 @@ def test_an_answer_that_a_crash_left_half_replaced_is_kept_once(store):
 
     replaced = store.read_raw_metadata("draft", "d1")["replaced"]
     assert [answer["text"] for answer in replaced] == ["1"]
+
+
+def test_what_else_was_written_under_replaced_is_kept_too(store):
+    store.write_raw_metadata("draft", "d1", {"replaced": "a note by hand"})
+    store.write_raw("draft", "d1", "1")
+
+    store_answer(store, "draft", "d1", RECIPE.question("two"), completion("2"))
+
+    replaced = store.read_raw_metadata("draft", "d1")["replaced"]
+    assert replaced == ["a note by hand", {"raw_sha256": sha256("1"), "text": "1"}]
 
 
 def test_a_text_that_nothing_vouches_for_is_kept_as_well(store):

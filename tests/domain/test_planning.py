@@ -693,6 +693,20 @@ def test_an_estimate_counts_calls_tokens_and_cost(store):
     assert estimate.unpriced == ("m1",)
 
 
+def test_an_estimate_counts_the_descriptions_that_are_used(store):
+    def prompt_tokens(level):
+        concepts = {
+            name: ConceptEntry(name, name, {"paragraph": "p" * 40, "article": "a" * 400})
+            for name in "abcde"
+        }
+        catalog = attrs.evolve(CATALOG, concepts=concepts)
+        spec = attrs.evolve(SPEC, description_level=level)
+        plan = plan_of(spec, catalog=catalog)
+        return estimate_plan(store, plan, catalog).stages["draft"].prompt_tokens
+
+    assert prompt_tokens("article") - prompt_tokens("paragraph") == 6 * 2 * 360 // 4
+
+
 def test_a_cost_of_which_nothing_is_known_is_none(store):
     estimate = estimate_generations(store, CATALOG, plan_of(SPEC).generations)
 

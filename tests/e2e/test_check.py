@@ -106,6 +106,30 @@ def test_repairing_removes_leftovers_and_says_which(daydream, store, data_root):
     assert unknown.exists()
 
 
+def test_links_are_found_and_never_followed(daydream, store, data_root, tmp_path):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "raw.txt").write_text("mine")
+    draft = store.list_generations("draft")[0]
+    (data_root / "gens/draft/linked").symlink_to(outside)
+    (store.generation_dir("draft", draft) / "raw.txt").symlink_to(outside / "raw.txt")
+    deleted = data_root / "gens/draft/.deleted-0123"
+    deleted.symlink_to(outside)
+    os.utime(deleted, (1, 1), follow_symlinks=False)
+
+    result = daydream("check", "--repair", "--json")
+
+    document = json.loads(result.stdout)
+    assert document["removed"] == [str(deleted)]
+    assert not deleted.is_symlink()
+    assert (outside / "raw.txt").read_text() == "mine"
+    assert [(finding["kind"], finding["subject"]) for finding in document["findings"]] == [
+        ("unknown", str(store.raw_path("draft", draft))),
+        ("unknown", str(data_root / "gens/draft/linked")),
+        ("unreadable", f"draft/{draft}"),
+    ]
+
+
 def test_a_write_under_way_is_no_leftover(daydream, store):
     path = _leftover(store)
 

@@ -166,7 +166,7 @@ def test_what_vouches_for_a_text_is_written_before_it():
     store = DyingStore()
 
     with pytest.raises(KeyboardInterrupt):
-        store_answer(store, "draft", "d1", RECIPE.question("why?"), completion("because"))
+        store_answer(store, "d1", RECIPE, "why?", completion("because"))
     with pytest.raises(KeyboardInterrupt):
         store_parsed(store, "draft", "d1", IDENTITY, answered("because"))
 
@@ -251,10 +251,21 @@ def test_what_else_was_written_under_replaced_is_kept_too(store):
     store.write_raw_metadata("draft", "d1", {"replaced": "a note by hand"})
     store.write_raw("draft", "d1", "1")
 
-    store_answer(store, "draft", "d1", RECIPE.question("two"), completion("2"))
+    store_answer(store, "d1", RECIPE, "two", completion("2"))
 
     replaced = store.read_raw_metadata("draft", "d1")["replaced"]
     assert replaced == ["a note by hand", {"raw_sha256": sha256("1"), "text": "1"}]
+
+
+def test_a_text_that_was_edited_by_hand_is_kept_without_what_another_cost(store):
+    store_answer(store, "d1", RECIPE, "one", completion("1"))
+    store.write_raw("draft", "d1", "edited")
+
+    store_answer(store, "d1", RECIPE, "two", completion("2"))
+
+    assert store.read_raw_metadata("draft", "d1")["replaced"] == [
+        {"raw_sha256": sha256("edited"), "text": "edited"}
+    ]
 
 
 def test_a_text_that_nothing_vouches_for_is_kept_as_well(store):
@@ -304,7 +315,9 @@ def test_a_cut_off_answer_is_kept_and_gives_no_text(store):
 def test_a_text_from_elsewhere_can_be_read_without_its_metadata(store):
     store.write_raw("draft", "d1", "from elsewhere")
 
-    assert read_answer(store, "draft", "d1").text == "from elsewhere"
+    answer = read_answer(store, "draft", "d1")
+
+    assert (answer.text, answer.reused) == ("from elsewhere", True)
 
 
 def test_an_unknown_parser_is_named(store):

@@ -16,7 +16,11 @@ from daydreaming_dagster.domain.generation_run import (
     GenerationRunner,
     read_generated,
 )
-from daydreaming_dagster.domain.language_model import LanguageModelError
+from daydreaming_dagster.domain.language_model import (
+    LanguageModelError,
+    ModelRequest,
+    SamplingParameters,
+)
 
 CATALOG = Catalog(
     concepts={name: ConceptEntry(name, name.upper(), {"sentence": f"{name}."}) for name in "abc"},
@@ -25,7 +29,7 @@ CATALOG = Catalog(
         ("essay", "copied"): TemplateEntry("copied", generator="copy"),
         ("evaluation", "judge"): TemplateEntry("judge"),
     },
-    models={"big": ModelEntry("big", "big-1")},
+    models={"big": ModelEntry("big", "big-1", "acme")},
 )
 TEMPLATES = {
     ("draft", "links"): "{% for c in concepts %}{{ c.name }}={{ c.content }} {% endfor %}",
@@ -50,6 +54,7 @@ def plan_draft(store, gen_id, *concept_ids):
         {
             "template_id": "links",
             "llm_model_id": "big",
+            "parameters": {"seed": 3},
             "combo_id": f"{'+'.join(concept_ids)}@sentence",
             "concept_ids": list(concept_ids),
             "description_level": "sentence",
@@ -74,7 +79,8 @@ def test_a_generation_gets_all_its_artifacts(store, runner):
     assert done.prompt == store.read_prompt("draft", "d1") == "A=a. B=b. "
     assert store.read_raw("draft", "d1") == "A=a. B=b. "
     assert store.read_parsed("draft", "d1") == "A=a. B=b. "
-    assert store.read_raw_metadata("draft", "d1")["model"] == "big-1"
+    (request,) = runner.model.requests
+    assert request == ModelRequest("A=a. B=b. ", "big-1", "acme", SamplingParameters(seed=3))
     assert store.read_parsed_metadata("draft", "d1")["parser"] == "identity"
 
 
@@ -109,7 +115,9 @@ def test_copying_asks_no_model(store, runner):
 
     assert done.error is None
     assert store.read_parsed("essay", "e1") == "the idea"
-    assert store.read_raw_metadata("essay", "e1")["mode"] == "copy"
+    metadata = store.read_raw_metadata("essay", "e1")
+    assert (metadata["mode"], metadata["finish_reason"]) == ("copy", "stop")
+    assert (metadata["answered_by"], metadata["duration_seconds"]) == ("", 0.0)
     assert runner.model.requests == []
 
 
@@ -189,6 +197,7 @@ def test_a_draft_whose_concepts_are_not_known_fails(store, runner, concept_ids, 
 
     assert isinstance(error, InvalidMetadataError)
     assert reason in str(error)
+    assert "draft/d1" in str(error)
 
 
 def test_no_more_are_under_way_than_asked_for(store):

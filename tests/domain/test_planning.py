@@ -453,6 +453,15 @@ def test_metadata_that_says_something_else_is_a_conflict(store):
         record_plan(store, plan)
 
 
+def test_metadata_that_says_something_more_is_a_conflict_too(store):
+    plan = plan_of(SPEC)
+    gen_id = plan.gen_ids("draft")[0]
+    store.write_main_metadata("draft", gen_id, {**plan.generations[0].metadata, "note": "mine"})
+
+    with pytest.raises(PlanConflictError, match=f"draft/{gen_id} exists with another note"):
+        record_plan(store, plan)
+
+
 # Problems
 
 
@@ -702,7 +711,8 @@ def test_an_estimate_counts_the_descriptions_that_are_used(store):
         catalog = attrs.evolve(CATALOG, concepts=concepts)
         spec = attrs.evolve(SPEC, description_level=level)
         plan = plan_of(spec, catalog=catalog)
-        return estimate_plan(store, plan, catalog).stages["draft"].prompt_tokens
+        estimate = estimate_generations(store, catalog, plan.generations)
+        return estimate.stages["draft"].prompt_tokens
 
     assert prompt_tokens("article") - prompt_tokens("paragraph") == 6 * 2 * 360 // 4
 

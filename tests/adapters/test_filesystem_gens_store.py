@@ -1,6 +1,7 @@
 """What the store on disk does beyond the contract: its layout, and what a disk can do to it."""
 
 import errno
+import itertools
 import json
 import os
 import pickle
@@ -9,6 +10,7 @@ import shutil
 import signal
 import stat
 import subprocess
+import sys
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from adapters import (
     InMemoryGensStore,
     ReadOnlyGensStore,
     UnsyncedFilesystemGensStore,
+    in_memory_gens_store,
 )
 from daydreaming_dagster.data_layer import GensDataLayer, Paths
 from daydreaming_dagster.data_layer.errors import (
@@ -196,6 +199,28 @@ def test_a_template_in_memory_that_has_no_utf8_form_is_the_same_error():
 def test_templates_in_memory_have_ids_that_a_disk_would_take(key):
     with pytest.raises(InvalidIdError):
         InMemoryGensStore({key: "source"})
+
+
+def test_a_listing_in_memory_takes_writes_between_any_two_of_its_steps():
+    """Which other threads make by chance only, so that they seldom show it."""
+    store = InMemoryGensStore()
+    store.reserve_generation("draft", "a")
+    new_ids = (f"b{i}" for i in itertools.count())
+
+    def write_at_each_step(frame, event, _argument):
+        frame.f_trace_opcodes = frame.f_code.co_filename == in_memory_gens_store.__file__
+        if event == "opcode":
+            store._generations["draft", next(new_ids)] = {}  # noqa: SLF001  a back door
+        return write_at_each_step
+
+    before = sys.gettrace()
+    sys.settrace(write_at_each_step)
+    try:
+        listed = store.list_generations("draft")
+    finally:
+        sys.settrace(before)
+    assert "a" in listed
+    assert next(new_ids) != "b0"
 
 
 # Foreign and temporary files
@@ -536,6 +561,22 @@ def test_a_deletion_that_races_a_replacement_is_done_after_it(store, monkeypatch
     monkeypatch.setattr(os, "unlink", replace_before_unlinking)
     store.delete_generation("draft", "sample")
     assert list((store.data_root / "gens/draft").iterdir()) == []
+
+
+def test_a_reservation_that_races_another_finds_it_done(store, monkeypatch):
+    """It found not even the folder above, and the other was faster from there on."""
+
+    def reserve_after_failing(path, mode=0o777, mkdir=os.mkdir):
+        try:
+            mkdir(path, mode)
+        except FileNotFoundError:
+            monkeypatch.undo()
+            store.reserve_generation("draft", "a")
+            raise
+
+    monkeypatch.setattr(os, "mkdir", reserve_after_failing)
+    store.reserve_generation("draft", "a")
+    assert store.list_generations("draft") == ["a"]
 
 
 def test_a_reservation_that_races_a_deletion_is_done_before_it(store, monkeypatch):

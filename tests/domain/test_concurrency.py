@@ -104,6 +104,16 @@ def test_it_gets_used_to_answers_that_take_longer():
     assert level.limit == before == 32
 
 
+def test_answers_that_take_longer_bit_by_bit_are_noticed():
+    level = ConcurrencyLevel()
+    answer_rounds(level, 3)
+
+    for seconds in (1.5, 2.5):
+        answer_rounds(level, 1, seconds, limited=False)
+
+    assert level.limit == 24
+
+
 @pytest.mark.parametrize("seconds", [1.0, 1.9])
 def test_answers_that_are_a_little_slower_do_not_count(seconds):
     level = ConcurrencyLevel()

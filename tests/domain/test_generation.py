@@ -12,6 +12,7 @@ from daydreaming_dagster.domain.generation import (
     Recipe,
     find_answer,
     read_answer,
+    read_parsed,
     resolve_recipe,
     sha256,
     store_answer,
@@ -22,7 +23,12 @@ from daydreaming_dagster.domain.language_model import (
     Completion,
     SamplingParameters,
 )
-from daydreaming_dagster.domain.parsers import ResponseReader, find_parser, parse_identity
+from daydreaming_dagster.domain.parsers import (
+    ParsedResponse,
+    ResponseReader,
+    find_parser,
+    parse_identity,
+)
 
 IDENTITY = ResponseReader("identity", parse_identity)
 SCORE = find_parser("in_last_line")
@@ -318,6 +324,10 @@ def test_a_text_from_elsewhere_can_be_read_without_its_metadata(store):
     answer = read_answer(store, "draft", "d1")
 
     assert (answer.text, answer.reused) == ("from elsewhere", True)
+
+    store.write_parsed("draft", "d1", "parsed elsewhere")
+
+    assert read_parsed(store, "draft", "d1") == ParsedResponse("parsed elsewhere")
 
 
 def test_an_unknown_parser_is_named(store):

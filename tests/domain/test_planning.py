@@ -17,7 +17,11 @@ from daydreaming_dagster.domain.errors import CatalogError, PlanConflictError
 from daydreaming_dagster.domain.language_model import SamplingParameters
 from daydreaming_dagster.domain.manifest import Manifest, staleness
 from daydreaming_dagster.domain.parsers import RESPONSE_FORMATS
-from daydreaming_dagster.domain.plan_estimate import TYPICAL_ANSWER_TOKENS, estimate_generations
+from daydreaming_dagster.domain.plan_estimate import (
+    TYPICAL_ANSWER_TOKENS,
+    estimate_generations,
+    planned_generations,
+)
 from daydreaming_dagster.domain.planning import plan_cohort, record_plan
 from daydreaming_dagster.types import PARENT_STAGE, STAGES
 
@@ -722,6 +726,14 @@ def test_a_cost_of_which_nothing_is_known_is_none(store):
 
     assert {e.cost for e in estimate.stages.values()} == {None}
     assert estimate.unpriced == ("m0", "m1")
+
+
+def test_generations_are_estimated_from_what_was_recorded_of_them(store):
+    plan = plan_of(SPEC)
+    record_plan(store, plan)
+    members = {stage: plan.gen_ids(stage) for stage in STAGES}
+
+    assert list(planned_generations(store, members)) == list(plan.generations)
 
 
 def test_an_estimate_leaves_out_what_was_answered_and_writes_nothing(store):

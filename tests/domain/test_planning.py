@@ -746,3 +746,27 @@ def test_an_estimate_leaves_out_what_was_answered_and_writes_nothing(store):
     assert estimate.stages["draft"].generations == 6
     assert estimate.stages["draft"].calls == 5
     assert estimate.stages["essay"].calls == 24
+
+
+def test_an_answer_that_is_asked_for_again_is_estimated_too(store):
+    plan = plan_of(SPEC)
+    record_plan(store, plan)
+    first = plan.gen_ids("draft")[0]
+    store.write_raw_metadata("draft", first, {})
+
+    estimate = estimate_generations(store, CATALOG, plan.generations, again={first})
+
+    assert estimate.stages["draft"].calls == 6
+
+
+def test_a_parent_that_is_there_counts_with_the_length_of_its_text(store):
+    plan = plan_of(SPEC)
+    essays = [planned for planned in plan.generations if planned.stage == "essay"]
+    asking = [planned for planned in essays if planned.metadata["mode"] == "llm"]
+    for gen_id in plan.gen_ids("draft"):
+        store.write_parsed("draft", gen_id, "x" * 4001)
+
+    estimate = estimate_generations(store, CATALOG, essays)
+
+    source = len(SOURCES["essay"]) // 4
+    assert estimate.stages["essay"].prompt_tokens == len(asking) * (source + 1000)

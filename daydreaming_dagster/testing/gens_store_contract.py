@@ -852,7 +852,7 @@ class ReadOnlyGensStoreContract(_Backdoors):
 
     @pytest.mark.parametrize("method", sorted(WRITERS))
     def test_a_writer_refuses_a_hostile_id_for_the_id(self, store: GensStore, method: str) -> None:
-        with pytest.raises(InvalidIdError):
+        with pytest.raises(InvalidIdError, match="invalid gen_id"):
             call(store, method, gen_id="../evil")
 
     @pytest.mark.parametrize("method", sorted(READERS))

@@ -222,6 +222,7 @@ def test_what_is_no_specification_is_reported_with_its_path(text, expected):
         ("axes: {concepts: [ant]}", "axes.k: missing"),
         ("axes: {concepts: [ant], k: 2}", "axes.k: expected 1 to 1, the number of concepts"),
         ("axes: {concepts: [ant], k: 0}", "axes.k: expected 1 to 1, the number of concepts"),
+        ("axes: {concepts: [ant, ant], k: 2}", "axes.concepts: 'ant' is there 2 times"),
         ("axes: {draft_llm: [m1, m1]}", "axes.draft_llm: 'm1' is there 2 times"),
         ("replicates: {draft: 0}", "replicates.draft: expected at least 1, found 0"),
         (FULL + "subsets: {draft_llm: [m3]}", "subsets.draft_llm[0]: 'm3' is no value of"),
@@ -361,6 +362,22 @@ def test_what_follows_from_an_earlier_mistake_is_not_reported_again():
         "axes.draft_llm[0]",
         "ties[0][1]",
     ]
+
+
+def test_what_is_wrong_with_all_parts_is_not_taken_for_missing():
+    spec = make(FULL.replace("[[ant, bee], [bee, cod]]", "[3]"))
+    store, catalog = permissive_catalog(make(FULL))
+
+    with pytest.raises(CatalogError) as caught:
+        plan_cohort(store, "c", spec, catalog)
+
+    assert [problem.partition(":")[0] for problem in caught.value.problems] == ["axes.combo[0]"]
+
+
+def test_axes_of_tuples_that_are_there_twice_are_reported_where_they_are():
+    found = problems(FULL + "tuples: [{axes: [combo, combo], rows: [[ant+bee, ant+bee]]}]")
+
+    assert found[0] == "tuples[0].axes: 'combo' is there 2 times"
 
 
 def test_files_that_are_wrong_are_reported_with_the_rest():

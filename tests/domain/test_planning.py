@@ -362,6 +362,14 @@ def test_another_value_of_one_axis_changes_the_ids_of_what_depends_on_it_alone(s
         assert ((own_stage, gen_id) in after) != uses(lineage)
 
 
+def test_the_order_of_parameters_changes_no_id():
+    def ids(extra_body):
+        sampling = {"draft": SamplingParameters(extra_body=extra_body)}
+        return plan_of(attrs.evolve(SPEC, sampling=sampling)).gen_ids("draft")
+
+    assert ids({"a": 1, "b": {"c": 2, "d": 3}}) == ids({"b": {"d": 3, "c": 2}, "a": 1})
+
+
 def test_essays_of_two_models_are_two_essays():
     plan = plan_of(with_axes(essay_template=["t0"], essay_llm=["m0", "m1"]))
 

@@ -683,6 +683,7 @@ class GensStoreContract(_Backdoors):
                         accepted.append(value)
                     except InvalidIdError as error:
                         assert isinstance(error, ValueError)  # noqa: PT017  asserted of each
+                        assert error.kind == parameter  # noqa: PT017
                 assert io_calls == []
         assert accepted == []
         assert contents(store) == before

@@ -197,7 +197,7 @@ def test_a_template_in_memory_that_has_no_utf8_form_is_the_same_error():
 
 @pytest.mark.parametrize("key", [("draft", "../evil"), ("drafts", "a")])
 def test_templates_in_memory_have_ids_that_a_disk_would_take(key):
-    with pytest.raises(InvalidIdError):
+    with pytest.raises(InvalidIdError, match=r"invalid (stage|template_id)"):
         InMemoryGensStore({key: "source"})
 
 

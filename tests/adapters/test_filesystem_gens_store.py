@@ -170,14 +170,15 @@ def test_a_document_lies_there_indented_and_in_its_own_letters(store, document):
     assert text == json.dumps(document, ensure_ascii=False, indent=2) + "\n"
 
 
-def test_new_files_and_folders_have_the_permissions_of_the_users_umask(store):
-    before = os.umask(0o027)
+@pytest.mark.parametrize(("umask", "file", "folder"), [(0o027, 0o640, 0o750), (0, 0o666, 0o777)])
+def test_new_files_and_folders_have_the_permissions_of_the_users_umask(store, umask, file, folder):
+    before = os.umask(umask)
     try:
         store.write_raw("draft", "a", "text")
     finally:
         os.umask(before)
-    assert stat.S_IMODE(store.raw_path("draft", "a").stat().st_mode) == 0o640
-    assert stat.S_IMODE(store.generation_dir("draft", "a").stat().st_mode) == 0o750
+    assert stat.S_IMODE(store.raw_path("draft", "a").stat().st_mode) == file
+    assert stat.S_IMODE(store.generation_dir("draft", "a").stat().st_mode) == folder
 
 
 def test_a_template_that_is_no_utf8_is_an_error_that_names_the_file(store):
@@ -444,6 +445,13 @@ def test_ids_are_what_they_were_written_as_where_case_is_ignored(ignoring_case):
     assert ignoring_case.read_raw("draft", "mixed") == "free again"
 
 
+def test_ids_that_differ_in_case_are_kept_apart_where_case_counts(fs):
+    store = UnsyncedFilesystemGensStore(fs.create_dir("/data").path)
+    for gen_id in ("case", "CASE"):
+        store.write_raw("draft", gen_id, gen_id)
+    assert [store.read_raw("draft", gen_id) for gen_id in ("case", "CASE")] == ["case", "CASE"]
+
+
 # Writes that fail
 
 
@@ -531,6 +539,12 @@ def test_a_write_that_races_a_deletion_is_done_after_it(store, monkeypatch):
     monkeypatch.setattr(os, "replace", delete_before_replacing)
     store.write_raw("draft", "sample", "new")
     assert contents(store) == {("draft", "sample"): {"raw": "new"}}
+
+
+def test_a_write_that_loses_every_race_is_an_error(store, monkeypatch):
+    monkeypatch.setattr(os, "replace", failing_with(FileNotFoundError()))
+    with pytest.raises(FileNotFoundError):
+        store.write_raw("draft", "a", "text")
 
 
 def test_a_deletion_that_races_a_write_is_done_after_it(store, monkeypatch):

@@ -2,11 +2,11 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
-from daydreaming_dagster.data_layer.generation_metadata import resolve_generation_metadata
+from daydreaming_dagster.data_layer.generation_metadata import interpret_main_metadata
 from daydreaming_dagster.data_layer.gens_store import GensStore
 from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.errors import CatalogError
-from daydreaming_dagster.domain.generation import find_answer, resolve_recipe, why_stale
+from daydreaming_dagster.domain.generation import find_answer, make_recipe, why_stale
 from daydreaming_dagster.domain.results import stage_status
 from daydreaming_dagster.domain.stage_input import render_planned_input
 from daydreaming_dagster.errors import DaydreamingError
@@ -62,15 +62,16 @@ def _why_stale(
     stale: Mapping[Stage, Mapping[str, str]],
 ) -> str | None:
     try:
-        metadata = resolve_generation_metadata(store, stage, gen_id)
+        document = store.read_main_metadata(stage, gen_id)
+        metadata = interpret_main_metadata(document, stage, gen_id)
         parent_stage, parent_gen_id = metadata.parent_stage, metadata.parent_gen_id
         answer = find_answer(store, stage, gen_id)
         if answer is None:
             return None
         if parent_stage is not None and parent_gen_id in stale[parent_stage]:
             return f"its {parent_stage} {parent_gen_id} is stale"
-        recipe = resolve_recipe(store, catalog, stage, gen_id)
-        prompt = render_planned_input(store, catalog, stage, gen_id)
+        recipe = make_recipe(store, catalog, stage, gen_id, document)
+        prompt = render_planned_input(store, catalog, stage, gen_id, document)
     except DaydreamingError:
         return None
     return why_stale(answer.metadata, recipe, prompt)

@@ -65,7 +65,13 @@ def resolve_recipe(store: GensStore, catalog: Catalog, stage: Stage, gen_id: str
             unknown parser.
         MissingArtifactError: There is no main metadata.
     """
-    document = store.read_main_metadata(stage, gen_id)
+    return make_recipe(store, catalog, stage, gen_id, store.read_main_metadata(stage, gen_id))
+
+
+def make_recipe(
+    store: GensStore, catalog: Catalog, stage: Stage, gen_id: str, document: JsonObject
+) -> Recipe:
+    """Return the recipe of main metadata that was read already; see `resolve_recipe`."""
     metadata = interpret_main_metadata(document, stage, gen_id)
     if (stage, metadata.template_id) not in catalog.templates:
         reason = f"the {stage} template catalog lacks {metadata.template_id!r}"

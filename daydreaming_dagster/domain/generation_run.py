@@ -18,9 +18,9 @@ from daydreaming_dagster.domain.generation import (
     RawAnswer,
     Recipe,
     find_answer,
+    make_recipe,
     read_answer,
     read_parsed,
-    resolve_recipe,
     store_answer,
     store_parsed,
     why_stale,
@@ -198,10 +198,11 @@ class GenerationRunner:
         Writes the prompt, and finds the answer that may be stored already.
         """
         stage, gen_id = result.stage, result.gen_id
-        recipe = resolve_recipe(self.store, self.catalog, stage, gen_id)
+        document = self.store.read_main_metadata(stage, gen_id)
+        recipe = make_recipe(self.store, self.catalog, stage, gen_id, document)
         prompt = asked = None
         if "prompt" in steps:
-            prompt = render_planned_input(self.store, self.catalog, stage, gen_id)
+            prompt = render_planned_input(self.store, self.catalog, stage, gen_id, document)
         if "raw" in steps:
             asked = self.store.read_prompt(stage, gen_id) if prompt is None else prompt
             result.raw = self._stored_answer(stage, gen_id, recipe, asked)

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 
 from daydreaming_dagster.data_layer.errors import InvalidMetadataError
 from daydreaming_dagster.data_layer.generation_metadata import (
+    GenerationMetadata,
+    interpret_main_metadata,
     resolve_generation_metadata,
     text_field,
 )
@@ -20,7 +22,7 @@ from daydreaming_dagster.domain.prompt_values import (
     read_parent_text,
 )
 from daydreaming_dagster.domain.template_rendering import render_template
-from daydreaming_dagster.types import Stage
+from daydreaming_dagster.types import JsonObject, Stage
 
 
 def write_stage_input(
@@ -38,39 +40,41 @@ def write_stage_input(
         DaydreamingError: As `resolve_generation_metadata`, `compute_prompt_values` and
             `render_template` say. The prompt that was there before is then still there.
     """
-    prompt = render_stage_input(store, stage, gen_id, content_combinations)
+    metadata = resolve_generation_metadata(store, stage, gen_id)
+    prompt = _render(store, stage, gen_id, metadata, content_combinations)
     store.write_prompt(stage, gen_id, prompt)
     return prompt
 
 
-def render_stage_input(
+def render_planned_input(
+    store: GensStore, catalog: Catalog, stage: Stage, gen_id: str, document: JsonObject
+) -> str:
+    """Return the prompt of a generation with this main metadata, without writing it.
+
+    Raises:
+        DaydreamingError: As `write_stage_input` says.
+        InvalidMetadataError: A draft's metadata names no concepts, or one that the catalog lacks.
+    """
+    metadata = interpret_main_metadata(document, stage, gen_id)
+    combinations = [_combination(catalog, gen_id, document)] if stage == "draft" else None
+    return _render(store, stage, gen_id, metadata, combinations)
+
+
+def _render(
     store: GensStore,
     stage: Stage,
     gen_id: str,
-    content_combinations: Iterable[ContentCombination] | None = None,
+    metadata: GenerationMetadata,
+    content_combinations: Iterable[ContentCombination] | None,
 ) -> str:
-    """Return the generation's prompt without writing it; raises what `write_stage_input` does."""
-    metadata = resolve_generation_metadata(store, stage, gen_id)
     if metadata.mode == "copy":
         return read_parent_text(store, stage, gen_id, metadata)
     values = compute_prompt_values(store, stage, gen_id, metadata, content_combinations)
     return render_template(store, stage, metadata.template_id, values)
 
 
-def render_planned_input(store: GensStore, catalog: Catalog, stage: Stage, gen_id: str) -> str:
-    """Return the prompt of a generation that was planned, without writing it.
-
-    Raises:
-        DaydreamingError: As `write_stage_input` says.
-        InvalidMetadataError: A draft's metadata names no concepts, or one that the catalog lacks.
-    """
-    combinations = [_combination(store, catalog, gen_id)] if stage == "draft" else None
-    return render_stage_input(store, stage, gen_id, combinations)
-
-
-def _combination(store: GensStore, catalog: Catalog, gen_id: str) -> ConceptCombination:
+def _combination(catalog: Catalog, gen_id: str, document: JsonObject) -> ConceptCombination:
     """Return a draft's planned combination, as the catalog describes its concepts today."""
-    document = store.read_main_metadata("draft", gen_id)
     concept_ids = document.get("concept_ids")
     if not isinstance(concept_ids, list) or not concept_ids:
         raise InvalidMetadataError("draft", gen_id, "concept_ids is missing in the metadata")

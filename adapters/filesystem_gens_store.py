@@ -2,7 +2,6 @@
 
 import errno
 import os
-import secrets
 import shutil
 import stat
 from contextlib import suppress
@@ -108,7 +107,7 @@ class FilesystemGensStore(EncodedGensStore):
 
     def _delete(self, stage: Stage, gen_id: str) -> None:
         folder = self._generation_folder(stage, gen_id)
-        deleted = f"{os.path.dirname(folder)}/{DELETED_PREFIX}{secrets.token_hex(8)}"
+        deleted = f"{os.path.dirname(folder)}/{DELETED_PREFIX}{os.urandom(8).hex()}"
         try:
             os.rename(folder, deleted)
         except FileNotFoundError:

@@ -49,29 +49,27 @@ def interpret_main_metadata(document: JsonObject, stage: Stage, gen_id: str) -> 
     Raises:
         InvalidMetadataError: As `resolve_generation_metadata` says.
     """
-
-    def text(key: str) -> str:
-        return text_field(document, key, stage, gen_id)
-
     version = document.get("format_version", FORMAT_VERSION)
     if not isinstance(version, int) or version > FORMAT_VERSION:
         reason = f"metadata format {version!r} is newer than {FORMAT_VERSION}; update this package"
         raise InvalidMetadataError(stage, gen_id, reason)
-    mode = text("mode").strip().lower() or "llm"
+    mode = text_field(document, "mode", stage, gen_id).strip().lower() or "llm"
     if mode not in ("llm", "copy"):
         reason = f"unknown mode {mode!r} (expected llm or copy)"
         raise InvalidMetadataError(stage, gen_id, reason)
-    parent_gen_id = text("parent_gen_id") or None
+    parent_gen_id = text_field(document, "parent_gen_id", stage, gen_id) or None
     parent_stage = PARENT_STAGE.get(stage) if parent_gen_id else None
     if mode == "copy" and parent_stage is None:
         raise InvalidMetadataError(stage, gen_id, "copy mode requires parent metadata")
     return GenerationMetadata(
-        template_id=text("template_id"),
+        template_id=text_field(document, "template_id", stage, gen_id),
         parent_stage=parent_stage,
         parent_gen_id=parent_gen_id,
         mode="copy" if mode == "copy" else "llm",
-        combo_id=text("combo_id"),
-        cohort_id=text("cohort_id") or text("origin_cohort_id") or None,
+        combo_id=text_field(document, "combo_id", stage, gen_id),
+        cohort_id=text_field(document, "cohort_id", stage, gen_id)
+        or text_field(document, "origin_cohort_id", stage, gen_id)
+        or None,
     )
 
 

@@ -13,7 +13,7 @@ from adapters.filesystem_gens_store import DELETED_PREFIX
 from daydreaming_dagster.data_layer.ids import is_id
 from daydreaming_dagster.data_layer.paths import ARTIFACT_FILENAMES, Paths
 from daydreaming_dagster.domain.integrity import Finding
-from daydreaming_dagster.types import STAGES
+from daydreaming_dagster.types import STAGES, Stage
 
 LEFTOVER: Final = "leftover"
 """The kind of finding that `remove_leftovers` acts on."""
@@ -25,7 +25,10 @@ _FILENAMES: Final = frozenset(ARTIFACT_FILENAMES.values())
 
 
 def inspect_gens(paths: Paths) -> Iterator[Finding]:
-    """Yield leftovers of interrupted writes, unknown files, and ids that differ only in case."""
+    """Yield leftovers and unknown files beside generations, and ids that differ only in case.
+
+    What lies in the folder of a generation, `inspect_generation` says.
+    """
     for entry in _scan(paths.gens_root):
         if entry.name not in STAGES or not entry.is_dir(follow_symlinks=False):
             yield _unknown(entry)
@@ -38,11 +41,19 @@ def inspect_gens(paths: Paths) -> Iterator[Finding]:
                 yield _unknown(entry)
             else:
                 folded[entry.name.lower()].append(entry.name)
-                yield from _inspect_generation(entry)
         for gen_ids in folded.values():
             if len(gen_ids) > 1:
                 message = "these would share a folder where the file system ignores case"
                 yield Finding("case", f"{stage}/{{{','.join(sorted(gen_ids))}}}", message)
+
+
+def inspect_generation(paths: Paths, stage: Stage, gen_id: str) -> Iterator[Finding]:
+    """Yield leftovers of interrupted writes and unknown files in the folder of a generation."""
+    for entry in _scan(paths.generation_dir(stage, gen_id)):
+        if entry.name.startswith(TEMPORARY_PREFIX):
+            yield from _leftover(entry, "a write")
+        elif entry.name not in _FILENAMES or not entry.is_file(follow_symlinks=False):
+            yield _unknown(entry)
 
 
 def remove_leftovers(findings: list[Finding]) -> list[str]:
@@ -57,14 +68,6 @@ def remove_leftovers(findings: list[Finding]) -> list[str]:
                 path.unlink(missing_ok=True)
             removed.append(finding.subject)
     return removed
-
-
-def _inspect_generation(folder: os.DirEntry[str]) -> Iterator[Finding]:
-    for entry in _scan(Path(folder.path)):
-        if entry.name.startswith(TEMPORARY_PREFIX):
-            yield from _leftover(entry, "a write")
-        elif entry.name not in _FILENAMES or not entry.is_file(follow_symlinks=False):
-            yield _unknown(entry)
 
 
 def _leftover(entry: os.DirEntry[str], of_what: str) -> Iterator[Finding]:

@@ -21,7 +21,7 @@ from rich.table import Table
 
 from adapters.experiment_files import list_cohorts, read_catalog, read_membership
 from adapters.filesystem_gens_store import FilesystemGensStore
-from adapters.filesystem_inspection import inspect_gens, remove_leftovers
+from adapters.filesystem_inspection import inspect_generation, inspect_gens, remove_leftovers
 from daydreaming_dagster.cohorts import estimate_cohort, record_cohort, tabulate_cohort
 from daydreaming_dagster.data_layer.errors import MissingArtifactError
 from daydreaming_dagster.data_layer.generation_metadata import ancestry
@@ -48,7 +48,7 @@ EXIT_WRONG: Final = 2
 
 DEMO_COHORT: Final = "demo"
 _FIRST_ROWS: Final = 5
-_SHOWN_ESSAYS: Final = 30
+_SHOWN_ESSAYS: Final = 100
 
 app = typer.Typer(
     help="Experiments in which language models daydream: plan a cohort, run it, rank its essays.",
@@ -410,6 +410,7 @@ def check(
         (stage, gen_id) for stage in STAGES for gen_id in sorted(known[stage])
     ]
     for stage, gen_id in track(generations, "checking", console=err, transient=True):
+        findings += inspect_generation(paths, stage, gen_id)
         findings += verify.check(stage, gen_id)
     removed = remove_leftovers(findings) if repair else []
     wrong = [finding for finding in findings if finding.subject not in removed]
@@ -488,9 +489,9 @@ def _print_ranking(ranks: Sequence[EssayRank]) -> None:
             rank.gen_id,
             *(getattr(rank, axis) for axis in axes),
         )
-    if len(ranks) > _SHOWN_ESSAYS:
-        table.caption = f"and {len(ranks) - _SHOWN_ESSAYS} more; `daydream results` writes all"
     out.print(table)
+    if len(ranks) > _SHOWN_ESSAYS:
+        _note(f"note: {len(ranks) - _SHOWN_ESSAYS} more; `daydream results` writes them all")
 
 
 def _print_table(title: str, table: "DataFrame") -> None:

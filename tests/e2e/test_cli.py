@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from adapters import FilesystemGensStore
+from adapters import FilesystemGensStore, UnsyncedFilesystemGensStore
 from adapters.experiment_files import read_membership
 
 
@@ -192,6 +192,22 @@ def test_all_that_is_wrong_with_a_cohort_is_said_before_anything_is_asked(
 
 def test_without_a_cohort_status_lists_them(daydream):
     assert daydream("status").stdout == "c1\n"
+
+
+def test_a_long_ranking_is_cut_and_says_so(daydream, data_root):
+    store = UnsyncedFilesystemGensStore(data_root)
+    essays = [f"essay{number:03}" for number in range(103)]
+    for gen_id in essays:
+        store.write_main_metadata("essay", gen_id, {})
+    rows = "".join(f"essay,{gen_id}\n" for gen_id in essays)
+    (data_root / "cohorts/c1/membership.csv").write_text(f"stage,gen_id\n{rows}")
+
+    result = daydream("status", "c1")
+
+    assert result.returncode == 0
+    assert "essay099" in result.stdout
+    assert "essay100" not in result.stdout
+    assert "3 more; `daydream results` writes them all" in result.stderr
 
 
 def test_terminal_codes_of_a_model_are_not_passed_on(daydream, data_root):

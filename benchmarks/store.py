@@ -24,6 +24,7 @@ from typing import NamedTuple
 from adapters import FilesystemGensStore, InMemoryGensStore, UnsyncedFilesystemGensStore
 from daydreaming_dagster.data_layer import GensStore, resolve_generation_metadata
 from daydreaming_dagster.data_layer.paths import ARTIFACT_FILENAMES
+from daydreaming_dagster.domain.template_rendering import compile_template, render_template
 from daydreaming_dagster.types import JsonObject
 
 TEXT = ("An idea that two others had together. " * 120)[:4096]
@@ -142,6 +143,29 @@ def resolved(root: str) -> Iterator[Row]:
     yield Row("resolve_generation_metadata", *times, "1.5")
 
 
+def rendered(root: str) -> Iterator[Row]:
+    """Measure a prompt from a template that was rendered before."""
+    store = FilesystemGensStore(root)
+    file = store.paths.template_file("evaluation", "judge")
+    file.parent.mkdir(parents=True)
+    file.write_text("Judge this essay by what follows. " * 75 + "{{ response }}\n", "utf-8")
+    values = {"response": TEXT}
+    held, path, source = compile_template(store, "evaluation", "judge"), str(file), file.read_text()
+
+    def bare() -> str:
+        return held.render(values)
+
+    def bare_unless_edited() -> str:
+        with open(path, encoding="utf-8") as file:
+            return held.render(values) if file.read() == source else ""
+
+    def ours() -> str:
+        return render_template(store, "evaluation", "judge", values)
+
+    yield Row("render a template again", *compare(ours, bare, 100, 100), "1.2")
+    yield Row("the same, bare reads it too", *compare(ours, bare_unless_edited, 100, 100), "1.2")
+
+
 def listed(root: str) -> Iterator[Row]:
     """Measure a sorted listing."""
     store = FilesystemGensStore(f"{root}/listed")
@@ -220,6 +244,7 @@ def main() -> None:
             synced(disk),
             written(root, "in memory"),
             resolved(root),
+            rendered(root),
             listed(root),
             in_memory(),
             imported(),

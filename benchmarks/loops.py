@@ -1,0 +1,206 @@
+"""The ways to ask 1,000 questions that `benchmarks.pipeline` compares, each in its own process.
+
+    OPENAI_BASE_URL=… python -m benchmarks.loops <way> <data_root> <concurrency>
+
+asks for the drafts of the cohort `bench` in the data root and prints what `Measured` says, as
+JSON. Imports are not in it; the whole process is measured from outside.
+"""
+# ruff: noqa: INP001, T201  a program to be run by hand
+
+import asyncio
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from dagster import DagsterInstance
+    from openai import AsyncOpenAI
+
+    from daydreaming_dagster.data_layer import GensStore
+
+COHORT = "bench"
+MODEL = "bench-model"
+
+
+class Measured(NamedTuple):
+    """What asking took, in seconds; the imports before it are not counted."""
+
+    wall: float
+    cpu: float
+
+
+@contextmanager
+def measured() -> Iterator[None]:
+    """Print what the block took."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    yield
+    taken = Measured(time.perf_counter() - wall, time.process_time() - cpu)
+    print(json.dumps(taken))
+
+
+def bare(data_root: Path, concurrency: int) -> None:
+    """Ask the client alone, `asyncio.gather` under a semaphore, and keep no answer."""
+    from openai import AsyncOpenAI
+
+    _gather(AsyncOpenAI(api_key="none", max_retries=0), data_root, concurrency)
+
+
+def bare_aiohttp(data_root: Path, concurrency: int) -> None:
+    """The same with the client's other transport: `openai[aiohttp]`."""
+    from openai import AsyncOpenAI, DefaultAioHttpClient
+
+    client = AsyncOpenAI(api_key="none", max_retries=0, http_client=DefaultAioHttpClient())
+    _gather(client, data_root, concurrency)
+
+
+def adapter(data_root: Path, concurrency: int) -> None:
+    """Ask through the port, as the pipeline does, without a store."""
+    import openai  # noqa: F401  imported by the adapter's first call otherwise
+
+    from adapters.openai_language_model import OpenAILanguageModel
+    from adapters.retrying_language_model import RetryingLanguageModel
+    from daydreaming_dagster.domain.language_model import ModelRequest
+
+    prompts = _prompts(data_root)
+
+    async def ask() -> None:
+        model = RetryingLanguageModel(OpenAILanguageModel(os.environ["OPENAI_BASE_URL"]))
+        limit = asyncio.Semaphore(concurrency)
+
+        async def one(prompt: str) -> None:
+            async with limit:
+                await model.complete(ModelRequest(prompt, MODEL))
+
+        await asyncio.gather(*map(one, prompts))
+        await model.aclose()
+
+    with measured():
+        asyncio.run(ask())
+
+
+def runner(data_root: Path, concurrency: int) -> None:
+    """Generate prompt, raw and parsed texts on disk, without Dagster."""
+    from adapters import FilesystemGensStore
+
+    _generate(FilesystemGensStore(data_root), data_root, concurrency)
+
+
+def runner_in_memory(data_root: Path, concurrency: int) -> None:
+    """The same with the store in memory."""
+    from adapters import FilesystemGensStore, InMemoryGensStore
+
+    files = FilesystemGensStore(data_root)
+    store = InMemoryGensStore({("draft", "bench"): files.read_template("draft", "bench")})
+    for gen_id in _drafts(data_root):
+        metadata = files.read_main_metadata("draft", gen_id)
+        store.write_main_metadata("draft", gen_id, metadata)
+    _generate(store, data_root, concurrency)
+
+
+def sqlite(data_root: Path, concurrency: int) -> None:
+    """Generate in a Dagster run whose events are kept in SQLite, as `daydream run` does."""
+    from daydreaming_dagster.defs.launch import open_instance
+
+    _run_in_dagster(lambda: open_instance(data_root / "dagster_home"), data_root, concurrency)
+
+
+def ephemeral(data_root: Path, concurrency: int) -> None:
+    """The same with events that are kept in memory."""
+    import dagster as dg
+
+    _run_in_dagster(dg.DagsterInstance.ephemeral, data_root, concurrency)
+
+
+def register(data_root: Path, _concurrency: int) -> None:
+    """Make all generations known to Dagster, and ask nothing."""
+    from adapters.experiment_files import read_membership
+    from daydreaming_dagster.data_layer.paths import Paths
+    from daydreaming_dagster.defs.launch import open_instance, register_partitions
+
+    with measured(), open_instance(data_root / "dagster_home") as instance:
+        register_partitions(instance, read_membership(Paths(data_root), COHORT))
+
+
+def _drafts(data_root: Path) -> list[str]:
+    from adapters.experiment_files import read_membership
+    from daydreaming_dagster.data_layer.paths import Paths
+
+    return read_membership(Paths(data_root), COHORT)["draft"]
+
+
+def _prompts(data_root: Path) -> list[str]:
+    """Return the drafts' prompts, which the loops without a store get for nothing."""
+    return json.loads((data_root / "prompts.json").read_text("utf-8"))
+
+
+def _gather(client: "AsyncOpenAI", data_root: Path, concurrency: int) -> None:
+    prompts = _prompts(data_root)
+
+    async def ask() -> None:
+        limit = asyncio.Semaphore(concurrency)
+
+        async def one(prompt: str) -> None:
+            async with limit:
+                await client.chat.completions.create(
+                    model=MODEL, messages=[{"role": "user", "content": prompt}]
+                )
+
+        await asyncio.gather(*map(one, prompts))
+        await client.close()
+
+    with measured():
+        asyncio.run(ask())
+
+
+def _generate(store: "GensStore", data_root: Path, concurrency: int) -> None:
+    import openai  # noqa: F401  imported by the adapter's first call otherwise
+
+    from adapters.experiment_files import read_catalog
+    from adapters.openai_language_model import OpenAILanguageModel
+    from adapters.retrying_language_model import RetryingLanguageModel
+    from daydreaming_dagster.data_layer.paths import Paths
+    from daydreaming_dagster.domain.stage_run import StageRunner
+
+    drafts = _drafts(data_root)
+
+    async def generate() -> None:
+        model = RetryingLanguageModel(OpenAILanguageModel(os.environ["OPENAI_BASE_URL"]))
+        stage_runner = StageRunner(store, model, read_catalog(Paths(data_root)))
+        async for generated in stage_runner.generate_many("draft", drafts, concurrency=concurrency):
+            if generated.error is not None:
+                raise generated.error
+        await model.aclose()
+
+    with measured():
+        asyncio.run(generate())
+
+
+def _run_in_dagster(
+    instance: Callable[[], "DagsterInstance"], data_root: Path, concurrency: int
+) -> None:
+    import openai  # noqa: F401  imported by the adapter's first call otherwise
+
+    from daydreaming_dagster.defs.launch import register_partitions, run_stage
+    from daydreaming_dagster.defs.resources import production_resources
+
+    drafts = _drafts(data_root)
+    with measured(), instance() as opened:
+        register_partitions(opened, {"draft": drafts})
+        resources = production_resources(data_root)
+        if not run_stage(opened, resources, "draft", drafts, concurrency=concurrency):
+            raise SystemExit("some drafts failed")
+
+
+WAYS: dict[str, Callable[[Path, int], None]] = {
+    way.__name__: way
+    for way in (bare, bare_aiohttp, adapter, runner, runner_in_memory, sqlite, ephemeral, register)
+}
+
+
+if __name__ == "__main__":
+    WAYS[sys.argv[1]](Path(sys.argv[2]), int(sys.argv[3]))

@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DATA ?= demo_data
 
-.PHONY: demo test lint bench mutants ui clean
+.PHONY: demo test lint bench bench-store bench-pipeline mutants ui clean
 
 demo: $(VENV)/demo-installed
 	$(BIN)/daydream demo $(DATA)
@@ -19,8 +19,13 @@ lint: $(VENV)/dev-installed
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
 
-bench: $(VENV)/dev-installed
+bench: bench-store bench-pipeline
+
+bench-store: $(VENV)/dev-installed
 	$(BIN)/python -m benchmarks.store
+
+bench-pipeline: $(VENV)/dev-installed
+	$(BIN)/python -m benchmarks.pipeline
 
 mutants: $(VENV)/mutants-installed
 	$(BIN)/python -m benchmarks.mutants

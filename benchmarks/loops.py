@@ -1,4 +1,4 @@
-"""The ways to ask 1,000 questions that `benchmarks.pipeline` compares, each in its own process.
+"""The ways to ask the same questions that `benchmarks.pipeline` compares, each in its own process.
 
     OPENAI_BASE_URL=… python -m benchmarks.loops <way> <data_root> <concurrency>
 
@@ -12,7 +12,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
     from daydreaming_dagster.data_layer import GensStore
+    from daydreaming_dagster.types import Stage
 
 COHORT = "bench"
 MODEL = "bench-model"
@@ -118,19 +119,22 @@ def ephemeral(data_root: Path, concurrency: int) -> None:
 
 def register(data_root: Path, _concurrency: int) -> None:
     """Make all generations known to Dagster, and ask nothing."""
-    from adapters.experiment_files import read_membership
-    from daydreaming_dagster.data_layer.paths import Paths
-    from daydreaming_dagster.defs.launch import open_instance, register_partitions
+    from daydreaming_dagster.defs.launch import open_instance
+    from daydreaming_dagster.defs.partitions import register_partitions
 
     with measured(), open_instance(data_root / "dagster_home") as instance:
-        register_partitions(instance, read_membership(Paths(data_root), COHORT))
+        register_partitions(instance, _members(data_root))
+
+
+def _members(data_root: Path) -> "dict[Stage, list[str]]":
+    from adapters.experiment_files import read_membership
+    from daydreaming_dagster.data_layer.paths import Paths
+
+    return read_membership(Paths(data_root), COHORT)
 
 
 def _drafts(data_root: Path) -> list[str]:
-    from adapters.experiment_files import read_membership
-    from daydreaming_dagster.data_layer.paths import Paths
-
-    return read_membership(Paths(data_root), COHORT)["draft"]
+    return _members(data_root)["draft"]
 
 
 def _prompts(data_root: Path) -> list[str]:
@@ -158,47 +162,96 @@ def _gather(client: "AsyncOpenAI", data_root: Path, concurrency: int) -> None:
 
 
 def _generate(store: "GensStore", data_root: Path, concurrency: int) -> None:
-    import openai  # noqa: F401  imported by the adapter's first call otherwise
+    with measured():
+        asyncio.run(_generate_many(store, data_root, concurrency, {"draft": _drafts(data_root)}))
 
+
+async def _generate_many(
+    store: "GensStore",
+    data_root: Path,
+    concurrency: int,
+    *rounds: "Mapping[Stage, Sequence[str]]",
+) -> None:
+    """Make the generations of each round when those of the round before are done."""
     from adapters.experiment_files import read_catalog
-    from adapters.openai_language_model import OpenAILanguageModel
-    from adapters.retrying_language_model import RetryingLanguageModel
     from daydreaming_dagster.data_layer.paths import Paths
-    from daydreaming_dagster.domain.stage_run import StageRunner
+    from daydreaming_dagster.defs.resources import compose_language_model
+    from daydreaming_dagster.domain.generation_run import GenerationRunner
 
-    drafts = _drafts(data_root)
-
-    async def generate() -> None:
-        model = RetryingLanguageModel(OpenAILanguageModel(os.environ["OPENAI_BASE_URL"]))
-        stage_runner = StageRunner(store, model, read_catalog(Paths(data_root)))
-        async for generated in stage_runner.generate_many("draft", drafts, concurrency=concurrency):
+    catalog = read_catalog(Paths(data_root))
+    base_url = os.environ["OPENAI_BASE_URL"]
+    model = compose_language_model(catalog.models.values(), base_url, concurrency)
+    generation_runner = GenerationRunner(store, model, catalog)
+    for generations in rounds:
+        async for generated in generation_runner.generate_many(generations):
             if generated.error is not None:
                 raise generated.error
-        await model.aclose()
+    await model.aclose()
 
+
+def stage_after_stage(data_root: Path, concurrency: int) -> None:
+    """Generate all drafts, then all essays, then all evaluations, without Dagster."""
+    from adapters import FilesystemGensStore
+
+    members = _members(data_root)
+    store = FilesystemGensStore(data_root)
+    rounds = [{stage: gen_ids} for stage, gen_ids in members.items()]
     with measured():
-        asyncio.run(generate())
+        asyncio.run(_generate_many(store, data_root, concurrency, *rounds))
+
+
+def overlapping(data_root: Path, concurrency: int) -> None:
+    """Generate each essay when its draft is done, each evaluation when its essay is."""
+    from adapters import FilesystemGensStore
+
+    members, store = _members(data_root), FilesystemGensStore(data_root)
+    with measured():
+        asyncio.run(_generate_many(store, data_root, concurrency, members))
 
 
 def _run_in_dagster(
     instance: Callable[[], "DagsterInstance"], data_root: Path, concurrency: int
 ) -> None:
-    import openai  # noqa: F401  imported by the adapter's first call otherwise
+    from adapters import FilesystemGensStore
+    from adapters.experiment_files import read_catalog
+    from daydreaming_dagster.data_layer.paths import Paths
+    from daydreaming_dagster.defs.launch import run_cohort
+    from daydreaming_dagster.defs.resources import NoListener, compose_language_model
+    from daydreaming_dagster.domain.stopping import StopSwitch
 
-    from daydreaming_dagster.defs.launch import register_partitions, run_stage
-    from daydreaming_dagster.defs.resources import production_resources
-
-    drafts = _drafts(data_root)
+    # A cohort of drafts alone.
+    paths = Paths(data_root)
+    drafts = "".join(f"draft,{gen_id}\n" for gen_id in _drafts(data_root))
+    paths.cohort_membership_csv(COHORT).write_text(f"stage,gen_id\n{drafts}", "utf-8")
+    catalog = read_catalog(paths)
+    base_url = os.environ["OPENAI_BASE_URL"]
+    resources = {
+        "gens_store": FilesystemGensStore(data_root),
+        "catalog": catalog,
+        "language_model": compose_language_model(catalog.models.values(), base_url, concurrency),
+        "stop": StopSwitch(),
+        "listener": NoListener(),
+        "data_root": str(data_root),
+    }
     with measured(), instance() as opened:
-        register_partitions(opened, {"draft": drafts})
-        resources = production_resources(data_root)
-        if not run_stage(opened, resources, "draft", drafts, concurrency=concurrency):
+        if not run_cohort(opened, resources, COHORT, {}):
             raise SystemExit("some drafts failed")
 
 
 WAYS: dict[str, Callable[[Path, int], None]] = {
     way.__name__: way
-    for way in (bare, bare_aiohttp, adapter, runner, runner_in_memory, sqlite, ephemeral, register)
+    for way in (
+        bare,
+        bare_aiohttp,
+        adapter,
+        runner,
+        runner_in_memory,
+        stage_after_stage,
+        overlapping,
+        sqlite,
+        ephemeral,
+        register,
+    )
 }
 
 

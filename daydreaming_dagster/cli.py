@@ -271,7 +271,6 @@ def status(
     for stage, reasons in stale.items():
         for gen_id, reason in reasons.items():
             _note(f"stale: {stage}/{gen_id}: {reason}")
-    _print_ranking(rank_essays(store, members))
 
 
 @app.command()
@@ -491,7 +490,7 @@ def _print_ranking(ranks: Sequence[EssayRank]) -> None:
         )
     out.print(table)
     if len(ranks) > _SHOWN_ESSAYS:
-        _note(f"note: {len(ranks) - _SHOWN_ESSAYS} more; `daydream results` writes them all")
+        _note(f"note: {len(ranks) - _SHOWN_ESSAYS} more; essays.csv has all")
 
 
 def _print_table(title: str, table: "DataFrame") -> None:

@@ -38,7 +38,7 @@ def tree(root):
     [
         (["show", "draft", "GEN_ID"], "Link ants"),
         (["status"], "c1"),
-        (["status", "c1"], "essays by mean score"),
+        (["status", "c1"], "cohort c1"),
         (["check"], "21 generations, 0 findings"),
         (["plan", "c1", "--dry-run"], "nothing written"),
     ],

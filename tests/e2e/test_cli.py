@@ -202,12 +202,12 @@ def test_a_long_ranking_is_cut_and_says_so(daydream, data_root):
     rows = "".join(f"essay,{gen_id}\n" for gen_id in essays)
     (data_root / "cohorts/c1/membership.csv").write_text(f"stage,gen_id\n{rows}")
 
-    result = daydream("status", "c1")
+    result = daydream("results", "c1")
 
     assert result.returncode == 0
     assert "essay099" in result.stdout
     assert "essay100" not in result.stdout
-    assert "3 more; `daydream results` writes them all" in result.stderr
+    assert "3 more; essays.csv has all" in result.stderr
 
 
 def test_terminal_codes_of_a_model_are_not_passed_on(daydream, data_root):

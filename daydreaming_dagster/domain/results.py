@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from statistics import fmean, stdev
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import attrs
 
@@ -14,8 +14,8 @@ from daydreaming_dagster.domain.generation import read_score
 from daydreaming_dagster.domain.parsers import DEFAULT_MAXIMUM, Score
 from daydreaming_dagster.types import JsonObject, JsonValue, Stage
 
-State = Literal["scored", "not parsed", "cut off", "not answered"]
-"""How far an evaluation came. Only one that is scored has a score."""
+State = Literal["scored", "done", "not parsed", "cut off", "not answered"]
+"""How far a generation came. What is complete is `scored` at evaluations, else `done`."""
 
 
 @attrs.frozen
@@ -46,11 +46,28 @@ class Member:
 
 
 @attrs.frozen
-class Evaluation:
-    """An evaluation with its value on every axis, and what came of it.
+class GenerationOutcome:
+    """What came of a generation, and what its present answer took.
 
-    Tokens, seconds and cost (in USD) are those of the evaluation alone; None where the
-    endpoint or the model catalog does not say. The score knows its maximum.
+    Tokens, seconds and cost (in USD) are those of this generation alone; None where the
+    endpoint or the model catalog does not say. Only an evaluation has a score.
+    """
+
+    state: State
+    score: Score | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    duration_seconds: float | None = None
+    cost: float | None = None
+    finish_reason: str | None = None
+    answered_by: str | None = None
+
+
+@attrs.frozen
+class Evaluation:
+    """An evaluation with its value on every axis, and its `GenerationOutcome`, field by field.
+
+    The score knows its maximum.
     """
 
     combo: str
@@ -148,11 +165,54 @@ def read_evaluations(
         essay_id = _parent(document, "evaluation", gen_id)
         if essay_id not in ancestries:
             ancestries[essay_id] = _ancestry(store, essay_id)
-        evaluation = _member(store, "evaluation", gen_id, document)
-        model = (models or {}).get(evaluation.llm)
+        evaluation = read_member(store, "evaluation", gen_id, document)
+        outcome = read_outcome(store, "evaluation", gen_id, (models or {}).get(evaluation.llm))
         yield Evaluation(
-            *ancestries[essay_id], evaluation=evaluation, **_outcome(store, gen_id, model)
+            *ancestries[essay_id], evaluation=evaluation, **attrs.asdict(outcome, recurse=False)
         )
+
+
+def read_outcome(
+    store: GensStore, stage: Stage, gen_id: str, model: ModelEntry | None = None
+) -> GenerationOutcome:
+    """Return what came of a generation; `model` is its model, for the prices.
+
+    Raises:
+        MalformedArtifactError: Its raw or parsed metadata is malformed.
+    """
+    raw = _if_there(store.read_raw_metadata, stage, gen_id)
+    if raw is None:
+        # A text may come from elsewhere, without metadata; a score never does.
+        if stage != "evaluation" and _has_text(store.read_parsed, stage, gen_id):
+            return GenerationOutcome("done")
+        return GenerationOutcome(
+            "not parsed" if _has_text(store.read_raw, stage, gen_id) else "not answered"
+        )
+    score: Score | None = None
+    state: State = "not parsed"
+    if raw.get("truncated") is True:
+        state = "cut off"
+    elif stage == "evaluation":
+        parsed = _if_there(store.read_parsed_metadata, stage, gen_id) or {}
+        # A score of an answer that was replaced since is none of the present answer.
+        score = _score(parsed) if parsed.get("raw_sha256") == raw.get("raw_sha256") else None
+        state = "not parsed" if score is None else "scored"
+    elif _has_text(store.read_parsed, stage, gen_id) and _is_current(store, stage, gen_id):
+        state = "done"
+    usage = raw.get("usage")
+    tokens = usage if isinstance(usage, dict) else {}
+    prompt_tokens = _whole(tokens.get("prompt_tokens"))
+    completion_tokens = _whole(tokens.get("completion_tokens"))
+    return GenerationOutcome(
+        state=state,
+        score=score,
+        prompt_tokens=prompt_tokens,
+        completion_tokens=completion_tokens,
+        duration_seconds=_number(raw.get("duration_seconds")),
+        cost=None if model is None else model.cost(prompt_tokens, completion_tokens),
+        finish_reason=_text(raw.get("finish_reason")),
+        answered_by=_text(raw.get("answered_by")),
+    )
 
 
 class _Ancestry(NamedTuple):
@@ -171,8 +231,8 @@ def _ancestry(store: GensStore, essay_id: str) -> _Ancestry:
     return _Ancestry(
         text_field(draft, "combo_id", "draft", draft_id),
         text_field(draft, "description_level", "draft", draft_id),
-        _member(store, "draft", draft_id, draft),
-        _member(store, "essay", essay_id, essay),
+        read_member(store, "draft", draft_id, draft),
+        read_member(store, "essay", essay_id, essay),
     )
 
 
@@ -183,7 +243,12 @@ def _parent(document: JsonObject, stage: Stage, gen_id: str) -> str:
     return parent
 
 
-def _member(store: GensStore, stage: Stage, gen_id: str, document: JsonObject) -> Member:
+def read_member(store: GensStore, stage: Stage, gen_id: str, document: JsonObject) -> Member:
+    """Return the generation that this main metadata describes.
+
+    Raises:
+        InvalidMetadataError: A field of it has the wrong type.
+    """
     replicate = document.get("replicate")
     return Member(
         gen_id,
@@ -192,33 +257,6 @@ def _member(store: GensStore, stage: Stage, gen_id: str, document: JsonObject) -
         replicate if isinstance(replicate, int) else None,
         str(store.reserve_generation(stage, gen_id, create=False)),
     )
-
-
-def _outcome(store: GensStore, gen_id: str, model: ModelEntry | None) -> dict[str, Any]:
-    """Return what came of an evaluation, as fields of `Evaluation`."""
-    raw = _if_there(store.read_raw_metadata, "evaluation", gen_id)
-    if raw is None:
-        return {"state": "not answered"}
-    parsed = _if_there(store.read_parsed_metadata, "evaluation", gen_id) or {}
-    # A score of an answer that was replaced since is none of the present answer.
-    score = _score(parsed) if parsed.get("raw_sha256") == raw.get("raw_sha256") else None
-    state: State = "not parsed" if score is None else "scored"
-    if raw.get("truncated") is True:
-        score, state = None, "cut off"
-    usage = raw.get("usage")
-    tokens = usage if isinstance(usage, dict) else {}
-    prompt_tokens = _whole(tokens.get("prompt_tokens"))
-    completion_tokens = _whole(tokens.get("completion_tokens"))
-    return {
-        "state": state,
-        "score": score,
-        "prompt_tokens": prompt_tokens,
-        "completion_tokens": completion_tokens,
-        "duration_seconds": _number(raw.get("duration_seconds")),
-        "cost": None if model is None else model.cost(prompt_tokens, completion_tokens),
-        "finish_reason": _text(raw.get("finish_reason")),
-        "answered_by": _text(raw.get("answered_by")),
-    }
 
 
 def _score(parsed: JsonObject) -> Score | None:

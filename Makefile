@@ -44,7 +44,7 @@ $(VENV)/demo-installed: $(BIN)/python pyproject.toml
 	touch $@
 
 $(VENV)/dev-installed: $(BIN)/python pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable ".[aiohttp,local,testing,ui]" --group dev
+	$(BIN)/python -m pip install --quiet --editable ".[aiohttp,local,report,testing,ui]" --group dev
 	touch $@
 
 $(VENV)/mutants-installed: $(VENV)/dev-installed

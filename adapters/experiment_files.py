@@ -145,7 +145,7 @@ def write_membership(paths: Paths, plan: CohortPlan) -> None:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("stage", "gen_id"))
     writer.writerows((planned.stage, planned.gen_id) for planned in plan.generations)
-    _replace(paths.cohort_membership_csv(plan.cohort_id), text.getvalue().encode())
+    replace_file(paths.cohort_membership_csv(plan.cohort_id), text.getvalue().encode())
 
 
 def read_membership(paths: Paths, cohort_id: str) -> dict[Stage, list[str]]:
@@ -179,7 +179,7 @@ def write_manifest(paths: Paths, plan: CohortPlan) -> None:
     previous one was made from.
     """
     text = json.dumps(plan.manifest.as_document(), indent=2, sort_keys=True)
-    _replace(paths.cohort_manifest_json(plan.cohort_id), f"{text}\n".encode())
+    replace_file(paths.cohort_manifest_json(plan.cohort_id), f"{text}\n".encode())
 
 
 def read_manifest(paths: Paths, cohort_id: str) -> Manifest | None:
@@ -214,7 +214,7 @@ def write_results(paths: Paths, cohort_id: str, tables: "ResultTables") -> list[
     tables.evaluations.write_parquet(parquet)
     written["evaluations.parquet"] = parquet.getvalue()
     for name, data in written.items():
-        _replace(folder / name, data)
+        replace_file(folder / name, data)
     return [folder / name for name in written]
 
 
@@ -223,8 +223,12 @@ def list_cohorts(paths: Paths) -> list[str]:
     return sorted(path.parts[-3] for path in paths.cohorts_dir.glob("*/spec/config.yaml"))
 
 
-def _replace(path: Path, data: bytes) -> None:
-    """Replace a file in one step, unless it is as it should be."""
+def replace_file(path: Path, data: bytes) -> None:
+    """Replace a file in one step, unless it is as it should be. Makes its folder.
+
+    Raises:
+        OSError: The file system refused.
+    """
     if path.exists() and path.read_bytes() == data:
         return
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -22,7 +23,13 @@ from rich.table import Table
 from adapters.experiment_files import list_cohorts, read_catalog, read_membership
 from adapters.filesystem_gens_store import FilesystemGensStore
 from adapters.filesystem_inspection import inspect_generation, inspect_gens, remove_leftovers
-from daydreaming_dagster.cohorts import estimate_cohort, record_cohort, tabulate_cohort
+from daydreaming_dagster.cohorts import (
+    estimate_cohort,
+    record_cohort,
+    report_cohort,
+    tabulate_cohort,
+    write_figures,
+)
 from daydreaming_dagster.data_layer.errors import MissingArtifactError
 from daydreaming_dagster.data_layer.generation_metadata import ancestry
 from daydreaming_dagster.data_layer.ids import check_stage
@@ -428,6 +435,36 @@ def check(
         typer.echo(f"{len(generations)} generations, {len(wrong)} findings")
     if wrong:
         raise typer.Exit(EXIT_INCOMPLETE)
+
+
+@app.command()
+def report(
+    cohort_id: CohortId,
+    data_root: DataRoot = Path("data"),
+    *,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="The file; else reports/report.html of the cohort."),
+    ] = None,
+    figures: Annotated[
+        Path | None, typer.Option(help="Write the figures to this folder too, as SVG and PNG.")
+    ] = None,
+) -> None:
+    """Write a report of a cohort as one HTML file, with every essay to read and search.
+
+    The file needs no network. It shows what is there: a cohort need not be done.
+    """
+    try:
+        with err.status("writing the report"):
+            reported = report_cohort(data_root, cohort_id, datetime.now(UTC), output)
+            written = [] if figures is None else write_figures(reported.figures, figures)
+    except OSError as error:
+        if isinstance(error, DaydreamingError):
+            raise
+        _complain(f"error: cannot write {error.filename}: {error.strerror}")
+        raise typer.Exit(EXIT_WRONG) from None
+    for file in (reported.file, *written):
+        typer.echo(file)
 
 
 def _copy_examples(folder: Path) -> None:

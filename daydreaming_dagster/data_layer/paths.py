@@ -158,3 +158,6 @@ class Paths:
 
     def cohort_reports_dir(self, cohort_id: str) -> Path:
         return self.cohort_dir(cohort_id) / "reports"
+
+    def cohort_report_html(self, cohort_id: str) -> Path:
+        return self.cohort_reports_dir(cohort_id) / "report.html"

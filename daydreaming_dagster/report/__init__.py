@@ -1,0 +1,1 @@
+"""A cohort's report as one HTML file, and its figures. Needs the extra `report`."""

@@ -1,0 +1,355 @@
+"""The figures of a report, drawn with Altair: for the page, and as files for papers."""
+
+import io
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import altair as alt
+import attrs
+import vl_convert  # noqa: F401  Altair draws with it, and would miss it only then
+
+from daydreaming_dagster.domain.report_data import CohortReport
+from daydreaming_dagster.domain.result_tables import ResultTables
+
+RANKED_ESSAYS: Final = 20
+"""How many essays the ranking's figure shows: more could not be told apart."""
+
+_INK: Final = "#1d2127"
+_MARK: Final = "#3a86a8"
+"""Tells itself from a light and from a dark background: 4 to 1 on either."""
+_PALE, _DEEP = "#dcebf0", "#0f4c61"
+_DARK_CELL: Final = 0.65
+"""From this mean on a cell's number is white: either way it stands out by 4 to 1."""
+_WIDTH: Final = 440
+_FONT: Final = "Helvetica, Arial, 'Liberation Sans', sans-serif"
+_PADDING: Final = {"left": 24, "top": 4, "right": 12, "bottom": 4}
+"""A reader's font may be wider than the one that labels were measured with."""
+
+_GAPS: Final = alt.Scale(paddingInner=0.05)
+
+Cell = str | int | float | None
+
+
+@attrs.frozen
+class Figure:
+    """A figure, and what it shows in words and as a table.
+
+    Attributes:
+        name: Of its files, without ending.
+        title: What it is about.
+        alt: What it shows, in a sentence or two.
+        columns: The headings of the table that it is drawn from.
+        rows: The rows of that table; None is a value that is not there.
+        chart: The chart, None where there is nothing to draw: `alt` says why.
+    """
+
+    name: str
+    title: str
+    alt: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    chart: Any = attrs.field(default=None, repr=False, eq=False)
+
+    def svg(self, ink: str = _INK) -> str:
+        """Return the figure as SVG without a background; `ink` is the colour of its text.
+
+        With `currentColor` the text has the colour of the page around it.
+        """
+        target = io.StringIO()
+        self._styled(ink).save(target, format="svg")
+        return target.getvalue()
+
+    def png(self, scale: float = 2) -> bytes:
+        """Return the figure as PNG on white, at `scale` times the resolution of a screen."""
+        target = io.BytesIO()
+        self._styled(_INK, background="white").save(target, format="png", scale_factor=scale)
+        return target.getvalue()
+
+    def _styled(self, ink: str, background: str = "transparent") -> Any:
+        return (
+            self.chart.configure(background=background, font=_FONT, aria=False, padding=_PADDING)
+            .configure_axis(
+                labelColor=ink,
+                titleColor=ink,
+                titleFontWeight="normal",
+                labelFontSize=12,
+                titleFontSize=12,
+                titlePadding=10,
+                domain=False,
+                ticks=False,
+                labelPadding=8,
+                labelLimit=220,
+                gridColor=ink,
+                gridOpacity=0.12,
+            )
+            .configure_header(labelColor=ink, labelFontSize=12, title=None)
+            .configure_title(color=ink, fontSize=12, fontWeight="normal", anchor="start")
+            .configure_view(stroke=None)
+            .configure_text(fontSize=12)
+            # Figure.alt says it all; roles without names would only be noise to screen readers.
+            .configure_mark(aria=False)
+        )
+
+
+def make_figures(report: CohortReport, tables: ResultTables) -> list[Figure]:
+    """Return the figures of a report, in the order in which it shows them."""
+    return [
+        _ranking(report),
+        _heat_map(report),
+        _agreement(tables),
+        _distribution(report),
+        _cost(report),
+        _latency(report),
+    ]
+
+
+def short_id(gen_id: str) -> str:
+    """Return enough of a gen_id to tell it from the others of a cohort."""
+    return f"{gen_id[:10]}…" if len(gen_id) > 14 else gen_id  # noqa: PLR2004  what fits
+
+
+def _ranking(report: CohortReport) -> Figure:
+    ranked = [rank for rank in report.ranks if rank.mean is not None][:RANKED_ESSAYS]
+    rows = [
+        (
+            f"{place}  {short_id(rank.gen_id)}",
+            rank.mean,
+            min(score.normalised for score in rank.scores),
+            max(score.normalised for score in rank.scores),
+            len(rank.scores),
+        )
+        for place, rank in enumerate(ranked, start=1)
+    ]
+    columns = ("essay", "mean", "lowest", "highest", "scores")
+    title = "Essays by mean score"
+    if not rows:
+        return Figure("ranking", title, "No essay has a score yet.", columns, ())
+    data = _records(columns, rows)
+    scores = [
+        {"essay": row[0], "score": score.normalised}
+        for row, rank in zip(rows, ranked, strict=True)
+        for score in rank.scores
+    ]
+    y = alt.Y("essay:N", sort=None, title=None)
+    base = alt.Chart(data).encode(y=y)
+    chart = alt.layer(
+        base.mark_rule(color=_MARK, strokeWidth=5, opacity=0.25, strokeCap="round").encode(
+            x=_share("lowest"), x2="highest:Q"
+        ),
+        alt.Chart(alt.InlineData(values=scores))
+        .mark_tick(color=_MARK, thickness=1.5, size=9, opacity=0.6)
+        .encode(x=_share("score"), y=y),
+        base.mark_circle(color=_MARK, size=90, opacity=1).encode(x=_share("mean")),
+    ).properties(width=_WIDTH, height=alt.Step(22))
+    best, last = ranked[0], ranked[-1]
+    described = (
+        f"The {len(rows)} best of {len(report.ranks)} essays. A dot is an essay's mean score as "
+        f"a share of the maximum, ticks are the single scores, the bar spans them. "
+        f"{short_id(best.gen_id)} comes first with {best.mean:.2f}, "
+        f"{short_id(last.gen_id)} last with {last.mean:.2f}."
+    )
+    return Figure("ranking", title, described, columns, tuple(rows), chart)
+
+
+def _heat_map(report: CohortReport) -> Figure:
+    cells = report.cell_means()
+    columns = ("stage", "template", "model", "mean", "scores")
+    rows = tuple(
+        (cell.stage, cell.template, cell.llm or "copy", cell.mean, cell.n) for cell in cells
+    )
+    title = "Mean score by template and model"
+    scored = [cell for cell in cells if cell.mean is not None]
+    if not scored:
+        return Figure("template-model", title, "Nothing has a score yet.", columns, rows)
+    headings = {"draft": "Drafts", "essay": "Essays", "evaluation": "Evaluations"}
+    base = alt.Chart().encode(
+        x=alt.X("model:N", title=None, scale=_GAPS, axis=alt.Axis(labelAngle=-30)),
+        y=alt.Y("template:N", title=None, scale=_GAPS),
+    )
+    colour = alt.Color("mean:Q", scale=alt.Scale(domain=[0, 1], range=[_PALE, _DEEP]), legend=None)
+    text = alt.condition(alt.datum.mean > _DARK_CELL, alt.value("#ffffff"), alt.value(_INK))
+    chart = (
+        alt.layer(
+            base.mark_rect(cornerRadius=3).encode(color=colour),
+            base.mark_text().encode(text=alt.Text("mean:Q", format=".2f"), color=text),
+            data=_records(columns, [(headings[row[0]], *row[1:]) for row in rows]),
+        )
+        .properties(width=alt.Step(72), height=alt.Step(32))
+        .facet(
+            row=alt.Row(
+                "stage:N",
+                sort=[*headings.values()],
+                header=alt.Header(
+                    labelOrient="top", labelAnchor="start", labelAngle=0, labelPadding=0
+                ),
+            ),
+            spacing=8,
+        )
+        .resolve_scale(y="independent")
+    )
+    best = max(scored, key=lambda cell: (cell.stage == "essay", cell.mean or 0.0))
+    described = (
+        f"A cell is the mean of all scores, as a share of the maximum, of what goes back to a "
+        f"template (row) and a model (column). Among essays, {best.template} with "
+        f"{best.llm or 'copying'} has the best mean, {best.mean:.2f} of {best.n} scores."
+    )
+    return Figure("template-model", title, described, columns, rows, chart)
+
+
+def _agreement(tables: ResultTables) -> Figure:
+    columns = ("template", "judges", "essays", "scores", "alpha")
+    rows = tuple(
+        (template, "all models" if llm is None else f"{llm} with itself", essays, n, alpha)
+        for template, llm, essays, n, alpha in tables.agreement.iter_rows()
+    )
+    title = "Agreement of judges"
+    known = [row for row in rows if row[-1] is not None]
+    if not known:
+        reason = "No agreement can be computed: it takes two scores of the same essays that differ."
+        return Figure("agreement", title, reason, columns, rows)
+    data = _records(("judge", "alpha"), [(f"{row[0]}: {row[1]}", row[-1]) for row in known])
+    least = min(0.0, *(row[-1] for row in known), 0.0)
+    x = alt.X(
+        "alpha:Q",
+        title="Krippendorff's alpha (1 is perfect, 0 is chance)",
+        scale=alt.Scale(domain=[max(least, -1.0), 1.0], clamp=True),
+        axis=alt.Axis(format=".1f", tickCount=6, labelFlush=False),
+    )
+    base = alt.Chart(data).encode(y=alt.Y("judge:N", sort=None, title=None))
+    chart = alt.layer(
+        base.mark_rule(color=_MARK, strokeWidth=2, opacity=0.4).encode(x=x, x2=alt.datum(0)),
+        base.mark_circle(color=_MARK, size=90, opacity=1).encode(x=x),
+    ).properties(width=_WIDTH, height=alt.Step(26))
+    between = [row for row in known if row[1] == "all models"]
+    quoted = ", ".join(f"{row[0]} {row[-1]:.2f}" for row in between)
+    described = (
+        "Krippendorff's alpha with the interval metric, for the models of each evaluation template "
+        "against each other and for each judge's replicates. "
+        + (f"Between models: {quoted}." if quoted else "No template was used by two models.")
+    )
+    return Figure("agreement", title, described, columns, rows, chart)
+
+
+def _distribution(report: CohortReport) -> Figure:
+    judges = report.judge_scores()
+    columns = ("judge", "mean", "lowest", "highest", "scores", "without a score")
+    rows = tuple(
+        (
+            f"{judge.template}: {judge.llm}",
+            sum(judge.shares) / len(judge.shares) if judge.shares else None,
+            judge.shares[0] if judge.shares else None,
+            judge.shares[-1] if judge.shares else None,
+            len(judge.shares),
+            judge.unscored,
+        )
+        for judge in judges
+    )
+    title = "Scores by judge"
+    if not any(judge.shares for judge in judges):
+        return Figure("scores-by-judge", title, "No judge gave a score yet.", columns, rows)
+    counts = [
+        {"judge": row[0], "score": share, "count": judge.shares.count(share)}
+        for row, judge in zip(rows, judges, strict=True)
+        for share in sorted(set(judge.shares))
+    ]
+    y = alt.Y("judge:N", sort=None, title=None)
+    chart = alt.layer(
+        alt.Chart(alt.InlineData(values=counts))
+        .mark_circle(color=_MARK, opacity=0.65)
+        .encode(
+            x=_share("score"),
+            y=y,
+            size=alt.Size("count:Q", scale=alt.Scale(range=[20, 500]), legend=None),
+        ),
+        alt.Chart(_records(columns, [row for row in rows if row[1] is not None]))
+        .mark_tick(color=_MARK, thickness=3, size=22, opacity=1)
+        .encode(x=_share("mean"), y=y),
+    ).properties(width=_WIDTH, height=alt.Step(34))
+    means = [(row[1], row[0]) for row in rows if row[1] is not None]
+    (strict_mean, strict), (mild_mean, mild) = min(means), max(means)
+    described = (
+        f"A circle is a score that a judge gave, the larger the more often; the upright line is "
+        f"the judge's mean. The strictest is {strict} with {strict_mean:.2f}, the mildest "
+        f"{mild} with {mild_mean:.2f}."
+    )
+    return Figure("scores-by-judge", title, described, columns, rows, chart)
+
+
+def _cost(report: CohortReport) -> Figure:
+    totals = report.model_totals()
+    columns = ("stage", "model", "answers", "tokens in", "tokens out", "cost, USD", "without cost")
+    rows = tuple(
+        (
+            item.stage,
+            item.llm,
+            item.answers,
+            item.prompt_tokens,
+            item.completion_tokens,
+            item.cost,
+            item.without_cost,
+        )
+        for item in totals
+    )
+    title = "Cost by stage and model"
+    priced = [item for item in totals if item.cost is not None]
+    if not priced:
+        reason = "No cost is known: llm_models.csv has no prices, or no tokens were counted."
+        return Figure("cost", title, reason, columns, rows)
+    data = _records(("what", "cost"), [(f"{item.stage}: {item.llm}", item.cost) for item in priced])
+    chart = (
+        alt.Chart(data)
+        .mark_bar(color=_MARK, height=14)
+        .encode(
+            x=alt.X("cost:Q", title="USD", axis=alt.Axis(tickCount=5)),
+            y=alt.Y("what:N", sort=None, title=None),
+        )
+        .properties(width=_WIDTH, height=alt.Step(26))
+    )
+    dearest = max(priced, key=lambda item: item.cost or 0.0)
+    described = (
+        f"Bars are US dollars for the answers that are there. The most, {dearest.cost:.4g}, went "
+        f"to {dearest.llm} for {dearest.answers} {dearest.stage}s."
+    )
+    return Figure("cost", title, described, columns, rows, chart)
+
+
+def _latency(report: CohortReport) -> Figure:
+    totals = [item for item in report.model_totals() if item.seconds is not None]
+    columns = ("what", "least", "lower", "median", "upper", "greatest")
+    rows = tuple(
+        (f"{item.stage}: {item.llm}", *attrs.astuple(item.seconds))
+        for item in totals
+        if item.seconds is not None
+    )
+    title = "Seconds per answer"
+    if not rows:
+        return Figure("latency", title, "No duration is known.", columns, ())
+    base = alt.Chart(_records(columns, rows)).encode(y=alt.Y("what:N", sort=None, title=None))
+    seconds = alt.X("least:Q", title="seconds", scale=alt.Scale(zero=True))
+    chart = alt.layer(
+        base.mark_rule(color=_MARK, opacity=0.6).encode(x=seconds, x2="greatest:Q"),
+        base.mark_bar(color=_MARK, height=14, opacity=0.35, cornerRadius=2).encode(
+            x="lower:Q", x2="upper:Q"
+        ),
+        base.mark_tick(color=_MARK, thickness=3, size=18, opacity=1).encode(x="median:Q"),
+    ).properties(width=_WIDTH, height=alt.Step(26))
+    slowest = max(rows, key=lambda row: row[3])
+    described = (
+        f"A line spans all answers of a model at a stage, the box the middle half, the upright "
+        f"line is the median. The slowest median, {slowest[3]:.1f} seconds, is that "
+        f"of {slowest[0]}."
+    )
+    return Figure("latency", title, described, columns, rows, chart)
+
+
+def _share(field: str) -> alt.X:
+    return alt.X(
+        f"{field}:Q",
+        title="score, as a share of the maximum",
+        scale=alt.Scale(domain=[0, 1]),
+        axis=alt.Axis(format=".1f", tickCount=6, labelFlush=False),
+    )
+
+
+def _records(columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> alt.InlineData:
+    return alt.InlineData(values=[dict(zip(columns, row, strict=True)) for row in rows])

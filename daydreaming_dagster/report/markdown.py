@@ -1,0 +1,68 @@
+"""Texts of models as HTML that is safe to show: nobody vouches for what they hold."""
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+_ALLOWED_LINK: Final = re.compile(r"(?:https?|mailto):", re.IGNORECASE)
+_FIRST_LEVEL: Final = 3
+"""Of headings in texts: those of the page itself are above."""
+_LAST_LEVEL: Final = 6
+
+_CONTROL_PICTURES: Final = {
+    **{code: 0x2400 + code for code in range(0x20) if chr(code) not in "\n\t"},
+    0x7F: 0x2421,
+    **dict.fromkeys(range(0x80, 0xA0), 0xFFFD),
+}
+
+
+def visible(text: str) -> str:
+    """Return the text with a picture for each control character, as `␛` for escape.
+
+    Lines end with a line feed alone.
+    """
+    return text.replace("\r\n", "\n").translate(_CONTROL_PICTURES)
+
+
+def render_markdown(text: str) -> str:
+    """Return the text's Markdown as HTML: no tag, attribute or script is the text's own.
+
+    HTML in it is shown as it is written. Links lead to http, https and mailto alone, pictures
+    are links, and headings begin below those of the page, none of them skipping a level.
+    """
+    tokens = _MARKDOWN.parse(visible(text))
+    _lower_headings(tokens)
+    for token in tokens:
+        # The page's Content-Security-Policy allows no style attribute.
+        style = token.attrs.pop("style", None)
+        if style:
+            token.attrs["class"] = f"align-{str(style).removeprefix('text-align:')}"
+        for child in token.children or ():
+            if child.type == "link_open":
+                child.attrs |= {"rel": "noopener noreferrer", "target": "_blank"}
+    return str(_MARKDOWN.renderer.render(tokens, _MARKDOWN.options, {}))
+
+
+class _Markdown(MarkdownIt):
+    def validateLink(self, url: str) -> bool:  # noqa: N802  as the base class has it
+        return _ALLOWED_LINK.match(url) is not None
+
+
+_MARKDOWN: Final = (
+    _Markdown("commonmark", {"html": False}).enable(["table", "strikethrough"]).disable("image")
+)
+
+
+def _lower_headings(tokens: Sequence[Token]) -> None:
+    above: list[int] = []
+    for token in tokens:
+        if token.type == "heading_open":
+            level = int(token.tag[1])
+            while above and above[-1] >= level:
+                above.pop()
+            above.append(level)
+        if token.type in ("heading_open", "heading_close"):
+            token.tag = f"h{min(_FIRST_LEVEL - 1 + len(above), _LAST_LEVEL)}"

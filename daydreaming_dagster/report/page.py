@@ -1,0 +1,288 @@
+"""A report as one HTML file: no request leaves it, and no text of a model is run in it."""
+
+import base64
+import hashlib
+import json
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from importlib import resources
+from typing import Final
+
+import attrs
+import jinja2
+import markupsafe
+
+from daydreaming_dagster.domain.parsers import Score
+from daydreaming_dagster.domain.report_data import (
+    CohortReport,
+    GenerationTexts,
+    ReportGeneration,
+)
+from daydreaming_dagster.report.figures import Figure, short_id
+from daydreaming_dagster.report.markdown import render_markdown, visible
+from daydreaming_dagster.types import STAGES, JsonObject, JsonValue, Stage
+
+ReadTexts = Callable[[Stage, str], GenerationTexts]
+
+_LISTED: Final = 10
+"""How many rows a table of the overview has; the browser of generations has them all."""
+
+_NOT_THERE: Final = "\N{EN DASH}"
+
+_JSON_IN_HTML: Final = {
+    ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"
+}
+
+
+def render_page(
+    report: CohortReport,
+    figures: Sequence[Figure],
+    read_texts: ReadTexts,
+    made_at: datetime,
+) -> str:
+    """Return the report as HTML.
+
+    `read_texts` is asked for each generation once, one after the other, so that no more than
+    the compressed texts are in memory. They are unpacked one by one when a reader opens them.
+    """
+    style, script = _package_file("report.css"), _package_file("report.js")
+    chunks = _Chunks(read_texts)
+    index = _index(report, chunks)
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("daydreaming_dagster", "report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    for shown in (_breakable, _count, _share, _scores, _cell, short_id):
+        environment.filters[shown.__name__.lstrip("_")] = shown
+    # Cents matter where there are no dollars; all amounts are alike, to stand below each other.
+    environment.filters["money"] = partial(_money, digits=2 if (report.cost or 0) >= 1 else 4)
+    return environment.get_template("report.html.j2").render(
+        report=report,
+        totals=report.stage_totals(),
+        unpriced=sum(totals.without_cost for totals in report.model_totals()),
+        figures=[
+            (figure, figure.svg("currentColor") if figure.chart else "") for figure in figures
+        ],
+        ranks=report.ranks[:_LISTED],
+        concerns=_concerns(report),
+        listed=_LISTED,
+        made_at=made_at,
+        style=style,
+        script=script,
+        csp=_content_security_policy(style, script),
+        index=json_for_html(index),
+        chunks=chunks.packed,
+    )
+
+
+def json_for_html(document: JsonValue) -> str:
+    """Return a document as JSON that cannot end the script element that it stands in."""
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).translate(_JSON_IN_HTML)
+
+
+@attrs.define
+class _Chunks:
+    """The texts of generations that are opened together, compressed together.
+
+    Prompts repeat the text of the parent, which deflate finds again where it is near.
+    """
+
+    read_texts: ReadTexts
+    packed: list[str] = attrs.field(factory=list)
+
+    def pack(self, generations: Sequence[ReportGeneration], report: CohortReport) -> int:
+        """Return the number of the chunk that holds these generations."""
+        document: JsonObject = {
+            item.member.gen_id: _texts(
+                self.read_texts(item.stage, item.member.gen_id), item, report
+            )
+            for item in generations
+        }
+        data = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+        self.packed.append(base64.b64encode(zlib.compress(data, 9)).decode())
+        return len(self.packed) - 1
+
+
+def _texts(texts: GenerationTexts, item: ReportGeneration, report: CohortReport) -> JsonValue:
+    concepts = [report.concepts[item.level, concept_id] for concept_id in item.concept_ids]
+    # What is parsed of an evaluation is its score alone; its reasons are in the answer.
+    text = texts.raw if item.stage == "evaluation" else texts.parsed
+    return {
+        "prompt": None if texts.prompt is None else visible(texts.prompt),
+        "raw": None if texts.raw is None else visible(texts.raw),
+        "html": None if text is None else render_markdown(text),
+        "metadata": {
+            name: None if document is None else visible(_pretty(document))
+            for name, document in (
+                ("metadata.json", texts.main_metadata),
+                ("raw_metadata.json", texts.raw_metadata),
+                ("parsed_metadata.json", texts.parsed_metadata),
+            )
+        },
+        "problems": list(texts.problems),
+        "concepts": [[concept.name, concept.description] for concept in concepts],
+    }
+
+
+def _index(report: CohortReport, chunks: _Chunks) -> JsonObject:
+    """Return what the browser of generations lists, searches and filters by."""
+    places = {rank.gen_id: place for place, rank in enumerate(report.ranks, start=1) if rank.scores}
+    ranks = {rank.gen_id: rank for rank in report.ranks}
+    draft_means = report.draft_means()
+    chunk_of: dict[str, int] = {}
+    essays = {item.member.gen_id: [item] for item in report.generations["essay"]}
+    alone: list[ReportGeneration] = list(report.generations["draft"])
+    for item in report.generations["evaluation"]:
+        essays[item.parent].append(item) if item.parent in essays else alone.append(item)
+    for family in (*essays.values(), *([item] for item in alone)):
+        chunk = chunks.pack(family, report)
+        chunk_of |= {item.member.gen_id: chunk for item in family}
+    rows: list[JsonValue] = []
+    for stage in STAGES:
+        for item in report.generations[stage]:
+            gen_id, score = item.member.gen_id, item.outcome.score
+            mean: float | None
+            if stage == "essay":
+                mean = ranks[gen_id].mean
+                scores = _scores(ranks[gen_id].scores)
+            elif stage == "draft":
+                mean, scores = draft_means.get(gen_id), ""
+            else:
+                mean = None if score is None else score.normalised
+                scores = "" if score is None else _scores([score])
+            rows.append(
+                [
+                    stage,
+                    gen_id,
+                    short_id(gen_id),
+                    item.parent,
+                    item.member.template,
+                    item.member.llm,
+                    item.member.replicate,
+                    item.combo,
+                    item.outcome.state,
+                    item.stale,
+                    mean,
+                    scores,
+                    places.get(gen_id),
+                    chunk_of[gen_id],
+                ]
+            )
+    return {"cohort": report.cohort_id, "fields": [*_FIELDS], "rows": rows}
+
+
+_FIELDS: Final = (
+    "stage",
+    "id",
+    "label",
+    "parent",
+    "template",
+    "llm",
+    "replicate",
+    "combo",
+    "state",
+    "stale",
+    "mean",
+    "scores",
+    "rank",
+    "chunk",
+)
+
+
+@attrs.frozen
+class _Concern:
+    """Generations that somebody should look at: `filter` is their name in the browser."""
+
+    title: str
+    filter: str
+    meaning: str
+    rows: Sequence[tuple[ReportGeneration, str]]
+
+
+def _concerns(report: CohortReport) -> list[_Concern]:
+    everything = [item for stage in STAGES for item in report.generations[stage]]
+    return [
+        _Concern(
+            "Failed",
+            "failed",
+            "A model answered, and the answer was cut off or is not what the parser reads.",
+            [(item, item.outcome.state) for item in everything if item.failed],
+        ),
+        _Concern(
+            "Missing",
+            "missing",
+            "No model has answered yet.",
+            [(item, item.outcome.state) for item in everything if item.missing],
+        ),
+        _Concern(
+            "Stale",
+            "stale",
+            "The answer is to another question than the templates, concepts and models of today "
+            "would ask.",
+            [(item, item.stale) for item in everything if item.stale],
+        ),
+    ]
+
+
+def _content_security_policy(style: str, script: str) -> str:
+    return "; ".join(
+        (
+            "default-src 'none'",
+            f"style-src '{_digest(style)}'",
+            f"script-src '{_digest(script)}'",
+            "img-src data:",
+            "base-uri 'none'",
+            "form-action 'none'",
+        )
+    )
+
+
+def _digest(text: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
+def _package_file(name: str) -> str:
+    # A browser hashes lines that end with a line feed, whatever a checkout made of them.
+    return (resources.files("daydreaming_dagster.report") / name).read_text("utf-8")
+
+
+def _pretty(document: Mapping[str, JsonValue]) -> str:
+    return json.dumps(document, ensure_ascii=False, indent=2)
+
+
+def _breakable(combo: str) -> markupsafe.Markup:
+    """Return a combination's id that a line can break after each concept."""
+    return markupsafe.Markup("+<wbr>").join(combo.split("+"))
+
+
+def _count(value: int) -> str:
+    return f"{value:,}"
+
+
+def _share(value: float | None) -> str:
+    return _NOT_THERE if value is None else f"{value:.2f}"
+
+
+def _scores(scores: Sequence[Score]) -> str:
+    """Return scores as given, and the maximum once where it is the same for all."""
+    maxima = {score.maximum for score in scores}
+    if len(maxima) != 1 or None in maxima:
+        return ", ".join(map(str, scores))
+    return f"{', '.join(f'{score.value:g}' for score in scores)} of {maxima.pop():g}"
+
+
+def _money(value: float | None, digits: int) -> str:
+    return _NOT_THERE if value is None else f"{value:,.{digits}f}"
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return _NOT_THERE
+    if isinstance(value, float):
+        return f"{value:,.3f}" if abs(value) < 1 else f"{value:,.2f}"
+    return f"{value:,}" if isinstance(value, int) else str(value)

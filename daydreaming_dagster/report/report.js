@@ -1,0 +1,413 @@
+"use strict";
+// What is a model's own text goes into the page as text, or as HTML that render_markdown made.
+
+(() => {
+  const PAGE = 50;
+  const AT_ONCE = 32;
+  const find = (selector) => document.querySelector(selector);
+  const index = JSON.parse(find("#index").textContent);
+  const generations = index.rows.map((row) =>
+    Object.fromEntries(index.fields.map((field, place) => [field, row[place]])),
+  );
+  const byId = new Map(generations.map((item) => [`${item.stage}/${item.id}`, item]));
+  const PARENT = { essay: "draft", evaluation: "essay" };
+  const parentOf = (item) => byId.get(`${PARENT[item.stage]}/${item.parent}`);
+  const childrenOf = new Map();
+  for (const item of generations) {
+    const parent = parentOf(item);
+    if (!parent) continue;
+    if (!childrenOf.has(parent)) childrenOf.set(parent, []);
+    childrenOf.get(parent).push(item);
+  }
+  const ofChunk = new Map();
+  for (const item of generations) {
+    if (!ofChunk.has(item.chunk)) ofChunk.set(item.chunk, []);
+    ofChunk.get(item.chunk).push(item);
+  }
+  const lineage = (item) => (item ? [item, ...lineage(parentOf(item))] : []);
+
+  const overview = find("#overview");
+  const reader = find("#reader");
+  const form = find("#filters");
+  const found = find("#found");
+  const pager = find("#pager");
+  const [back, on] = pager.querySelectorAll("button");
+  const parsed = new Promise((resolve) => {
+    if (document.readyState !== "loading") resolve();
+    else document.addEventListener("DOMContentLoaded", resolve);
+  });
+
+  let listed = [];
+  let page = 0;
+  let came = { top: 0, href: "" };
+
+  function make(tag, attributes = {}, ...content) {
+    const element = document.createElement(tag);
+    for (const [name, value] of Object.entries(attributes)) {
+      if (value === true) element.setAttribute(name, "");
+      else if (value !== false && value != null) element.setAttribute(name, value);
+    }
+    element.append(...content.filter((part) => part != null && part !== ""));
+    return element;
+  }
+
+  // A line can break after each concept of a combination.
+  const breakable = (combo) =>
+    make("bdi", {}, ...combo.split(/(?<=\+)/).flatMap((part) => [part, make("wbr")]));
+  const share = (value) => (value == null ? "–" : value.toFixed(2));
+  const route = (item) => `#/${item.stage}/${item.id}`;
+  const stages = { draft: "Draft", essay: "Essay", evaluation: "Evaluation" };
+
+  // Texts
+
+  async function unpack(number) {
+    await parsed;
+    const packed = atob(JSON.parse(find(`#chunk-${number}`).textContent));
+    const bytes = new Uint8Array(packed.length);
+    for (let place = 0; place < packed.length; place += 1) bytes[place] = packed.charCodeAt(place);
+    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+    return new Response(stream).json();
+  }
+
+  // What models wrote, in lower case. Unpacking is what takes the time, so it is done once.
+  const answers = new Map();
+  async function keepAnswers(number) {
+    const texts = await unpack(number);
+    for (const item of ofChunk.get(number)) answers.set(item, (texts[item.id].raw ?? "").toLowerCase());
+  }
+
+  // The list
+
+  const FAILED = ["not parsed", "cut off"];
+  const states = {
+    all: () => true,
+    complete: (item) => !FAILED.includes(item.state) && item.state !== "not answered",
+    failed: (item) => FAILED.includes(item.state),
+    missing: (item) => item.state === "not answered",
+    stale: (item) => item.stale !== "",
+  };
+
+  function fill(select, groups) {
+    const before = select.value;
+    select.replaceChildren(new Option("Any", ""));
+    for (const [label, values] of groups) {
+      const options = [...values].sort().map((value) => {
+        const [, name] = JSON.parse(value);
+        return new Option(name || "copy", value);
+      });
+      if (label) select.append(make("optgroup", { label }, ...options));
+      else select.append(...options);
+    }
+    select.value = before;
+    if (select.selectedIndex < 0) select.selectedIndex = 0;
+  }
+
+  function offer() {
+    const stage = form.stage.value;
+    const shown = generations.filter((item) => item.stage === stage);
+    for (const field of ["template", "llm"]) {
+      const groups = new Map();
+      for (const item of shown) {
+        for (const one of lineage(item)) {
+          const label = `${stages[one.stage]}s`;
+          if (!groups.has(label)) groups.set(label, new Set());
+          groups.get(label).add(JSON.stringify([one.stage, one[field]]));
+        }
+      }
+      fill(form[field], groups);
+    }
+    const combos = new Set(shown.map((item) => JSON.stringify(["", item.combo])));
+    fill(form.combo, [["", combos]]);
+  }
+
+  function passes(item) {
+    const has = (field) => {
+      if (!form[field].value) return true;
+      const [stage, value] = JSON.parse(form[field].value);
+      return lineage(item).some((one) => one.stage === stage && one[field] === value);
+    };
+    const least = form.least.value === "" ? null : Number(form.least.value);
+    const most = form.most.value === "" ? null : Number(form.most.value);
+    return (
+      item.stage === form.stage.value &&
+      has("template") &&
+      has("llm") &&
+      (!form.combo.value || JSON.parse(form.combo.value)[1] === item.combo) &&
+      states[form.state.value](item) &&
+      (least === null || (item.mean !== null && item.mean >= least)) &&
+      (most === null || (item.mean !== null && item.mean <= most))
+    );
+  }
+
+  const orders = {
+    best: (a, b) => (b.mean ?? -1) - (a.mean ?? -1),
+    worst: (a, b) => (a.mean ?? 2) - (b.mean ?? 2),
+    planned: () => 0,
+  };
+
+  async function matching(candidates, query, isCurrent) {
+    const named = (item) =>
+      [item.id, item.combo, item.template, item.llm].some((name) => name.toLowerCase().includes(query));
+    const hits = new Set(candidates.filter(named));
+    const rest = candidates.filter((item) => !hits.has(item));
+    const chunks = [...new Set(rest.filter((item) => !answers.has(item)).map((item) => item.chunk))];
+    for (let start = 0; start < chunks.length; start += AT_ONCE) {
+      found.textContent = "Searching…";
+      await Promise.all(chunks.slice(start, start + AT_ONCE).map(keepAnswers));
+      if (!isCurrent()) return null;
+    }
+    for (const item of rest) if (answers.get(item).includes(query)) hits.add(item);
+    return candidates.filter((item) => hits.has(item));
+  }
+
+  let asked = 0;
+  async function list() {
+    asked += 1;
+    const mine = asked;
+    const query = form.query.value.trim().toLowerCase();
+    let items = generations.filter(passes).sort(orders[form.order.value]);
+    if (query) items = await matching(items, query, () => mine === asked);
+    if (items === null || mine !== asked) return;
+    listed = items;
+    page = 0;
+    draw();
+  }
+
+  function draw() {
+    const stage = form.stage.value;
+    const all = generations.filter((item) => item.stage === stage).length;
+    const pages = Math.max(1, Math.ceil(listed.length / PAGE));
+    found.textContent = `${listed.length.toLocaleString("en")} of ${all.toLocaleString("en")} ${stage}s`;
+    const name = (text) => make("bdi", {}, text || "copy");
+    find("#list tbody").replaceChildren(
+      ...listed.slice(page * PAGE, (page + 1) * PAGE).map((item) =>
+        make(
+          "tr",
+          {},
+          make("td", { class: "number" }, item.rank == null ? "–" : String(item.rank)),
+          make("th", { scope: "row" }, make("a", { class: "mono", href: route(item) }, item.label)),
+          make("td", { class: "number" }, share(item.mean)),
+          make("td", { class: "wide" }, item.scores),
+          make("td", { class: "wide" }, breakable(item.combo)),
+          make("td", { class: "name" }, name(item.template)),
+          make("td", { class: "name" }, name(item.llm)),
+          make("td", { class: "wide" }, ...stateOf(item)),
+        ),
+      ),
+    );
+    pager.hidden = pages === 1;
+    pager.querySelector("span").textContent = `Page ${page + 1} of ${pages}`;
+    back.disabled = page === 0;
+    on.disabled = page === pages - 1;
+  }
+
+  function stateOf(item) {
+    const wrong = !states.complete(item);
+    const parts = [make("span", { class: wrong && "state" }, item.state)];
+    if (item.stale) parts.push(" ", make("span", { class: "state" }, "stale"));
+    return parts;
+  }
+
+  function turn(step) {
+    page += step;
+    draw();
+    find("#generations").scrollIntoView();
+  }
+
+  // One generation
+
+  const absent = (text) => make("p", { class: "absent" }, text);
+
+  const UNUSED = {
+    "cut off": "The answer was cut off, so it is not used.",
+    "not parsed": "The answer could not be parsed, so it is not used.",
+    "not answered": "No model has answered yet.",
+  };
+
+  function prose(item, texts) {
+    const parts = item.state in UNUSED ? [absent(UNUSED[item.state])] : [];
+    if (texts.html === null) return parts.length ? parts : [absent("There is no text.")];
+    if (texts.html.trim() === "") return [...parts, absent("The text is empty.")];
+    const box = make("div", { class: "prose", dir: "auto" });
+    // Made by render_markdown when the report was written: it holds no tag of the text's own.
+    box.innerHTML = texts.html;
+    return [...parts, box];
+  }
+
+  function folded(title, text, open = false) {
+    const content = text === null ? absent("Not there.") : text === "" ? absent("Empty.") : make("pre", { dir: "auto" }, text);
+    return make("details", { open }, make("summary", {}, title), content);
+  }
+
+  function source(item, texts) {
+    const of = `${stages[item.stage].toLowerCase()} ${item.label}`;
+    return [
+      ...texts.problems.map((problem) => make("p", { class: "state" }, problem)),
+      folded(`Prompt of ${of}`, texts.prompt),
+      folded(`Raw answer of ${of}`, texts.raw),
+      ...Object.entries(texts.metadata).map(([file, text]) => folded(`${file} of ${of}`, text)),
+    ];
+  }
+
+  function facts(item) {
+    const entries = [
+      ["Rank", item.rank],
+      [item.stage === "evaluation" ? "Score" : "Mean score", item.mean === null ? null : share(item.mean)],
+      [item.stage === "evaluation" ? "As given" : "Scores", item.scores],
+      ["Combination", item.combo],
+      ["Template", item.template],
+      ["Model", item.llm || "copy"],
+      ["Replicate", item.replicate],
+      ["State", item.state],
+      ["Stale", item.stale],
+    ];
+    return make(
+      "dl",
+      { class: "facts" },
+      ...entries
+        .filter(([, value]) => value != null && value !== "")
+        .map(([term, value]) => make("div", {}, make("dt", {}, term), make("dd", {}, make("bdi", {}, String(value))))),
+    );
+  }
+
+  function section(title, ...content) {
+    return make("section", {}, make("h2", {}, title), ...content);
+  }
+
+  function evaluation(item, texts, open) {
+    const score = item.scores || item.state;
+    return make(
+      "details",
+      { class: "evaluation", open },
+      make(
+        "summary",
+        {},
+        make("span", { class: item.scores ? "score" : "score state" }, score),
+        make("span", { class: "judge" }, make("bdi", {}, item.template), " by ", make("bdi", {}, item.llm || "copy")),
+      ),
+      ...prose(item, texts),
+      make("p", {}, make("a", { href: route(item) }, `Prompt and metadata of ${item.label}`)),
+    );
+  }
+
+  function concepts(texts) {
+    return texts.concepts.map(([name, description]) =>
+      make("details", { open: true }, make("summary", {}, make("bdi", {}, name)), description ? make("p", { dir: "auto" }, description) : absent("The catalog has no description of it.")),
+    );
+  }
+
+  const link = (item) => make("a", { href: route(item), class: "mono" }, item.label);
+
+  async function bodyOf(item) {
+    const all = await unpack(item.chunk);
+    const texts = all[item.id];
+    const parent = parentOf(item);
+    const children = childrenOf.get(item) ?? [];
+    if (item.stage === "evaluation") {
+      return [
+        section("Answer", ...prose(item, texts), parent ? make("p", {}, "Of the essay ", link(parent)) : null),
+        section("How it was made", ...source(item, texts)),
+      ];
+    }
+    if (item.stage === "draft") {
+      const essays = children.map((child) => make("li", {}, link(child), ` ${share(child.mean)} `, make("bdi", {}, child.template), " by ", make("bdi", {}, child.llm || "copy")));
+      return [
+        make("div", { class: "pair" }, section("Text", ...prose(item, texts)), make("div", { class: "side" }, section("Concepts", ...concepts(texts)))),
+        section("Essays made from it", essays.length ? make("ul", {}, ...essays) : absent("None.")),
+        section("How it was made", ...source(item, texts)),
+      ];
+    }
+    const draft = parent ? (await unpack(parent.chunk))[parent.id] : null;
+    const judged = children.map((child, place) => evaluation(child, all[child.id], place === 0));
+    const side = make("section", { class: "side" }, make("h2", {}, "Evaluations"), ...(judged.length ? judged : [absent("None.")]));
+    return [
+      make("div", { class: "pair" }, section("Text", ...prose(item, texts)), side),
+      draft ? make("div", { class: "pair" }, section("Draft", ...prose(parent, draft), make("p", {}, link(parent))), section("Concepts", ...concepts(draft))) : null,
+      section("How it was made", ...source(item, texts), ...(draft ? source(parent, draft) : [])),
+    ];
+  }
+
+  function neighbours(item) {
+    const place = listed.indexOf(item);
+    if (place < 0) return [];
+    const step = (target, text) =>
+      target ? make("a", { href: route(target), rel: text.toLowerCase() }, text) : null;
+    return [
+      step(listed[place - 1], "Previous"),
+      make("span", {}, `${place + 1} of ${listed.length}`),
+      step(listed[place + 1], "Next"),
+    ];
+  }
+
+  async function open(item) {
+    const body = await bodyOf(item);
+    if (location.hash !== route(item)) return;
+    const title = make("h1", { id: "reader-title", tabindex: "-1" }, stages[item.stage], " ", make("bdi", { class: "mono" }, item.id));
+    const way = make("nav", { class: "way", "aria-label": "Generations" }, make("a", { href: "#generations" }, "Back to the report"), ...neighbours(item).filter(Boolean));
+    reader.replaceChildren(way, title, facts(item), ...body.filter(Boolean));
+    overview.hidden = true;
+    reader.hidden = false;
+    document.title = `${item.label} – ${index.cohort}`;
+    window.scrollTo(0, 0);
+    title.focus({ preventScroll: true });
+  }
+
+  function close() {
+    reader.hidden = true;
+    reader.replaceChildren();
+    overview.hidden = false;
+    document.title = `${index.cohort} – cohort report`;
+  }
+
+  function go() {
+    const [, kind, name] = location.hash.split("/");
+    const item = byId.get(`${kind}/${name}`);
+    if (item) {
+      open(item);
+      return;
+    }
+    const returns = !reader.hidden;
+    close();
+    if (kind === "list") {
+      form.reset();
+      if (name in states) form.state.value = name;
+      const match = generations.find(states[form.state.value]);
+      if (match && name !== "all") form.stage.value = match.stage;
+      offer();
+      list();
+      find("#generations").scrollIntoView();
+      find("#generations-title").focus({ preventScroll: true });
+    } else if (returns && location.hash === "#generations" && came.href) {
+      window.scrollTo(0, came.top);
+      const opened = [...overview.querySelectorAll("a")].find((link) => link.getAttribute("href") === came.href);
+      opened?.focus({ preventScroll: true });
+    } else if (returns && location.hash) {
+      document.getElementById(location.hash.slice(1))?.scrollIntoView();
+    }
+  }
+
+  // Events
+
+  let waiting = 0;
+  form.addEventListener("input", (event) => {
+    clearTimeout(waiting);
+    if (event.target === form.stage) offer();
+    waiting = setTimeout(list, event.target === form.query ? 200 : 0);
+  });
+  form.addEventListener("reset", () => setTimeout(() => { offer(); list(); }));
+  form.addEventListener("submit", (event) => { event.preventDefault(); list(); });
+  back.addEventListener("click", () => turn(-1));
+  on.addEventListener("click", () => turn(1));
+  overview.addEventListener("click", (event) => {
+    const target = event.target.closest("a[href^='#/']");
+    if (target) came = { top: window.scrollY, href: target.getAttribute("href") };
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && !reader.hidden) location.hash = "#generations";
+  });
+  window.addEventListener("hashchange", go);
+
+  offer();
+  list();
+  go();
+})();

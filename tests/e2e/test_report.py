@@ -1,0 +1,123 @@
+"""`daydream report` as a researcher types it."""
+
+import asyncio
+import os
+import subprocess
+import sys
+
+import pytest
+
+from adapters.experiment_files import read_catalog, read_membership
+from adapters.filesystem_gens_store import UnsyncedFilesystemGensStore
+from adapters.scripted_language_model import ScriptedLanguageModel
+from daydreaming_dagster.data_layer.paths import Paths
+from daydreaming_dagster.domain.generation_run import GenerationRunner
+
+CLI = [sys.executable, "-m", "daydreaming_dagster.cli"]
+
+
+@pytest.fixture
+def daydream(data_root):
+    def call(*arguments, command=CLI):
+        return subprocess.run(
+            [*command, *arguments],
+            env={
+                **{key: value for key, value in os.environ.items() if key != "DAGSTER_HOME"},
+                "DAYDREAM_DATA_ROOT": str(data_root),
+                "COLUMNS": "200",
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return call
+
+
+@pytest.fixture
+def done(daydream, data_root):
+    """The cohort c1, planned and generated."""
+    daydream("plan", "c1")
+    store = UnsyncedFilesystemGensStore(data_root)
+    members = read_membership(store.paths, "c1")
+    script = ScriptedLanguageModel(
+        lambda request: "Fair.\nSCORE: 6" if request.prompt.startswith("Judge") else "Hello"
+    )
+    runner = GenerationRunner(store, script, read_catalog(store.paths))
+
+    async def run():
+        async for _ in runner.generate_many(members):
+            pass
+
+    asyncio.run(run())
+
+
+def test_the_report_is_one_file_whose_path_is_printed(daydream, data_root, done):
+    result = daydream("report", "c1")
+
+    file = Paths(data_root).cohort_report_html("c1")
+    assert (result.returncode, result.stdout) == (0, f"{file}\n")
+    html = file.read_text("utf-8")
+    assert html.startswith("<!doctype html>")
+    assert str(data_root) not in html  # it may be handed on
+
+
+def test_report_and_figures_go_where_they_are_asked_for(daydream, data_root, done, tmp_path):
+    file, figures = tmp_path / "new/r.html", tmp_path / "figures"
+
+    result = daydream("report", "c1", "-o", str(file), "--figures", str(figures))
+
+    assert result.returncode == 0, result.stderr
+    written = sorted(path.name for path in figures.iterdir())
+    assert [str(file), *(str(figures / name) for name in written)] == sorted(
+        result.stdout.splitlines(), key=lambda line: (line != str(file), line)
+    )
+    # Without prices there is no cost, and a single judge agrees with itself alone.
+    assert {name.split(".")[0] for name in written} == {
+        "ranking",
+        "template-model",
+        "scores-by-judge",
+        "latency",
+    }
+    assert not Paths(data_root).cohort_report_html("c1").exists()
+
+
+def test_a_cohort_that_was_only_planned_has_a_report(daydream, data_root):
+    daydream("plan", "c1")
+
+    assert daydream("report", "c1").returncode == 0
+    assert "No essay has a score yet." in Paths(data_root).cohort_report_html("c1").read_text()
+
+
+def test_what_cannot_be_written_is_one_clear_line(daydream, tmp_path):
+    daydream("plan", "c1")
+    (tmp_path / "file").touch()
+
+    result = daydream("report", "c1", "-o", str(tmp_path / "file/r.html"))
+
+    assert result.returncode == 2
+    assert f"error: cannot write {tmp_path / 'file'}" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_cohort_that_is_not_planned_has_none(daydream):
+    result = daydream("report", "c1")
+
+    assert result.returncode == 2
+    assert "not planned yet; run: daydream plan c1" in result.stderr
+
+
+@pytest.mark.parametrize("package", ["altair", "vl_convert", "markdown_it"])
+def test_without_the_extra_the_command_says_how_to_install_it(daydream, package):
+    daydream("plan", "c1")
+    without = f"import sys; sys.modules[{package!r}] = None"
+    program = f"{without}; from daydreaming_dagster.cli import main; main()"
+
+    result = daydream("report", "c1", command=[sys.executable, "-c", program])
+
+    assert result.returncode == 2
+    assert (
+        f"error: a report needs the package '{package}'; "
+        f'install what it needs with: pip install "daydreaming-dagster[report]"'
+    ) in result.stderr
+    assert "Traceback" not in result.stderr

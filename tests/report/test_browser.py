@@ -1,0 +1,426 @@
+"""The report as a reader has it: in a browser, from a file, without a network."""
+
+import re
+import shutil
+
+import attrs
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import sync_playwright
+
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
+)
+
+pytestmark = pytest.mark.skipif(
+    not CHROMIUM, reason="no browser: install Chromium (Debian: apt-get install chromium)"
+)
+
+PHONE = {"viewport": {"width": 360, "height": 740}, "is_mobile": True, "has_touch": True}
+DARK = {"color_scheme": "dark"}
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_playwright() as playwright:
+        # Containers run as root, where Chromium's own sandbox does not start.
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-background-networking"]
+        )
+        yield browser
+        browser.close()
+
+
+@attrs.define
+class Reader:
+    """A page with the report, and whatever a browser would only tell its developer tools."""
+
+    page: object
+    url: str
+    requests: list[str] = attrs.field(factory=list)
+    complaints: list[str] = attrs.field(factory=list)
+
+    def open(self, generation=None):
+        """Open a generation as its link does; without one, the overview."""
+        route = "" if generation is None else f"#/{generation.stage}/{generation.member.gen_id}"
+        self.page.goto(self.url + route)
+        shown = "#list tbody tr" if generation is None else "#reader-title"
+        self.page.wait_for_selector(shown)
+        if generation is not None:
+            self.page.wait_for_selector(f"#reader-title >> text={generation.member.gen_id}")
+
+    def found(self, count):
+        self.page.wait_for_selector(f"#found >> text=/^{count} of/")
+
+    def labels(self):
+        return self.page.locator("#list tbody th").all_inner_texts()
+
+    def unfold(self):
+        self.page.evaluate(
+            "for (const one of document.querySelectorAll('details')) one.open = true"
+        )
+
+    @property
+    def focused(self):
+        return self.page.evaluate("document.activeElement.textContent")
+
+
+@pytest.fixture
+def read(browser, made, tmp_path):
+    """Return a function that opens the report with settings of a browser's context."""
+    file = tmp_path / "report.html"
+    file.write_text(made.html, "utf-8")
+    contexts = []
+
+    def call(**settings):
+        context = browser.new_context(**settings)
+        contexts.append(context)
+        reader = Reader(context.new_page(), file.as_uri())
+        reader.page.on("request", lambda request: reader.requests.append(request.url))
+        reader.page.on("console", lambda message: reader.complaints.append(message.text))
+        reader.page.on("pageerror", lambda error: reader.complaints.append(str(error)))
+        reader.page.on("dialog", lambda dialog: reader.complaints.append(dialog.message))
+        reader.page.set_default_timeout(10_000)
+        reader.open()
+        return reader
+
+    yield call
+    for context in contexts:
+        context.close()
+
+
+def essay(made, first, template="story"):
+    """An essay whose text is the hostile one under this name."""
+    return next(
+        item
+        for item in made.report.generations["essay"]
+        if item.combo.startswith(f"{first}+") and item.member.template == template
+    )
+
+
+# Nothing harmful happens
+
+
+def test_no_request_leaves_the_page_and_nothing_is_complained_about(read, made):
+    reader = read()
+    for item in made.report.generations["essay"][::7]:
+        reader.open(item)
+        reader.unfold()
+
+    assert {re.sub("#.*", "", url) for url in reader.requests} == {reader.url}
+    assert reader.complaints == []
+
+
+def test_texts_of_models_are_shown_and_not_run(read, made):
+    reader = read()
+    for first in "abcdefghjk":
+        reader.open(essay(made, first))
+        shown = reader.page.locator("#reader .prose").first
+        reader.page.evaluate(
+            "for (const one of document.querySelectorAll('#reader *'))"
+            " one.dispatchEvent(new MouseEvent('mouseover', {bubbles: true}))"
+        )
+        harmful = reader.page.evaluate(
+            """[...document.querySelectorAll('#reader *')].filter((one) =>
+                 one.matches('script, img, svg, iframe, style, object, i')
+                 || [...one.attributes].some(({name}) => name.startsWith('on') || name === 'style')
+                 || (one.href && !/^(https?|mailto|file):/.test(one.href))).length"""
+        )
+        assert harmful == 0, first
+        assert shown.inner_text().strip(), first
+    assert reader.page.evaluate("window.harmed") is None
+    assert reader.complaints == []
+
+
+@pytest.mark.parametrize(
+    ("first", "written"),
+    [
+        ("a", "<script>window.harmed = 1</script></script><SCRIPT>window.harmed=1</SCRIPT>"),
+        ("b", "[click](javascript:window.harmed=1)"),
+        ("c", '<b onmouseover="window.harmed=1">bold</b>'),
+        ("d", '<svg onload="window.harmed=1">'),
+        ("e", "<img src=https://example.invalid/y.png>"),
+        ("f", "\u241b[31mred\u241b[0m\u2400\u2407 and \ufffd0m"),
+        ("k", "<!-- ]]> --> <i> \U0001f400"),
+    ],
+)
+def test_what_a_model_wrote_can_be_read(read, made, first, written):
+    reader = read()
+    reader.open(essay(made, first))
+
+    assert written in reader.page.locator("#reader .prose").first.inner_text()
+
+
+def test_headings_of_texts_are_below_those_of_the_page_and_links_lead_out_safely(read, made):
+    reader = read()
+    reader.open(essay(made, "j"))
+
+    headings = reader.page.locator("#reader .prose").first.locator("h1, h2, h3, h4, h5, h6")
+    tags = headings.evaluate_all("(all) => all.map((one) => one.tagName)")
+    link = reader.page.locator("#reader .prose a").first
+    assert tags == ["H3", "H3", "H4"]
+    assert link.get_attribute("rel") == "noopener noreferrer"
+
+
+# What is not there is shown as such
+
+
+@pytest.mark.parametrize(
+    ("first", "said"),
+    [
+        ("h", "The answer could not be parsed, so it is not used.\nI like it <i>very</i> much."),
+        ("c", "The answer was cut off, so it is not used.\nIt is too lo"),
+        ("k", "No model has answered yet."),
+    ],
+)
+def test_an_evaluation_without_a_score_says_why(read, made, first, said):
+    reader = read()
+    reader.open(essay(made, first))
+    text = reader.page.locator("#reader .evaluation").first.inner_text()
+
+    assert said in re.sub(r"\n+", "\n", text)
+
+
+def test_an_essay_that_is_blank_says_so(read, made):
+    reader = read()
+    reader.open(essay(made, "i"))
+
+    assert "The text is empty." in reader.page.locator("#reader").inner_text()
+
+
+def test_an_essay_comes_with_all_that_it_was_made_of(read, made):
+    reader = read()
+    item = essay(made, "a")
+    reader.open(item)
+
+    text = reader.page.locator("#reader").evaluate("(one) => one.textContent")
+    for part in (
+        made.store.read_prompt("essay", item.member.gen_id),
+        made.store.read_prompt("draft", item.parent),
+        "a is <i>a</i>.",
+        '"llm_model_id": "big"',
+        '"prompt_sha256"',
+        "A reason, said by a zebra.",
+    ):
+        assert part in text
+
+
+def test_generations_that_lack_something_are_one_click_away(read):
+    reader = read()
+    reader.page.click("a[href='#/list/failed']")
+    reader.page.wait_for_selector("#found >> text=/^20 of 220 evaluations/")
+
+    assert reader.page.locator("#list tbody").inner_text().count("cut off") == 10
+    assert reader.focused == "Generations"
+
+
+# Search and filters
+
+
+def test_search_finds_what_models_wrote(read):
+    reader = read()
+    reader.page.fill("input[name=query]", "DESREVER")
+    reader.found(5)
+    reader.page.fill("input[name=query]", "no such word")
+    reader.found(0)
+    reader.page.select_option("select[name=stage]", "evaluation")
+    reader.page.fill("input[name=query]", "zebra")
+    reader.found(190)
+    reader.page.click("button[type=reset]")
+    reader.found(110)
+
+
+def test_search_finds_ids_and_names(read, made):
+    reader = read()
+    reader.page.fill("input[name=query]", essay(made, "g").member.gen_id)
+    reader.found(1)
+    reader.page.fill("input[name=query]", "copied")
+    reader.found(55)
+
+
+@pytest.mark.parametrize(
+    ("field", "label", "count"),
+    [
+        ("template", "story", 55),
+        ("template", "links", 110),
+        ("llm", "copy", 55),
+        ("combo", "a+b@sentence", 2),
+        ("state", "Complete", 110),
+        ("state", "Missing", 0),
+    ],
+)
+def test_essays_are_filtered(read, field, label, count):
+    reader = read()
+    reader.page.select_option(f"select[name={field}]", label=label)
+
+    reader.found(count)
+
+
+def test_a_name_that_is_markup_can_be_filtered_by(read):
+    reader = read()
+    reader.page.select_option("select[name=stage]", "evaluation")
+    reader.page.select_option(
+        "select[name=llm]", label='"></script><img src=x onerror="window.harmed=1">'
+    )
+
+    reader.found(110)
+    assert reader.page.evaluate("window.harmed") is None
+
+
+def test_scores_are_filtered_and_ordered(read, made):
+    means = sorted(rank.mean for rank in made.report.ranks if rank.mean is not None)
+    reader = read()
+    reader.page.fill("input[name=least]", "0.9")
+    reader.found(sum(mean >= 0.9 for mean in means))
+    reader.page.fill("input[name=least]", "")
+    reader.page.fill("input[name=most]", "0.2")
+    reader.found(sum(mean <= 0.2 for mean in means))
+    reader.page.select_option("select[name=order]", "worst")
+    reader.page.wait_for_selector(f"#list tbody tr:first-child >> text='{means[0]:.2f}'")
+
+
+def test_a_long_list_has_pages(read):
+    reader = read()
+    assert len(reader.labels()) == 50
+    first = reader.labels()[0]
+    reader.page.click("#pager button[name=on]")
+    reader.page.click("#pager button[name=on]")
+
+    assert reader.page.locator("#pager").inner_text().split() == [
+        "Previous",
+        "Page",
+        "3",
+        "of",
+        "3",
+        "Next",
+    ]
+    assert len(reader.labels()) == 10
+    assert reader.page.locator("#pager button[name=on]").is_disabled()
+    reader.page.click("#pager button[name=back]")
+    assert first not in reader.labels()
+
+
+# Finding the way
+
+
+def test_the_keyboard_alone_opens_an_essay_and_comes_back_to_where_it_was(read):
+    reader = read()
+    third = reader.page.locator("#list tbody a").nth(2)
+    label = third.inner_text()
+    third.focus()
+    reader.page.keyboard.press("Enter")
+    reader.page.wait_for_selector("#reader-title")
+    assert reader.focused.startswith("Essay")
+    assert not reader.page.locator("#overview").is_visible()
+
+    reader.page.keyboard.press("Escape")
+
+    reader.page.wait_for_selector("#overview")
+    assert reader.focused == label
+    assert not reader.page.locator("#reader").is_visible()
+
+
+def test_the_skip_link_is_the_first_stop_and_leads_to_the_generations(read):
+    reader = read()
+    reader.page.keyboard.press("Tab")
+
+    assert reader.focused == "Skip to the generations"
+
+
+def test_neighbours_in_the_list_are_one_step_away(read):
+    reader = read()
+    order = reader.labels()
+    reader.page.locator("#list tbody a").nth(0).click()
+    reader.page.click("#reader >> text=Next")
+    reader.page.wait_for_selector(f"#reader-title >> text={order[1].rstrip('…')}")
+    reader.page.click("#reader >> text=Previous")
+    reader.page.wait_for_selector(f"#reader-title >> text={order[0].rstrip('…')}")
+
+
+def test_the_browsers_own_way_back_works(read):
+    reader = read()
+    reader.page.locator("#ranking table a").first.click()
+    reader.page.wait_for_selector("#reader-title")
+    reader.page.go_back()
+
+    reader.page.wait_for_selector("#overview")
+
+
+def test_sections_can_be_reached_from_an_open_essay(read, made):
+    reader = read()
+    reader.open(essay(made, "a"))
+    reader.page.click("header >> text=Judges")
+    reader.page.wait_for_selector("#judges-title")
+
+    top = reader.page.locator("#judges").evaluate("(one) => one.getBoundingClientRect().top")
+    assert 0 <= top < 200
+
+
+def test_a_draft_leads_to_its_essays_and_an_evaluation_to_its_essay(read, made):
+    reader = read()
+    reader.open(made.report.generations["draft"][0])
+    assert reader.page.locator("#reader li a").count() == 2
+    reader.open(made.report.generations["evaluation"][0])
+    reader.page.click("#reader >> text=Of the essay >> a")
+
+    reader.page.wait_for_selector("#reader h2 >> text=Evaluations")
+
+
+def test_without_javascript_the_overview_is_there(read):
+    context = read().page.context.browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(read().url)
+
+    assert page.locator("#ranking-title").is_visible()
+    assert page.locator("figure svg").count() == 6
+    context.close()
+
+
+# How it looks
+
+
+def test_dark_and_light_follow_the_readers_setting(read):
+    def colours(reader):
+        return reader.page.evaluate(
+            """[document.body, document.querySelector('.drawing text')]
+                .map((one) => getComputedStyle(one))
+                .map((style) => [style.backgroundColor, style.fill, style.color])"""
+        )
+
+    light, dark = colours(read()), colours(read(**DARK))
+
+    assert light[0][0] == "rgb(251, 250, 248)"
+    assert dark[0][0] == "rgb(20, 23, 26)"
+    assert light[1][1] == light[0][2]
+    assert dark[1][1] == dark[0][2] != light[0][2]
+
+
+@pytest.mark.parametrize("settings", [{}, PHONE], ids=["wide", "phone"])
+def test_no_text_makes_the_page_wider_than_its_window(read, made, settings):
+    reader = read(**settings)
+
+    def overhang():
+        reader.unfold()
+        return reader.page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+
+    assert overhang() <= 0
+    for first in "abcdefghijk":
+        reader.open(essay(made, first))
+        assert overhang() <= 0, first
+
+
+@pytest.mark.parametrize("settings", [{}, DARK, PHONE], ids=["light", "dark", "phone"])
+def test_axe_finds_nothing_that_keeps_anybody_out(read, made, settings):
+    reader = read(**settings)
+
+    def violations():
+        reader.unfold()
+        return [
+            (found["id"], [node["html"][:200] for node in found["nodes"]])
+            for found in Axe().run(reader.page).response["violations"]
+        ]
+
+    assert violations() == []
+    for item in (essay(made, "j"), essay(made, "g"), made.report.generations["draft"][0]):
+        reader.open(item)
+        assert violations() == []

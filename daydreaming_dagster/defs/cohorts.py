@@ -6,7 +6,9 @@ finds, so that a new cohort needs no restart.
 
 # No `from __future__ import annotations` here: Dagster reads the annotations.
 
+import base64
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,7 +16,7 @@ import dagster as dg
 from pydantic import Field
 
 from adapters.experiment_files import list_cohorts, read_membership
-from daydreaming_dagster.cohorts import record_cohort, tabulate_cohort
+from daydreaming_dagster.cohorts import record_cohort, report_cohort, tabulate_cohort
 from daydreaming_dagster.data_layer.gens_store import GensStore
 from daydreaming_dagster.data_layer.paths import Paths
 from daydreaming_dagster.defs.checks import check_results, check_specs
@@ -34,6 +36,7 @@ from daydreaming_dagster.domain.freshness import find_stale, generations_to_make
 from daydreaming_dagster.domain.generation_run import GenerationRunner, read_generated
 from daydreaming_dagster.domain.language_model import LanguageModel
 from daydreaming_dagster.domain.plan_estimate import estimate_generations, planned_generations
+from daydreaming_dagster.domain.results import EssayRank
 from daydreaming_dagster.domain.stopping import StopSwitch
 from daydreaming_dagster.errors import DaydreamingError
 from daydreaming_dagster.types import STAGES, Stage
@@ -188,16 +191,38 @@ def cohort_results(
     cohort_id = context.partition_key
     with as_failure(DaydreamingError):
         tabulated = tabulate_cohort(Path(data_root), cohort_id)
-    lines = ["| essay | combination | mean | scores |", "|---|---|---|---|"]
-    for rank in tabulated.ranks[:_SHOWN_ESSAYS]:
-        mean = "-" if rank.mean is None else f"{rank.mean:.2f}"
-        scores = ", ".join(map(str, rank.scores))
-        lines.append(f"| {rank.gen_id} | {rank.combo_id} | {mean} | {scores} |")
     return dg.MaterializeResult(
         metadata={
-            "ranking": dg.MetadataValue.md("\n".join(lines)),
+            "ranking": _ranking(tabulated.ranks),
             "without_score": tabulated.tables.missing.height,
             "folder": dg.MetadataValue.path(str(tabulated.files[0].parent)),
+        }
+    )
+
+
+@dg.asset(
+    partitions_def=COHORTS,
+    deps=[cohort_results],
+    group_name="cohort",
+    owners=[OWNER],
+    description="Each cohort's report: one HTML file, in its folder `reports/`.",
+)
+def cohort_report(
+    context: dg.AssetExecutionContext, data_root: dg.ResourceParam[str]
+) -> dg.MaterializeResult[Any]:
+    """Write the report of the cohort that is the run's partition."""
+    with as_failure(DaydreamingError):
+        reported = report_cohort(Path(data_root), context.partition_key, datetime.now(UTC))
+    ranking = reported.figures[0]
+    shown = ranking.alt
+    if ranking.chart is not None:
+        image = base64.b64encode(ranking.png(scale=1)).decode()
+        shown = f"![{ranking.title}](data:image/png;base64,{image})\n\n{ranking.alt}"
+    return dg.MaterializeResult(
+        metadata={
+            "ranking": _ranking(reported.report.ranks),
+            "figure": dg.MetadataValue.md(shown),
+            "report": dg.MetadataValue.path(str(reported.file)),
         }
     )
 
@@ -247,6 +272,15 @@ def prune_partitions() -> None:
     prune_generations()
 
 
+def _ranking(ranks: Sequence[EssayRank]) -> dg.MarkdownMetadataValue:
+    lines = ["| essay | combination | mean | scores |", "|---|---|---|---|"]
+    for rank in ranks[:_SHOWN_ESSAYS]:
+        mean = "-" if rank.mean is None else f"{rank.mean:.2f}"
+        scores = ", ".join(map(str, rank.scores))
+        lines.append(f"| {rank.gen_id} | {rank.combo_id} | {mean} | {scores} |")
+    return dg.MetadataValue.md("\n".join(lines))
+
+
 def _members(data_root: str, cohort_id: str) -> dict[Stage, list[str]]:
     with as_failure(DaydreamingError):
         return read_membership(Paths.from_str(data_root), cohort_id)
@@ -257,4 +291,5 @@ COHORT_ASSETS: Final[list[dg.AssetSpec | dg.AssetsDefinition]] = [
     cohort_membership,
     cohort_run,
     cohort_results,
+    cohort_report,
 ]

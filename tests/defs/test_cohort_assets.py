@@ -1,6 +1,7 @@
 """Cohorts on a real Dagster instance: specification, partitions, run, results."""
 
 import shutil
+import sys
 from collections import Counter
 
 import dagster as dg
@@ -10,6 +11,7 @@ from adapters import FilesystemGensStore
 from adapters.scripted_language_model import ScriptedLanguageModel
 from daydreaming_dagster.defs.cohorts import (
     cohort_membership,
+    cohort_report,
     cohort_results,
     cohort_run,
     discover_cohorts,
@@ -221,6 +223,36 @@ def test_results_show_the_ranking_and_write_the_tables(materialize, data_root):
     assert shown["ranking"].count("| 0.67 |") == 6
     assert shown["without_score"] == 0
     assert (data_root / "cohorts/c1/reports/evaluations.parquet").exists()
+
+
+def test_the_report_is_a_file_and_its_ranking_is_shown(materialize, data_root):
+    materialize(cohort_membership)
+    materialize(cohort_run)
+
+    shown = metadata(materialize(cohort_report), cohort_report)
+
+    file = data_root / "cohorts/c1/reports/report.html"
+    assert shown["report"] == str(file)
+    assert file.read_text("utf-8").startswith("<!doctype html>")
+    assert shown["ranking"].count("| 0.67 |") == 6
+    assert shown["figure"].startswith("![Essays by mean score](data:image/png;base64,")
+
+
+def test_a_report_of_nothing_has_no_figure(materialize):
+    materialize(cohort_membership)
+
+    assert metadata(materialize(cohort_report), cohort_report)["figure"] == (
+        "No essay has a score yet."
+    )
+
+
+def test_a_report_says_which_package_it_lacks(materialize, monkeypatch):
+    materialize(cohort_membership)
+    monkeypatch.setitem(sys.modules, "altair", None)
+    monkeypatch.delitem(sys.modules, "daydreaming_dagster.report.figures", raising=False)
+
+    with pytest.raises(dg.Failure, match=r"needs the package 'altair'.*\[report\]"):
+        materialize(cohort_report)
 
 
 def test_new_cohorts_are_found_and_gone_ones_forgotten(instance, data_root):

@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DATA ?= demo_data
 
-.PHONY: demo test lint bench bench-store bench-pipeline mutants ui clean
+.PHONY: demo test lint docs bench bench-store bench-pipeline mutants ui clean
 
 demo: $(VENV)/demo-installed
 	$(BIN)/daydream demo $(DATA)
@@ -18,6 +18,9 @@ lint: $(VENV)/dev-installed
 	$(BIN)/mypy
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
+
+docs: $(VENV)/dev-installed
+	$(BIN)/python -m sphinx -W --keep-going docs build/docs
 
 bench: bench-store bench-pipeline
 
@@ -44,7 +47,7 @@ $(VENV)/demo-installed: $(BIN)/python pyproject.toml
 	touch $@
 
 $(VENV)/dev-installed: $(BIN)/python pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable ".[aiohttp,local,report,testing,ui]" --group dev
+	$(BIN)/python -m pip install --quiet --editable ".[aiohttp,local,report,testing,ui]" --group dev --group docs
 	touch $@
 
 $(VENV)/mutants-installed: $(VENV)/dev-installed
@@ -52,4 +55,4 @@ $(VENV)/mutants-installed: $(VENV)/dev-installed
 	touch $@
 
 clean:
-	rm -rf $(VENV) .mutants .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
+	rm -rf $(VENV) build .mutants .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage

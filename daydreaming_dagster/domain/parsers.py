@@ -210,8 +210,9 @@ def _spoken(response: str) -> str:
 def parse_score_line(response: str) -> ParsedResponse:
     """Return the score that a judge gives at the end of an answer.
 
-    That is the last line that begins with `score`, `final score`, `total score` or `overall
-    score` (Markdown emphasis aside) and goes on with the number, or has it on the next line:
+    That is the last line that begins with `score`, `final score`, `total score` or
+    `overall score` (Markdown emphasis aside) and goes on with the number, or has it on the next
+    line:
     `SCORE: 7`, `**Final Score**:` and below it `**4/10**`, `Score (0-10): 6.5`. In a list, only
     a total counts: the other scores there are those of single criteria. Where no line begins so,
     a sentence can give the score: `The final score is 6 out of 10.`, or `SCORE: 7` within it.

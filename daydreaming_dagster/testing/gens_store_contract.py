@@ -1,6 +1,6 @@
 """The contract of `GensStore` as tests, to be run on any adapter.
 
-A test module of an adapter subclasses the contract, and pytest runs it:
+A test module of an adapter subclasses the contract, and pytest runs it::
 
     from daydreaming_dagster.testing import GensStoreContract
 

@@ -1,14 +1,16 @@
 """Random histories, run on several stores in lockstep and on a model that is none.
 
-from daydreaming_dagster.testing.stateful import gens_store_machine
+A test module runs them on the stores that it opens::
 
-@contextmanager
-def fresh_stores():
-    memory = InMemoryGensStore()
-    with TemporaryDirectory() as root:
-        yield {"memory": lambda: memory, "mine": lambda: MyGensStore(root)}
+    from daydreaming_dagster.testing.stateful import gens_store_machine
 
-TestLockstep = gens_store_machine(fresh_stores).TestCase
+    @contextmanager
+    def fresh_stores():
+        memory = InMemoryGensStore()
+        with TemporaryDirectory() as root:
+            yield {"memory": lambda: memory, "mine": lambda: MyGensStore(root)}
+
+    TestLockstep = gens_store_machine(fresh_stores).TestCase
 """
 # ruff: noqa: S101  pytest asserts
 

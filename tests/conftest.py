@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,19 @@ class ChatEndpoint:
 @pytest.fixture
 def chat_endpoint() -> Iterator[ChatEndpoint]:
     """A real HTTP server on 127.0.0.1 that judges what begins with `Judge` and echoes the rest."""
+    with _served() as endpoint:
+        yield endpoint
+
+
+@pytest.fixture(scope="module")
+def lasting_chat_endpoint() -> Iterator[ChatEndpoint]:
+    """The same for all tests of a module."""
+    with _served() as endpoint:
+        yield endpoint
+
+
+@contextmanager
+def _served() -> Iterator[ChatEndpoint]:
     endpoint = ChatEndpoint(
         lambda prompt: "Fair.\nSCORE: 6" if prompt.startswith("Judge") else f"Re: {prompt}"
     )

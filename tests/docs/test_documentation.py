@@ -1,0 +1,255 @@
+"""The documentation, done as its reader would do it: each page in one shell, in a fresh folder."""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import attrs
+import pytest
+import typer
+
+from daydreaming_dagster.cli import app
+
+ROOT = Path(__file__).parents[2]
+PAGES = {
+    str(path.relative_to(ROOT)): path.read_text("utf-8")
+    for path in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
+}
+TUTORIAL = "docs/tutorial.md"
+COMMANDS = {command.name or command.callback.__name__ for command in app.registered_commands}
+
+STAND_INS = {
+    # They install from an index or this checkout, which is installed here.
+    "python3 -m venv venv": ":",
+    ". venv/bin/activate": ":",
+    "pip wheel --no-deps --wheel-dir wheels ../daydreaming_dagster": ":",
+    'pip install "$(ls wheels/daydreaming_dagster-*.whl)[report,ui]"': ":",
+    "pip install ./verdict": 'python "$INSTALL" verdict "$SITE"',
+    # They run `pip install`, and download a model or take minutes.
+    "make demo": 'ln -s "$PREFIX" .venv; daydream init demo_data; daydream plan demo -d demo_data',
+    "make test": ":",
+    # The test has an endpoint of its own.
+    "export OPENAI_BASE_URL=http://localhost:11434/v1": ":",
+    "export OPENAI_API_KEY=none": ":",
+    # They serve until they are stopped. What they load is loaded.
+    "dagster dev -m daydreaming_dagster.definitions": (
+        "python -m dagster definitions validate -m daydreaming_dagster.definitions"
+    ),
+    "make ui DATA=demo_data": ":",
+}
+"""What is done in the place of commands that a test cannot run."""
+if "report" not in COMMANDS:
+    STAND_INS["daydream report tide"] = ":"
+
+SKIPPED = "…"
+"""Stands in the documentation for lines of output that are left out."""
+
+
+@attrs.frozen
+class Block:
+    """A fenced block: its language, the file that it is (or None), its text."""
+
+    language: str
+    file: str | None
+    text: str
+
+
+@attrs.frozen
+class Command:
+    """A line after `$`, and the lines that the page says it prints."""
+
+    line: str
+    output: tuple[str, ...]
+
+    @property
+    def exit_code(self):
+        said = re.search(r"# .*exits with (\d)", self.line)
+        return 0 if said is None else int(said[1])
+
+    @property
+    def bare(self):
+        """The line without its comment."""
+        return re.split(r"\s+# ", self.line)[0]
+
+
+def blocks(page):
+    fences = re.findall(r"^```(\S*) *([^\n]*)\n(.*?)^```$", PAGES[page], re.MULTILINE | re.DOTALL)
+    for language, options, text in fences:
+        title = re.search(r'title="([^"]+)"', options)
+        yield Block(language, None if title is None else title[1], text)
+
+
+def commands(page):
+    return [
+        command
+        for block in blocks(page)
+        if block.language == "console"
+        for command in commands_in(block)
+    ]
+
+
+def commands_in(block):
+    for typed in re.split(r"^\$ ", block.text, flags=re.MULTILINE)[1:]:
+        line, *output = typed.splitlines()
+        yield Command(line, tuple(output))
+
+
+def follow(page, folder, scratch, environment):
+    """Do in `folder` what a page says, and return in what the outcome differs from it."""
+    script, typed = [], []
+    for number, block in enumerate(blocks(page)):
+        if block.file is not None:
+            staged = scratch / f"file-{number}"
+            staged.write_text(block.text, "utf-8")
+            script.append(f"mkdir -p $(dirname {block.file}); cp {staged} {block.file}")
+        for command in commands_in(block) if block.language == "console" else ():
+            at = scratch / f"command-{len(typed)}"
+            line = STAND_INS.get(command.bare, command.line)
+            script.append(f"{{ {line}\n}} < /dev/null > {at}.out 2>&1; echo $? > {at}.code")
+            typed.append(command)
+    bash = subprocess.run(
+        ["bash", "-c", "\n".join(script)],  # noqa: S607  the reader's shell is the one that is found
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert bash.stderr == ""
+    return [
+        f"{page}: $ {command.line}\n{what}"
+        for number, command in enumerate(typed)
+        for what in differences(command, scratch / f"command-{number}")
+    ]
+
+
+def differences(command, at):
+    exit_code = int(at.with_suffix(".code").read_text())
+    output = at.with_suffix(".out").read_text("utf-8")
+    if exit_code != command.exit_code:
+        yield f"exited with {exit_code}:\n{output}"
+    lines = iter([line.rstrip() for line in output.splitlines()])
+    for line in command.output:
+        if line != SKIPPED and line.rstrip() not in lines:  # also moves on to it
+            yield f"did not print {line!r} there:\n{output}"
+            return
+
+
+@pytest.fixture(scope="module")
+def environment(lasting_chat_endpoint, tmp_path_factory):
+    """What the reader's shell knows: the endpoint, and this Python."""
+
+    def answer(prompt):
+        if not prompt.startswith("Read this essay."):
+            return f"About: {prompt}"
+        return f"Clear.\nSCORE: {hashlib.sha256(prompt.encode()).digest()[0] % 10}"
+
+    lasting_chat_endpoint.answer = answer
+    folder = tmp_path_factory.mktemp("reader")
+    clean = {key: value for key, value in os.environ.items() if key != "DAGSTER_HOME"}
+    return {
+        **clean,
+        "OPENAI_BASE_URL": lasting_chat_endpoint.base_url,
+        "COLUMNS": "100",
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "PYTHONPATH": f"{folder}/site:{os.environ.get('PYTHONPATH', '')}",
+        "XDG_STATE_HOME": f"{folder}/state",
+        "PREFIX": sys.prefix,
+        "INSTALL": str(Path(__file__).with_name("install.py")),
+        "SITE": f"{folder}/site",
+    }
+
+
+@attrs.frozen
+class Followed:
+    folder: Path
+    problems: list[str]
+
+
+@pytest.fixture(scope="module")
+def tutorial(environment, tmp_path_factory):
+    """The reader's folder after the tutorial."""
+    folder = tmp_path_factory.mktemp("tutorial")
+    problems = follow(TUTORIAL, folder, tmp_path_factory.mktemp("scratch"), environment)
+    return Followed(folder, problems)
+
+
+def test_the_tutorial_does_what_it_says(tutorial):
+    assert "\n".join(tutorial.problems) == ""
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page != TUTORIAL and commands(page)])
+def test_every_command_does_what_its_page_says(page, tutorial, environment, tmp_path):
+    folder, scratch = tmp_path / "folder", tmp_path / "scratch"
+    scratch.mkdir()
+    folder.mkdir()
+    if page.startswith("docs/how-to/"):  # they say that they go on where the tutorial ends
+        shutil.copytree(tutorial.folder / "lab", folder / "lab")
+        environment = {**environment, "DAYDREAM_DATA_ROOT": str(folder / "lab")}
+
+    assert "\n".join(follow(page, folder, scratch, environment)) == ""
+
+
+def test_every_stand_in_is_for_a_command_of_some_page():
+    assert {command.bare for page in PAGES for command in commands(page)} >= STAND_INS.keys()
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_no_command_and_no_program_hides_from_these_tests(page):
+    for block in blocks(page):
+        assert block.language in {
+            *("console", "csv", "python", "text", "toml", "yaml"),
+            *("{eval-rst}", "{include}", "{toctree}"),
+        }
+        assert block.language != "console" or block.text.startswith("$ ")
+        assert block.language != "python" or block.file is not None
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_program_of_a_page_is_run_by_it(page):
+    parts = list(blocks(page))
+    for program in (block for block in parts if block.language == "python"):
+        rest = "".join(block.text for block in parts if block is not program)
+        assert Path(program.file).stem in rest
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_commands_and_options_in_the_text_exist(page):
+    known = typer.main.get_command(app).commands
+    for said in re.findall(r"`daydream ([^`]+)`", PAGES[page]):
+        name, *arguments = said.split()
+        if name == "report" and name not in COMMANDS:
+            continue
+        options = {option for parameter in known[name].params for option in parameter.opts}
+        assert {word for word in arguments if word.startswith("-")} <= options, said
+
+
+def test_every_test_that_a_page_names_exists():
+    for page, text in PAGES.items():
+        for path, name in re.findall(r"`(tests/[\w/]+\.py|contract)(?:::(\w+))?`", text):
+            file = "daydreaming_dagster/testing/gens_store_contract.py"
+            source = (ROOT / (file if path == "contract" else path)).read_text("utf-8")
+            assert not name or re.search(rf"def {name}\(", source), (page, path, name)
+
+
+@pytest.mark.parametrize("document", ["metadata", "raw_metadata", "parsed_metadata"])
+def test_every_key_of_a_document_is_described(document, tutorial):
+    stored = {
+        key
+        for path in (tutorial.folder / "lab" / "gens").rglob(f"{document}.json")
+        for key in json.loads(path.read_text("utf-8"))
+    }
+    heading = f"### `{document}.json`\n"
+    table = PAGES["docs/reference/data-root.md"].split(heading)[1].split("\n#")[0]
+    rows = re.findall(r"^\| (`[^|]+) \|", table, re.MULTILINE)
+
+    described = {key for row in rows for key in re.findall(r"`(\w+)`", row)}
+
+    # Nothing is replaced in the tutorial.
+    assert described - {"replaced"} == stored

@@ -23,9 +23,7 @@ myst_heading_anchors = 3
 
 default_role = "py:obj"  # docstrings put names in single backticks
 autodoc_member_order = "bysource"
-autodoc_typehints = "description"
-autodoc_typehints_description_target = "documented"
-autodoc_default_options = {"members": True, "show-inheritance": True}
+autodoc_default_options = {"members": True}
 napoleon_use_ivar = True
 
 # A name of this project that leads nowhere is an error; those of other projects are not here.

@@ -33,6 +33,9 @@ STAND_INS = {
     # They run `pip install`, and download a model or take minutes.
     "make demo": 'ln -s "$PREFIX" .venv; daydream init demo_data; daydream plan demo -d demo_data',
     "make test": ":",
+    "make mutants": ":",
+    ".venv/bin/python -m benchmarks.mutants 500": ":",
+    ".venv/bin/python -m benchmarks.mutants all": ":",
     # The test has an endpoint of its own.
     "export OPENAI_BASE_URL=http://localhost:11434/v1": ":",
     "export OPENAI_API_KEY=none": ":",
@@ -231,11 +234,22 @@ def test_commands_and_options_in_the_text_exist(page):
 
 
 def test_every_test_that_a_page_names_exists():
+    sources = [*(ROOT / "tests").rglob("test_*.py"), *(ROOT / "daydreaming_dagster").rglob("*.py")]
+    tests = {
+        name
+        for source in sources
+        for name in re.findall(r"^ *def (test_\w+)\(", source.read_text("utf-8"), re.MULTILINE)
+    }
     for page, text in PAGES.items():
-        for path, name in re.findall(r"`(tests/[\w/]+\.py|contract)(?:::(\w+))?`", text):
-            file = "daydreaming_dagster/testing/gens_store_contract.py"
-            source = (ROOT / (file if path == "contract" else path)).read_text("utf-8")
-            assert not name or re.search(rf"def {name}\(", source), (page, path, name)
+        assert set(re.findall(r"`(test_\w+)`", text)) <= tests, page
+
+
+def test_every_file_that_a_page_names_exists():
+    for page, text in PAGES.items():
+        for path in re.findall(
+            r"`((?:tests|daydreaming_dagster|adapters|examples)/[^`<*]+)`", text
+        ):
+            assert (ROOT / path).exists(), (page, path)
 
 
 @pytest.mark.parametrize("document", ["metadata", "raw_metadata", "parsed_metadata"])

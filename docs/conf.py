@@ -23,6 +23,7 @@ myst_heading_anchors = 3
 
 default_role = "py:obj"  # docstrings put names in single backticks
 autodoc_member_order = "bysource"
+autodoc_preserve_defaults = True
 autodoc_default_options = {"members": True}
 napoleon_use_ivar = True
 
@@ -42,5 +43,35 @@ subprocess.run(  # noqa: S603  our own module
 
 
 def setup(app: Sphinx) -> None:
-    """Let tables in CSV be code blocks: Pygments has no lexer for them."""
+    """Let signatures be short, and tables in CSV code blocks: Pygments has no lexer for them."""
     app.add_lexer("csv", TextLexer)
+    app.connect("autodoc-process-signature", _shorten)
+
+
+def _shorten(
+    _app: Sphinx,
+    _what: str,
+    _name: str,
+    _object: object,
+    _options: object,
+    signature: str | None,
+    returned: str | None,
+) -> tuple[str | None, str | None]:
+    """Return a signature with the names of types that Python has replaced by what they stand for.
+
+    A protocol has no signature.
+    """
+    shortened = []
+    for text in (signature, returned):
+        short = text
+        while short is not None and any(long in short for long in _NAMES):
+            for long, name in _NAMES.items():
+                short = short.replace(long, name)
+        shortened.append(short)
+    return ("" if signature == "(*args, **kwargs)" else shortened[0]), shortened[1]
+
+
+_NAMES = {
+    "Literal['draft', 'essay', 'evaluation']": "Stage",
+    "str | int | float | bool | list[JsonValue] | dict[str, JsonValue] | None": "JsonValue",
+}

@@ -56,6 +56,7 @@ EXIT_WRONG: Final = 2
 DEMO_COHORT: Final = "demo"
 _FIRST_ROWS: Final = 5
 _SHOWN_ESSAYS: Final = 100
+_SHOWN_SCORES: Final = 4
 
 app = typer.Typer(
     help="Experiments in which language models daydream: plan a cohort, run it, rank its essays.",
@@ -415,7 +416,9 @@ def check(
     generations: list[tuple[Stage, str]] = [
         (stage, gen_id) for stage in STAGES for gen_id in sorted(known[stage])
     ]
-    for stage, gen_id in track(generations, "checking", console=err, transient=True):
+    for stage, gen_id in track(
+        generations, "checking", console=err, transient=True, disable=not err.is_terminal
+    ):
         findings += inspect_generation(paths, stage, gen_id)
         findings += verify.check(stage, gen_id)
     removed = remove_leftovers(findings) if repair else []
@@ -502,29 +505,34 @@ def _stopped_by_signals(switch: StopSwitch) -> Iterator[None]:
 
 
 def _print_ranking(ranks: Sequence[EssayRank]) -> None:
-    """Print the first essays; what is in no table on a screen is in essays.csv."""
-    table = Table("rank", title="essays by mean score (1.00 is the best)")
-    table.add_column("mean", justify="right")
-    table.add_column("scores", justify="right")
-    table.add_column("not scored", justify="right")
-    table.add_column("essay", no_wrap=True)
+    """Print the first essays, each on a line; essays.csv has all of all of them."""
+    columns: dict[str, list[str]] = {name: [] for name in ("rank", "mean", "scores", "essay")}
+    for place, rank in enumerate(ranks[:_SHOWN_ESSAYS], start=1):
+        shown = ", ".join(str(score) for score in rank.scores[:_SHOWN_SCORES])
+        more = len(rank.scores) - _SHOWN_SCORES
+        columns["rank"].append(str(place) if rank.scores else "-")
+        columns["mean"].append("-" if rank.mean is None else f"{rank.mean:.2f}")
+        columns["scores"].append(f"{shown}, {more} more" if more > 0 else shown)
+        columns["essay"].append(rank.gen_id)
+    if any(rank.unscored for rank in ranks):
+        columns["not scored"] = [str(rank.unscored or "") for rank in ranks[:_SHOWN_ESSAYS]]
+    table = Table(title="essays by mean score (1.00 is the best)")
+    for name, cells in columns.items():
+        table.add_column(name, no_wrap=True, min_width=max(map(len, (name, *cells))))
     # What all essays share would only take the room of what tells them apart.
     axes = [
         axis
         for axis in ("combo_id", "template_id", "llm_model_id")
         if len({getattr(rank, axis) for rank in ranks}) > 1
     ]
+    room = out.width - sum((column.min_width or 0) + 3 for column in table.columns) - 1
     for axis in axes:
-        table.add_column(axis, overflow="fold")
-    for place, rank in enumerate(ranks[:_SHOWN_ESSAYS], start=1):
-        table.add_row(
-            str(place) if rank.scores else "-",
-            "-" if rank.mean is None else f"{rank.mean:.2f}",
-            ", ".join(str(score) for score in rank.scores),
-            str(rank.unscored) if rank.unscored else "",
-            rank.gen_id,
-            *(getattr(rank, axis) for axis in axes),
+        columns[axis] = [getattr(rank, axis) for rank in ranks[:_SHOWN_ESSAYS]]
+        table.add_column(
+            axis, no_wrap=True, overflow="ellipsis", max_width=max(8, room // len(axes) - 3)
         )
+    for row in zip(*columns.values(), strict=True):
+        table.add_row(*row)
     out.print(table)
     if len(ranks) > _SHOWN_ESSAYS:
         _note(f"note: {len(ranks) - _SHOWN_ESSAYS} more; essays.csv has all")

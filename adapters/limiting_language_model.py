@@ -6,7 +6,7 @@ import re
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -23,7 +23,8 @@ from daydreaming_dagster.domain.language_model import (
     ModelRequest,
 )
 from daydreaming_dagster.domain.plan_estimate import CHARACTERS_PER_TOKEN
-from daydreaming_dagster.domain.stopping import StoppedError, StopSwitch
+from daydreaming_dagster.domain.stopping import StopSwitch
+from daydreaming_dagster.errors import DaydreamingError
 
 _TOO_MANY: Final = (429, 503)
 _SLOT_SECONDS: Final = 0.1
@@ -40,12 +41,14 @@ class LimitingLanguageModel:
         folder: Where those processes meet. Made when a limit needs it.
         concurrency: How many calls at once a model gets that has no limit of its own; None
             finds it (see `ConcurrencyLevel`).
+        longest_wait_seconds: An endpoint that asks for more is not waited for, and not asked.
     """
 
     inner: LanguageModel
     limits: Mapping[tuple[str, str], ModelLimits]
     folder: Path
     concurrency: int | None = None
+    longest_wait_seconds: float = 600.0
     _switch: StopSwitch = attrs.field(factory=StopSwitch, init=False, repr=False, eq=False)
     _gates: "dict[tuple[str, str], _Gate]" = attrs.field(factory=dict, init=False, repr=False)
 
@@ -53,7 +56,8 @@ class LimitingLanguageModel:
         """Return the model's answer, when it is its turn.
 
         Raises:
-            LanguageModelError: As the model behind says.
+            LanguageModelError: As the model behind says, or its endpoint asked, in answer to
+                another request, to be left alone for longer than `longest_wait_seconds`.
             StoppedError: The run ended before the request was sent.
         """
         gate = self._gate(request)
@@ -81,7 +85,8 @@ class LimitingLanguageModel:
         key = request.provider, request.model
         if key not in self._gates:
             limits = self.limits.get(key, ModelLimits())
-            self._gates[key] = _Gate.of(limits, self.concurrency, self.folder / _file_name(*key))
+            folder = self.folder / _file_name(*key)
+            self._gates[key] = _Gate.of(limits, self.concurrency, folder, self.longest_wait_seconds)
         return self._gates[key]
 
 
@@ -102,6 +107,7 @@ class _Gate:
     slots: MachineSlots | None
     requests: MachineRate | None
     tokens: MachineRate | None
+    longest_wait_seconds: float
     level: ConcurrencyLevel = attrs.field(factory=ConcurrencyLevel)
     under_way: int = 0
     free_from: float = 0.0
@@ -110,7 +116,9 @@ class _Gate:
     first: asyncio.Lock = attrs.field(factory=asyncio.Lock)
 
     @classmethod
-    def of(cls, limits: ModelLimits, concurrency: int | None, folder: Path) -> "_Gate":
+    def of(
+        cls, limits: ModelLimits, concurrency: int | None, folder: Path, longest_wait_seconds: float
+    ) -> "_Gate":
         if limits != ModelLimits():
             folder.mkdir(parents=True, exist_ok=True)
         slots, requests, tokens = None, None, None
@@ -120,13 +128,15 @@ class _Gate:
             requests = MachineRate(folder / "requests", limits.requests_per_minute)
         if limits.tokens_per_minute is not None:
             tokens = MachineRate(folder / "tokens", limits.tokens_per_minute)
-        return cls(limits.concurrency or concurrency, slots, requests, tokens)
+        fixed = limits.concurrency or concurrency
+        return cls(fixed, slots, requests, tokens, longest_wait_seconds)
 
     @asynccontextmanager
     async def turn(self, request: ModelRequest, switch: StopSwitch) -> AsyncIterator[_Turn]:
         """Wait until all limits let a call through, and hold its place in them.
 
         Raises:
+            LanguageModelError: The endpoint is to be left alone for too long.
             StoppedError: The run ended meanwhile.
         """
         await self._take_place()
@@ -152,7 +162,9 @@ class _Gate:
         self.longest_answer = max(self.longest_answer, completion.completion_tokens or 0)
         used = (completion.prompt_tokens or 0) + (completion.completion_tokens or 0)
         if self.tokens is not None and used:
-            await asyncio.to_thread(self.tokens.charge, used - turn.tokens)
+            # The answer was paid for. What is wrong with the file, the next `take` says.
+            with suppress(OSError):
+                await asyncio.to_thread(self.tokens.charge, used - turn.tokens)
 
     @property
     def _limit(self) -> int:
@@ -167,39 +179,53 @@ class _Gate:
         try:
             await place  # `_give_place` counts it
         except asyncio.CancelledError:
-            if place.done() and not place.cancelled():
+            if not place.cancelled():
                 self._give_place()
-            else:
+            elif place in self.waiting:
                 self.waiting.remove(place)
             raise
 
     def _give_place(self) -> None:
         self.under_way -= 1
         while self.waiting and self.under_way < self._limit:
-            self.under_way += 1
-            self.waiting.popleft().set_result(None)
+            place = self.waiting.popleft()
+            if not place.cancelled():
+                self.under_way += 1
+                place.set_result(None)
 
     async def _pass(
         self, request: ModelRequest, switch: StopSwitch
     ) -> tuple[FileLock | None, float]:
         """Return the slot, where there are any, and the tokens that were taken."""
-        while True:
-            # A refusal may come while this one sleeps.
-            pause = self.free_from - time.monotonic()
-            await switch.sleep(pause)
-            if self.free_from <= time.monotonic():
-                break
+        await self._pause(request, switch)
         slot = await self._take_slot(switch)
         try:
             tokens = float(self._expected_tokens(request))
             for rate, amount in ((self.requests, 1.0), (self.tokens, tokens)):
                 while rate and (wait := await asyncio.to_thread(rate.take, amount)):
                     await switch.sleep(wait)
-        except (StoppedError, asyncio.CancelledError, OSError):
+            await self._pause(request, switch)  # a refusal may have come meanwhile
+        except (DaydreamingError, asyncio.CancelledError, OSError):
             if slot is not None:
                 slot.release()
             raise
         return slot, tokens
+
+    async def _pause(self, request: ModelRequest, switch: StopSwitch) -> None:
+        """Return when the endpoint may be asked again; another refusal may come meanwhile."""
+        while True:
+            pause = self.free_from - time.monotonic()
+            if pause > self.longest_wait_seconds:
+                raise LanguageModelError(
+                    f"{request.model} was not asked: its endpoint refuses all for another "
+                    f"{pause:.0f} s; run it again then",
+                    retryable=True,
+                    retry_after_seconds=pause,
+                    of_endpoint=True,
+                )
+            await switch.sleep(pause)
+            if self.free_from <= time.monotonic():
+                return
 
     async def _take_slot(self, switch: StopSwitch) -> FileLock | None:
         if self.slots is None:

@@ -1,6 +1,7 @@
 """How many calls a model gets at once, and how fast, with a model that counts them."""
 
 import asyncio
+import shutil
 import time
 
 import attrs
@@ -150,12 +151,39 @@ def test_all_wait_as_long_as_the_endpoint_asks_one_to(tmp_path):
     assert endpoint.began[1] - endpoint.began[0] >= 0.4
 
 
+def test_one_that_waits_for_its_rate_waits_for_the_endpoint_too(tmp_path):
+    class RefusingLate(Endpoint):
+        async def complete(self, request):
+            self.began.append(time.monotonic())
+            await asyncio.sleep(0.05)
+            raise LanguageModelError("too many", 429, retryable=True, retry_after_seconds=0.5)
+
+    endpoint = RefusingLate()
+
+    ask(limited(endpoint, tmp_path, at_once=2, requests_per_minute=300), 2)
+
+    assert endpoint.began[1] - endpoint.began[0] >= 0.5
+
+
 def test_a_rate_of_requests_is_kept(tmp_path):
     endpoint = Endpoint(seconds=0.0)
 
     ask(limited(endpoint, tmp_path, requests_per_minute=1200), 6)
 
     assert endpoint.began[-1] - endpoint.began[0] >= 5 * 0.05 - 0.01
+
+
+def test_nobody_waits_for_an_endpoint_that_asks_for_a_day(tmp_path):
+    endpoint = Endpoint(most=0, retry_after_seconds=86_400)
+    model = RetryingLanguageModel(limited(endpoint, tmp_path, at_once=1))
+
+    first, second = ask(model, 2)
+
+    assert "too many" in str(first)
+    assert isinstance(second, LanguageModelError)
+    assert second.of_endpoint
+    assert "big-1 was not asked: its endpoint refuses all for another 86" in str(second)
+    assert len(endpoint.began) == 1
 
 
 def test_a_rate_of_tokens_is_kept_by_what_was_used_in_fact(tmp_path):
@@ -215,6 +243,21 @@ def test_a_call_that_is_cancelled_gives_its_place_to_the_next(tmp_path):
     assert asyncio.run(complete()).text == "because"
 
 
+def test_calls_that_are_cancelled_together_hold_up_nobody(tmp_path):
+    endpoint = Endpoint(seconds=60)
+    model = limited(endpoint, tmp_path, at_once=1)
+
+    async def complete():
+        first, second, third = (asyncio.create_task(model.complete(REQUEST)) for _ in range(3))
+        await asyncio.sleep(0.05)
+        first.cancel()  # gives its place away before the second knows that it is cancelled
+        second.cancel()
+        endpoint.seconds = 0.0
+        return await asyncio.wait_for(third, timeout=10)
+
+    assert asyncio.run(complete()).text == "because"
+
+
 def test_other_errors_are_not_taken_for_too_many_calls(tmp_path):
     class Broken(Endpoint):
         async def complete(self, request):
@@ -233,3 +276,19 @@ def test_files_are_made_for_limits_alone(tmp_path, limits):
     ask(limited(Endpoint(), tmp_path / "limits", **limits), 1)
 
     assert (tmp_path / "limits").exists() == bool(limits)
+
+
+def test_an_answer_is_kept_though_its_tokens_cannot_be_charged(tmp_path):
+    folder = tmp_path / "limits"
+
+    class Unwritable(Endpoint):
+        async def complete(self, request):
+            shutil.rmtree(folder)
+            folder.write_text("no folder")
+            return await super().complete(request)
+
+    endpoint = Unwritable(completion_tokens=300)
+
+    (answer,) = ask(limited(endpoint, folder, tokens_per_minute=60_000), 1)
+
+    assert isinstance(answer, Completion)

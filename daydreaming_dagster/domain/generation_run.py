@@ -76,7 +76,9 @@ def read_generated(store: GensStore, stage: Stage, gen_id: str) -> Generated:
     stored = Generated(stage, gen_id)
     with suppress(MissingArtifactError):
         stored.prompt = store.read_prompt(stage, gen_id)
+    with suppress(MissingArtifactError):
         stored.raw = read_answer(store, stage, gen_id)
+    with suppress(MissingArtifactError):
         stored.parsed = read_parsed(store, stage, gen_id)
     return stored
 

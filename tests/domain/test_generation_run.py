@@ -451,3 +451,9 @@ def test_a_generation_is_read_as_it_is_stored(store, chain):
     assert stored.raw.text == "SCORE: 7"
     assert stored.parsed.score.value == 7
     assert read_generated(store, "draft", "unknown") == Generated("draft", "unknown")
+
+
+def test_a_text_from_elsewhere_is_read_though_there_is_no_prompt(store):
+    store.write_parsed("draft", "d1", "the idea")
+
+    assert read_generated(store, "draft", "d1").parsed.text == "the idea"

@@ -67,6 +67,11 @@ class Budget:
         self._reserved += expected
         return expected
 
+    def withdraw(self, reserved: float) -> None:
+        """Take back a question that was not put after all."""
+        self.calls -= 1
+        self._reserved -= reserved
+
     def settle(self, request: ModelRequest, reserved: float, completion: Completion | None) -> None:
         """Count what an answer cost in the place of what was reserved; None is no answer."""
         self._reserved -= reserved

@@ -242,6 +242,9 @@ class GenerationRunner:
         reserved = self.budget.reserve(request)
         try:
             completion = await self.model.complete(request)
+        except StoppedError:
+            self.budget.withdraw(reserved)
+            raise
         except BaseException:
             self.budget.settle(request, reserved, None)
             raise

@@ -21,6 +21,7 @@ from daydreaming_dagster.domain.language_model import (
     ModelRequest,
     SamplingParameters,
 )
+from daydreaming_dagster.domain.stopping import StoppedError
 
 CATALOG = Catalog(
     concepts={name: ConceptEntry(name, name.upper(), {"sentence": f"{name}."}) for name in "abc"},
@@ -410,6 +411,18 @@ def test_an_answer_in_between_shows_that_the_endpoint_is_there(store):
         return [item async for item in runner.generate_many({"draft": gen_ids}, under_way=1)]
 
     assert len(asyncio.run(collect())) == 40
+
+
+def test_a_question_that_was_not_put_is_not_counted(store):
+    class Stopping(ScriptedLanguageModel):
+        async def complete(self, request):
+            raise StoppedError("enough")
+
+    plan_draft(store, "d1", "a")
+    runner = GenerationRunner(store, Stopping(judging), CATALOG)
+
+    assert run_all(runner, {"draft": ["d1"]}) == []
+    assert runner.budget.calls == 0
 
 
 # Stale answers

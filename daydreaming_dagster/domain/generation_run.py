@@ -117,7 +117,13 @@ class GenerationRunner:
             recipe, prompt = await asyncio.to_thread(self._prepare, result, steps)
             completion = None if prompt is None else await self._ask(recipe, prompt)
             if completion is not None or "parsed" in steps:
-                await asyncio.to_thread(self._finish, result, steps, recipe, prompt, completion)
+                # An answer that came is stored though the run is left: the loop waits for its
+                # threads, where it would cancel a task.
+                await asyncio.shield(
+                    asyncio.get_running_loop().run_in_executor(
+                        None, self._finish, result, steps, recipe, prompt, completion
+                    )
+                )
         except (DaydreamingError, OSError) as error:
             result.error = error
         return result

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import time
 
 import pytest
 
@@ -411,6 +412,29 @@ def test_an_answer_in_between_shows_that_the_endpoint_is_there(store):
         return [item async for item in runner.generate_many({"draft": gen_ids}, under_way=1)]
 
     assert len(asyncio.run(collect())) == 40
+
+
+def test_an_answer_that_has_come_is_stored_though_the_run_is_left():
+    class SlowStore(InMemoryGensStore):
+        def write_raw(self, stage, gen_id, text):
+            time.sleep(0.01)
+            super().write_raw(stage, gen_id, text)
+
+    store = SlowStore(templates=TEMPLATES)
+    gen_ids = [f"d{number}" for number in range(100)]
+    for gen_id in gen_ids:
+        plan_draft(store, gen_id, "a")
+    model = ScriptedLanguageModel(judging)
+
+    async def leave():
+        generated = GenerationRunner(store, model, CATALOG).generate_many({"draft": gen_ids})
+        await anext(generated)
+        await generated.aclose()
+
+    asyncio.run(leave())
+
+    stored = [gen_id for gen_id in gen_ids if read_generated(store, "draft", gen_id).raw]
+    assert len(stored) == len(model.requests)
 
 
 def test_a_question_that_was_not_put_is_not_counted(store):

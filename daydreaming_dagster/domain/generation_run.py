@@ -163,7 +163,7 @@ class GenerationRunner:
                     refusals += 1
                     if refusals >= REFUSALS:
                         self.stop.stop(f"the last {refusals} calls were refused: {done.error}")
-                elif done.raw is not None and not done.raw.reused:
+                elif done.raw is not None and _is_from_model(done.raw):
                     refusals = 0
                 if done.error is None:
                     ready.extend(children.pop((done.stage, done.gen_id), ()))
@@ -272,3 +272,7 @@ class GenerationRunner:
         if "parsed" in steps:
             answer = result.raw or read_answer(self.store, stage, gen_id)
             result.parsed = store_parsed(self.store, stage, gen_id, recipe.reader, answer)
+
+
+def _is_from_model(answer: RawAnswer) -> bool:
+    return not answer.reused and answer.metadata["mode"] == "llm"

@@ -414,6 +414,25 @@ def test_an_answer_in_between_shows_that_the_endpoint_is_there(store):
     assert len(asyncio.run(collect())) == 40
 
 
+def test_copies_do_not_show_that_the_endpoint_is_there(store):
+    store.write_parsed("essay", "e1", "SCORE: 7")
+    gen_ids = [f"v{number}" for number in range(60)]
+    for number, gen_id in enumerate(gen_ids):
+        document = {"template_id": "judge", "llm_model_id": "big", "parent_gen_id": "e1"}
+        mode = "copy" if number % 2 else "llm"
+        store.write_main_metadata("evaluation", gen_id, {**document, "mode": mode})
+    refusal = LanguageModelError("no such key", 401, of_endpoint=True)
+    model = ScriptedLanguageModel(lambda _request: refusal)
+    runner = GenerationRunner(store, model, CATALOG)
+
+    async def collect():
+        return [item async for item in runner.generate_many({"evaluation": gen_ids}, under_way=2)]
+
+    asyncio.run(collect())
+
+    assert len(model.requests) < 10 + 2
+
+
 def test_an_answer_that_has_come_is_stored_though_the_run_is_left():
     class SlowStore(InMemoryGensStore):
         def write_raw(self, stage, gen_id, text):

@@ -45,7 +45,8 @@ UNDER_WAY: Final = 256
 """How many generations of a run are under way at once; models have limits of their own."""
 
 REFUSALS: Final = 10
-"""After how many refusals in a row, with no answer between, an endpoint is not asked further."""
+"""After how many refusals in a row, of the endpoint or of the disk that is to take its answers,
+with no answer between, a run ends."""
 
 _Key = tuple[Stage, str]
 
@@ -159,10 +160,11 @@ class GenerationRunner:
                 if isinstance(done.error, StoppedError):
                     self.stop.stop(done.error.reason)
                     continue
-                if isinstance(done.error, LanguageModelError) and done.error.of_endpoint:
+                if _is_error_of_all(done):
                     refusals += 1
                     if refusals >= REFUSALS:
-                        self.stop.stop(f"the last {refusals} calls were refused: {done.error}")
+                        problem = f"the last {refusals} generations met what all others would"
+                        self.stop.stop(f"{problem}: {done.error}")
                 elif done.raw is not None and _is_from_model(done.raw):
                     refusals = 0
                 if done.error is None:
@@ -276,3 +278,11 @@ class GenerationRunner:
 
 def _is_from_model(answer: RawAnswer) -> bool:
     return not answer.reused and answer.metadata["mode"] == "llm"
+
+
+def _is_error_of_all(done: Generated) -> bool:
+    """Return whether it is no fault of this generation that there is no answer of it."""
+    if isinstance(done.error, DaydreamingError):
+        return isinstance(done.error, LanguageModelError) and done.error.of_endpoint
+    # The file system took the prompt, but not the answer, or not what limits the calls.
+    return done.error is not None and done.prompt is not None and done.raw is None

@@ -1,6 +1,7 @@
 """Whole stages, with a model whose answers are written down."""
 
 import asyncio
+import errno
 import itertools
 import time
 
@@ -382,7 +383,7 @@ def test_an_endpoint_that_refuses_everything_is_not_asked_for_the_whole_cohort(s
 
     assert len(model.requests) < 10 + 2
     assert {str(item.error) for item in done} == {"no such key"}
-    assert runner.stop.reason == "the last 10 calls were refused: no such key"
+    assert runner.stop.reason == "the last 10 generations met what all others would: no such key"
 
 
 @pytest.mark.parametrize(
@@ -431,6 +432,28 @@ def test_copies_do_not_show_that_the_endpoint_is_there(store):
     asyncio.run(collect())
 
     assert len(model.requests) < 10 + 2
+
+
+def test_a_disk_that_takes_no_answers_ends_the_run_before_all_are_bought():
+    class FullStore(InMemoryGensStore):
+        def write_raw(self, stage, gen_id, text):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    store = FullStore(templates=TEMPLATES)
+    gen_ids = [f"d{number}" for number in range(100)]
+    for gen_id in gen_ids:
+        plan_draft(store, gen_id, "a")
+    model = ScriptedLanguageModel(judging)
+    runner = GenerationRunner(store, model, CATALOG)
+
+    async def collect():
+        return [item async for item in runner.generate_many({"draft": gen_ids}, under_way=2)]
+
+    done = asyncio.run(collect())
+
+    assert len(model.requests) < 10 + 2
+    assert {type(item.error) for item in done} == {OSError}
+    assert "No space left on device" in runner.stop.reason
 
 
 def test_an_answer_that_has_come_is_stored_though_the_run_is_left():

@@ -488,11 +488,15 @@ def _copy_examples(folder: Path) -> None:
 @contextmanager
 def _stopped_by_signals(switch: StopSwitch) -> Iterator[None]:
     """Let Ctrl-C and SIGTERM end the run of the block, the second of them at once."""
+    interrupted = False
 
     def handle(number: int, _frame: object) -> None:
-        if switch.reason is not None:
+        nonlocal interrupted
+        if interrupted:
+            err.show_cursor()  # which the bars hide
             # The store survives a kill at any time, and so does Dagster's.
             os._exit(128 + number)
+        interrupted = True
         switch.stop(f"interrupted by {signal.Signals(number).name}")
         _note("interrupted: waiting for the answers under way; interrupt again to drop them")
 

@@ -123,6 +123,21 @@ def test_a_second_signal_does_not_wait(start, chat_endpoint):
 
 
 @pytest.mark.usefixtures("planned")
+def test_the_first_signal_waits_though_the_run_is_ending_already(start, chat_endpoint, data_root):
+    slow(chat_endpoint, 3, "Link")
+    process = start("run", "c1", "--max-calls", "2")
+    wait_for_calls(chat_endpoint, 2)
+    time.sleep(0.5)  # the third question has met the limit
+
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=60)
+
+    assert process.returncode == 1
+    assert "stopped: the limit of 2 model calls is reached" in err
+    assert len(list((data_root / "gens/draft").glob("*/raw.txt"))) == 2
+
+
+@pytest.mark.usefixtures("planned")
 def test_a_process_that_is_killed_loses_the_answers_under_way_alone(
     start, daydream, chat_endpoint, data_root
 ):

@@ -156,21 +156,21 @@ class OpenAILanguageModel:
         """
         try:
             body = json.loads(content)
-        except ValueError:
+        except (ValueError, RecursionError):
             reason = f"the answer is not JSON: {self._shown(content.decode(errors='replace'))}"
             message = self._message(request, reason, _UNEXPECTED)
             raise LanguageModelError(message, of_endpoint=True) from None
         of_endpoint = False
         match body:
             case {"choices": [{"message": {"content": str(text)}} as choice, *_]} if text.strip():
-                usage = body.get("usage") or {}
+                usage = body.get("usage")
                 return Completion(
                     text=text,
-                    finish_reason=choice.get("finish_reason") or "",
-                    model=body.get("model") or request.model,
+                    finish_reason=_text(choice.get("finish_reason")) or "",
+                    model=_text(body.get("model")) or request.model,
                     duration_seconds=duration,
-                    prompt_tokens=usage.get("prompt_tokens"),
-                    completion_tokens=usage.get("completion_tokens"),
+                    prompt_tokens=_count(usage, "prompt_tokens"),
+                    completion_tokens=_count(usage, "completion_tokens"),
                 )
             case {"choices": [{"finish_reason": "length"}, *_]}:
                 reason = "all tokens were used up before the answer began"
@@ -232,6 +232,15 @@ def _sampling(parameters: SamplingParameters) -> dict[str, object]:
     chosen = attrs.asdict(parameters, recurse=False, filter=lambda _, value: value is not None)
     extra_body = chosen.pop("extra_body")
     return {**chosen, **extra_body}
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _count(usage: object, name: str) -> int | None:
+    value = usage.get(name) if isinstance(usage, Mapping) else None
+    return value if isinstance(value, int) and value >= 0 else None
 
 
 def _seconds(retry_after: str | None) -> float | None:

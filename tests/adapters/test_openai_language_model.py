@@ -130,6 +130,14 @@ def test_takes_an_answer_without_what_not_every_endpoint_gives(endpoint, model):
     assert completion == Completion("Hm.", "", "big-1", completion.duration_seconds)
 
 
+@pytest.mark.parametrize("usage", [{"prompt_tokens": "7", "completion_tokens": 1.5}, [7, 5], 12])
+def test_an_answer_counts_though_what_is_said_about_it_makes_no_sense(endpoint, model, usage):
+    choice = {"message": {"content": "Hm."}, "finish_reason": 1}
+    endpoint.always(200, {"choices": [choice], "usage": usage, "model": ["big-1"]})
+    (completion,) = asyncio.run(ask(model))
+    assert completion == Completion("Hm.", "", "big-1", completion.duration_seconds)
+
+
 def test_sends_one_user_message_and_nothing_that_was_not_asked_for(endpoint, model):
     asyncio.run(ask(model))
     (received,) = endpoint.received
@@ -256,6 +264,7 @@ def test_a_refusal_under_status_200_is_one_too(endpoint, model):
         (b"<!doctype html><p>Sign in to the hotel</p>", "is not JSON: <!doctype html><p>Sign in"),
         (b'{"choices": [{"mess', 'is not JSON: {"choices": [{"mess'),
         (b"\xff\xfe\x00", "is not JSON: "),
+        (b"[" * 100_000, "is not JSON: [[["),
         ([], "has no choices: []"),
         ({"choices": []}, 'has no choices: {"choices": []}'),
         ({"choices": None}, 'has no choices: {"choices": null}'),

@@ -157,20 +157,19 @@ def store_answer(
     An answer to another question that it replaces was paid for too and is kept in the
     metadata, under `replaced`.
     """
-    # Models do emit lone surrogates; as they have no UTF-8 form, U+FFFD stands for them.
-    text = completion.text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    text = _storable(completion.text)
     metadata: JsonObject = {
         **recipe.question(prompt),
         "template_sha256": recipe.template_sha256,
-        "answered_by": completion.model,
-        "finish_reason": completion.finish_reason,
+        "answered_by": _storable(completion.model),
+        "finish_reason": _storable(completion.finish_reason),
         "truncated": completion.finish_reason == "length",
         "usage": {
             "prompt_tokens": completion.prompt_tokens,
             "completion_tokens": completion.completion_tokens,
         },
         "duration_seconds": completion.duration_seconds,
-        "failed_attempts": list(completion.failed_attempts),
+        "failed_attempts": [_storable(error) for error in completion.failed_attempts],
         "raw_sha256": sha256(text),
     }
     replaced = _replaced(store, recipe.stage, gen_id)
@@ -234,6 +233,14 @@ def read_score(parsed_metadata: JsonObject) -> Score | None:
 def sha256(text: str) -> str:
     """Return the SHA-256 of a text's UTF-8 form, in hexadecimal."""
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _storable(text: str) -> str:
+    """Return an endpoint's text as it can be stored.
+
+    Models do emit lone surrogates; as they have no UTF-8 form, U+FFFD stands for them.
+    """
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _template_sha256(store: GensStore, stage: Stage, template_id: str) -> str:

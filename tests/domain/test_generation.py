@@ -158,6 +158,22 @@ def test_lone_surrogates_of_a_model_become_replacement_characters(store):
     assert find_answer(store, "draft", "d1") is not None
 
 
+def test_lone_surrogates_beside_an_answer_do_not_lose_it(store):
+    said = attrs.evolve(
+        completion("a dream"),
+        model="big\ud800",
+        finish_reason="stop\ud800",
+        failed_attempts=("busy \ud83d",),
+    )
+
+    store_answer(store, "d1", RECIPE, "?", said)
+
+    metadata = store.read_raw_metadata("draft", "d1")
+    assert metadata["failed_attempts"] == ["busy \N{REPLACEMENT CHARACTER}"]
+    assert metadata["answered_by"] == "big\N{REPLACEMENT CHARACTER}"
+    assert find_answer(store, "draft", "d1") is not None
+
+
 class DyingStore(InMemoryGensStore):
     """A store whose process ends when it comes to a text."""
 

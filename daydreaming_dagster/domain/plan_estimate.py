@@ -8,7 +8,7 @@ import attrs
 
 from daydreaming_dagster.data_layer.errors import MissingArtifactError
 from daydreaming_dagster.data_layer.gens_store import GensStore
-from daydreaming_dagster.domain.catalog import Catalog
+from daydreaming_dagster.domain.catalog import DEFAULT_LEVEL, Catalog
 from daydreaming_dagster.domain.planning import PlannedGeneration
 from daydreaming_dagster.types import PARENT_STAGE, STAGES, Stage
 
@@ -83,14 +83,14 @@ def estimate_generations(
         there = planned.gen_id in listed[stage] and planned.gen_id not in again
         if there and _answered(store, planned):
             continue
-        key = stage, str(metadata["template_id"])
+        key = stage, str(metadata.get("template_id", ""))
         if key not in templates:
             templates[key] = len(store.read_template(*key)) // CHARACTERS_PER_TOKEN
         prompt = templates[key] + parent_tokens + _concept_tokens(planned, catalog)
         estimate.calls += 1
         estimate.prompt_tokens += prompt
         estimate.completion_tokens += answer
-        model_id = str(metadata["llm_model_id"])
+        model_id = str(metadata.get("llm_model_id", ""))
         model = catalog.models.get(model_id)
         cost = None if model is None else model.cost(prompt, answer)
         if cost is None:
@@ -137,8 +137,10 @@ def _concept_tokens(planned: PlannedGeneration, catalog: Catalog) -> int:
     concept_ids = planned.metadata.get("concept_ids")
     if not isinstance(concept_ids, list):
         return 0
-    level = str(planned.metadata["description_level"])
-    concepts = [catalog.concepts[str(concept_id)].at(level) for concept_id in concept_ids]
+    level = str(planned.metadata.get("description_level") or DEFAULT_LEVEL)
+    # A draft of a concept that the catalog lost fails by itself, and asks nothing.
+    known = [catalog.concepts.get(str(concept_id)) for concept_id in concept_ids]
+    concepts = [concept.at(level) for concept in known if concept is not None]
     return sum(len(concept.name) + len(concept.content) for concept in concepts) // (
         CHARACTERS_PER_TOKEN
     )

@@ -22,7 +22,7 @@ from daydreaming_dagster.domain.plan_estimate import (
     estimate_generations,
     planned_generations,
 )
-from daydreaming_dagster.domain.planning import plan_cohort, record_plan
+from daydreaming_dagster.domain.planning import PlannedGeneration, plan_cohort, record_plan
 from daydreaming_dagster.types import PARENT_STAGE, STAGES
 
 SOURCES = {
@@ -765,6 +765,27 @@ def test_an_answer_that_is_asked_for_again_is_estimated_too(store):
     estimate = estimate_generations(store, CATALOG, plan.generations, again={first})
 
     assert estimate.stages["draft"].calls == 6
+
+
+def test_what_the_catalog_lost_since_is_not_estimated(store):
+    plan = plan_of(SPEC)
+    record_plan(store, plan)
+    poorer = attrs.evolve(CATALOG, concepts={"a": CATALOG.concepts["a"]})
+
+    estimate = estimate_generations(store, poorer, plan.generations)
+
+    assert estimate.stages["draft"].calls == 6
+    source = len(SOURCES["draft"]) // 4
+    assert estimate.stages["draft"].prompt_tokens == 6 * source
+
+
+def test_metadata_of_before_that_says_less_is_estimated_too(store):
+    document = {"template_id": "t0", "concept_ids": ["a"]}
+    planned = [PlannedGeneration("draft", "d1", document)]
+
+    estimate = estimate_generations(store, CATALOG, planned)
+
+    assert estimate.stages["draft"].calls == 1
 
 
 def test_a_parent_that_is_there_counts_with_the_length_of_its_text(store):

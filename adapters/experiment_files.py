@@ -5,12 +5,14 @@ import io
 import json
 import math
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 import yaml
+from filelock import FileLock, Timeout
 
 from adapters.atomic_write import write_atomically
 from daydreaming_dagster.data_layer.errors import InvalidIdError
@@ -24,7 +26,7 @@ from daydreaming_dagster.domain.catalog import (
     TemplateEntry,
 )
 from daydreaming_dagster.domain.cohort_spec import CohortSpec, make_cohort_spec
-from daydreaming_dagster.domain.errors import CatalogError
+from daydreaming_dagster.domain.errors import CatalogError, CohortBusyError
 from daydreaming_dagster.domain.manifest import Manifest
 from daydreaming_dagster.domain.parsers import DEFAULT_MAXIMUM, PARSERS, Parser
 from daydreaming_dagster.domain.planning import CohortPlan
@@ -170,6 +172,28 @@ def read_membership(paths: Paths, cohort_id: str) -> dict[Stage, list[str]]:
     if problems:
         raise CatalogError(str(path), tuple(problems))
     return members
+
+
+@contextmanager
+def hold_cohort(paths: Paths, cohort_id: str) -> Iterator[None]:
+    """Keep other processes of this machine from running a cohort while the block does.
+
+    The system lets go of it when this process ends, however it does.
+
+    Raises:
+        CohortBusyError: Another process runs it.
+        OSError: The lock file in the cohort's folder cannot be made.
+    """
+    # Dagster may close the generator that holds it in another thread.
+    lock = FileLock(paths.cohort_run_lock(cohort_id), blocking=False, thread_local=False)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise CohortBusyError(cohort_id) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def write_manifest(paths: Paths, plan: CohortPlan) -> None:

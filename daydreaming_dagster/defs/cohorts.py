@@ -15,7 +15,7 @@ from typing import Any, Final
 import dagster as dg
 from pydantic import Field
 
-from adapters.experiment_files import list_cohorts, read_membership
+from adapters.experiment_files import hold_cohort, list_cohorts, read_membership
 from daydreaming_dagster.cohorts import record_cohort, report_cohort, tabulate_cohort
 from daydreaming_dagster.data_layer.gens_store import GensStore
 from daydreaming_dagster.data_layer.paths import Paths
@@ -123,8 +123,11 @@ def cohort_run(
     """Make what is missing of the cohort that is the run's partition."""
     members = _members(data_root, context.partition_key)
     register_partitions(context.instance, members)
-    budget = Budget.of(catalog.models.values(), config.max_calls, config.max_cost)
-    with as_failure(DaydreamingError):
+    with (
+        as_failure(DaydreamingError),
+        hold_cohort(Paths.from_str(data_root), context.partition_key),
+    ):
+        budget = Budget.of(catalog.models.values(), config.max_calls, config.max_cost)
         stale = find_stale(gens_store, catalog, members) if config.stale else None
         todo = generations_to_make(gens_store, members, stale, config.again)
         asked = {*config.again, *(gen_id for found in (stale or {}).values() for gen_id in found)}
@@ -133,33 +136,33 @@ def cohort_run(
         if config.max_cost is not None and estimate.unpriced:
             problem = f"a limit of cost needs a price for {', '.join(estimate.unpriced)}"
             raise CatalogError("llm_models.csv", (problem,))
-    again: set[tuple[Stage, str]] = {
-        (stage, gen_id)
-        for stage, gen_ids in todo.items()
-        for gen_id in gen_ids
-        if gen_id in config.again
-    }
-    listener.begin(todo, estimate)
-    runner = GenerationRunner(
-        gens_store, language_model, catalog, config.stale, again, stop, budget
-    )
-    _record_done(context, runner, members, todo)
-    outcome = make_and_record(context, runner, todo, listener)
-    for generated in outcome.failed:
-        mark_failed(context, generated)
-    yield from check_results("cohort_run", gens_store, todo)
-    if outcome.failed or outcome.left:
-        raise run_failure(outcome, stop.reason)
-    yield dg.MaterializeResult(
-        metadata={
-            **{f"{stage}s": len(gen_ids) for stage, gen_ids in members.items()},
-            "made": outcome.made,
-            "model_calls": budget.calls,
-            "prompt_tokens": budget.prompt_tokens,
-            "completion_tokens": budget.completion_tokens,
-            "cost_usd": budget.cost,
+        again: set[tuple[Stage, str]] = {
+            (stage, gen_id)
+            for stage, gen_ids in todo.items()
+            for gen_id in gen_ids
+            if gen_id in config.again
         }
-    )
+        listener.begin(todo, estimate)
+        runner = GenerationRunner(
+            gens_store, language_model, catalog, config.stale, again, stop, budget
+        )
+        _record_done(context, runner, members, todo)
+        outcome = make_and_record(context, runner, todo, listener)
+        for generated in outcome.failed:
+            mark_failed(context, generated)
+        yield from check_results("cohort_run", gens_store, todo)
+        if outcome.failed or outcome.left:
+            raise run_failure(outcome, stop.reason)
+        yield dg.MaterializeResult(
+            metadata={
+                **{f"{stage}s": len(gen_ids) for stage, gen_ids in members.items()},
+                "made": outcome.made,
+                "model_calls": budget.calls,
+                "prompt_tokens": budget.prompt_tokens,
+                "completion_tokens": budget.completion_tokens,
+                "cost_usd": budget.cost,
+            }
+        )
 
 
 def _record_done(

@@ -54,7 +54,8 @@ def run_cohort(
     by one, told to the resource `listener`.
 
     Raises:
-        DaydreamingError: The input is wrong; nothing was asked.
+        DaydreamingError: The input is wrong, or another process runs the cohort; nothing was
+            asked.
     """
     instance.add_dynamic_partitions(COHORTS.name or "", [cohort_id])
     job = build_definitions(resources).resolve_job_def("run_cohort")

@@ -56,6 +56,19 @@ class CatalogError(DaydreamingError, ValueError):
 
 
 @attrs.define(eq=False)
+class CohortBusyError(DaydreamingError, BlockingIOError):
+    """Another process runs the cohort; two at once would buy the same answers."""
+
+    cohort_id: str
+
+    def __str__(self) -> str:
+        return (
+            f"another process runs the cohort {self.cohort_id!r}; wait until it ends, or follow "
+            f"it with: daydream tail {self.cohort_id}"
+        )
+
+
+@attrs.define(eq=False)
 class PlanConflictError(DaydreamingError, ValueError):
     """A planned generation exists with metadata that its gen_id does not stand for."""
 

@@ -156,6 +156,21 @@ def test_a_process_that_is_killed_loses_the_answers_under_way_alone(
 
 
 @pytest.mark.usefixtures("planned")
+def test_a_cohort_is_run_by_one_process_at_a_time(start, daydream, chat_endpoint):
+    slow(chat_endpoint, 1, "Tell")
+    process = start("run", "c1", "-j", "1")
+    wait_for_calls(chat_endpoint, 1)
+
+    second = daydream("run", "c1")
+
+    assert second.returncode == 2
+    assert "another process runs the cohort 'c1'" in second.stderr
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert len(chat_endpoint.bodies) == 18
+
+
+@pytest.mark.usefixtures("planned")
 def test_an_endpoint_without_a_key_is_asked_for_no_more_than_it_takes_to_see_it(
     daydream, chat_endpoint
 ):

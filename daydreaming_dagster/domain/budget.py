@@ -58,7 +58,7 @@ class Budget:
             raise StoppedError(f"the limit of {self.max_calls} model calls is reached")
         expected = self._expected_cost(request)
         committed = self.cost + self._reserved
-        if self.max_cost is not None and committed + expected > self.max_cost:
+        if self.max_cost is not None and not committed + expected <= self.max_cost:  # NaN too
             raise StoppedError(
                 f"the limit of {self.max_cost:.2f} USD is reached: {self.cost:.2f} spent, "
                 f"and the next answer may cost {expected:.2g}"

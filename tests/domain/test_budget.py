@@ -51,6 +51,11 @@ def test_a_limit_of_none_at_all_refuses_the_first():
         budget(max_calls=0).reserve(REQUEST)
 
 
+def test_a_limit_of_cost_that_is_no_number_lets_nothing_through():
+    with pytest.raises(StoppedError, match="limit of nan USD"):
+        budget(max_cost=float("nan")).reserve(REQUEST)
+
+
 def test_calls_under_way_are_held_back_from_the_limit_of_cost():
     spent = budget(max_cost=2.5 * EXPECTED)
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import dagster as dg
 from dagster._core.instance.ref import InstanceRef
+from filelock import FileLock
 
 from daydreaming_dagster.defs.build import build_definitions
 from daydreaming_dagster.defs.event_log import ConnectedSqliteEventLogStorage
@@ -24,6 +25,12 @@ def open_instance(home: Path) -> dg.DagsterInstance:
     Where its `dagster.yaml` names no storage, events are kept where Dagster would, faster.
     """
     home.mkdir(parents=True, exist_ok=True)
+    # Dagster's databases do not stand being set up by two processes at once.
+    with FileLock(home / "open.lock"):
+        return _open(home)
+
+
+def _open(home: Path) -> dg.DagsterInstance:
     settings = home / "dagster.yaml"
     if not settings.exists():
         settings.write_text(_DAGSTER_YAML, "utf-8")

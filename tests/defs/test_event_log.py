@@ -1,5 +1,8 @@
 """Events written through connections that stay open, read as Dagster reads them."""
 
+import subprocess
+import sys
+
 import dagster as dg
 import pytest
 import sqlalchemy
@@ -46,6 +49,36 @@ def test_dagsters_own_class_finds_every_event(home):
         assert set(instance.get_materialized_partitions(IDEA)) == set(KEYS)
         latest = instance.get_latest_materialization_event(IDEA).asset_materialization
         assert latest.metadata["text"].value == f"of {KEYS[-1]}"
+
+
+def test_processes_that_open_a_new_home_at_once_do_not_break_it(home):
+    program = """if True:
+        import sys
+        from pathlib import Path
+        from daydreaming_dagster.defs.launch import open_instance
+        print("ready", flush=True)
+        sys.stdin.readline()
+        with open_instance(Path(sys.argv[1])) as instance:
+            instance.add_dynamic_partitions("cohorts", ["c1"])
+    """
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", program, str(home)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(3)
+    ]
+    for process in processes:
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    for process in processes:
+        process.communicate(timeout=60)
+
+    assert [process.returncode for process in processes] == [0, 0, 0]
 
 
 def test_events_need_no_connection_of_their_own(home):

@@ -151,7 +151,7 @@ def write_membership(paths: Paths, plan: CohortPlan) -> None:
 
 
 def read_membership(paths: Paths, cohort_id: str) -> dict[Stage, list[str]]:
-    """Return the gen_ids of a cohort by stage, in planned order.
+    """Return the gen_ids of a cohort by stage, in planned order, each once.
 
     Raises:
         CatalogError: The cohort was not planned yet, or the file is malformed.
@@ -171,7 +171,7 @@ def read_membership(paths: Paths, cohort_id: str) -> dict[Stage, list[str]]:
             problems.append(f"{row.where}: {error}")
     if problems:
         raise CatalogError(str(path), tuple(problems))
-    return members
+    return {stage: list(dict.fromkeys(gen_ids)) for stage, gen_ids in members.items()}
 
 
 @contextmanager

@@ -334,6 +334,12 @@ def test_a_membership_is_read_as_it_was_written(paths):
     assert paths.cohort_membership_csv("c1").read_text().startswith("stage,gen_id\ndraft,d_")
 
 
+def test_a_row_that_is_there_twice_is_one_member(paths, write):
+    write("cohorts/c1/membership.csv", "stage,gen_id\ndraft,d2\ndraft,d1\ndraft,d2\n")
+
+    assert read_membership(paths, "c1")["draft"] == ["d2", "d1"]
+
+
 def test_all_wrong_rows_of_a_membership_are_named(paths, write):
     path = write("cohorts/c1/membership.csv", "stage,gen_id\npoem,x\ndraft,../x\ndraft,d1\n")
 

@@ -10,7 +10,7 @@ import attrs
 from filelock import FileLock, Timeout
 
 _SECONDS_PER_MINUTE: Final = 60.0
-_FORMAT: Final = struct.Struct("<d")
+_FORMAT: Final = struct.Struct("<dd")
 
 
 @attrs.frozen
@@ -18,8 +18,9 @@ class MachineRate:
     """At most `per_minute` of something in any minute, evenly spread.
 
     The file holds the moment from which the next may be taken (the generic cell rate
-    algorithm, ITU-T I.371, without bursts). Nothing is taken ahead, so that a process that is
-    killed while it waits leaves no gap.
+    algorithm, ITU-T I.371, without bursts), and when that was written: where the clock was put
+    back since, the wait is as long as it was, and not longer. Nothing is taken ahead, so that a
+    process that is killed while it waits leaves no gap.
     """
 
     path: Path
@@ -36,19 +37,22 @@ class MachineRate:
     def _move(self, amount: float, *, only_if_free: bool) -> float:
         with FileLock(f"{self.path}.lock"):
             now = time.time()
-            free = self._free_from(now)
+            free, written = self._read(now)
+            if written > now:
+                free -= written - now
+                self.path.write_bytes(_FORMAT.pack(free, now))
             if only_if_free and free > now:
                 return free - now
             moved = max(free, now) + amount * _SECONDS_PER_MINUTE / self.per_minute
-            self.path.write_bytes(_FORMAT.pack(moved))
+            self.path.write_bytes(_FORMAT.pack(moved, now))
             return 0.0
 
-    def _free_from(self, now: float) -> float:
+    def _read(self, now: float) -> tuple[float, float]:
         try:
-            (free,) = _FORMAT.unpack(self.path.read_bytes())
+            free, written = _FORMAT.unpack(self.path.read_bytes())
         except (FileNotFoundError, struct.error):  # none yet, or a process was killed writing it
-            return now
-        return float(free) if math.isfinite(free) else now
+            return now, now
+        return (free, written) if math.isfinite(free + written) else (now, now)
 
 
 @attrs.frozen

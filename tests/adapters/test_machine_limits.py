@@ -51,11 +51,23 @@ def test_waiting_takes_nothing(tmp_path):
     assert max(waits) <= 60.0
 
 
-@pytest.mark.parametrize("content", [b"", b"torn", struct.pack("<d", float("nan"))])
+@pytest.mark.parametrize("content", [b"", b"torn", struct.pack("<dd", float("nan"), 0.0)])
 def test_a_file_that_holds_no_time_counts_as_none(tmp_path, content):
     (tmp_path / "requests").write_bytes(content)
 
     assert MachineRate(tmp_path / "requests", per_minute=1).take(1) == 0.0
+
+
+def test_a_clock_that_was_put_back_holds_up_nobody(tmp_path, monkeypatch):
+    rate = MachineRate(tmp_path / "requests", per_minute=60)
+    now = 1e9
+    monkeypatch.setattr(time, "time", lambda: now)
+    rate.take(1)
+
+    now -= 3600
+    assert rate.take(1) == pytest.approx(1.0)
+    now += 1.1
+    assert rate.take(1) == 0.0
 
 
 def test_processes_keep_a_rate_together(tmp_path):

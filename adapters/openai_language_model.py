@@ -89,7 +89,8 @@ class OpenAILanguageModel:
     async def complete(self, request: ModelRequest) -> Completion:
         """Return the model's answer, its text exactly as the endpoint sent it.
 
-        `finish_reason` is empty where the endpoint gives none.
+        `finish_reason` is empty where the endpoint gives none. Where it is `length` the text may
+        be empty: a reasoning model used up all tokens before its answer began, and was paid.
 
         Raises:
             LanguageModelError: The endpoint could not be reached, took too long, refused, or
@@ -162,19 +163,16 @@ class OpenAILanguageModel:
             raise LanguageModelError(message, of_endpoint=True) from None
         of_endpoint = False
         match body:
-            case {"choices": [{"message": {"content": str(text)}} as choice, *_]} if text.strip():
+            case {"choices": [{"message": message} as choice, *_]} if _is_paid_for(choice):
                 usage = body.get("usage")
                 return Completion(
-                    text=text,
+                    text=_text(message.get("content")) or "",
                     finish_reason=_text(choice.get("finish_reason")) or "",
                     model=_text(body.get("model")) or request.model,
                     duration_seconds=duration,
                     prompt_tokens=_count(usage, "prompt_tokens"),
                     completion_tokens=_count(usage, "completion_tokens"),
                 )
-            case {"choices": [{"finish_reason": "length"}, *_]}:
-                reason = "all tokens were used up before the answer began"
-                advice = "allow more tokens, or less reasoning: a reasoning model thinks first"
             case {"choices": [choice, *_]}:
                 reason = f"the answer has no text: {self._shown(json.dumps(choice))}"
                 advice = "change the prompt, or ask another model"
@@ -232,6 +230,15 @@ def _sampling(parameters: SamplingParameters) -> dict[str, object]:
     chosen = attrs.asdict(parameters, recurse=False, filter=lambda _, value: value is not None)
     extra_body = chosen.pop("extra_body")
     return {**chosen, **extra_body}
+
+
+def _is_paid_for(choice: Mapping[str, object]) -> bool:
+    """Return whether there is an answer: a text, or one cut off while the model still reasoned."""
+    message = choice.get("message")
+    if not isinstance(message, Mapping):
+        return False
+    text = _text(message.get("content")) or ""
+    return bool(text.strip()) or choice.get("finish_reason") == "length"
 
 
 def _text(value: object) -> str | None:

@@ -81,7 +81,9 @@ class ResponseReader:
 
     def _read(self, response: str, *, truncated: bool) -> ParsedResponse:
         if truncated:
-            raise NotReadableError("the answer was cut off; raise max_tokens in the sampling")
+            raise NotReadableError(
+                "the answer was cut off; raise max_tokens in the sampling, or lower the reasoning"
+            )
         parsed = self.parse(response)
         lines = sum(1 for line in parsed.text.splitlines() if line.strip())
         if lines < self.minimum_lines:

@@ -19,6 +19,7 @@ from daydreaming_dagster.domain.generation_run import (
     read_generated,
 )
 from daydreaming_dagster.domain.language_model import (
+    Completion,
     LanguageModelError,
     ModelRequest,
     SamplingParameters,
@@ -536,3 +537,18 @@ def test_a_text_from_elsewhere_is_read_though_there_is_no_prompt(store):
     store.write_parsed("draft", "d1", "the idea")
 
     assert read_generated(store, "draft", "d1").parsed.text == "the idea"
+
+
+def test_an_answer_cut_off_before_it_began_is_kept_and_not_bought_again(store):
+    completion = Completion("", "length", "big-1", 1.0, 10, 4000)
+    model = ScriptedLanguageModel(lambda _request: completion)
+    runner = GenerationRunner(store, model, CATALOG)
+    plan_draft(store, "d1", "a")
+
+    for _ in range(2):
+        error = run(runner, "draft", ["d1"])["d1"].error
+        assert isinstance(error, ResponseParseError)
+        assert "the answer was cut off" in str(error)
+
+    assert len(model.requests) == 1
+    assert store.read_raw_metadata("draft", "d1")["usage"]["completion_tokens"] == 4000

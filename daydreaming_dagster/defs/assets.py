@@ -21,12 +21,16 @@ from daydreaming_dagster.domain.stopping import StopSwitch
 from daydreaming_dagster.types import PARENT_STAGE, STAGES, Stage
 
 _DESCRIPTIONS: Final[Mapping[Step, str]] = {
-    "prompt": "The rendered template of each {stage}; in mode copy, the parent's parsed text.",
-    "raw": "The model's answer to each prompt as it came, with what it cost.",
-    "parsed": "What the template's parser reads in each answer.",
+    "prompt": (
+        "What the model is asked for each {stage}: the rendered template; in mode copy, the "
+        "parent's parsed text."
+    ),
+    "raw": "The model's answer for each {stage} as it came, with its tokens and duration.",
+    "parsed": "What the template's parser reads in the answer for each {stage}.",
 }
-
-
+_PARTITIONS: Final = (
+    " A partition is one {stage}; its metadata says what it is made of and where its files are."
+)
 _KINDS: Final[Mapping[Step, set[str]]] = {
     "prompt": {"jinja", "text"},
     "raw": {"llm", "text"},
@@ -84,7 +88,7 @@ def _specs(stage: Stage) -> list[dg.AssetSpec]:
         dg.AssetSpec(
             f"{stage}_{step}",
             deps=deps[step],
-            description=_DESCRIPTIONS[step].format(stage=stage),
+            description=(_DESCRIPTIONS[step] + _PARTITIONS).format(stage=stage),
             skippable=True,
             kinds=_KINDS[step],
             owners=[OWNER],

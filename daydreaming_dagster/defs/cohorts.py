@@ -48,6 +48,7 @@ cohort_spec: Final = dg.AssetSpec(
     partitions_def=COHORTS,
     group_name="cohort",
     owners=[OWNER],
+    kinds={"yaml"},
     description="What to combine: `cohorts/<cohort_id>/spec/config.yaml`, the researcher's own.",
 )
 
@@ -57,7 +58,11 @@ cohort_spec: Final = dg.AssetSpec(
     deps=[cohort_spec],
     group_name="cohort",
     owners=[OWNER],
-    description="The generations of each cohort, planned and registered as partitions.",
+    kinds={"csv"},
+    description=(
+        "The generations of each cohort, `cohorts/<cohort_id>/membership.csv`. Materialize it to "
+        "plan a cohort: it asks no model, and adds the generations to the partitions of the stages."
+    ),
 )
 def cohort_membership(
     context: dg.AssetExecutionContext, data_root: dg.ResourceParam[str]
@@ -107,7 +112,9 @@ class CohortRunConfig(dg.Config):
     check_specs=check_specs("cohort_run"),
     description=(
         "Materialize it to generate all that a cohort lacks, in all stages at once: an essay "
-        "begins when its draft is done. Records a materialization of each generation's assets."
+        "begins when its draft is done. Each generation is then a partition of its stage's assets, "
+        "where its prompt, answer and failure are. After a failure, materialize it again: nothing "
+        "that is done is asked again."
     ),
 )
 def cohort_run(
@@ -183,8 +190,9 @@ def _record_done(
 @dg.asset(
     partitions_def=COHORTS,
     deps=[dg.AssetDep("evaluation_parsed", partition_mapping=dg.AllPartitionMapping())],
-    group_name="cohort",
+    group_name="results",
     owners=[OWNER],
+    kinds={"csv", "parquet"},
     description="The ranking and tables of each cohort, in its folder `reports/`.",
 )
 def cohort_results(
@@ -206,8 +214,9 @@ def cohort_results(
 @dg.asset(
     partitions_def=COHORTS,
     deps=[cohort_results],
-    group_name="cohort",
+    group_name="results",
     owners=[OWNER],
+    kinds={"html"},
     description="Each cohort's report: one HTML file, in its folder `reports/`.",
 )
 def cohort_report(

@@ -1,14 +1,19 @@
 """What Dagster's UI shows of a generation."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from contextlib import suppress
 from typing import Any, Final
+from urllib.parse import urlencode
 
 import dagster as dg
 
+from daydreaming_dagster.data_layer.errors import DataLayerError
+from daydreaming_dagster.data_layer.generation_metadata import resolve_generation_metadata
 from daydreaming_dagster.data_layer.gens_store import GensStore
 from daydreaming_dagster.domain.generation import RawAnswer
-from daydreaming_dagster.domain.generation_run import Generated, Step
+from daydreaming_dagster.domain.generation_run import STEPS, Generated, Step
 from daydreaming_dagster.domain.parsers import ParsedResponse
+from daydreaming_dagster.types import Stage
 
 # Events live in Dagster's database; the whole text is in the store.
 _SHOWN_CHARACTERS: Final = 20_000
@@ -22,7 +27,6 @@ _SHOWN: Final = {
 
 def materializations(store: GensStore, generated: Generated) -> Iterator[dg.AssetMaterialization]:
     """Yield one event for each step that was made."""
-    folder = store.reserve_generation(generated.stage, generated.gen_id, create=False)
     made: dict[Step, dict[str, Any]] = {}
     if generated.prompt is not None:
         made["prompt"] = {"prompt": _markdown(generated.prompt)}
@@ -30,12 +34,49 @@ def materializations(store: GensStore, generated: Generated) -> Iterator[dg.Asse
         made["raw"] = _raw(generated.raw)
     if generated.parsed is not None:
         made["parsed"] = _parsed(generated.parsed)
-    for step, metadata in made.items():
-        yield dg.AssetMaterialization(
-            f"{generated.stage}_{step}",
-            partition=generated.gen_id,
-            metadata={**metadata, "folder": dg.MetadataValue.path(str(folder))},
-        )
+    if made:
+        about = _about(store, generated.stage, generated.gen_id)
+        for step, metadata in made.items():
+            yield dg.AssetMaterialization(
+                f"{generated.stage}_{step}",
+                partition=generated.gen_id,
+                metadata={**metadata, **about},
+            )
+
+
+def failed_step(generated: Generated, steps: Collection[Step] = STEPS) -> Step:
+    """Return the first of the chosen steps that a generation which failed did not get to."""
+    made = dict(zip(STEPS, (generated.prompt, generated.raw, generated.parsed), strict=True))
+    return next(step for step in STEPS if step in steps and made[step] is None)
+
+
+def failure_observation(
+    store: GensStore, generated: Generated, steps: Collection[Step] = STEPS
+) -> dg.AssetObservation:
+    """Return an event that says, at the partition itself, why its generation failed."""
+    return dg.AssetObservation(
+        f"{generated.stage}_{failed_step(generated, steps)}",
+        partition=generated.gen_id,
+        metadata={
+            "error": type(generated.error).__name__,
+            "reason": str(generated.error),
+            **_about(store, generated.stage, generated.gen_id),
+        },
+    )
+
+
+def _about(store: GensStore, stage: Stage, gen_id: str) -> dict[str, Any]:
+    """Return how the generation is made, with a link to its parent, and where it is."""
+    shown: dict[str, Any] = {}
+    with suppress(DataLayerError):  # the failure of the generation says what is wrong with it
+        metadata = resolve_generation_metadata(store, stage, gen_id)
+        shown |= {"combo_id": metadata.combo_id, "template_id": metadata.template_id}
+        if metadata.parent_stage is not None and metadata.parent_gen_id is not None:
+            query = urlencode({"view": "partitions", "partition": metadata.parent_gen_id})
+            page = f"/assets/{metadata.parent_stage}_parsed?{query}"
+            shown["parent_gen_id"] = dg.MetadataValue.md(f"[{metadata.parent_gen_id}]({page})")
+    folder = store.reserve_generation(stage, gen_id, create=False)
+    return {**shown, "folder": dg.MetadataValue.path(str(folder))}
 
 
 def _raw(answer: RawAnswer) -> dict[str, Any]:

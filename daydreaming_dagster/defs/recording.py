@@ -8,7 +8,11 @@ import dagster as dg
 # Dagster has no public way to say that one partition of an asset failed in a run.
 from dagster._core.events import AssetMaterializationPlannedData
 
-from daydreaming_dagster.defs.materializations import materializations
+from daydreaming_dagster.defs.materializations import (
+    failed_step,
+    failure_observation,
+    materializations,
+)
 from daydreaming_dagster.defs.resources import Listener
 from daydreaming_dagster.defs.threads import iterate_in_thread
 from daydreaming_dagster.domain.generation_run import (
@@ -45,7 +49,7 @@ def make_and_record(
     failed = []
     for item in iterate_in_thread(run):
         seen += 1
-        record(context, runner, item)
+        record(context, runner, item, steps)
         if item.error is not None:
             failed.append(item)
         listener.note(item, runner.budget)
@@ -55,20 +59,22 @@ def make_and_record(
 
 
 def record(
-    context: dg.AssetExecutionContext, runner: GenerationRunner, generated: Generated
+    context: dg.AssetExecutionContext,
+    runner: GenerationRunner,
+    generated: Generated,
+    steps: Collection[Step] = STEPS,
 ) -> None:
-    """Record an event for each step that was made."""
+    """Record an event for each step that was made, and for the one that failed."""
     for event in materializations(runner.store, generated):
         context.log_event(event)
+    if generated.error is not None:
+        context.log_event(failure_observation(runner.store, generated, steps))
 
 
 def mark_failed(context: dg.AssetExecutionContext, generated: Generated) -> None:
     """Let the UI show the partition as failed in this run, of the first asset that lacks it."""
-    made = (generated.prompt, generated.raw, generated.parsed)
-    step = next(step for step, what in zip(STEPS, made, strict=True) if what is None)
-    planned = AssetMaterializationPlannedData(
-        dg.AssetKey(f"{generated.stage}_{step}"), partition=generated.gen_id
-    )
+    asset = dg.AssetKey(f"{generated.stage}_{failed_step(generated)}")
+    planned = AssetMaterializationPlannedData(asset, partition=generated.gen_id)
     event = dg.DagsterEvent.build_asset_materialization_planned_event(
         context.run.job_name, context.op_execution_context.op_handle.name, planned
     )

@@ -132,6 +132,11 @@ def test_a_materialization_shows_what_a_person_wants_to_see(instance, resources,
     assert parsed["score"] == 6
     assert prompt["prompt"].startswith("Judge: ")
     assert prompt["folder"] == str(store.generation_dir("evaluation", gen_id))
+    parent = store.read_main_metadata("evaluation", gen_id)["parent_gen_id"]
+    link = f"[{parent}](/assets/essay_parsed?view=partitions&partition={parent})"
+    for shown in (raw, parsed, prompt):
+        assert (shown["template_id"], shown["combo_id"]) == ("judge", "ant+bee@sentence")
+        assert shown["parent_gen_id"] == link
 
 
 def test_one_that_fails_does_so_alone(instance, data_root, members, store):
@@ -173,6 +178,28 @@ def test_the_run_says_which_ones_failed_and_why(instance, data_root, members):
     assert "big-1 is tired" in failures[0].description
     rows = failures[0].metadata["failures"].records
     assert {row.data["gen_id"] for row in rows} == set(members["draft"])
+
+
+@pytest.mark.parametrize("steps", [("prompt", "raw", "parsed"), ("raw",)])
+def test_one_that_fails_says_why_at_its_partition(instance, data_root, members, store, steps):
+    for gen_id in members["draft"]:
+        store.write_prompt("draft", gen_id, "Link")
+    model = ScriptedLanguageModel(lambda _request: LanguageModelError("big-1 is tired"))
+
+    dg.materialize(
+        [STAGE_ASSETS["draft"]],
+        instance=instance,
+        resources={**production_resources(data_root), "language_model": model},
+        selection=[f"draft_{step}" for step in steps],
+        partition_key=members["draft"][0],
+        raise_on_error=False,
+    )
+
+    (record,) = instance.fetch_observations(dg.AssetKey("draft_raw"), limit=9).records
+    assert record.partition_key == members["draft"][0]
+    shown = record.asset_observation.metadata
+    assert (shown["error"].value, shown["template_id"].value) == ("LanguageModelError", "links")
+    assert "big-1 is tired" in shown["reason"].value
 
 
 def test_a_run_of_a_stage_checks_its_generations(instance, resources, members):

@@ -10,7 +10,7 @@ import dagster as dg
 from daydreaming_dagster.data_layer.gens_store import GensStore
 from daydreaming_dagster.defs.checks import check_results, check_specs
 from daydreaming_dagster.defs.failures import run_failure
-from daydreaming_dagster.defs.partitions import OWNER, PARTITIONS
+from daydreaming_dagster.defs.partitions import OWNER, PARTITIONS, partitions_name
 from daydreaming_dagster.defs.recording import make_and_record
 from daydreaming_dagster.defs.resources import Listener
 from daydreaming_dagster.domain.catalog import Catalog
@@ -62,13 +62,17 @@ def build_stage_asset(stage: Stage) -> dg.AssetsDefinition:
         stop: dg.ResourceParam[StopSwitch],
         listener: dg.ResourceParam[Listener],
     ) -> Iterator[dg.AssetCheckResult]:
+        checks = {key.name for key in context.selected_asset_check_keys}
         selected = context.selected_asset_keys
+        if not selected:  # the UI executes checks without a partition: they are about all of them
+            known = context.instance.get_dynamic_partitions(partitions_name(stage))
+            yield from check_results(stage, gens_store, known, checks)
+            return
         steps: list[Step] = [step for step in STEPS if dg.AssetKey(f"{stage}_{step}") in selected]
         runner = GenerationRunner(gens_store, language_model, catalog, stop=stop)
         generations: dict[Stage, Sequence[str]] = {stage: context.partition_keys}
         outcome = make_and_record(context, runner, generations, listener, steps)
-        checks = {key.name for key in context.selected_asset_check_keys}
-        yield from check_results(f"{stage}_parsed", gens_store, generations, checks)
+        yield from check_results(stage, gens_store, context.partition_keys, checks)
         if outcome.failed or outcome.left:
             raise run_failure(outcome, stop.reason)
 

@@ -5,9 +5,14 @@ from typing import Any, Final
 
 import dagster as dg
 
+# What a check looked at is part of its result, but of no public module.
+from dagster._core.definitions.asset_checks.asset_check_evaluation import (
+    AssetCheckEvaluationTargetMaterializationData,
+)
+
 from daydreaming_dagster.data_layer.gens_store import GensStore
 from daydreaming_dagster.domain.integrity import Finding
-from daydreaming_dagster.domain.quality import CHECKS, Check, check_generations
+from daydreaming_dagster.domain.quality import CHECKS, Check, check_generations, checks_of
 from daydreaming_dagster.types import Stage
 
 _SHOWN: Final = 100
@@ -19,23 +24,77 @@ def check_specs(asset: str, checks: Collection[Check] = tuple(CHECKS)) -> list[d
 
 
 def check_results(
-    asset: str,
-    store: GensStore,
-    generations: Mapping[Stage, Sequence[str]],
-    selected: Collection[str] = tuple(CHECKS),
+    stage: Stage, store: GensStore, gen_ids: Sequence[str], selected: Collection[str]
 ) -> Iterator[dg.AssetCheckResult]:
-    """Yield what the selected checks found in the generations of a run."""
+    """Yield what the selected checks found in the generations of a stage."""
     if not selected:
         return
-    for check, findings in check_generations(store, generations).items():
+    for check, findings in check_generations(store, {stage: gen_ids}).items():
         if check in selected:
-            yield dg.AssetCheckResult(
-                asset_key=asset,
-                check_name=check,
-                passed=not findings,
-                description=f"{len(findings)} findings" if findings else CHECKS[check],
-                metadata=_metadata(findings, sum(map(len, generations.values()))),
-            )
+            yield _result(f"{stage}_parsed", check, findings, len(gen_ids))
+
+
+def check_results_of_cohort(
+    context: dg.AssetExecutionContext,
+    store: GensStore,
+    generations: Mapping[Stage, Sequence[str]],
+) -> Iterator[dg.AssetCheckResult]:
+    """Yield what all checks found in the generations of a run of a cohort.
+
+    What was found in those of each stage is reported to the stage's own checks.
+    """
+    found: dict[Check, list[Finding]] = {check: [] for check in CHECKS}
+    for stage, gen_ids in generations.items():
+        if gen_ids:
+            in_stage = check_generations(store, {stage: gen_ids})
+            for check, findings in in_stage.items():
+                found[check] += findings
+            _report(context, stage, in_stage, len(gen_ids))
+    checked = sum(map(len, generations.values()))
+    for check, findings in found.items():
+        yield _result("cohort_run", check, findings, checked)
+
+
+def _report(
+    context: dg.AssetExecutionContext,
+    stage: Stage,
+    found: Mapping[Check, Sequence[Finding]],
+    checked: int,
+) -> None:
+    """Record the results of a stage's checks, which Dagster lets no other step yield."""
+    asset = dg.AssetKey(f"{stage}_parsed")
+    latest = context.instance.fetch_materializations(asset, limit=1).records
+    targets = [
+        AssetCheckEvaluationTargetMaterializationData(
+            storage_id=record.storage_id, run_id=record.run_id, timestamp=record.timestamp
+        )
+        for record in latest
+    ]
+    run = dg.MetadataValue.dagster_run(context.run.run_id)
+    for check in checks_of(stage):
+        result = _result(f"{stage}_parsed", check, found[check], checked)
+        evaluation = dg.AssetCheckEvaluation(
+            asset,
+            check,
+            result.passed,
+            {**result.metadata, "run": run},
+            # Without it, the UI takes the result for one of an older materialization.
+            targets[0] if targets else None,
+            description=result.description,
+        )
+        context.instance.report_runless_asset_event(evaluation)
+
+
+def _result(
+    asset: str, check: Check, findings: Sequence[Finding], checked: int
+) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        asset_key=asset,
+        check_name=check,
+        passed=not findings,
+        description=f"{len(findings)} findings" if findings else CHECKS[check],
+        metadata=_metadata(findings, checked),
+    )
 
 
 def _metadata(findings: Sequence[Finding], checked: int) -> dict[str, Any]:

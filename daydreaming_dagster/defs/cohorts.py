@@ -19,7 +19,7 @@ from adapters.experiment_files import hold_cohort, list_cohorts, read_membership
 from daydreaming_dagster.cohorts import record_cohort, report_cohort, tabulate_cohort
 from daydreaming_dagster.data_layer.gens_store import GensStore
 from daydreaming_dagster.data_layer.paths import Paths
-from daydreaming_dagster.defs.checks import check_results, check_specs
+from daydreaming_dagster.defs.checks import check_results_of_cohort, check_specs
 from daydreaming_dagster.defs.failures import as_failure, run_failure
 from daydreaming_dagster.defs.partitions import (
     COHORTS,
@@ -157,7 +157,7 @@ def cohort_run(
         outcome = make_and_record(context, runner, todo, listener)
         for generated in outcome.failed:
             mark_failed(context, generated)
-        yield from check_results("cohort_run", gens_store, todo)
+        yield from check_results_of_cohort(context, gens_store, todo)
         if outcome.failed or outcome.left:
             raise run_failure(outcome, stop.reason)
         yield dg.MaterializeResult(

@@ -143,7 +143,7 @@ def test_one_that_fails_is_shown_as_failed_and_its_descendants_as_missing(
     assert "big-1 is tired" in failure.description
 
 
-def test_a_run_shows_what_its_checks_found(materialize, resources):
+def test_a_run_shows_what_its_checks_found(materialize, instance, resources):
     resources["language_model"] = ScriptedLanguageModel(
         lambda request: "No score." if request.prompt.startswith("Judge") else request.prompt
     )
@@ -162,6 +162,15 @@ def test_a_run_shows_what_its_checks_found(materialize, resources):
     shown = checks["parsed_present"].metadata
     assert (shown["checked"].value, shown["findings"].value) == (21, 12)
     assert len(shown["table"].records) == 12
+
+    found = {}
+    for stage in STAGES:
+        key = dg.AssetCheckKey(dg.AssetKey(f"{stage}_parsed"), "parsed_present")
+        records = instance.event_log_storage.get_asset_check_summary_records([key])
+        evaluation = records[key].last_check_execution_record.event.asset_check_evaluation
+        assert evaluation.metadata["run"].value == result.run_id
+        found[stage] = (evaluation.metadata["checked"].value, evaluation.passed)
+    assert found == {"draft": (3, True), "essay": (6, True), "evaluation": (12, False)}
 
 
 def test_what_is_done_and_unknown_to_dagster_is_recorded_without_a_call(

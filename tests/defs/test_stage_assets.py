@@ -202,6 +202,18 @@ def test_one_that_fails_says_why_at_its_partition(instance, data_root, members, 
     assert "big-1 is tired" in shown["reason"].value
 
 
+def test_checks_that_are_executed_alone_are_about_all_generations(instance, resources, members):
+    run_stage(instance, resources, "draft", members["draft"][:2])
+    job = build_definitions(resources).resolve_implicit_global_asset_job_def()
+    check = dg.AssetCheckKey(dg.AssetKey("draft_parsed"), "parsed_present")
+
+    alone = job.get_subset(asset_selection=set(), asset_check_selection={check})
+    (evaluation,) = alone.execute_in_process(instance=instance).get_asset_check_evaluations()
+
+    assert not evaluation.passed
+    assert (evaluation.metadata["checked"].value, evaluation.metadata["findings"].value) == (3, 1)
+
+
 def test_a_run_of_a_stage_checks_its_generations(instance, resources, members):
     run_stage(instance, resources, "draft", members["draft"])
 

@@ -178,7 +178,13 @@ def _record_done(
     members: Mapping[Stage, Sequence[str]],
     todo: Mapping[Stage, Sequence[str]],
 ) -> None:
-    """Record what is done and unknown to Dagster, as after a run that was killed."""
+    """Record what is done and unknown to Dagster: by the command line, or before a kill."""
+    planned = cohort_membership.key
+    if context.partition_key not in context.instance.get_materialized_partitions(planned):
+        counts = {f"{stage}s": len(gen_ids) for stage, gen_ids in members.items()}
+        context.log_event(
+            dg.AssetMaterialization(planned, partition=context.partition_key, metadata=counts)
+        )
     for stage, gen_ids in members.items():
         known = context.instance.get_materialized_partitions(dg.AssetKey(f"{stage}_parsed"))
         known |= set(todo[stage])

@@ -9,6 +9,7 @@ import pytest
 
 from adapters import FilesystemGensStore
 from adapters.scripted_language_model import ScriptedLanguageModel
+from daydreaming_dagster.cohorts import record_cohort
 from daydreaming_dagster.defs.cohorts import (
     cohort_membership,
     cohort_report,
@@ -188,6 +189,14 @@ def test_what_is_done_and_unknown_to_dagster_is_recorded_without_a_call(
         record = fresh.fetch_materializations(dg.AssetKey("evaluation_parsed"), limit=1).records[0]
         assert record.asset_materialization.metadata["score"].value == 6
     assert len(resources["language_model"].requests) == asked
+
+
+def test_a_plan_that_the_command_made_is_recorded_by_the_run(materialize, instance, data_root):
+    record_cohort(data_root, "c1")
+
+    materialize(cohort_run)
+
+    assert instance.get_materialized_partitions(cohort_membership.key) == {"c1"}
 
 
 def test_a_budget_stops_the_run_and_the_next_one_goes_on(materialize, resources):

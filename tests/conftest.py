@@ -66,7 +66,16 @@ def data_files() -> dict[str, str]:
 @pytest.fixture
 def data_root(tmp_path: Path) -> Path:
     """Three drafts, six essays of which three are copies, twelve evaluations: cohort c1."""
-    root = tmp_path / "data"
+    return _write(tmp_path / "data")
+
+
+@pytest.fixture(scope="module")
+def lasting_data_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same for all tests of a module."""
+    return _write(tmp_path_factory.mktemp("lasting") / "data")
+
+
+def _write(root: Path) -> Path:
     for name, text in FILES.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -296,6 +296,34 @@ def test_a_new_data_root_has_the_examples_and_says_what_to_do_next(daydream, tmp
     assert "model calls" in dry.stdout
 
 
+def test_dagster_finds_the_definitions_in_a_new_data_root(daydream, tmp_path):
+    daydream("init", str(tmp_path / "mine"))
+    unset = ("DAYDREAM_DATA_ROOT", "DAGSTER_HOME")
+    environment = {key: value for key, value in os.environ.items() if key not in unset}
+    # The project as a folder among others, as a user's is: the working directory comes first.
+    program = "from experiment.definitions import defs; print(len(defs.resolve_all_asset_specs()))"
+
+    listed = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path / "mine",
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    validated = subprocess.run(
+        [sys.executable, "-m", "dagster", "definitions", "validate"],
+        cwd=tmp_path / "mine",
+        env={**environment, "DAGSTER_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert int(listed.stdout) >= 9, listed.stderr
+    assert validated.returncode == 0, validated.stderr
+
+
 @pytest.mark.parametrize("name", ["1_raw", "thesis.txt"])
 def test_a_folder_that_holds_something_is_not_made_a_data_root(daydream, tmp_path, name):
     (tmp_path / "mine" / name).mkdir(parents=True)

@@ -1,0 +1,1 @@
+"""The experiment in Dagster: run `dg dev` or `dagster dev` in the folder above."""

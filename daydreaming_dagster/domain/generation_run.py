@@ -4,12 +4,13 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import suppress
+from itertools import islice
 from typing import Final, Literal, get_args
 
 import attrs
 
 from daydreaming_dagster.data_layer.errors import MissingArtifactError
-from daydreaming_dagster.data_layer.generation_metadata import resolve_generation_metadata
+from daydreaming_dagster.data_layer.generation_metadata import ancestry
 from daydreaming_dagster.data_layer.gens_store import GensStore
 from daydreaming_dagster.domain.budget import Budget
 from daydreaming_dagster.domain.catalog import Catalog
@@ -185,22 +186,14 @@ class GenerationRunner:
         members = set(keys)
         ready = deque[_Key]()
         children: dict[_Key, list[_Key]] = {}
-        for stage, gen_id in keys:
-            parent = self._parent(stage, gen_id)
+        for key in keys:
+            # Where the metadata is wrong there is no parent, and `generate` says what is wrong.
+            parent = next(islice(ancestry(self.store, *key), 1, None), None)
             if parent in members:
-                children.setdefault(parent, []).append((stage, gen_id))
+                children.setdefault(parent, []).append(key)
             else:
-                ready.append((stage, gen_id))
+                ready.append(key)
         return ready, children
-
-    def _parent(self, stage: Stage, gen_id: str) -> _Key | None:
-        try:
-            metadata = resolve_generation_metadata(self.store, stage, gen_id)
-        except DaydreamingError:
-            return None  # `generate` says what is wrong with it
-        if metadata.parent_stage is None or metadata.parent_gen_id is None:
-            return None
-        return metadata.parent_stage, metadata.parent_gen_id
 
     def _prepare(self, result: Generated, steps: Collection[Step]) -> tuple[Recipe, str | None]:
         """Return how the generation is made, and the prompt to ask, None where nothing is asked.

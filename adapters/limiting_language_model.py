@@ -22,13 +22,12 @@ from daydreaming_dagster.domain.language_model import (
     LanguageModelError,
     ModelRequest,
 )
-from daydreaming_dagster.domain.plan_estimate import CHARACTERS_PER_TOKEN
+from daydreaming_dagster.domain.plan_estimate import expected_tokens
 from daydreaming_dagster.domain.stopping import StopSwitch
 from daydreaming_dagster.errors import DaydreamingError
 
 _TOO_MANY: Final = (429, 503)
 _SLOT_SECONDS: Final = 0.1
-_FIRST_GUESS_TOKENS: Final = 1500
 
 
 @attrs.define
@@ -200,7 +199,7 @@ class _Gate:
         await self._pause(request, switch)
         slot = await self._take_slot(switch)
         try:
-            tokens = float(self._expected_tokens(request))
+            tokens = float(sum(expected_tokens(request, self.longest_answer)))
             for rate, amount in ((self.requests, 1.0), (self.tokens, tokens)):
                 while rate and (wait := await asyncio.to_thread(rate.take, amount)):
                     await switch.sleep(wait)
@@ -233,10 +232,6 @@ class _Gate:
         while (slot := await asyncio.to_thread(self.slots.take)) is None:
             await switch.sleep(_SLOT_SECONDS)
         return slot
-
-    def _expected_tokens(self, request: ModelRequest) -> int:
-        answer = request.parameters.max_tokens or self.longest_answer or _FIRST_GUESS_TOKENS
-        return len(request.prompt) // CHARACTERS_PER_TOKEN + answer
 
 
 def _file_name(provider: str, model: str) -> str:

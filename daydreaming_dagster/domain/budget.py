@@ -7,10 +7,8 @@ import attrs
 
 from daydreaming_dagster.domain.catalog import ModelEntry
 from daydreaming_dagster.domain.language_model import Completion, ModelRequest
-from daydreaming_dagster.domain.plan_estimate import CHARACTERS_PER_TOKEN, TYPICAL_ANSWER_TOKENS
+from daydreaming_dagster.domain.plan_estimate import expected_tokens
 from daydreaming_dagster.domain.stopping import StoppedError
-
-_FIRST_GUESS_TOKENS = max(TYPICAL_ANSWER_TOKENS.values())
 
 
 @attrs.define
@@ -18,9 +16,8 @@ class Budget:
     """Counts the questions of a run and what they cost, and refuses those beyond a limit.
 
     A question is counted when it is put, once, however often the endpoint refuses it before it
-    answers. What it will cost is reserved until the answer says what it did: the prompt at
-    `CHARACTERS_PER_TOKEN`, and `max_tokens`, or else the longest answer of the model so far.
-    The limit can be passed only by as much as the answers under way are longer than that.
+    answers. What it will cost, by `expected_tokens`, is reserved until the answer says what it
+    did. The limit can be passed only by as much as the answers under way are longer than that.
 
     Attributes:
         max_calls: How many questions may be put; None is no limit.
@@ -91,6 +88,4 @@ class Budget:
         model = self._models.get(key)
         if model is None:
             return 0.0
-        longest = self._longest.get(key) or _FIRST_GUESS_TOKENS
-        answer = request.parameters.max_tokens or longest
-        return model.cost(len(request.prompt) // CHARACTERS_PER_TOKEN, answer) or 0.0
+        return model.cost(*expected_tokens(request, self._longest.get(key, 0))) or 0.0

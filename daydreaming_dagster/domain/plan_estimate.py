@@ -9,6 +9,7 @@ import attrs
 from daydreaming_dagster.data_layer.errors import MissingArtifactError
 from daydreaming_dagster.data_layer.gens_store import GensStore
 from daydreaming_dagster.domain.catalog import DEFAULT_LEVEL, Catalog
+from daydreaming_dagster.domain.language_model import ModelRequest
 from daydreaming_dagster.domain.planning import PlannedGeneration
 from daydreaming_dagster.types import PARENT_STAGE, STAGES, Stage
 
@@ -21,6 +22,17 @@ TYPICAL_ANSWER_TOKENS: Final[Mapping[Stage, int]] = {
     "evaluation": 800,
 }
 """How long an answer is taken to be where the sampling sets no `max_tokens`."""
+
+
+def expected_tokens(request: ModelRequest, longest_answer: int) -> tuple[int, int]:
+    """Return how many tokens a request sends, and how many its answer may have at most.
+
+    Where it sets no `max_tokens`, that is the longest answer of the model so far, or before
+    the first one (0) what is typical of the stage with the longest.
+    """
+    typical = max(TYPICAL_ANSWER_TOKENS.values())
+    answer = request.parameters.max_tokens or longest_answer or typical
+    return len(request.prompt) // CHARACTERS_PER_TOKEN, answer
 
 
 @attrs.define

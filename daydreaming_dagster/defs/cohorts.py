@@ -42,6 +42,8 @@ from daydreaming_dagster.errors import DaydreamingError
 from daydreaming_dagster.types import STAGES, Stage
 
 _SHOWN_ESSAYS: Final = 20
+_RECORDED_TOGETHER: Final = 500
+"""Generations, with their texts in memory."""
 
 cohort_spec: Final = dg.AssetSpec(
     "cohort_spec",
@@ -155,8 +157,7 @@ def cohort_run(
         )
         _record_done(context, runner, members, todo)
         outcome = make_and_record(context, runner, todo, listener)
-        for generated in outcome.failed:
-            mark_failed(context, generated)
+        mark_failed(context, outcome.failed)
         yield from check_results_of_cohort(context, gens_store, todo)
         if outcome.failed or outcome.left:
             raise run_failure(outcome, stop.reason)
@@ -188,9 +189,10 @@ def _record_done(
     for stage, gen_ids in members.items():
         known = context.instance.get_materialized_partitions(dg.AssetKey(f"{stage}_parsed"))
         known |= set(todo[stage])
-        for gen_id in gen_ids:
-            if gen_id not in known:
-                record(context, runner, read_generated(runner.store, stage, gen_id))
+        unknown = [gen_id for gen_id in gen_ids if gen_id not in known]
+        for start in range(0, len(unknown), _RECORDED_TOGETHER):
+            some = unknown[start : start + _RECORDED_TOGETHER]
+            record(context, runner, [read_generated(runner.store, stage, key) for key in some])
 
 
 @dg.asset(

@@ -5,11 +5,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import dagster as dg
-from dagster._core.instance.ref import InstanceRef
 from filelock import FileLock
 
 from daydreaming_dagster.defs.build import build_definitions
-from daydreaming_dagster.defs.event_log import ConnectedSqliteEventLogStorage
 from daydreaming_dagster.defs.partitions import COHORTS
 from daydreaming_dagster.errors import DaydreamingError
 
@@ -20,33 +18,14 @@ nux: {enabled: false}
 
 
 def open_instance(home: Path) -> dg.DagsterInstance:
-    """Return the Dagster instance in the folder `home`, made where it is not there yet.
-
-    Where its `dagster.yaml` names no storage, events are kept where Dagster would, faster.
-    """
+    """Return the Dagster instance in the folder `home`, made where it is not there yet."""
     home.mkdir(parents=True, exist_ok=True)
     # Dagster's databases do not stand being set up by two processes at once.
     with FileLock(home / "open.lock"):
-        return _open(home)
-
-
-def _open(home: Path) -> dg.DagsterInstance:
-    settings = home / "dagster.yaml"
-    if not settings.exists():
-        settings.write_text(_DAGSTER_YAML, "utf-8")
-    folder = str(home.absolute())
-    ref = InstanceRef.from_dir(folder)
-    defaults = InstanceRef.config_defaults(folder)
-    event_log = defaults["event_log_storage"]
-    if ref.storage_data == defaults["storage"] and event_log is not None:
-        cls = ConnectedSqliteEventLogStorage
-        storage = {
-            "module": cls.__module__,
-            "class": cls.__name__,
-            "config": dict(event_log.config_dict),
-        }
-        ref = InstanceRef.from_dir(folder, overrides={"event_log_storage": storage})
-    return dg.DagsterInstance.from_ref(ref)
+        settings = home / "dagster.yaml"
+        if not settings.exists():
+            settings.write_text(_DAGSTER_YAML, "utf-8")
+        return dg.DagsterInstance.from_config(str(home.absolute()))
 
 
 def run_cohort(

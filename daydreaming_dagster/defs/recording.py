@@ -1,13 +1,15 @@
 """Making generations inside a run of Dagster, which records each as soon as it is done."""
 
-from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterable, Mapping, Sequence
 from contextlib import aclosing
 
 import dagster as dg
 
-# Dagster has no public way to say that one partition of an asset failed in a run.
-from dagster._core.events import AssetMaterializationPlannedData
-
+from daydreaming_dagster.defs.event_log import (
+    AssetEvent,
+    planned_materialization,
+    record_events,
+)
 from daydreaming_dagster.defs.materializations import (
     failed_step,
     failure_observation,
@@ -47,13 +49,13 @@ def make_and_record(
 
     seen = 0
     failed = []
-    for item in iterate_in_thread(run):
-        seen += 1
-        record(context, runner, item, steps)
-        if item.error is not None:
-            failed.append(item)
-        listener.note(item, runner.budget)
-        if seen * _LOG_LINES // total > (seen - 1) * _LOG_LINES // total:
+    for arrived in iterate_in_thread(run):
+        record(context, runner, arrived, steps)
+        failed += [generated for generated in arrived if generated.error is not None]
+        for generated in arrived:
+            listener.note(generated, runner.budget)
+        before, seen = seen, seen + len(arrived)
+        if seen * _LOG_LINES // total > before * _LOG_LINES // total:
             context.log.info(_progress(seen, total, len(failed), runner))
     return Outcome(seen - len(failed), failed, total - seen)
 
@@ -61,24 +63,29 @@ def make_and_record(
 def record(
     context: dg.AssetExecutionContext,
     runner: GenerationRunner,
-    generated: Generated,
+    generations: Iterable[Generated],
     steps: Collection[Step] = STEPS,
 ) -> None:
     """Record an event for each step that was made, and for the one that failed."""
-    for event in materializations(runner.store, generated):
-        context.log_event(event)
-    if generated.error is not None:
-        context.log_event(failure_observation(runner.store, generated, steps))
+    events: list[AssetEvent] = []
+    for generated in generations:
+        events += materializations(runner.store, generated)
+        if generated.error is not None:
+            events.append(failure_observation(runner.store, generated, steps))
+    record_events(context, events)
 
 
-def mark_failed(context: dg.AssetExecutionContext, generated: Generated) -> None:
-    """Let the UI show the partition as failed in this run, of the first asset that lacks it."""
-    asset = dg.AssetKey(f"{generated.stage}_{failed_step(generated)}")
-    planned = AssetMaterializationPlannedData(asset, partition=generated.gen_id)
-    event = dg.DagsterEvent.build_asset_materialization_planned_event(
-        context.run.job_name, context.op_execution_context.op_handle.name, planned
+def mark_failed(context: dg.AssetExecutionContext, generations: Iterable[Generated]) -> None:
+    """Let the UI show partitions as failed in this run, of the first asset that lacks them."""
+    record_events(
+        context,
+        [
+            planned_materialization(
+                dg.AssetKey(f"{generated.stage}_{failed_step(generated)}"), generated.gen_id
+            )
+            for generated in generations
+        ],
     )
-    context.instance.report_dagster_event(event, run_id=context.run.run_id)
 
 
 def _progress(seen: int, total: int, failed: int, runner: GenerationRunner) -> str:

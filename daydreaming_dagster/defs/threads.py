@@ -1,20 +1,23 @@
 """Consuming an async iterator from code that is not async."""
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Final, TypeVar
 
 _T = TypeVar("_T")
 _END: Final = object()
+_TOGETHER_SECONDS: Final = 0.5
 
 
-def iterate_in_thread(start: Callable[[], AsyncGenerator[_T, None]]) -> Iterator[_T]:
+def iterate_in_thread(start: Callable[[], AsyncGenerator[_T, None]]) -> Iterator[list[_T]]:
     """Yield the items of `start()`, whose event loop runs in a thread of its own.
 
-    So the loop goes on while the consumer is busy. Ending the iteration early cancels what is
+    So the loop goes on while the consumer is busy. Items that come within `_TOGETHER_SECONDS`,
+    or while the consumer is busy, are yielded together. Ending the iteration early cancels what is
     under way and waits for it. An exception of the iterator is raised here.
     """
     items: SimpleQueue[_T | object] = SimpleQueue()
@@ -30,8 +33,25 @@ def iterate_in_thread(start: Callable[[], AsyncGenerator[_T, None]]) -> Iterator
         drained = thread.submit(loop.run_until_complete, task)
         drained.add_done_callback(lambda _: items.put(_END))
         try:
-            while (item := items.get()) is not _END:
-                yield item  # type: ignore[misc]  # all but _END are _T
+            ended = False
+            while not ended:
+                arrived = _take(items)
+                if ended := arrived[-1] is _END:
+                    arrived.pop()
+                if arrived:
+                    yield arrived  # type: ignore[misc]  # all but _END are _T
         finally:
             loop.call_soon_threadsafe(task.cancel)
         drained.result()
+
+
+def _take(items: SimpleQueue[_T | object]) -> list[_T | object]:
+    """Return the next item with those that follow it soon; `_END` is the last of all."""
+    taken = [items.get()]
+    until = time.monotonic() + _TOGETHER_SECONDS
+    while taken[-1] is not _END:
+        try:
+            taken.append(items.get(timeout=max(0.0, until - time.monotonic())))
+        except Empty:
+            break
+    return taken

@@ -1,4 +1,4 @@
-"""Events written through connections that stay open, read as Dagster reads them."""
+"""Events recorded many at once, read as Dagster reads those that were recorded one by one."""
 
 import subprocess
 import sys
@@ -7,24 +7,18 @@ import dagster as dg
 import pytest
 import sqlalchemy
 import sqlalchemy.event
+from dagster._core.storage.partition_status_cache import get_and_update_asset_status_cache_value
 
-from daydreaming_dagster.defs.event_log import ConnectedSqliteEventLogStorage
+from daydreaming_dagster.defs.event_log import planned_materialization, record_events
 from daydreaming_dagster.defs.launch import open_instance
 
-IDEA = dg.AssetKey("idea")
+IDEA, OTHER = dg.AssetKey("idea"), dg.AssetKey("other")
 KEYS = [f"idea-{number}" for number in range(20)]
-
-
-@dg.op
-def have_ideas():
-    for key in KEYS:
-        yield dg.AssetMaterialization(IDEA, partition=key, metadata={"text": f"of {key}"})
-    yield dg.Output(None)
-
-
-@dg.job
-def ideas():
-    have_ideas()
+EVENTS = [
+    *(dg.AssetMaterialization(IDEA, partition=key, metadata={"text": f"of {key}"}) for key in KEYS),
+    dg.AssetMaterialization(OTHER, partition="tagged", tags={"mood": "calm"}),
+    dg.AssetObservation(OTHER, partition="seen", metadata={"reason": "it rained"}),
+]
 
 
 @pytest.fixture
@@ -32,23 +26,130 @@ def home(tmp_path):
     return tmp_path / "home"
 
 
-def run(instance):
-    return ideas.execute_in_process(instance=instance).run_id
+def one_by_one(context, events):
+    for event in events:
+        context.log_event(event)
 
 
-def test_dagsters_own_class_finds_every_event(home):
+def run(instance, record, events=EVENTS):
+    """Return the id of a run that records the events, and whether it ended well."""
+
+    @dg.asset
+    def dreams(context: dg.AssetExecutionContext):
+        record(context, events)
+
+    quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+    result = dg.materialize([dreams], instance=instance, run_config=quiet, raise_on_error=False)
+    return result.run_id, result.success
+
+
+def seen(instance, run_id):
+    """Return what Dagster's UI reads, without what differs from run to run."""
+    events = instance.all_logs(run_id)
+    materialized = instance.fetch_materializations(IDEA, limit=100).records
+    observed = instance.fetch_observations(OTHER, limit=100).records
+    latest = instance.get_latest_materialization_event(IDEA).asset_materialization
+    last = instance.get_asset_records([IDEA])[0].asset_entry
+    return {
+        "log": [
+            (event.dagster_event_type, event.step_key, event.level, event.message)
+            for event in events
+            if event.dagster_event and event.dagster_event.is_step_materialization
+        ],
+        "partitions": instance.get_materialized_partitions(IDEA),
+        "materializations": [
+            (r.partition_key, r.asset_materialization.metadata) for r in materialized
+        ],
+        "observations": [(r.partition_key, r.asset_observation.metadata) for r in observed],
+        "latest": latest,
+        "last run": last.last_run_id == run_id,
+        "keys": instance.get_asset_keys(),
+        "tags": instance.event_log_storage.get_event_tags_for_asset(OTHER),
+        "of the step": len(instance.get_run_step_stats(run_id)[0].materialization_events),
+        "by partition": {
+            key: event.dagster_event.partition
+            for key, event in instance.event_log_storage.get_latest_materialization_events(
+                [IDEA, OTHER]
+            ).items()
+        },
+    }
+
+
+def test_together_they_leave_what_one_by_one_they_leave(tmp_path):
+    with open_instance(tmp_path / "single") as instance:
+        expected = seen(instance, run(instance, one_by_one)[0])
+    with open_instance(tmp_path / "together") as instance:
+        found = seen(instance, run(instance, record_events)[0])
+
+    assert found == expected
+    assert found["partitions"] == set(KEYS)
+
+
+def test_a_storage_without_files_takes_them_too():
+    with dg.DagsterInstance.ephemeral() as instance:
+        run(instance, record_events)
+
+        assert instance.get_materialized_partitions(IDEA) == set(KEYS)
+
+
+def test_many_events_need_few_connections(home):
+    opened = []
+
+    def note(connection, _record):
+        opened.append(connection)
+
+    def counted(context, events):
+        sqlalchemy.event.listen(sqlalchemy.Engine, "connect", note)
+        try:
+            record_events(context, events)
+        finally:
+            sqlalchemy.event.remove(sqlalchemy.Engine, "connect", note)
+
     with open_instance(home) as instance:
-        assert isinstance(instance.event_log_storage, ConnectedSqliteEventLogStorage)
-        run_id = run(instance)
-        written = instance.all_logs(run_id)
+        run(instance, counted)
 
-    with dg.DagsterInstance.from_config(str(home)) as instance:
-        assert not isinstance(instance.event_log_storage, ConnectedSqliteEventLogStorage)
-        assert instance.all_logs(run_id) == written
-        assert instance.get_run_by_id(run_id).status == dg.DagsterRunStatus.SUCCESS
-        assert set(instance.get_materialized_partitions(IDEA)) == set(KEYS)
-        latest = instance.get_latest_materialization_event(IDEA).asset_materialization
-        assert latest.metadata["text"].value == f"of {KEYS[-1]}"
+    assert 0 < len(opened) < 5
+
+
+def test_there_may_be_nothing_to_record(home):
+    with open_instance(home) as instance:
+        _, success = run(instance, record_events, events=[])
+
+        assert success
+        assert instance.get_materialized_partitions(IDEA) == set()
+
+
+def test_events_that_cannot_be_written_fail_the_run_and_leave_no_half(home):
+    with open_instance(home) as instance:
+        storage = instance.event_log_storage
+        with storage.index_connection() as connection:
+            connection.execute(
+                sqlalchemy.text(
+                    "CREATE TRIGGER no_more BEFORE INSERT ON event_logs WHEN new.partition = "
+                    f"'{KEYS[-1]}' BEGIN SELECT RAISE(ABORT, 'the disk is full'); END"
+                )
+            )
+
+        _, success = run(instance, record_events)
+
+        assert not success
+        assert instance.get_materialized_partitions(IDEA) == set()
+
+
+def test_a_planned_partition_of_a_run_that_failed_shows_as_failed(home):
+    def fail(context, _events):
+        record_events(context, [planned_materialization(IDEA, KEYS[0])])
+        raise dg.Failure("no idea")
+
+    with open_instance(home) as instance:
+        run(instance, fail)
+        status = get_and_update_asset_status_cache_value(
+            instance, IDEA, dg.StaticPartitionsDefinition(KEYS)
+        )
+
+        assert status.deserialize_failed_partition_subsets(
+            dg.StaticPartitionsDefinition(KEYS)
+        ).get_partition_keys() == {KEYS[0]}
 
 
 def test_processes_that_open_a_new_home_at_once_do_not_break_it(home):
@@ -81,61 +182,12 @@ def test_processes_that_open_a_new_home_at_once_do_not_break_it(home):
     assert [process.returncode for process in processes] == [0, 0, 0]
 
 
-def test_events_need_no_connection_of_their_own(home):
-    files = []
-
-    def note(connection, _record):
-        files.append(connection.execute("PRAGMA database_list").fetchone()[2])
-
-    with open_instance(home) as instance:
-        run(instance)
-        sqlalchemy.event.listen(sqlalchemy.Engine, "connect", note)
-        try:
-            run_id = run(instance)
-        finally:
-            sqlalchemy.event.remove(sqlalchemy.Engine, "connect", note)
-
-    events = [file for file in files if "history" in file and not file.endswith("history/runs.db")]
-    assert len(events) == 1
-    assert events[0].endswith(f"{run_id}.db")
-
-
-def test_connections_to_earlier_runs_are_closed(home):
-    closed = []
-
-    def note(connection, _record):
-        closed.append(connection)
-
-    with open_instance(home) as instance:
-        sqlalchemy.event.listen(sqlalchemy.Engine, "close", note)
-        try:
-            for number in range(20):
-                assert instance.event_log_storage.get_logs_for_run(f"run-{number}") == []
-        finally:
-            sqlalchemy.event.remove(sqlalchemy.Engine, "close", note)
-
-    assert len(closed) > 10
-
-
-def test_after_wiping_runs_are_written_to_new_files(home):
-    with open_instance(home) as instance:
-        storage = instance.event_log_storage
-        run_id = run(instance)
-        event = instance.all_logs(run_id)[0]
-        storage.wipe()
-        storage.store_event(event)
-
-    with dg.DagsterInstance.from_config(str(home)) as instance:
-        assert instance.all_logs(run_id) == [event]
-
-
 def test_a_storage_that_the_researcher_chose_is_kept(home):
     home.mkdir()
     elsewhere = home / "elsewhere"
     settings = f"storage: {{sqlite: {{base_dir: {elsewhere}}}}}\n"
     (home / "dagster.yaml").write_text(settings, "utf-8")
     with open_instance(home) as instance:
-        assert not isinstance(instance.event_log_storage, ConnectedSqliteEventLogStorage)
-        run_id = run(instance)
+        run_id, _ = run(instance, record_events)
 
     assert list(elsewhere.rglob(f"{run_id}.db"))

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from itertools import chain
 
 import pytest
 
@@ -14,22 +15,40 @@ def test_items_come_in_order():
             await asyncio.sleep(0)
             yield number
 
-    assert list(iterate_in_thread(numbers)) == [0, 1, 2]
+    assert list(chain.from_iterable(iterate_in_thread(numbers))) == [0, 1, 2]
 
 
-def test_the_loop_goes_on_while_the_consumer_is_busy():
-    far = threading.Event()
+def test_an_item_does_not_wait_for_the_next():
+    taken = threading.Event()
 
     async def numbers():
         yield 1
-        far.set()
+        assert await asyncio.to_thread(taken.wait, 60)
         yield 2
 
     items = iterate_in_thread(numbers)
+
+    assert next(items) == [1]
+    taken.set()
+    assert next(items) == [2]
+
+
+def test_the_loop_goes_on_while_the_consumer_is_busy():
+    taken, far = threading.Event(), threading.Event()
+
+    async def numbers():
+        yield 1
+        await asyncio.to_thread(taken.wait, 60)
+        yield 2
+        yield 3
+        far.set()
+
+    items = iterate_in_thread(numbers)
     next(items)
+    taken.set()
 
     assert far.wait(10)
-    assert list(items) == [2]
+    assert list(items) == [[2, 3]]  # what came meanwhile comes together
 
 
 def test_an_exception_comes_after_the_items_before_it():
@@ -39,7 +58,7 @@ def test_an_exception_comes_after_the_items_before_it():
 
     items = iterate_in_thread(numbers)
 
-    assert next(items) == 1
+    assert next(items) == [1]
     with pytest.raises(ValueError, match="two"):
         next(items)
 

@@ -54,6 +54,7 @@ class FilesystemGensStore(EncodedGensStore):
 
     data_root: Path = attrs.field(converter=as_path)
     _ignores_case: bool | None = attrs.field(default=None, init=False, repr=False, eq=False)
+    _synced_stages: set[Stage] = attrs.field(factory=set, init=False, repr=False, eq=False)
 
     synced: ClassVar[bool] = True
 
@@ -132,11 +133,21 @@ class FilesystemGensStore(EncodedGensStore):
                 if attempt == _ATTEMPTS:
                     raise
                 _make_folder(folder)
+                self._synced_stages.discard(stage)
         if sync:
-            # The folders above, up to the root, may be as new as the file.
-            for _ in ("stage", "gens", "root"):
-                folder = os.path.dirname(folder)
-                sync_folder(folder)
+            self._sync_names(stage, os.path.dirname(folder))
+
+    def _sync_names(self, stage: Stage, stage_folder: str) -> None:
+        """Make the names of the folders above a file survive a power cut, as its own does.
+
+        The generation's may be as new as the file; those above it were seen once already.
+        """
+        sync_folder(stage_folder)
+        if stage not in self._synced_stages:
+            gens_folder = os.path.dirname(stage_folder)
+            sync_folder(gens_folder)
+            sync_folder(os.path.dirname(gens_folder))
+            self._synced_stages.add(stage)
 
     def _load(self, stage: Stage, gen_id: str, artifact: Artifact) -> bytes | None:
         return _read(f"{self._generation_folder(stage, gen_id)}/{ARTIFACT_FILENAMES[artifact]}")

@@ -14,7 +14,6 @@ from daydreaming_dagster.domain.language_model import (
     Completion,
     LanguageModelError,
     ModelRequest,
-    SamplingParameters,
 )
 
 if TYPE_CHECKING:
@@ -96,16 +95,17 @@ class OpenAILanguageModel:
             LanguageModelError: The endpoint could not be reached, took too long, refused, or
                 answered with something that is no completion or has no text in it.
         """
-        import openai  # 0.8 s, to be paid only by processes that ask a model
+        # 0.8 s, to be paid only by processes that ask a model
+        import httpx2
+        import openai
 
         client = self._connect()
         started = time.perf_counter()
         try:
             async with asyncio.timeout(self.timeout_seconds):
-                response = await client.chat.completions.with_raw_response.create(
-                    model=request.model,
-                    messages=[{"role": "user", "content": request.prompt}],
-                    extra_body=_sampling(request.parameters),
+                # Not `chat.completions.create`, which takes 0.6 ms of CPU to look at each field.
+                response = await client.post(
+                    "/chat/completions", body=_body(request), cast_to=httpx2.Response
                 )
         except TimeoutError:
             reason = f"no answer within {self.timeout_seconds} s"
@@ -225,11 +225,14 @@ def _http_client(*, trust_env: bool) -> "AsyncClient":
     return openai.DefaultAioHttpClient(trust_env=trust_env)
 
 
-def _sampling(parameters: SamplingParameters) -> dict[str, object]:
-    """Return what is sent beside model and message: whatever is set, under its own name."""
-    chosen = attrs.asdict(parameters, recurse=False, filter=lambda _, value: value is not None)
+def _body(request: ModelRequest) -> dict[str, object]:
+    """Return what is sent: model, message, and whatever parameter is set, under its own name."""
+    message = {"role": "user", "content": request.prompt}
+    chosen = attrs.asdict(
+        request.parameters, recurse=False, filter=lambda _, value: value is not None
+    )
     extra_body = chosen.pop("extra_body")
-    return {**chosen, **extra_body}
+    return {"model": request.model, "messages": [message], **chosen, **extra_body}
 
 
 def _is_paid_for(choice: Mapping[str, object]) -> bool:

@@ -233,7 +233,7 @@ def _run_in_dagster(
         "listener": NoListener(),
         "data_root": str(data_root),
     }
-    with measured(), instance() as opened:
+    with instance() as opened, measured():
         if not run_cohort(opened, resources, COHORT, {}):
             raise SystemExit("some drafts failed")
 

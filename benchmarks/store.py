@@ -107,7 +107,7 @@ def write_bare(folder: str, synced: frozenset[str] = frozenset()) -> None:
         os.close(descriptor)
         os.replace(f"{folder}/.tmp", f"{folder}/{name}")
         if name in synced:
-            for path in (folder, *itertools.islice(map(str, Path(folder).parents), 3)):
+            for path in (folder, str(Path(folder).parent)):
                 descriptor = os.open(path, os.O_RDONLY)
                 os.fsync(descriptor)
                 os.close(descriptor)

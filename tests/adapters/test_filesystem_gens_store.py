@@ -644,6 +644,23 @@ class TestDurability:
         assert device_calls[:2] == ["fsync file", f"replace {name}"]
         assert device_calls[2:] == [f"fsync {p}" for p in (GENERATION, "gens/draft", "gens", ".")]
 
+    def test_the_folders_of_a_stage_are_synced_once(self, store, device_calls):
+        synced = FilesystemGensStore(store.data_root)
+        synced.write_raw("draft", "sample", "one")
+        del device_calls[:]
+        synced.write_raw("draft", "sample", "two")
+        assert device_calls[2:] == [f"fsync {GENERATION}", "fsync gens/draft"]
+
+    def test_the_folders_of_a_stage_that_had_to_be_made_again_are_synced_again(
+        self, store, device_calls
+    ):
+        synced = FilesystemGensStore(store.data_root)
+        synced.write_raw("draft", "sample", "one")
+        shutil.rmtree(store.data_root / "gens")
+        del device_calls[:]
+        synced.write_raw("draft", "sample", "two")
+        assert device_calls[2:] == [f"fsync {p}" for p in (GENERATION, "gens/draft", "gens", ".")]
+
     @pytest.mark.parametrize("artifact", ["prompt", "main_metadata", "parsed", "parsed_metadata"])
     def test_what_can_be_computed_again_waits_for_no_device(self, store, device_calls, artifact):
         synced = FilesystemGensStore(store.data_root)

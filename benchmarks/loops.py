@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from dagster import DagsterInstance
     from openai import AsyncOpenAI
 
     from daydreaming_dagster.data_layer import GensStore
@@ -103,18 +102,32 @@ def runner_in_memory(data_root: Path, concurrency: int) -> None:
     _generate(store, data_root, concurrency)
 
 
-def sqlite(data_root: Path, concurrency: int) -> None:
+def dagster(data_root: Path, concurrency: int) -> None:
     """Generate in a Dagster run whose events are kept in SQLite, as `daydream run` does."""
-    from daydreaming_dagster.defs.launch import open_instance
+    from adapters import FilesystemGensStore
+    from adapters.experiment_files import read_catalog
+    from daydreaming_dagster.data_layer.paths import Paths
+    from daydreaming_dagster.defs.launch import open_instance, run_cohort
+    from daydreaming_dagster.defs.resources import NoListener, compose_language_model
+    from daydreaming_dagster.domain.stopping import StopSwitch
 
-    _run_in_dagster(lambda: open_instance(data_root / "dagster_home"), data_root, concurrency)
-
-
-def ephemeral(data_root: Path, concurrency: int) -> None:
-    """The same with events that are kept in memory."""
-    import dagster as dg
-
-    _run_in_dagster(dg.DagsterInstance.ephemeral, data_root, concurrency)
+    # A cohort of drafts alone.
+    paths = Paths(data_root)
+    drafts = "".join(f"draft,{gen_id}\n" for gen_id in _drafts(data_root))
+    paths.cohort_membership_csv(COHORT).write_text(f"stage,gen_id\n{drafts}", "utf-8")
+    catalog = read_catalog(paths)
+    base_url = os.environ["OPENAI_BASE_URL"]
+    resources = {
+        "gens_store": FilesystemGensStore(data_root),
+        "catalog": catalog,
+        "language_model": compose_language_model(catalog.models.values(), base_url, concurrency),
+        "stop": StopSwitch(),
+        "listener": NoListener(),
+        "data_root": str(data_root),
+    }
+    with open_instance(data_root / "dagster_home") as instance, measured():
+        if not run_cohort(instance, resources, COHORT, {}):
+            raise SystemExit("some drafts failed")
 
 
 def register(data_root: Path, _concurrency: int) -> None:
@@ -209,35 +222,6 @@ def overlapping(data_root: Path, concurrency: int) -> None:
         asyncio.run(_generate_many(store, data_root, concurrency, members))
 
 
-def _run_in_dagster(
-    instance: Callable[[], "DagsterInstance"], data_root: Path, concurrency: int
-) -> None:
-    from adapters import FilesystemGensStore
-    from adapters.experiment_files import read_catalog
-    from daydreaming_dagster.data_layer.paths import Paths
-    from daydreaming_dagster.defs.launch import run_cohort
-    from daydreaming_dagster.defs.resources import NoListener, compose_language_model
-    from daydreaming_dagster.domain.stopping import StopSwitch
-
-    # A cohort of drafts alone.
-    paths = Paths(data_root)
-    drafts = "".join(f"draft,{gen_id}\n" for gen_id in _drafts(data_root))
-    paths.cohort_membership_csv(COHORT).write_text(f"stage,gen_id\n{drafts}", "utf-8")
-    catalog = read_catalog(paths)
-    base_url = os.environ["OPENAI_BASE_URL"]
-    resources = {
-        "gens_store": FilesystemGensStore(data_root),
-        "catalog": catalog,
-        "language_model": compose_language_model(catalog.models.values(), base_url, concurrency),
-        "stop": StopSwitch(),
-        "listener": NoListener(),
-        "data_root": str(data_root),
-    }
-    with instance() as opened, measured():
-        if not run_cohort(opened, resources, COHORT, {}):
-            raise SystemExit("some drafts failed")
-
-
 WAYS: dict[str, Callable[[Path, int], None]] = {
     way.__name__: way
     for way in (
@@ -248,8 +232,7 @@ WAYS: dict[str, Callable[[Path, int], None]] = {
         runner_in_memory,
         stage_after_stage,
         overlapping,
-        sqlite,
-        ephemeral,
+        dagster,
         register,
     )
 }

@@ -27,7 +27,6 @@ from daydreaming_dagster.data_layer.paths import Paths
 from daydreaming_dagster.types import STAGES
 
 DRAFTS: Final = 1_000
-CPU_DRAFTS: Final = 400
 CHAINS: Final = 333
 """Of draft, essay and evaluation: 999 calls."""
 OVERLAPPING: Final = 300
@@ -144,39 +143,38 @@ def drafts() -> Iterator[Row]:
     """Compare the wall time of 1,000 drafts that take 200 ms each."""
     with running_endpoint(Settings(0.2, 0.2)) as endpoint:
         used = {}
-        for way in ("bare", "runner", "sqlite", "ephemeral"):
+        for way in ("bare", "runner", "dagster"):
             used[way] = ask(way, planned(DRAFTS).root, endpoint.base_url)
     bare = used["bare"]
     yield Row("the bare loop", f"{bare.asking.wall:.2f} s")
     for way, name in (
         ("runner", "with the store, without Dagster"),
-        ("sqlite", "Dagster on SQLite"),
-        ("ephemeral", "Dagster in memory"),
+        ("dagster", "Dagster on SQLite"),
     ):
         wall = used[way].asking.wall
         yield Row(name, f"{wall:.2f} s, ratio {wall / bare.asking.wall:.2f}", "1.5, then near 1.1")
-    for way, name in (("bare", "the bare loop"), ("sqlite", "Dagster on SQLite")):
+    for way, name in (("bare", "the bare loop"), ("dagster", "Dagster on SQLite")):
         start = used[way].wall - used[way].asking.wall
         start_cpu = used[way].cpu - used[way].asking.cpu
         yield Row(f"start and imports, {name}", f"{start:.2f} s, CPU {start_cpu:.2f} s")
-    ratio = used["sqlite"].wall / bare.wall
+    ratio = used["dagster"].wall / bare.wall
     yield Row("all together, SQLite", f"{used['sqlite'].wall:.2f} s, ratio {ratio:.2f}")
 
 
 def cpu() -> Iterator[Row]:
     """Compare the CPU time of drafts that take no time: of three rounds the least disturbed."""
-    ways = ("bare", "bare_aiohttp", "adapter", "runner", "runner_in_memory", "sqlite", "ephemeral")
+    ways = ("bare", "bare_aiohttp", "adapter", "runner", "runner_in_memory", "dagster")
     spent: dict[str, list[float]] = {way: [] for way in ways}
     with running_endpoint(Settings()) as endpoint:
         for _ in range(3):
             for way in ways:
                 try:
-                    used = ask(way, planned(CPU_DRAFTS).root, endpoint.base_url)
+                    used = ask(way, planned(DRAFTS).root, endpoint.base_url)
                 except subprocess.CalledProcessError:
                     if way != "bare_aiohttp":  # it needs a package that nothing else here does
                         raise
                 else:
-                    spent[way].append(used.asking.cpu / CPU_DRAFTS * 1e3)
+                    spent[way].append(used.asking.cpu / DRAFTS * 1e3)
     ms = {way: min(times) for way, times in spent.items() if times}
     yield Row("a call, the bare loop", f"{ms['bare']:.2f} ms")
     if "bare_aiohttp" in ms:
@@ -185,8 +183,7 @@ def cpu() -> Iterator[Row]:
     yield Row("a generation beyond the bare loop", f"{ms['runner'] - ms['bare']:.2f} ms", "5 ms")
     store = ms["runner"] - ms["runner_in_memory"]
     yield Row("  of it on disk instead of in memory", f"{store:.2f} ms", "2 ms")
-    yield Row("Dagster's events, SQLite", f"{ms['sqlite'] - ms['runner']:.1f} ms", "40 ms")
-    yield Row("Dagster's events, in memory", f"{ms['ephemeral'] - ms['runner']:.1f} ms")
+    yield Row("Dagster's events, SQLite", f"{ms['dagster'] - ms['runner']:.1f} ms", "40 ms")
 
 
 def refusals() -> Iterator[Row]:

@@ -17,6 +17,7 @@ from dagster._core.events import (
 )
 from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.event_log import SqlEventLogStorageTable, SqliteEventLogStorage
+from sqlalchemy import select
 
 AssetEvent = dg.AssetMaterialization | dg.AssetObservation | AssetMaterializationPlannedData
 
@@ -79,8 +80,10 @@ def _store(storage: SqliteEventLogStorage, entries: Sequence[EventLogEntry]) -> 
     with storage.run_connection(entries[0].run_id) as connection:
         connection.execute(table.insert(), rows)
     with storage.index_transaction() as connection:
-        returning = table.insert().returning(table.c.id, sort_by_parameter_order=True)
-        ids = connection.execute(returning, rows).scalars().all()
+        connection.execute(table.insert(), rows)
+        # SQLite lets nobody else write meanwhile. RETURNING would take a statement for each row.
+        newest = select(table.c.id).order_by(table.c.id.desc()).limit(len(rows))
+        ids = connection.execute(newest).scalars().all()[::-1]
         storage._store_asset_event_tags(connection, entries, ids)
         last: dict[object, tuple[int, EventLogEntry]] = {}
         for event_id, entry in zip(ids, entries, strict=True):

@@ -222,8 +222,8 @@ class CohortReport:
             for stage in STAGES:
                 key = stage, lineage[stage].template, lineage[stage].llm
                 given = shares.setdefault(key, [])
-                if row.score is not None:
-                    given.append(row.score.normalised)
+                if row.outcome.score is not None:
+                    given.append(row.outcome.score.normalised)
         return [
             CellMean(*key, fmean(given) if given else None, len(given))
             for key, given in sorted(shares.items(), key=lambda item: _axis_order(item[0]))
@@ -233,8 +233,8 @@ class CohortReport:
         """Return by gen_id the mean of all scores of the essays of each draft that has any."""
         shares: dict[str, list[float]] = {}
         for row in self.evaluations:
-            if row.score is not None:
-                shares.setdefault(row.draft.gen_id, []).append(row.score.normalised)
+            if row.outcome.score is not None:
+                shares.setdefault(row.draft.gen_id, []).append(row.outcome.score.normalised)
         return {gen_id: fmean(given) for gen_id, given in shares.items()}
 
     def judge_scores(self) -> list[JudgeScores]:
@@ -242,7 +242,7 @@ class CohortReport:
         given: dict[tuple[str, str], list[float | None]] = {}
         for row in self.evaluations:
             judge = row.evaluation.template, row.evaluation.llm
-            share = None if row.score is None else row.score.normalised
+            share = None if row.outcome.score is None else row.outcome.score.normalised
             given.setdefault(judge, []).append(share)
         return [
             JudgeScores(

@@ -164,21 +164,21 @@ def _axes(stage: str) -> list[str]:
 
 
 def _row(row: Evaluation) -> tuple[object, ...]:
-    members = (row.draft, row.essay, row.evaluation)
+    members, outcome = (row.draft, row.essay, row.evaluation), row.outcome
     return (
         row.combo,
         row.description_level,
         *(part for member in members for part in _member(member)),
-        row.state,
-        None if row.score is None else row.score.value,
-        None if row.score is None else row.score.maximum,
-        None if row.score is None else row.score.normalised,
-        row.prompt_tokens,
-        row.completion_tokens,
-        row.duration_seconds,
-        row.cost,
-        row.finish_reason,
-        row.answered_by,
+        outcome.state,
+        None if outcome.score is None else outcome.score.value,
+        None if outcome.score is None else outcome.score.maximum,
+        None if outcome.score is None else outcome.score.normalised,
+        outcome.prompt_tokens,
+        outcome.completion_tokens,
+        outcome.duration_seconds,
+        outcome.cost,
+        outcome.finish_reason,
+        outcome.answered_by,
         *(member.folder for member in members),
     )
 

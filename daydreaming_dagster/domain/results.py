@@ -65,24 +65,14 @@ class GenerationOutcome:
 
 @attrs.frozen
 class Evaluation:
-    """An evaluation with its value on every axis, and its `GenerationOutcome`, field by field.
-
-    The score knows its maximum.
-    """
+    """An evaluation with its value on every axis, and what came of it."""
 
     combo: str
     description_level: str
     draft: Member
     essay: Member
     evaluation: Member
-    state: State
-    score: Score | None = None
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    duration_seconds: float | None = None
-    cost: float | None = None
-    finish_reason: str | None = None
-    answered_by: str | None = None
+    outcome: GenerationOutcome
 
 
 @attrs.frozen
@@ -139,7 +129,7 @@ def rank_evaluations(
     """
     scores: dict[str, list[Score | None]] = {gen_id: [] for gen_id in members["essay"]}
     for row in evaluations:
-        scores.setdefault(row.essay.gen_id, []).append(row.score)
+        scores.setdefault(row.essay.gen_id, []).append(row.outcome.score)
     ranks = [_rank(store, gen_id, given) for gen_id, given in scores.items()]
     return sorted(ranks, key=lambda rank: -1.0 if rank.mean is None else rank.mean, reverse=True)
 
@@ -167,9 +157,7 @@ def read_evaluations(
             ancestries[essay_id] = _ancestry(store, essay_id)
         evaluation = read_member(store, "evaluation", gen_id, document)
         outcome = read_outcome(store, "evaluation", gen_id, (models or {}).get(evaluation.llm))
-        yield Evaluation(
-            *ancestries[essay_id], evaluation=evaluation, **attrs.asdict(outcome, recurse=False)
-        )
+        yield Evaluation(*ancestries[essay_id], evaluation, outcome)
 
 
 def read_outcome(

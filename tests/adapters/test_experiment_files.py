@@ -26,7 +26,7 @@ from daydreaming_dagster.domain.errors import CatalogError
 from daydreaming_dagster.domain.parsers import PARSERS, ParsedResponse
 from daydreaming_dagster.domain.planning import plan_cohort
 from daydreaming_dagster.domain.result_tables import make_result_tables
-from daydreaming_dagster.domain.results import Evaluation, Member
+from daydreaming_dagster.domain.results import Evaluation, GenerationOutcome, Member
 from daydreaming_dagster.types import STAGES
 
 
@@ -417,7 +417,9 @@ def test_the_researchers_own_files_are_never_written(paths, data_root):
 
 def test_results_are_written_as_csv_and_parquet(paths):
     member = Member("x1", 'judge, "quoted"\nand split', "big", 1, "gens/x1")
-    tables = make_result_tables([Evaluation("a", "b", member, member, member, "not answered")])
+    tables = make_result_tables(
+        [Evaluation("a", "b", member, member, member, GenerationOutcome("not answered"))]
+    )
 
     files = write_results(paths, "c1", tables)
 

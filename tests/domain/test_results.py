@@ -13,6 +13,7 @@ from daydreaming_dagster.domain.parsers import Score
 from daydreaming_dagster.domain.result_tables import judge_agreement, make_result_tables
 from daydreaming_dagster.domain.results import (
     Evaluation,
+    GenerationOutcome,
     Member,
     rank_essays,
     read_evaluations,
@@ -100,14 +101,16 @@ def test_a_row_has_all_axes_and_what_the_evaluation_took(store):
         draft=Member("d1", "links", "big", 1, "memory:/gens/draft/d1"),
         essay=Member("e1", "story", "big", 2, "memory:/gens/essay/e1"),
         evaluation=Member("e1-big", "judge", "big", 1, "memory:/gens/evaluation/e1-big"),
-        state="scored",
-        score=Score(7.0, 10.0),
-        prompt_tokens=1000,
-        completion_tokens=100,
-        duration_seconds=1.5,
-        cost=0.003,
-        finish_reason="stop",
-        answered_by="big-1-0613",
+        outcome=GenerationOutcome(
+            state="scored",
+            score=Score(7.0, 10.0),
+            prompt_tokens=1000,
+            completion_tokens=100,
+            duration_seconds=1.5,
+            cost=0.003,
+            finish_reason="stop",
+            answered_by="big-1-0613",
+        ),
     )
 
 
@@ -123,8 +126,8 @@ def test_a_cost_that_is_not_known_is_none(store):
 
     found = rows(store, MODELS)
 
-    assert [found[gen_id].cost for gen_id in ("e1-big", "e1-small", "e2-big")] == [None] * 3
-    assert found["e1-small"].prompt_tokens == 1
+    assert [found[gen_id].outcome.cost for gen_id in ("e1-big", "e1-small", "e2-big")] == [None] * 3
+    assert found["e1-small"].outcome.prompt_tokens == 1
 
 
 def test_each_evaluation_without_a_score_says_why(store):
@@ -136,21 +139,21 @@ def test_each_evaluation_without_a_score_says_why(store):
 
     found = rows(store)
 
-    assert {gen_id: row.state for gen_id, row in found.items()} == {
+    assert {gen_id: row.outcome.state for gen_id, row in found.items()} == {
         "e1-big": "not parsed",
         "e1-small": "cut off",
         "e2-big": "not parsed",
         "e2-small": "not answered",
     }
-    assert all(row.score is None for row in found.values())
-    assert found["e1-small"].finish_reason == "length"
+    assert all(row.outcome.score is None for row in found.values())
+    assert found["e1-small"].outcome.finish_reason == "length"
 
 
 def test_a_score_that_was_stored_without_a_maximum_is_of_nine(store):
     answer(store, "e1-big")
     judge(store, "e1-big", 6, None)
 
-    assert rows(store)["e1-big"].score == Score(6.0, 9.0)
+    assert rows(store)["e1-big"].outcome.score == Score(6.0, 9.0)
 
 
 def test_essays_are_ranked_by_shares_of_the_maximum(store):
@@ -235,8 +238,13 @@ def test_what_an_endpoint_reports_in_another_type_is_not_known(store):
     store.write_main_metadata("evaluation", "e1-big", {**main, "replicate": "1"})
 
     row = rows(store, MODELS)["e1-big"]
+    outcome = row.outcome
 
-    assert (row.prompt_tokens, row.finish_reason, row.duration_seconds) == (None, None, None)
+    assert (outcome.prompt_tokens, outcome.finish_reason, outcome.duration_seconds) == (
+        None,
+        None,
+        None,
+    )
     assert row.evaluation.replicate is None
 
 
@@ -268,8 +276,10 @@ def evaluation(  # noqa: PLR0913  each test names only what it is about
         Member("d", "links", "big", 1, "gens/d"),
         Member(essay, "story", essay_llm, 1, f"gens/{essay}"),
         Member(f"{essay}-{template}-{judge}-{replicate}", template, judge, replicate, "gens/v"),
-        state or ("not answered" if share is None else "scored"),
-        None if share is None else Score(share * 10, 10),
+        GenerationOutcome(
+            state or ("not answered" if share is None else "scored"),
+            None if share is None else Score(share * 10, 10),
+        ),
     )
 
 

@@ -39,6 +39,10 @@ class EncodedGensStore(ABC):
     def _list(self, stage: Stage) -> list[str]:
         """Return the gen_ids of the stage in any order."""
 
+    def _versions(self, stage: Stage) -> dict[str, str]:  # noqa: ARG002  for those that can tell
+        """Return the versions of the stage's generations; none of those that it cannot tell."""
+        return {}
+
     @abstractmethod
     def _delete(self, stage: Stage, gen_id: str) -> None:
         """Delete the generation in one step, if it is there."""
@@ -74,6 +78,9 @@ class EncodedGensStore(ABC):
 
     def list_generations(self, stage: Stage) -> list[str]:
         return sorted(self._list(check_stage(stage)))
+
+    def generation_versions(self, stage: Stage) -> dict[str, str]:
+        return self._versions(check_stage(stage))
 
     def delete_generation(self, stage: Stage, gen_id: str) -> None:
         self._delete(check_stage(stage), check_id("gen_id", gen_id))

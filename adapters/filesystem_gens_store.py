@@ -4,6 +4,7 @@ import errno
 import os
 import shutil
 import stat
+import time
 from contextlib import suppress
 from pathlib import Path, PurePath
 from typing import ClassVar, Final, Self
@@ -35,6 +36,10 @@ _PAID_FOR: Final = frozenset[Artifact](["raw_metadata", "raw"])
 # this many in a row mean that something else is wrong.
 _ATTEMPTS: Final = 100
 
+# How old the last change of a folder must be for its time to tell it from the next change. The
+# clocks that file systems use go in steps of milliseconds, on FAT of 2 seconds.
+_SETTLED_NS: Final = 3_000_000_000
+
 
 @attrs.frozen
 class FilesystemGensStore(EncodedGensStore):
@@ -50,6 +55,11 @@ class FilesystemGensStore(EncodedGensStore):
     leads. `data_root` itself may be one. Other failures of the file system are raised as the
     `OSError` they are. When the device fails to confirm the name of a paid-for file, that is
     raised too, but the new file is there already.
+
+    The version of a generation is the inode and the time of change (`ctime`) of its folder,
+    which no program can set. It has none in the first seconds after a change, nor where the
+    time lies in the future, nor on Windows, which keeps no such time. A file system without
+    times of change for folders gives wrong versions: some that show object stores as folders.
     """
 
     data_root: Path = attrs.field(converter=as_path)
@@ -105,6 +115,21 @@ class FilesystemGensStore(EncodedGensStore):
         except FileNotFoundError:
             return []
         return names if are_ids(names) else [name for name in names if is_id(name)]
+
+    def _versions(self, stage: Stage) -> dict[str, str]:
+        versions: dict[str, str] = {}
+        if os.name == "nt":  # what it calls ctime is the time of creation
+            return versions
+        settled = time.time_ns() - _SETTLED_NS
+        with suppress(FileNotFoundError), os.scandir(self._folder(GENS_DIRNAME, stage)) as entries:
+            for entry in entries:
+                with suppress(FileNotFoundError):  # deleted meanwhile
+                    status = entry.stat(follow_symlinks=False)
+                    if stat.S_ISDIR(status.st_mode) and status.st_ctime_ns < settled:
+                        versions[entry.name] = f"{status.st_ino}-{status.st_ctime_ns}"
+        if not are_ids(versions):
+            return {name: version for name, version in versions.items() if is_id(name)}
+        return versions
 
     def _delete(self, stage: Stage, gen_id: str) -> None:
         folder = self._generation_folder(stage, gen_id)

@@ -1,7 +1,9 @@
 """Generations in a dict, for tests that are fast."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import count
 from pathlib import PurePath, PurePosixPath
+from uuid import uuid4
 
 import attrs
 
@@ -21,6 +23,11 @@ def _check_ids(
         check_id("template_id", template_id)
 
 
+def _versions() -> Iterator[str]:
+    """Return versions that no other store has, one after the other, for any thread."""
+    return map(f"{uuid4().hex}-{{}}".format, count())
+
+
 @attrs.frozen(eq=False)
 class InMemoryGensStore(EncodedGensStore):
     """A `GensStore` that keeps the same bytes as the filesystem, in memory.
@@ -34,9 +41,12 @@ class InMemoryGensStore(EncodedGensStore):
     _generations: dict[tuple[Stage, str], dict[Artifact, bytes]] = attrs.field(
         factory=dict, init=False, repr=False
     )
+    _version_of: dict[tuple[Stage, str], str] = attrs.field(factory=dict, init=False, repr=False)
+    _new_versions: Iterator[str] = attrs.field(factory=_versions, init=False, repr=False)
 
     def _reserve(self, stage: Stage, gen_id: str) -> None:
         self._generations.setdefault((stage, gen_id), {})
+        self._version_of.setdefault((stage, gen_id), next(self._new_versions))
 
     def _exists(self, stage: Stage, gen_id: str) -> bool:
         return (stage, gen_id) in self._generations
@@ -45,11 +55,18 @@ class InMemoryGensStore(EncodedGensStore):
         # list() copies the keys in one step, so that other threads may write meanwhile.
         return [gen_id for of_stage, gen_id in list(self._generations) if of_stage == stage]
 
+    def _versions(self, stage: Stage) -> dict[str, str]:
+        versions = list(self._version_of.items())
+        return {gen_id: version for (of_stage, gen_id), version in versions if of_stage == stage}
+
     def _delete(self, stage: Stage, gen_id: str) -> None:
         self._generations.pop((stage, gen_id), None)
+        self._version_of.pop((stage, gen_id), None)
 
     def _store(self, stage: Stage, gen_id: str, artifact: Artifact, data: bytes) -> None:
         self._generations.setdefault((stage, gen_id), {})[artifact] = data
+        # After the change: who looked up the version before it finds another one after it.
+        self._version_of[stage, gen_id] = next(self._new_versions)
 
     def _load(self, stage: Stage, gen_id: str, artifact: Artifact) -> bytes | None:
         return self._generations.get((stage, gen_id), {}).get(artifact)

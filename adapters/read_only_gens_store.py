@@ -31,6 +31,9 @@ class ReadOnlyGensStore:
     def list_generations(self, stage: Stage) -> Sequence[str]:
         return self._inner.list_generations(stage)
 
+    def generation_versions(self, stage: Stage) -> Mapping[str, str]:
+        return self._inner.generation_versions(stage)
+
     def delete_generation(self, stage: Stage, gen_id: str) -> None:
         raise _refusal("delete_generation", stage, gen_id)
 

@@ -45,6 +45,12 @@ class GensStore(Protocol):
         or template that is no UTF-8, or a document that is no JSON object (`NaN` and numbers
         beyond a float are no JSON), raises `MalformedArtifactError` (a `ValueError`), which
         names the file.
+
+    Versions
+        While a generation keeps its version (`generation_versions`), no artifact of it was
+        written or deleted: what was read after the version was looked up is what is there.
+        Only writes and deletions count, by whomever. A person or program that changes the
+        inside of a file, where it lies, may leave the version as it was.
     """
 
     def reserve_generation(self, stage: Stage, gen_id: str, *, create: bool = True) -> PurePath:
@@ -60,6 +66,15 @@ class GensStore(Protocol):
 
     def list_generations(self, stage: Stage) -> Sequence[str]:
         """Return the gen_ids of the stage, sorted by code point."""
+        ...
+
+    def generation_versions(self, stage: Stage) -> Mapping[str, str]:
+        """Return the version of each generation of the stage, by gen_id, in no order.
+
+        A version that a write or a deletion ended never comes again, neither here nor in
+        another store. A generation is left out while its next change could leave it with the
+        version that it has now; a store that cannot tell leaves out all.
+        """
         ...
 
     def delete_generation(self, stage: Stage, gen_id: str) -> None:

@@ -16,7 +16,8 @@ A test module of an adapter subclasses the contract, and pytest runs it::
             store.connection.execute("UPDATE …", (data, stage, gen_id, artifact))
 
 `put_bytes`, `stored_bytes` and `plant_file` are back doors, which reach what is stored without
-the code under test. The tests that need one that an adapter lacks are skipped.
+the code under test. `settle` is called where a version is expected of every generation. The tests
+that need one that an adapter lacks are skipped.
 """
 # ruff: noqa: S101  pytest asserts
 # ruff: noqa: ARG002  a back door that is not there has no use for its parameters
@@ -31,7 +32,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import PurePath
 from types import FrameType, MappingProxyType
@@ -66,6 +67,7 @@ METHODS: Final[Mapping[str, inspect.Signature]] = {
 READERS: Final = frozenset(
     {
         "exists",
+        "generation_versions",
         "list_generations",
         "read_main_metadata",
         "read_parsed",
@@ -391,6 +393,11 @@ class _Backdoors:
         """Return the bytes of an artifact."""
         pytest.skip(f"{type(self).__name__} has no stored_bytes")
 
+    @pytest.fixture
+    def settle(self) -> Callable[[], None]:
+        """Return what waits until every generation has a version that tells its next change."""
+        pytest.skip(f"{type(self).__name__} has no settle")
+
     def plant_file(self, store: GensStore, stage: Stage, name: str) -> None:
         """Put a file that is no generation where the generations of the stage are."""
         pytest.skip(f"{type(self).__name__} has no plant_file")
@@ -636,6 +643,73 @@ class GensStoreContract(_Backdoors):
                 continue
         assert contents(store) == {}
         assert not store.exists("draft", "sample")
+
+    # Versions
+
+    def test_a_version_lasts_while_nothing_is_written(
+        self, store: GensStore, settle: Callable[[], None]
+    ) -> None:
+        for artifact in ARTIFACTS:
+            write(store, "draft", "a", artifact, sample(artifact, "a"))
+        store.reserve_generation("draft", "empty")
+        store.write_raw("essay", "a", "same id, other stage")
+        settle()
+        before = dict(store.generation_versions("draft"))
+        for method in sorted(READERS):
+            with suppress(FileNotFoundError):
+                call(store, method, gen_id="a")
+        store.reserve_generation("draft", "a")
+        with pytest.raises(UnstorableError):
+            write(store, "draft", "a", "raw", None)
+        store.write_raw("draft", "other", "text")
+        store.write_raw("essay", "a", "text")
+        settle()
+        after = dict(store.generation_versions("draft"))
+        assert before.keys() == {"a", "empty"}
+        assert after.keys() == {"a", "empty", "other"}
+        assert all(isinstance(version, str) for version in after.values())
+        del after["other"]
+        assert after == before
+
+    @pytest.mark.parametrize("artifact", ARTIFACTS)
+    def test_a_write_gives_a_generation_another_version(
+        self, store: GensStore, settle: Callable[[], None], artifact: Artifact
+    ) -> None:
+        seen = []
+        for mark in ("old", "new", "new", "old"):
+            write(store, "draft", "a", artifact, sample(artifact, mark))
+            settle()
+            seen.append(store.generation_versions("draft")["a"])
+        assert len(set(seen)) == len(seen)
+
+    def test_a_generation_that_was_deleted_and_written_anew_has_another_version(
+        self, store: GensStore, settle: Callable[[], None]
+    ) -> None:
+        seen = []
+        for _ in range(3):
+            store.write_raw("draft", "a", "text")
+            settle()
+            seen.append(store.generation_versions("draft")["a"])
+            store.delete_generation("draft", "a")
+            assert "a" not in store.generation_versions("draft")
+        assert len(set(seen)) == len(seen)
+
+    def test_no_version_outlives_a_write_however_soon_it_comes(self, store: GensStore) -> None:
+        seen = set[str]()
+        for number in range(200):
+            store.write_parsed("draft", "a", str(number))
+            version = store.generation_versions("draft").get("a", f"none {number}")
+            assert version not in seen
+            seen.add(version)
+
+    def test_only_generations_have_versions(
+        self, store: GensStore, settle: Callable[[], None]
+    ) -> None:
+        store.write_raw("draft", "a", "text")
+        self.plant_file(store, "draft", "stray")
+        settle()
+        assert store.generation_versions("draft").keys() == {"a"}
+        assert store.generation_versions("essay") == {}
 
     # Templates
 

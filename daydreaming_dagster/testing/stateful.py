@@ -16,6 +16,7 @@ A test module runs them on the stores that it opens::
 
 import copy
 import itertools
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from typing import Final
@@ -83,6 +84,9 @@ def gens_store_machine(  # noqa: C901  a class made in a function counts as its 
             self._stores: dict[str, GensStore] = {}
             # What should be there. Values as Python has them: the model knows no encoding.
             self._model: dict[tuple[Stage, str], dict[Artifact, object]] = {}
+            # How often each generation was written or deleted, and at which count a version was.
+            self._changes = Counter[tuple[Stage, str]]()
+            self._seen: dict[tuple[str, Stage, str, str], int] = {}
 
         @initialize()
         def open_all(self) -> None:
@@ -112,6 +116,7 @@ def gens_store_machine(  # noqa: C901  a class made in a function counts as its 
             for store in self._stores.values():
                 write(store, stage, gen_id, artifact, value)
             self._model.setdefault((stage, gen_id), {})[artifact] = copy.deepcopy(value)
+            self._changes[stage, gen_id] += 1
             self._check(stage, gen_id, artifact)
 
         @rule(stage=_stages, gen_id=_gen_ids, artifact=st.sampled_from(TEXTS), text=_torn_texts)
@@ -158,6 +163,7 @@ def gens_store_machine(  # noqa: C901  a class made in a function counts as its 
             for store in self._stores.values():
                 store.delete_generation(stage, gen_id)
             self._model.pop((stage, gen_id), None)
+            self._changes[stage, gen_id] += 1
 
         @rule(stage=_stages, gen_id=_gen_ids, artifact=st.sampled_from(ARTIFACTS))
         def read(self, stage: Stage, gen_id: str, artifact: Artifact) -> None:
@@ -169,6 +175,16 @@ def gens_store_machine(  # noqa: C901  a class made in a function counts as its 
                 expected = sorted(gen_id for of, gen_id in self._model if of == stage)
                 for name, store in self._stores.items():
                     assert list(store.list_generations(stage)) == expected, name
+
+        @invariant()
+        def no_version_outlives_a_change(self) -> None:
+            for stage in STAGES:
+                for name, store in self._stores.items():
+                    for gen_id, version in store.generation_versions(stage).items():
+                        assert (stage, gen_id) in self._model, name
+                        changes = self._changes[stage, gen_id]
+                        seen = self._seen.setdefault((name, stage, gen_id, version), changes)
+                        assert seen == changes, name
 
         def _check_refused(
             self, stage: Stage, gen_id: str, artifact: Artifact, value: object

@@ -11,6 +11,7 @@ import signal
 import stat
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from adapters import (
     InMemoryGensStore,
     ReadOnlyGensStore,
     UnsyncedFilesystemGensStore,
+    filesystem_gens_store,
     in_memory_gens_store,
 )
 from daydreaming_dagster.data_layer import GensDataLayer, Paths
@@ -764,3 +766,79 @@ def test_a_writer_fails_with_the_systems_reason_on_such_a_root(unwritable, metho
     with pytest.raises(OSError, match=r"Read-only|Permission"):
         call(unwritable, method)
     assert files(unwritable.data_root) == before
+
+
+SECOND = 1_000_000_000
+
+
+def versions_at(store, monkeypatch, now):
+    with monkeypatch.context() as patched:
+        patched.setattr(filesystem_gens_store.time, "time_ns", lambda: now)
+        return store.generation_versions("draft")
+
+
+@pytest.mark.parametrize(
+    ("age", "told"), [(-3600, False), (-1, False), (0, False), (2, False), (4, True), (3600, True)]
+)
+def test_a_generation_has_a_version_once_its_last_change_is_seconds_old(
+    store, monkeypatch, age, told
+):
+    """Before, the next change may fall into the same step of the file system's clock."""
+    fill(store)
+    changed = store.generation_dir("draft", "sample").stat().st_ctime_ns
+
+    versions = versions_at(store, monkeypatch, changed + age * SECOND)
+
+    assert (versions.keys() == {"sample"}) is told
+
+
+@pytest.mark.parametrize("change", ["delete", "replace", "add", "rename"])
+def test_a_change_by_hand_gives_another_version(store, monkeypatch, change):
+    fill(store)
+    folder = store.generation_dir("draft", "sample")
+    later = time.time_ns() + 10 * SECOND
+    before = versions_at(store, monkeypatch, later)
+    time.sleep(0.02)
+
+    if change == "delete":
+        (folder / "parsed.txt").unlink()
+    elif change == "replace":
+        (folder.parents[2] / "new.txt").write_text("new")
+        (folder.parents[2] / "new.txt").replace(folder / "raw.txt")
+    elif change == "add":
+        (folder / "stray.txt").touch()
+    else:
+        shutil.copytree(folder, folder.with_name("copy"))
+        shutil.rmtree(folder)
+        folder.with_name("copy").rename(folder)
+    os.utime(folder, ns=(1, 1))  # nobody can set back the time that counts
+
+    after = versions_at(store, monkeypatch, later)
+    assert after.keys() == before.keys() == {"sample"}
+    assert after != before
+
+
+def test_what_is_no_folder_of_a_generation_has_no_version(store, monkeypatch, tmp_path):
+    fill(store)
+    stage = store.generation_dir("draft", "sample").parent
+    (stage / ".deleted-1").mkdir()
+    (stage / "not an id").mkdir()
+    (stage / "file").touch()
+    (stage / "linked").symlink_to(stage / "sample")
+    (stage / "nowhere").symlink_to(tmp_path / "nowhere")
+
+    later = time.time_ns() + 10 * SECOND
+    assert versions_at(store, monkeypatch, later).keys() == {"sample"}
+
+    stage.rename(tmp_path / "elsewhere")
+    stage.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(UnsafePathError):
+        store.generation_versions("draft")
+
+
+def test_on_windows_there_are_no_versions(store, monkeypatch):
+    """There, the time that tells changes elsewhere is that of creation."""
+    fill(store)
+    monkeypatch.setattr(filesystem_gens_store.os, "name", "nt")
+
+    assert versions_at(store, monkeypatch, time.time_ns() + 10 * SECOND) == {}

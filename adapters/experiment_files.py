@@ -25,6 +25,7 @@ from daydreaming_dagster.domain.catalog import (
     ModelLimits,
     TemplateEntry,
 )
+from daydreaming_dagster.domain.cohort_index import CohortIndex
 from daydreaming_dagster.domain.cohort_spec import CohortSpec, make_cohort_spec
 from daydreaming_dagster.domain.errors import CatalogError, CohortBusyError
 from daydreaming_dagster.domain.manifest import Manifest
@@ -222,6 +223,31 @@ def read_manifest(paths: Paths, cohort_id: str) -> Manifest | None:
         problem = f"not JSON: {error}; delete it, and plan the cohort again"
         raise CatalogError(str(path), (problem,)) from None
     return Manifest.from_document(document, str(path))
+
+
+def write_cohort_index(paths: Paths, cohort_id: str, index: CohortIndex) -> None:
+    """Write what was seen of a cohort's generations, unless it is there.
+
+    Raises:
+        OSError: The file system refused.
+        InvalidIdError: `cohort_id` is none.
+    """
+    replace_file(paths.cohort_index_json(cohort_id), json.dumps(index.as_document()).encode())
+
+
+def read_cohort_index(paths: Paths, cohort_id: str) -> CohortIndex:
+    """Return what was seen of a cohort's generations, an empty index where there is none.
+
+    It only saves reading: a file that is damaged counts as none.
+
+    Raises:
+        InvalidIdError: `cohort_id` is none.
+    """
+    path = paths.cohort_index_json(cohort_id)
+    try:
+        return CohortIndex.from_document(json.loads(path.read_bytes()))
+    except (OSError, ValueError, RecursionError):
+        return CohortIndex()
 
 
 def write_results(paths: Paths, cohort_id: str, tables: "ResultTables") -> list[Path]:

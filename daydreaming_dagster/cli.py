@@ -20,7 +20,12 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from adapters.experiment_files import list_cohorts, read_catalog, read_membership
+from adapters.experiment_files import (
+    list_cohorts,
+    read_catalog,
+    read_cohort_index,
+    read_membership,
+)
 from adapters.filesystem_gens_store import FilesystemGensStore
 from adapters.filesystem_inspection import inspect_generation, inspect_gens, remove_leftovers
 from daydreaming_dagster.cohorts import (
@@ -35,11 +40,11 @@ from daydreaming_dagster.data_layer.generation_metadata import ancestry
 from daydreaming_dagster.data_layer.ids import check_stage
 from daydreaming_dagster.data_layer.paths import ARTIFACT_FILENAMES, Paths
 from daydreaming_dagster.domain.errors import CatalogError
-from daydreaming_dagster.domain.freshness import find_stale
+from daydreaming_dagster.domain.freshness import look_at_cohort
 from daydreaming_dagster.domain.integrity import Finding, IntegrityCheck
 from daydreaming_dagster.domain.plan_estimate import PlanEstimate
 from daydreaming_dagster.domain.planning import CohortPlan
-from daydreaming_dagster.domain.results import EssayRank, StageStatus, rank_essays, stage_status
+from daydreaming_dagster.domain.results import EssayRank, rank_essays
 from daydreaming_dagster.domain.stopping import StopSwitch
 from daydreaming_dagster.errors import DaydreamingError
 from daydreaming_dagster.run_monitor import RunMonitor
@@ -229,7 +234,8 @@ def run(
     if switch.reason:
         _complain(f"stopped: {switch.reason}")
     if not done:
-        left = sum(len(stage_status(store, stage, members[stage]).todo) for stage in STAGES)
+        state = look_at_cohort(store, None, members, read_cohort_index(store.paths, cohort_id))
+        left = sum(len(of_stage.todo) for of_stage in state.stages.values())
         _complain(f"{left} generations are not done; the same command takes them up again")
         raise typer.Exit(EXIT_INCOMPLETE)
 
@@ -249,16 +255,15 @@ def status(
         return
     members = read_membership(paths, cohort_id)
     store = FilesystemGensStore(data_root)
-    states: dict[Stage, StageStatus] = {
-        stage: stage_status(store, stage, members[stage]) for stage in STAGES
-    }
-    stale = find_stale(store, read_catalog(paths), members)
+    seen = read_cohort_index(paths, cohort_id)
+    looked = look_at_cohort(store, read_catalog(paths), members, seen)
+    stale = looked.stale
     if as_json:
         typer.echo(
             _pretty(
                 {
                     stage: {**attrs.asdict(state), "stale": stale[stage]}
-                    for stage, state in states.items()
+                    for stage, state in looked.stages.items()
                 }
             )
         )
@@ -266,7 +271,7 @@ def status(
     table = Table("stage", title=f"cohort {cohort_id}")
     for heading in ("planned", "done", "not parsed", "missing", "stale"):
         table.add_column(heading, justify="right")
-    for stage, state in states.items():
+    for stage, state in looked.stages.items():
         counts = (
             state.planned,
             state.done,
@@ -328,9 +333,11 @@ def tail(
     """
     members = read_membership(Paths(data_root), cohort_id)
     store = FilesystemGensStore(data_root)
+    index = read_cohort_index(store.paths, cohort_id)
     seen: dict[str, str] | None = None
     while True:
-        states = [stage_status(store, stage, members[stage]) for stage in STAGES]
+        looked = look_at_cohort(store, None, members, index)
+        states, index = looked.stages.values(), looked.index
         now: dict[str, str] = {}
         for state in states:
             for gen_id in members[state.stage]:

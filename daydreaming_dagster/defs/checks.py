@@ -29,7 +29,7 @@ def check_results(
     """Yield what the selected checks found in the generations of a stage."""
     if not selected:
         return
-    for check, findings in check_generations(store, {stage: gen_ids}).items():
+    for check, findings in check_generations(store, stage, gen_ids).items():
         if check in selected:
             yield _result(f"{stage}_parsed", check, findings, len(gen_ids))
 
@@ -46,7 +46,7 @@ def check_results_of_cohort(
     found: dict[Check, list[Finding]] = {check: [] for check in CHECKS}
     for stage, gen_ids in generations.items():
         if gen_ids:
-            in_stage = check_generations(store, {stage: gen_ids})
+            in_stage = check_generations(store, stage, gen_ids)
             for check, findings in in_stage.items():
                 found[check] += findings
             _report(context, stage, in_stage, len(gen_ids))

@@ -8,6 +8,7 @@ finds, so that a new cohort needs no restart.
 
 import base64
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -15,7 +16,13 @@ from typing import Any, Final
 import dagster as dg
 from pydantic import Field
 
-from adapters.experiment_files import hold_cohort, list_cohorts, read_membership
+from adapters.experiment_files import (
+    hold_cohort,
+    list_cohorts,
+    read_cohort_index,
+    read_membership,
+    write_cohort_index,
+)
 from daydreaming_dagster.cohorts import record_cohort, report_cohort, tabulate_cohort
 from daydreaming_dagster.data_layer.gens_store import GensStore
 from daydreaming_dagster.data_layer.paths import Paths
@@ -32,7 +39,7 @@ from daydreaming_dagster.defs.resources import Listener
 from daydreaming_dagster.domain.budget import Budget
 from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.errors import CatalogError
-from daydreaming_dagster.domain.freshness import find_stale, generations_to_make
+from daydreaming_dagster.domain.freshness import CohortState, generations_to_make, look_at_cohort
 from daydreaming_dagster.domain.generation_run import GenerationRunner, read_generated
 from daydreaming_dagster.domain.language_model import LanguageModel
 from daydreaming_dagster.domain.plan_estimate import estimate_generations, planned_generations
@@ -130,15 +137,14 @@ def cohort_run(
     listener: dg.ResourceParam[Listener],
 ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
     """Make what is missing of the cohort that is the run's partition."""
-    members = _members(data_root, context.partition_key)
+    paths, cohort_id = Paths.from_str(data_root), context.partition_key
+    members = _members(data_root, cohort_id)
     register_partitions(context.instance, members)
-    with (
-        as_failure(DaydreamingError),
-        hold_cohort(Paths.from_str(data_root), context.partition_key),
-    ):
+    with as_failure(DaydreamingError), hold_cohort(paths, cohort_id):
+        state = _look(paths, cohort_id, gens_store, catalog, members)
         budget = Budget.of(catalog.models.values(), config.max_calls, config.max_cost)
-        stale = find_stale(gens_store, catalog, members) if config.stale else None
-        todo = generations_to_make(gens_store, members, stale, config.again)
+        stale = state.stale if config.stale else None
+        todo = generations_to_make(members, state.stages, stale, config.again)
         asked = {*config.again, *(gen_id for found in (stale or {}).values() for gen_id in found)}
         planned = planned_generations(gens_store, todo)
         estimate = estimate_generations(gens_store, catalog, planned, asked)
@@ -158,6 +164,8 @@ def cohort_run(
         _record_done(context, runner, members, todo)
         outcome = make_and_record(context, runner, todo, listener)
         mark_failed(context, outcome.failed)
+        if outcome.made:
+            _look(paths, cohort_id, gens_store, catalog, members)
         yield from check_results_of_cohort(context, gens_store, todo)
         if outcome.failed or outcome.left:
             raise run_failure(outcome, stop.reason)
@@ -171,6 +179,20 @@ def cohort_run(
                 "cost_usd": budget.cost,
             }
         )
+
+
+def _look(
+    paths: Paths,
+    cohort_id: str,
+    store: GensStore,
+    catalog: Catalog,
+    members: Mapping[Stage, Sequence[str]],
+) -> CohortState:
+    """Return the state of the cohort, and keep what was seen for the next look."""
+    state = look_at_cohort(store, catalog, members, read_cohort_index(paths, cohort_id))
+    with suppress(OSError):  # what only saves reading is no reason to end a run
+        write_cohort_index(paths, cohort_id, state.index)
+    return state
 
 
 def _record_done(

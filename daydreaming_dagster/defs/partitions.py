@@ -11,6 +11,9 @@ PARTITIONS: Final[Mapping[Stage, dg.DynamicPartitionsDefinition]] = {
     stage: dg.DynamicPartitionsDefinition(name=f"{stage}_generations") for stage in STAGES
 }
 
+# Dagster asks for all of them in one statement; SQLite takes 32,766 parameters by default.
+_AT_ONCE: Final = 10_000
+
 OWNER: Final = "team:researchers"
 """Whom the UI names as the owner of all assets."""
 
@@ -30,5 +33,5 @@ def register_partitions(
         name = partitions_name(stage)
         known = set(instance.get_dynamic_partitions(name))
         added = [gen_id for gen_id in gen_ids if gen_id not in known]
-        if added:
-            instance.add_dynamic_partitions(name, added)
+        for first in range(0, len(added), _AT_ONCE):
+            instance.add_dynamic_partitions(name, added[first : first + _AT_ONCE])

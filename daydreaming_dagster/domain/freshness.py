@@ -1,16 +1,82 @@
-"""Which generations of a cohort a run has to make, and which stored answers went stale."""
+"""How far a cohort is, what a run of it has to make, and which stored answers went stale."""
 
 from collections.abc import Collection, Mapping, Sequence
+
+import attrs
 
 from daydreaming_dagster.data_layer.generation_metadata import interpret_main_metadata
 from daydreaming_dagster.data_layer.gens_store import GensStore
 from daydreaming_dagster.domain.catalog import Catalog
+from daydreaming_dagster.domain.cohort_index import CohortIndex, digest_inputs
 from daydreaming_dagster.domain.errors import CatalogError
 from daydreaming_dagster.domain.generation import find_answer, make_recipe, why_stale
-from daydreaming_dagster.domain.results import stage_status
+from daydreaming_dagster.domain.results import StageStatus, stage_status
 from daydreaming_dagster.domain.stage_input import render_planned_input
 from daydreaming_dagster.errors import DaydreamingError
-from daydreaming_dagster.types import STAGES, Stage
+from daydreaming_dagster.types import PARENT_STAGE, STAGES, Stage
+
+
+@attrs.frozen
+class CohortState:
+    """How far a cohort is, which of its answers are stale and why, and what of it can be kept.
+
+    `index` makes the next look short.
+    """
+
+    stages: Mapping[Stage, StageStatus]
+    stale: Mapping[Stage, Mapping[str, str]]
+    index: CohortIndex = attrs.field(repr=False)
+
+
+def look_at_cohort(
+    store: GensStore,
+    catalog: Catalog | None,
+    members: Mapping[Stage, Sequence[str]],
+    index: CohortIndex,
+) -> CohortState:
+    """Return the state of a cohort. What did not change since `index` was made is not read.
+
+    Stale is what `find_stale` says; without a catalog, nothing is.
+
+    Raises:
+        MalformedArtifactError: An artifact of a generation that was read is malformed.
+    """
+    inputs = "" if catalog is None else digest_inputs(store, catalog)
+    stages: dict[Stage, StageStatus] = {}
+    stale: dict[Stage, dict[str, str]] = {stage: {} for stage in STAGES}
+    # Those whose staleness is as it was: they, their ancestors and all inputs are.
+    same: dict[Stage, set[str]] = {stage: set() for stage in STAGES}
+    seen = CohortIndex(inputs=inputs)
+    for stage in STAGES:
+        gen_ids = members[stage]
+        # Before anything is read: what changes meanwhile has another version at the next look.
+        versions = store.generation_versions(stage)
+        before = index.done.get(stage, {})
+        unchanged = {
+            gen_id for gen_id, version in before.items() if versions.get(gen_id) == version
+        }
+        stages[stage] = stage_status(store, stage, gen_ids, unchanged)
+        kept = (versions.keys() & set(gen_ids)) - set(stages[stage].todo)
+        seen.done[stage] = {gen_id: versions[gen_id] for gen_id in kept}
+        if catalog is None:
+            continue
+        parents = index.parents.get(stage, {}) if index.inputs == inputs else {}
+        seen.parents[stage] = {}
+        for gen_id in gen_ids:
+            parent = parents.get(gen_id) if gen_id in unchanged else None
+            if parent == "" or (parent is not None and parent in same[PARENT_STAGE[stage]]):
+                same[stage].add(gen_id)
+                reason = index.stale.get(stage, {}).get(gen_id)
+            else:
+                parent, reason = _why_stale(store, catalog, stage, gen_id, stale)
+            if reason is not None:
+                stale[stage][gen_id] = reason
+            if gen_id in kept:
+                seen.parents[stage][gen_id] = parent
+        seen.stale[stage] = {
+            gen_id: reason for gen_id, reason in stale[stage].items() if gen_id in kept
+        }
+    return CohortState(stages, stale, seen)
 
 
 def find_stale(
@@ -24,21 +90,21 @@ def find_stale(
     stale: dict[Stage, dict[str, str]] = {stage: {} for stage in STAGES}
     for stage in STAGES:
         for gen_id in members[stage]:
-            reason = _why_stale(store, catalog, stage, gen_id, stale)
+            _, reason = _why_stale(store, catalog, stage, gen_id, stale)
             if reason is not None:
                 stale[stage][gen_id] = reason
     return stale
 
 
 def generations_to_make(
-    store: GensStore,
     members: Mapping[Stage, Sequence[str]],
+    states: Mapping[Stage, StageStatus],
     stale: Mapping[Stage, Collection[str]] | None = None,
     again: Collection[str] = (),
 ) -> dict[Stage, list[str]]:
     """Return what a run of a cohort has to make, in planned order.
 
-    That is what is not done, what is `stale`, and the gen_ids in `again`.
+    That is what is not done according to `states`, what is `stale`, and the gen_ids in `again`.
 
     Raises:
         CatalogError: One of `again` is not in the cohort.
@@ -49,7 +115,7 @@ def generations_to_make(
         raise CatalogError("the generations that are asked for again", strange)
     todo: dict[Stage, list[str]] = {}
     for stage, gen_ids in members.items():
-        wanted = {*stage_status(store, stage, gen_ids).todo, *again, *(stale or {}).get(stage, ())}
+        wanted = {*states[stage].todo, *again, *(stale or {}).get(stage, ())}
         todo[stage] = [gen_id for gen_id in gen_ids if gen_id in wanted]
     return todo
 
@@ -60,18 +126,22 @@ def _why_stale(
     stage: Stage,
     gen_id: str,
     stale: Mapping[Stage, Mapping[str, str]],
-) -> str | None:
+) -> tuple[str, str | None]:
+    """Return the gen_id of its parent, `""` where it has none, and why it is stale, if it is."""
+    parent = ""
     try:
         document = store.read_main_metadata(stage, gen_id)
         metadata = interpret_main_metadata(document, stage, gen_id)
         parent_stage, parent_gen_id = metadata.parent_stage, metadata.parent_gen_id
+        if parent_stage is not None and parent_gen_id is not None:
+            parent = parent_gen_id
         answer = find_answer(store, stage, gen_id)
         if answer is None:
-            return None
-        if parent_stage is not None and parent_gen_id in stale[parent_stage]:
-            return f"its {parent_stage} {parent_gen_id} is stale"
+            return parent, None
+        if parent_stage is not None and parent in stale[parent_stage]:
+            return parent, f"its {parent_stage} {parent} is stale"
         recipe = make_recipe(store, catalog, stage, gen_id, document)
         prompt = render_planned_input(store, catalog, stage, gen_id, document)
     except DaydreamingError:
-        return None
-    return why_stale(answer.metadata, recipe, prompt)
+        return parent, None
+    return parent, why_stale(answer.metadata, recipe, prompt)

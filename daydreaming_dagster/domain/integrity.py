@@ -31,8 +31,8 @@ class Finding:
 class IntegrityCheck:
     """Checks generations one by one, and changes nothing.
 
-    `known` are the gen_ids of each stage. Without a catalog, templates and models are not
-    looked up.
+    `known` are the gen_ids of each stage whose children are checked. Without a catalog, templates
+    and models are not looked up.
     """
 
     store: GensStore

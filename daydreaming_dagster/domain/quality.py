@@ -8,7 +8,7 @@ from daydreaming_dagster.data_layer.gens_store import GensStore
 from daydreaming_dagster.domain.generation import read_score
 from daydreaming_dagster.domain.integrity import Finding, IntegrityCheck
 from daydreaming_dagster.domain.results import stage_status
-from daydreaming_dagster.types import PARENT_STAGE, STAGES, Stage
+from daydreaming_dagster.types import PARENT_STAGE, Stage
 
 Check = Literal[
     "parsed_present", "hashes_match", "parent_present", "not_truncated", "score_in_range"
@@ -39,27 +39,24 @@ def checks_of(stage: Stage) -> tuple[Check, ...]:
 
 
 def check_generations(
-    store: GensStore, generations: Mapping[Stage, Sequence[str]]
+    store: GensStore, stage: Stage, gen_ids: Sequence[str]
 ) -> dict[Check, list[Finding]]:
-    """Return what each check found wrong with these generations. Changes nothing."""
+    """Return what each check found wrong with these generations of a stage. Changes nothing."""
     found: dict[Check, list[Finding]] = {check: [] for check in CHECKS}
-    parents = {PARENT_STAGE[stage] for stage in generations if stage in PARENT_STAGE}
-    known: dict[Stage, frozenset[str]] = {
-        stage: frozenset(store.list_generations(stage)) if stage in parents else frozenset()
-        for stage in STAGES
-    }
-    integrity = IntegrityCheck(store, known)
-    for stage, gen_ids in generations.items():
-        for gen_id in stage_status(store, stage, gen_ids).todo:
-            message = "there is no parsed text of its present answer"
-            found["parsed_present"].append(Finding("not parsed", f"{stage}/{gen_id}", message))
-        for gen_id in gen_ids:
-            for finding in integrity.check(stage, gen_id):
-                if finding.kind not in _IGNORED:
-                    of_parent = finding.kind == "no parent"
-                    found["parent_present" if of_parent else "hashes_match"].append(finding)
-            for check, message in _answer_problems(store, stage, gen_id):
-                found[check].append(Finding(check, f"{stage}/{gen_id}", message))
+    for gen_id in stage_status(store, stage, gen_ids).todo:
+        message = "there is no parsed text of its present answer"
+        found["parsed_present"].append(Finding("not parsed", f"{stage}/{gen_id}", message))
+    parent = PARENT_STAGE.get(stage)
+    integrity = IntegrityCheck(
+        store, {} if parent is None else {parent: frozenset(store.list_generations(parent))}
+    )
+    for gen_id in gen_ids:
+        for finding in integrity.check(stage, gen_id):
+            if finding.kind not in _IGNORED:
+                of_parent = finding.kind == "no parent"
+                found["parent_present" if of_parent else "hashes_match"].append(finding)
+        for check, message in _answer_problems(store, stage, gen_id):
+            found[check].append(Finding(check, f"{stage}/{gen_id}", message))
     return found
 
 

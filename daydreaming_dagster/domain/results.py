@@ -1,6 +1,6 @@
 """What a cohort has come to: how far it is, and which essays were judged best."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from statistics import fmean, stdev
 from typing import Literal, NamedTuple
 
@@ -98,11 +98,21 @@ class EssayRank:
         return stdev(shares) if len(shares) > 1 else None
 
 
-def stage_status(store: GensStore, stage: Stage, gen_ids: Iterable[str]) -> StageStatus:
-    """Return how far these generations are: a text parsed from the present answer ends one."""
+def stage_status(
+    store: GensStore, stage: Stage, gen_ids: Iterable[str], known_done: Collection[str] = ()
+) -> StageStatus:
+    """Return how far these generations are: a text parsed from the present answer ends one.
+
+    Those in `known_done` are taken to be done, and not read.
+
+    Raises:
+        MalformedArtifactError: An artifact of one that was read is malformed.
+    """
     planned, unparsed, missing = 0, list[str](), list[str]()
     for gen_id in gen_ids:
         planned += 1
+        if gen_id in known_done:
+            continue
         if _has_text(store.read_parsed, stage, gen_id) and _is_current(store, stage, gen_id):
             continue
         (unparsed if _has_text(store.read_raw, stage, gen_id) else missing).append(gen_id)
@@ -114,9 +124,11 @@ def rank_essays(store: GensStore, members: Mapping[Stage, Sequence[str]]) -> lis
     """Return the essays of a cohort, the best mean first, those without a score last.
 
     Raises:
-        DaydreamingError: As `read_evaluations` says.
+        MissingArtifactError: An evaluation, or an essay, has no main metadata.
+        MalformedArtifactError: Metadata of one of them is malformed.
+        InvalidMetadataError: Metadata of one of them lacks what its stage needs.
     """
-    return rank_evaluations(store, members, read_evaluations(store, members))
+    return _ranking(store, members, _scores(store, members["evaluation"]))
 
 
 def rank_evaluations(
@@ -127,11 +139,7 @@ def rank_evaluations(
     Raises:
         DaydreamingError: Main metadata of an essay is missing or malformed.
     """
-    scores: dict[str, list[Score | None]] = {gen_id: [] for gen_id in members["essay"]}
-    for row in evaluations:
-        scores.setdefault(row.essay.gen_id, []).append(row.outcome.score)
-    ranks = [_rank(store, gen_id, given) for gen_id, given in scores.items()]
-    return sorted(ranks, key=lambda rank: -1.0 if rank.mean is None else rank.mean, reverse=True)
+    return _ranking(store, members, ((row.essay.gen_id, row.outcome.score) for row in evaluations))
 
 
 def read_evaluations(
@@ -181,9 +189,7 @@ def read_outcome(
     if raw.get("truncated") is True:
         state = "cut off"
     elif stage == "evaluation":
-        parsed = _if_there(store.read_parsed_metadata, stage, gen_id) or {}
-        # A score of an answer that was replaced since is none of the present answer.
-        score = _score(parsed) if parsed.get("raw_sha256") == raw.get("raw_sha256") else None
+        score = _present_score(store, gen_id, raw)
         state = "not parsed" if score is None else "scored"
     elif _has_text(store.read_parsed, stage, gen_id) and _is_current(store, stage, gen_id):
         state = "done"
@@ -247,6 +253,24 @@ def read_member(store: GensStore, stage: Stage, gen_id: str, document: JsonObjec
     )
 
 
+def _scores(store: GensStore, evaluations: Iterable[str]) -> Iterator[tuple[str, Score | None]]:
+    """Yield the essay that each evaluation is about, and its score: no more than ranking needs."""
+    for gen_id in evaluations:
+        document = store.read_main_metadata("evaluation", gen_id)
+        raw = _if_there(store.read_raw_metadata, "evaluation", gen_id)
+        score = None
+        if raw is not None and raw.get("truncated") is not True:
+            score = _present_score(store, gen_id, raw)
+        yield _parent(document, "evaluation", gen_id), score
+
+
+def _present_score(store: GensStore, gen_id: str, raw: JsonObject) -> Score | None:
+    """Return the score of an evaluation whose present answer has the metadata `raw`."""
+    parsed = _if_there(store.read_parsed_metadata, "evaluation", gen_id) or {}
+    # A score of an answer that was replaced since is none of the present answer.
+    return _score(parsed) if parsed.get("raw_sha256") == raw.get("raw_sha256") else None
+
+
 def _score(parsed: JsonObject) -> Score | None:
     score = read_score(parsed)
     if score is None or score.maximum is not None:
@@ -264,6 +288,18 @@ def _whole(value: JsonValue) -> int | None:
 
 def _text(value: JsonValue) -> str | None:
     return value if isinstance(value, str) else None
+
+
+def _ranking(
+    store: GensStore,
+    members: Mapping[Stage, Sequence[str]],
+    scores: Iterable[tuple[str, Score | None]],
+) -> list[EssayRank]:
+    given: dict[str, list[Score | None]] = {gen_id: [] for gen_id in members["essay"]}
+    for essay, score in scores:
+        given.setdefault(essay, []).append(score)
+    ranks = [_rank(store, *item) for item in given.items()]
+    return sorted(ranks, key=lambda rank: -1.0 if rank.mean is None else rank.mean, reverse=True)
 
 
 def _rank(store: GensStore, gen_id: str, given: Sequence[Score | None]) -> EssayRank:

@@ -12,9 +12,11 @@ from adapters import FilesystemGensStore
 from adapters.experiment_files import (
     list_cohorts,
     read_catalog,
+    read_cohort_index,
     read_cohort_spec,
     read_manifest,
     read_membership,
+    write_cohort_index,
     write_manifest,
     write_membership,
     write_results,
@@ -22,6 +24,7 @@ from adapters.experiment_files import (
 from daydreaming_dagster.data_layer.errors import InvalidIdError
 from daydreaming_dagster.data_layer.paths import Paths
 from daydreaming_dagster.domain.catalog import ConceptEntry, ModelEntry, TemplateEntry
+from daydreaming_dagster.domain.cohort_index import CohortIndex
 from daydreaming_dagster.domain.errors import CatalogError
 from daydreaming_dagster.domain.parsers import PARSERS, ParsedResponse
 from daydreaming_dagster.domain.planning import plan_cohort
@@ -385,6 +388,35 @@ def test_a_manifest_that_is_none_is_named(paths, write, content, expected):
     (problem,) = problems_of(read_manifest, paths, "c1")
 
     assert problem.startswith(expected)
+
+
+def test_an_index_reads_back(paths):
+    assert read_cohort_index(paths, "c1") == CohortIndex()
+    index = CohortIndex(
+        inputs="0", done={"draft": {"d": "1"}}, parents={"essay": {"e": "d"}}, stale={"draft": {}}
+    )
+
+    write_cohort_index(paths, "c1", index)
+
+    assert read_cohort_index(paths, "c1") == index
+
+
+@pytest.mark.parametrize("content", ["", "{", "[" * 100_000, "[]", '{"version": 0}', b"\xff"])
+def test_an_index_that_is_none_counts_as_empty(paths, write, content):
+    write("cohorts/c1/index.json", content)
+
+    assert read_cohort_index(paths, "c1") == CohortIndex()
+
+
+def test_a_folder_in_the_place_of_an_index_counts_as_an_empty_one(paths, data_root):
+    (data_root / "cohorts/c1/index.json").mkdir()
+
+    assert read_cohort_index(paths, "c1") == CohortIndex()
+
+
+def test_an_index_is_that_of_a_cohort(paths):
+    with pytest.raises(InvalidIdError):
+        read_cohort_index(paths, "../c1")
 
 
 def test_writing_what_is_there_already_touches_nothing(paths, data_root):

@@ -8,8 +8,9 @@ import pytest
 from adapters import InMemoryGensStore
 from adapters.scripted_language_model import ScriptedLanguageModel
 from daydreaming_dagster.domain.catalog import Catalog, ConceptEntry, ModelEntry, TemplateEntry
+from daydreaming_dagster.domain.cohort_index import INDEX_VERSION, CohortIndex
 from daydreaming_dagster.domain.errors import CatalogError
-from daydreaming_dagster.domain.freshness import find_stale, generations_to_make
+from daydreaming_dagster.domain.freshness import find_stale, generations_to_make, look_at_cohort
 from daydreaming_dagster.domain.generation_run import GenerationRunner
 from daydreaming_dagster.domain.results import stage_status
 
@@ -27,13 +28,25 @@ TEMPLATES = {
     ("essay", "story"): "Tell: {{ draft_block }}",
     ("evaluation", "judge"): "Judge: {{ response }}",
 }
+NOTHING_SEEN = CohortIndex()
 MEMBERS = {"draft": ["da", "db"], "essay": ["ea", "eb"], "evaluation": ["va", "vb"]}
+
+
+@attrs.frozen(eq=False)
+class NotingStore(InMemoryGensStore):
+    """Notes which generations are read."""
+
+    noted: set = attrs.field(factory=set, init=False)
+
+    def _load(self, stage, gen_id, artifact):
+        self.noted.add(gen_id)
+        return super()._load(stage, gen_id, artifact)
 
 
 @pytest.fixture
 def store():
     """Two chains, of the concepts a and b; the judge of the second is another model."""
-    store = InMemoryGensStore(templates=TEMPLATES)
+    store = NotingStore(templates=dict(TEMPLATES))
     for name in "ab":
         judge = "big" if name == "a" else "small"
         documents = {
@@ -73,6 +86,10 @@ def make(store, generations=MEMBERS, answer=answer, catalog=CATALOG, **settings)
 
     asyncio.run(collect())
     return runner.model.requests
+
+
+def look(store, index=NOTHING_SEEN, catalog=CATALOG):
+    return look_at_cohort(store, catalog, MEMBERS, index)
 
 
 def with_templates(store, **edited):
@@ -149,7 +166,7 @@ def test_replacing_what_is_stale_leaves_nothing_stale_and_keeps_what_was_paid_fo
     edited = with_templates(store, draft="New: {{ concepts[0].content }}")
     stale = find_stale(edited, CATALOG, MEMBERS)
 
-    todo = generations_to_make(edited, MEMBERS, stale)
+    todo = generations_to_make(MEMBERS, look(edited).stages, stale)
     requests = make(edited, todo, replace_stale=True)
 
     assert todo == MEMBERS
@@ -159,16 +176,17 @@ def test_replacing_what_is_stale_leaves_nothing_stale_and_keeps_what_was_paid_fo
 
 
 def test_what_is_done_is_not_made_again(store):
-    assert generations_to_make(store, MEMBERS) == MEMBERS
+    assert generations_to_make(MEMBERS, look(store).stages) == MEMBERS
     make(store)
 
-    assert generations_to_make(store, MEMBERS) == {"draft": [], "essay": [], "evaluation": []}
+    todo = generations_to_make(MEMBERS, look(store).stages)
+    assert todo == {"draft": [], "essay": [], "evaluation": []}
 
 
 def test_generations_can_be_asked_for_again_by_name(store):
     make(store)
 
-    assert generations_to_make(store, MEMBERS, again=["eb", "va"]) == {
+    assert generations_to_make(MEMBERS, look(store).stages, again=["eb", "va"]) == {
         "draft": [],
         "essay": ["eb"],
         "evaluation": ["va"],
@@ -177,7 +195,7 @@ def test_generations_can_be_asked_for_again_by_name(store):
 
 def test_a_name_that_the_cohort_does_not_have_is_refused(store):
     with pytest.raises(CatalogError, match="'zz' is not in the cohort"):
-        generations_to_make(store, MEMBERS, again=["ea", "zz"])
+        generations_to_make(MEMBERS, look(store).stages, again=["ea", "zz"])
 
 
 def test_a_new_answer_that_does_not_parse_is_not_done_though_the_old_text_is_there(store):
@@ -204,3 +222,198 @@ def test_what_cannot_be_made_any_more_is_not_stale(store):
     stale = find_stale(store, attrs.evolve(CATALOG, templates=templates), MEMBERS)
 
     assert stale["essay"] == {}
+
+
+@pytest.fixture
+def index(store):
+    """What was seen when all was made."""
+    make(store)
+    index = look(store).index
+    store.noted.clear()
+    return index
+
+
+def test_what_did_not_change_is_not_read_again(store, index):
+    state = look(store, index)
+
+    assert store.noted == set()
+    assert [of_stage.done for of_stage in state.stages.values()] == [2, 2, 2]
+    assert not any(state.stale.values())
+    assert state.index == index
+
+
+@pytest.mark.parametrize("catalog", [CATALOG, None])
+def test_of_many_generations_those_that_are_missing_are_read_alone(store, index, catalog):
+    for name in ("raw", "raw_metadata", "parsed", "parsed_metadata"):
+        store._generations["evaluation", "vb"].pop(name)  # noqa: SLF001  as a person deletes files
+    store.write_prompt("evaluation", "vb", "")
+
+    state = look(store, index, catalog)
+
+    assert state.stages["evaluation"].missing == ("vb",)
+    assert store.noted == {"vb"}
+
+
+def without_parsed(store):
+    store.delete_generation("essay", "ea")
+
+
+def with_another_answer(store):
+    raw = store.read_raw_metadata("essay", "ea")
+    store.write_raw_metadata("essay", "ea", {**raw, "raw_sha256": "another"})
+
+
+def with_another_text_and_no_parsed_one(store):
+    document = store.read_main_metadata("essay", "ea")
+    store.delete_generation("essay", "ea")
+    store.write_main_metadata("essay", "ea", document)
+    store.write_raw("essay", "ea", "another")
+
+
+@pytest.mark.parametrize(
+    "change", [without_parsed, with_another_answer, with_another_text_and_no_parsed_one]
+)
+def test_what_changed_is_read_again_and_is_not_done(store, index, change):
+    change(store)
+
+    state = look(store, index)
+
+    assert state.stages["essay"].todo == ("ea",)
+    assert (state.stages["draft"].done, state.stages["evaluation"].done) == (2, 2)
+    assert "ea" not in state.index.done["essay"]
+
+
+def test_a_child_of_what_changed_is_looked_at_again_for_staleness(store, index):
+    store.write_parsed("essay", "ea", "another text")
+
+    state = look(store, index)
+
+    assert state.stale == {
+        "draft": {},
+        "essay": {},
+        "evaluation": {"va": "the text of its essay changed"},
+    }
+    assert store.noted == {"da", "ea", "va"}  # the draft for the essay's prompt
+
+
+def test_a_grandchild_of_what_changed_is_looked_at_again_too(store, index):
+    store.write_parsed("draft", "da", "another text")
+
+    state = look(store, index)
+
+    assert state.stale["evaluation"] == {"va": "its essay ea is stale"}
+    assert store.noted == {"da", "ea", "va"}
+
+
+def test_what_is_stale_stays_so_without_being_read(store, index):
+    store.write_parsed("draft", "da", "another text")
+    before = look(store, index)
+    store.noted.clear()
+
+    after = look(store, before.index)
+
+    assert after.stale == before.stale
+    assert any(after.stale.values())
+    assert store.noted == set()
+
+
+def edited_template(store):
+    store.templates["essay", "story"] = "Sing: {{ draft_block }}"
+    return CATALOG
+
+
+def edited_concept(_store):
+    concepts = {**CATALOG.concepts, "b": ConceptEntry("b", "B", {"sentence": "Bees."})}
+    return attrs.evolve(CATALOG, concepts=concepts)
+
+
+def edited_model(_store):
+    models = {**CATALOG.models, "small": ModelEntry("small", "small-2")}
+    return attrs.evolve(CATALOG, models=models)
+
+
+def edited_row(_store):
+    templates = {**CATALOG.templates, ("essay", "story"): TemplateEntry("story", generator="copy")}
+    return attrs.evolve(CATALOG, templates=templates)
+
+
+@pytest.mark.parametrize("edit", [edited_template, edited_concept, edited_model, edited_row])
+def test_an_edit_is_seen_though_no_generation_changed(store, index, edit):
+    catalog = edit(store)
+
+    state = look(store, index, catalog)
+
+    assert state.stale == find_stale(store, catalog, MEMBERS)
+    assert state == look(store, NOTHING_SEEN, catalog)
+
+
+def test_a_price_is_no_reason_to_read_anything(store, index):
+    models = {name: attrs.evolve(model, prompt_price=1.0) for name, model in CATALOG.models.items()}
+
+    assert look(store, index, attrs.evolve(CATALOG, models=models)).index == index
+    assert store.noted == set()
+
+
+def test_an_index_without_staleness_tells_what_is_done_alone(store, index):
+    store.write_parsed("draft", "da", "another text")
+    without = look(store, index, None)
+
+    assert not any(without.stale.values())
+    assert look(store, without.index).stale == find_stale(store, CATALOG, MEMBERS)
+
+
+def test_a_change_during_a_look_is_seen_by_the_next_one(store):
+    make(store)
+
+    class ChangedMeanwhile(NotingStore):
+        def _load(self, stage, gen_id, artifact):
+            loaded = super()._load(stage, gen_id, artifact)
+            if (gen_id, artifact) == ("vb", "parsed"):
+                self.write_raw_metadata(stage, gen_id, {"raw_sha256": "another"})
+            return loaded
+
+    changing = ChangedMeanwhile(templates=store.templates)
+    changing._generations.update(store._generations)  # noqa: SLF001  the same store, but for that
+    changing._version_of.update(store._version_of)  # noqa: SLF001
+    index = look(changing).index
+    changing.write_parsed("evaluation", "vb", "7")
+
+    assert look(store, index).stages["evaluation"].todo == ("vb",)
+
+
+def test_a_generation_without_a_version_is_in_no_index(store, index):
+    class Untold(NotingStore):
+        def _versions(self, _stage):
+            return {}
+
+    untold = Untold(templates=store.templates)
+    untold._generations.update(store._generations)  # noqa: SLF001  the same store, but for that
+
+    state = look(untold, index)
+
+    assert untold.noted == {gen_id for gen_ids in MEMBERS.values() for gen_id in gen_ids}
+    assert [of_stage.done for of_stage in state.stages.values()] == [2, 2, 2]
+    assert not any(state.index.done.values())
+
+
+def test_an_index_is_as_it_was_written(index):
+    assert CohortIndex.from_document(index.as_document()) == index
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        None,
+        [],
+        {"version": INDEX_VERSION + 1, "done": {"draft": {"da": "1"}}},
+        {"version": "1"},
+        {"done": []},
+        {"done": {"drafts": {"da": "1"}}},
+        {"done": {"draft": {"da": 1}}},
+        {"parents": {"essay": {"ea": ["da"]}}},
+        {"stale": {"draft": {"da": None}}},
+        {"unknown": 1},
+    ],
+)
+def test_what_is_no_index_of_today_counts_as_an_empty_one(document):
+    assert CohortIndex.from_document(document) == NOTHING_SEEN

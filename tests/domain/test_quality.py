@@ -29,9 +29,14 @@ def store():
 
 
 def failing(store, **generations):
-    found = check_generations(store, generations)
-    assert set(found) == set(CHECKS)
-    return {check: [item.subject for item in items] for check, items in found.items() if items}
+    failed = {}
+    for stage, gen_ids in generations.items():
+        found = check_generations(store, stage, gen_ids)
+        assert set(found) == set(CHECKS)
+        for check, items in found.items():
+            if items:
+                failed.setdefault(check, []).extend(item.subject for item in items)
+    return failed
 
 
 def test_what_is_in_order_passes(store):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -309,3 +310,62 @@ def test_output_that_is_no_terminal_is_not_flooded(daydream):
 
     assert len(ran.stderr.splitlines()) < 10
     assert "\x1b" not in ran.stdout + ran.stderr
+
+
+@pytest.fixture
+def seen(daydream, planned, chat_endpoint, data_root):
+    """The index of the cohort, which knows all that a run made."""
+    assert daydream("run", "c1").returncode == 0
+    time.sleep(3.5)  # a generation that changed just now is in no index
+    assert daydream("run", "c1").returncode == 0
+    chat_endpoint.bodies.clear()
+    index = data_root / "cohorts/c1/index.json"
+    done = json.loads(index.read_bytes())["done"]
+    assert [len(versions) for versions in done.values()] == [3, 6, 12]
+    return index
+
+
+def delete_two(data_root):
+    """Delete the answer of one evaluation and the parsed text of another."""
+    first, second = sorted((data_root / "gens/evaluation").iterdir())[:2]
+    for file in (first / "raw.txt", first / "parsed.txt", second / "parsed.txt"):
+        file.unlink()
+    return {first.name, second.name}
+
+
+def left(status):
+    return [gen_id for state in status.values() for gen_id in state["missing"] + state["unparsed"]]
+
+
+def test_what_is_deleted_is_made_again_and_nothing_else(daydream, chat_endpoint, data_root, seen):
+    deleted = delete_two(data_root)
+
+    assert set(left(json.loads(daydream("status", "c1", "--json").stdout))) == deleted
+    assert daydream("run", "c1").returncode == 0
+
+    assert len(chat_endpoint.bodies) == 1  # one answer is there still
+    assert left(json.loads(daydream("status", "c1", "--json").stdout)) == []
+
+
+def test_the_index_of_another_data_root_says_nothing_of_a_copy(daydream, data_root, seen, tmp_path):
+    """As `cp -a` copies it, times and all."""
+    copy = tmp_path / "copy"
+    shutil.copytree(data_root, copy, symlinks=True)
+    deleted = delete_two(copy)
+
+    assert set(left(json.loads(daydream("status", "c1", "-d", str(copy), "--json").stdout))) == (
+        deleted
+    )
+    assert daydream("run", "c1", "-d", str(copy)).returncode == 0
+    assert left(json.loads(daydream("status", "c1", "-d", str(copy), "--json").stdout)) == []
+
+
+def test_an_index_that_is_damaged_is_replaced(daydream, chat_endpoint, seen):
+    seen.write_text("{")
+
+    assert daydream("status", "c1").returncode == 0
+    assert seen.read_text() == "{"
+    assert daydream("run", "c1").returncode == 0
+
+    assert len(json.loads(seen.read_bytes())["done"]["evaluation"]) == 12
+    assert chat_endpoint.bodies == []

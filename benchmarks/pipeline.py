@@ -19,17 +19,22 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from adapters import UnsyncedFilesystemGensStore
-from adapters.experiment_files import read_membership
+from adapters.experiment_files import read_catalog, read_membership
 from benchmarks.endpoint import RunningEndpoint, Settings, running_endpoint
 from benchmarks.loops import COHORT, MODEL, Measured
 from daydreaming_dagster.cohorts import record_cohort
 from daydreaming_dagster.data_layer.paths import Paths
+from daydreaming_dagster.domain.generation import make_recipe, store_answer, store_parsed
+from daydreaming_dagster.domain.language_model import Completion
+from daydreaming_dagster.domain.stage_input import render_planned_input
 from daydreaming_dagster.types import STAGES
 
 DRAFTS: Final = 1_000
 CHAINS: Final = 333
 """Of draft, essay and evaluation: 999 calls."""
 OVERLAPPING: Final = 300
+MOST_RECORDED: Final = 10_000
+"""More generations take Dagster too long to record one by one."""
 CONCURRENCY: Final = 64
 _COMMAND: Final = [sys.executable, "-c", "from daydreaming_dagster.cli import main; main()"]
 _DESCRIPTION: Final = (
@@ -248,30 +253,39 @@ def scale() -> Iterator[Row]:
             yield _scaled(f"{count:,}: daydream plan, again", daydream("plan", plan.root))
             registered = ask("register", plan.root, "")
             yield _scaled(f"{count:,}: register the partitions", registered)
-            yield _scaled(f"{count:,}: daydream status", daydream("status", plan.root))
-            # The first run tells Dagster what is done, the second is the one that is asked for.
+            # The first run has no index yet, and tells Dagster what is done.
+            yield _scaled(f"{count:,}: daydream status, no index", daydream("status", plan.root))
+            first = "record all in Dagster"
+            if count > MOST_RECORDED:
+                ask("recorded", plan.root, "")
+                first = "daydream run, no index"
             used = daydream("run", plan.root, endpoint.base_url)
-            yield _scaled(f"{count:,}: record all in Dagster", used)
+            yield _scaled(f"{count:,}: {first}", used)
             store = UnsyncedFilesystemGensStore(plan.root)
             for gen_id in plan.members["evaluation"][-10:]:
                 store.raw_path("evaluation", gen_id).unlink()
                 store.parsed_path("evaluation", gen_id).unlink()
+            yield _scaled(f"{count:,}: daydream status", daydream("status", plan.root))
             used = daydream("run", plan.root, endpoint.base_url)
             assert sum(endpoint.stats().asked.values()) == 20  # noqa: PLR2004, S101  10 each
             yield _scaled(f"{count:,}: daydream run, 10 left", used)
 
 
 def _answer_all_but(plan: Plan, left: int) -> None:
-    """Make all generations but the last evaluations look done."""
+    """Make all generations but the last evaluations, without a model."""
     store = UnsyncedFilesystemGensStore(plan.root)
-    vouched = {"raw_sha256": "", "score": 7.0}
+    catalog = read_catalog(store.paths)
     for stage in STAGES:
         gen_ids = plan.members[stage]
         for gen_id in gen_ids[:-left] if stage == "evaluation" else gen_ids:
-            store.write_raw_metadata(stage, gen_id, {"raw_sha256": ""})
-            store.write_raw(stage, gen_id, _DESCRIPTION)
-            store.write_parsed_metadata(stage, gen_id, vouched)
-            store.write_parsed(stage, gen_id, f"{gen_id} {_DESCRIPTION}")
+            document = store.read_main_metadata(stage, gen_id)
+            recipe = make_recipe(store, catalog, stage, gen_id, document)
+            prompt = render_planned_input(store, catalog, stage, gen_id, document)
+            store.write_prompt(stage, gen_id, prompt)
+            text = f"{gen_id} {_DESCRIPTION}\nSCORE: 7"
+            completion = Completion(text, "stop", MODEL, 0.2, 400, 300)
+            answer = store_answer(store, gen_id, recipe, prompt, completion)
+            store_parsed(store, stage, gen_id, recipe.reader, answer)
 
 
 def _scaled(name: str, used: Used) -> Row:

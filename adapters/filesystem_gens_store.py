@@ -56,10 +56,11 @@ class FilesystemGensStore(EncodedGensStore):
     `OSError` they are. When the device fails to confirm the name of a paid-for file, that is
     raised too, but the new file is there already.
 
-    The version of a generation is the inode and the time of change (`ctime`) of its folder,
-    which no program can set. It has none in the first seconds after a change, nor where the
-    time lies in the future, nor on Windows, which keeps no such time. A file system without
-    times of change for folders gives wrong versions: some that show object stores as folders.
+    The version of a generation is the inode of its folder and the latest time of change
+    (`ctime`) of the folder and its files, which no program can set. So an edit by hand is seen
+    too. It has none in the first seconds after a change, nor where the time lies in the future,
+    nor on Windows, which keeps no such time. Some file systems that show object stores as
+    folders keep none for folders either; there, a file that is deleted by hand is not missed.
     """
 
     data_root: Path = attrs.field(converter=as_path)
@@ -125,8 +126,9 @@ class FilesystemGensStore(EncodedGensStore):
             for entry in entries:
                 with suppress(FileNotFoundError):  # deleted meanwhile
                     status = entry.stat(follow_symlinks=False)
-                    if stat.S_ISDIR(status.st_mode) and status.st_ctime_ns < settled:
-                        versions[entry.name] = f"{status.st_ino}-{status.st_ctime_ns}"
+                    changed = max(status.st_ctime_ns, _last_change(entry.path))
+                    if stat.S_ISDIR(status.st_mode) and changed < settled:
+                        versions[entry.name] = f"{status.st_ino}-{changed}"
         if not are_ids(versions):
             return {name: version for name, version in versions.items() if is_id(name)}
         return versions
@@ -222,6 +224,17 @@ class UnsyncedFilesystemGensStore(FilesystemGensStore):
     """
 
     synced = False
+
+
+def _last_change(folder: str) -> int:
+    """Return the latest time of change of a generation's files, 0 where there is none."""
+    latest = 0
+    for name in ARTIFACT_FILENAMES.values():
+        try:
+            latest = max(latest, os.lstat(f"{folder}/{name}").st_ctime_ns)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+    return latest
 
 
 def _make_folder(folder: str) -> None:

@@ -49,8 +49,6 @@ class GensStore(Protocol):
     Versions
         While a generation keeps its version (`generation_versions`), no artifact of it was
         written or deleted: what was read after the version was looked up is what is there.
-        Only writes and deletions count, by whomever. A person or program that changes the
-        inside of a file, where it lies, may leave the version as it was.
     """
 
     def reserve_generation(self, stage: Stage, gen_id: str, *, create: bool = True) -> PurePath:

@@ -164,7 +164,8 @@ def cohort_run(
         _record_done(context, runner, members, todo)
         outcome = make_and_record(context, runner, todo, listener)
         mark_failed(context, outcome.failed)
-        if outcome.made:
+        # Where a run made little, looking at all takes longer than the next look at what is new.
+        if outcome.made * 20 > sum(map(len, members.values())):
             _look(paths, cohort_id, gens_store, catalog, members)
         yield from check_results_of_cohort(context, gens_store, todo)
         if outcome.failed or outcome.left:

@@ -12,7 +12,7 @@ import stat
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -792,7 +792,32 @@ def test_a_generation_has_a_version_once_its_last_change_is_seconds_old(
     assert (versions.keys() == {"sample"}) is told
 
 
-@pytest.mark.parametrize("change", ["delete", "replace", "add", "rename"])
+def test_an_edit_of_a_file_counts_as_the_last_change(store, monkeypatch):
+    fill(store)
+    changed = store.generation_dir("draft", "sample").stat().st_ctime_ns
+    time.sleep(0.1)
+    with store.raw_path("draft", "sample").open("a") as file:
+        file.write("more")
+
+    assert versions_at(store, monkeypatch, changed + 3 * SECOND + 50_000_000) == {}
+
+
+def test_a_generation_that_is_deleted_during_a_look_has_no_version(store, monkeypatch):
+    fill(store)
+    store.write_raw("draft", "the-next", "text")
+    monkeypatch.setattr(filesystem_gens_store, "_SETTLED_NS", -10 * SECOND)
+
+    def scandir(path):
+        monkeypatch.undo()
+        entries = sorted(os.scandir(path), key=lambda entry: entry.name)
+        store.delete_generation("draft", "sample")
+        return nullcontext(entries)
+
+    monkeypatch.setattr(filesystem_gens_store.os, "scandir", scandir)
+    assert store.generation_versions("draft").keys() == {"the-next"}
+
+
+@pytest.mark.parametrize("change", ["delete", "replace", "add", "rename", "edit"])
 def test_a_change_by_hand_gives_another_version(store, monkeypatch, change):
     fill(store)
     folder = store.generation_dir("draft", "sample")
@@ -805,13 +830,19 @@ def test_a_change_by_hand_gives_another_version(store, monkeypatch, change):
     elif change == "replace":
         (folder.parents[2] / "new.txt").write_text("new")
         (folder.parents[2] / "new.txt").replace(folder / "raw.txt")
+    elif change == "edit":
+        with (folder / "parsed_metadata.json").open("r+") as file:
+            file.write("[")
+        os.utime(folder / "parsed_metadata.json", ns=(1, 1))
     elif change == "add":
         (folder / "stray.txt").touch()
     else:
         shutil.copytree(folder, folder.with_name("copy"))
         shutil.rmtree(folder)
         folder.with_name("copy").rename(folder)
-    os.utime(folder, ns=(1, 1))  # nobody can set back the time that counts
+    # Nobody can set back the time that counts; setting another one is a change itself.
+    if change != "edit":
+        os.utime(folder, ns=(1, 1))
 
     after = versions_at(store, monkeypatch, later)
     assert after.keys() == before.keys() == {"sample"}
@@ -839,6 +870,9 @@ def test_what_is_no_folder_of_a_generation_has_no_version(store, monkeypatch, tm
 def test_on_windows_there_are_no_versions(store, monkeypatch):
     """There, the time that tells changes elsewhere is that of creation."""
     fill(store)
-    monkeypatch.setattr(filesystem_gens_store.os, "name", "nt")
 
-    assert versions_at(store, monkeypatch, time.time_ns() + 10 * SECOND) == {}
+    with monkeypatch.context() as patched:
+        patched.setattr(filesystem_gens_store.os, "name", "nt")
+        versions = versions_at(store, monkeypatch, time.time_ns() + 10 * SECOND)
+
+    assert versions == {}

@@ -332,12 +332,7 @@ def edited_model(_store):
     return attrs.evolve(CATALOG, models=models)
 
 
-def edited_row(_store):
-    templates = {**CATALOG.templates, ("essay", "story"): TemplateEntry("story", generator="copy")}
-    return attrs.evolve(CATALOG, templates=templates)
-
-
-@pytest.mark.parametrize("edit", [edited_template, edited_concept, edited_model, edited_row])
+@pytest.mark.parametrize("edit", [edited_template, edited_concept, edited_model])
 def test_an_edit_is_seen_though_no_generation_changed(store, index, edit):
     catalog = edit(store)
 
@@ -345,6 +340,15 @@ def test_an_edit_is_seen_though_no_generation_changed(store, index, edit):
 
     assert state.stale == find_stale(store, catalog, MEMBERS)
     assert state == look(store, NOTHING_SEEN, catalog)
+
+
+def test_an_edit_of_a_row_is_seen_too(store, index):
+    stale = look(store, index, edited_template(store))
+    row = TemplateEntry("story", parser="unknown")
+    catalog = attrs.evolve(CATALOG, templates={**CATALOG.templates, ("essay", "story"): row})
+
+    assert look(store, stale.index, catalog).stale == find_stale(store, catalog, MEMBERS)
+    assert find_stale(store, catalog, MEMBERS) != stale.stale
 
 
 def test_a_price_is_no_reason_to_read_anything(store, index):
@@ -368,17 +372,17 @@ def test_a_change_during_a_look_is_seen_by_the_next_one(store):
     class ChangedMeanwhile(NotingStore):
         def _load(self, stage, gen_id, artifact):
             loaded = super()._load(stage, gen_id, artifact)
-            if (gen_id, artifact) == ("vb", "parsed"):
+            if (gen_id, artifact) == ("vb", "parsed_metadata"):  # the last that is read of it
                 self.write_raw_metadata(stage, gen_id, {"raw_sha256": "another"})
             return loaded
 
     changing = ChangedMeanwhile(templates=store.templates)
     changing._generations.update(store._generations)  # noqa: SLF001  the same store, but for that
     changing._version_of.update(store._version_of)  # noqa: SLF001
-    index = look(changing).index
-    changing.write_parsed("evaluation", "vb", "7")
+    state = look(changing)
 
-    assert look(store, index).stages["evaluation"].todo == ("vb",)
+    assert state.stages["evaluation"].todo == ()
+    assert look(changing, state.index).stages["evaluation"].todo == ("vb",)
 
 
 def test_a_generation_without_a_version_is_in_no_index(store, index):

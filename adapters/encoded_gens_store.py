@@ -13,6 +13,7 @@ from daydreaming_dagster.data_layer.errors import (
     MissingTemplateError,
     UnstorableError,
 )
+from daydreaming_dagster.data_layer.gens_store import Claim
 from daydreaming_dagster.data_layer.ids import check_id, check_stage
 from daydreaming_dagster.data_layer.paths import Artifact
 from daydreaming_dagster.types import JsonObject, JsonValue, Stage
@@ -46,6 +47,10 @@ class EncodedGensStore(ABC):
     @abstractmethod
     def _delete(self, stage: Stage, gen_id: str) -> None:
         """Delete the generation in one step, if it is there."""
+
+    @abstractmethod
+    def _claim(self, stage: Stage, gen_id: str) -> Claim | None:
+        """Return the right to make the generation, None while another has it. Do not wait."""
 
     @abstractmethod
     def _store(self, stage: Stage, gen_id: str, artifact: Artifact, data: bytes) -> None:
@@ -84,6 +89,9 @@ class EncodedGensStore(ABC):
 
     def delete_generation(self, stage: Stage, gen_id: str) -> None:
         self._delete(check_stage(stage), check_id("gen_id", gen_id))
+
+    def claim(self, stage: Stage, gen_id: str) -> Claim | None:
+        return self._claim(check_stage(stage), check_id("gen_id", gen_id))
 
     def write_prompt(self, stage: Stage, gen_id: str, text: str) -> None:
         self._write_text(stage, gen_id, "prompt", text)

@@ -13,6 +13,7 @@ import attrs
 
 from adapters.atomic_write import READ, sync_folder, write_atomically
 from adapters.encoded_gens_store import EncodedGensStore
+from adapters.file_claim import FileClaim, claim_file
 from daydreaming_dagster.data_layer.errors import UnsafePathError
 from daydreaming_dagster.data_layer.ids import are_ids, is_id
 from daydreaming_dagster.data_layer.paths import (
@@ -28,6 +29,9 @@ from daydreaming_dagster.types import Stage
 
 DELETED_PREFIX: Final = ".deleted-"
 """How the folder of a deletion under way is named; no id begins with a dot."""
+
+CLAIMED_PREFIX: Final = ".claimed-"
+"""How the file is named, before the gen_id, that is there while a run makes the generation."""
 
 _PAID_FOR: Final = frozenset[Artifact](["raw_metadata", "raw"])
 
@@ -147,6 +151,17 @@ class FilesystemGensStore(EncodedGensStore):
             except OSError as error:
                 if error.errno not in (errno.ENOTEMPTY, errno.ENOENT) or attempt == _ATTEMPTS:
                     raise
+
+    def _claim(self, stage: Stage, gen_id: str) -> FileClaim | None:
+        folder = os.path.dirname(self._generation_folder(stage, gen_id))
+        path = f"{folder}/{CLAIMED_PREFIX}{gen_id}"
+        if os.path.islink(path):
+            raise _linked(path)
+        try:
+            return claim_file(path)
+        except FileNotFoundError:
+            _make_folder(folder)
+            return claim_file(path)
 
     def _store(self, stage: Stage, gen_id: str, artifact: Artifact, data: bytes) -> None:
         folder = self._generation_folder(stage, gen_id)

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from adapters.atomic_write import TEMPORARY_PREFIX
-from adapters.filesystem_gens_store import DELETED_PREFIX
+from adapters.file_claim import claim_file, is_abandoned
+from adapters.filesystem_gens_store import CLAIMED_PREFIX, DELETED_PREFIX
 from daydreaming_dagster.data_layer.ids import is_id
 from daydreaming_dagster.data_layer.paths import ARTIFACT_FILENAMES, Paths
 from daydreaming_dagster.domain.integrity import Finding
@@ -37,6 +38,8 @@ def inspect_gens(paths: Paths) -> Iterator[Finding]:
         for entry in _scan(paths.gens_root / stage):
             if entry.name.startswith(DELETED_PREFIX):
                 yield from _leftover(entry, "a deletion")
+            elif entry.name.startswith(CLAIMED_PREFIX):
+                yield from _claimed(entry)
             elif not is_id(entry.name) or not entry.is_dir(follow_symlinks=False):
                 yield _unknown(entry)
             else:
@@ -62,7 +65,12 @@ def remove_leftovers(findings: list[Finding]) -> list[str]:
     for finding in findings:
         if finding.kind == LEFTOVER:
             path = Path(finding.subject)
-            if path.is_dir() and not path.is_symlink():
+            if path.name.startswith(CLAIMED_PREFIX):
+                claim = claim_file(finding.subject)
+                if claim is None:  # a run makes the generation by now
+                    continue
+                claim.release()
+            elif path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
             else:
                 path.unlink(missing_ok=True)
@@ -77,6 +85,13 @@ def _leftover(entry: os.DirEntry[str], of_what: str) -> Iterator[Finding]:
         return
     if age > _UNDER_WAY_SECONDS:
         yield Finding(LEFTOVER, entry.path, f"left by {of_what} that was interrupted")
+
+
+def _claimed(entry: os.DirEntry[str]) -> Iterator[Finding]:
+    if not entry.is_file(follow_symlinks=False):
+        yield _unknown(entry)
+    elif is_abandoned(entry.path):
+        yield Finding(LEFTOVER, entry.path, "left by a run that was killed")
 
 
 def _unknown(entry: os.DirEntry[str]) -> Finding:

@@ -43,6 +43,7 @@ class InMemoryGensStore(EncodedGensStore):
     )
     _version_of: dict[tuple[Stage, str], str] = attrs.field(factory=dict, init=False, repr=False)
     _new_versions: Iterator[str] = attrs.field(factory=_versions, init=False, repr=False)
+    _claims: dict[tuple[Stage, str], "_Claim"] = attrs.field(factory=dict, init=False, repr=False)
 
     def _reserve(self, stage: Stage, gen_id: str) -> None:
         self._generations.setdefault((stage, gen_id), {})
@@ -63,6 +64,11 @@ class InMemoryGensStore(EncodedGensStore):
         self._generations.pop((stage, gen_id), None)
         self._version_of.pop((stage, gen_id), None)
 
+    def _claim(self, stage: Stage, gen_id: str) -> "_Claim | None":
+        claim = _Claim(self._claims, (stage, gen_id))
+        # One step, so that of two threads one alone finds its own.
+        return claim if self._claims.setdefault((stage, gen_id), claim) is claim else None
+
     def _store(self, stage: Stage, gen_id: str, artifact: Artifact, data: bytes) -> None:
         self._generations.setdefault((stage, gen_id), {})[artifact] = data
         # After the change: who looked up the version before it finds another one after it.
@@ -81,3 +87,12 @@ class InMemoryGensStore(EncodedGensStore):
 
     def _template_location(self, stage: Stage, template_id: str) -> PurePath:
         return PurePosixPath(_PATHS.template_file(stage, template_id))
+
+
+@attrs.frozen(eq=False)
+class _Claim:
+    _claims: "dict[tuple[Stage, str], _Claim]"
+    _key: tuple[Stage, str]
+
+    def release(self) -> None:
+        del self._claims[self._key]

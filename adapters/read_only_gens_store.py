@@ -6,7 +6,7 @@ from pathlib import PurePath
 import attrs
 
 from daydreaming_dagster.data_layer.errors import ReadOnlyStoreError
-from daydreaming_dagster.data_layer.gens_store import GensStore
+from daydreaming_dagster.data_layer.gens_store import Claim, GensStore
 from daydreaming_dagster.data_layer.ids import check_id, check_stage
 from daydreaming_dagster.types import JsonObject, JsonValue, Stage
 
@@ -36,6 +36,9 @@ class ReadOnlyGensStore:
 
     def delete_generation(self, stage: Stage, gen_id: str) -> None:
         raise _refusal("delete_generation", stage, gen_id)
+
+    def claim(self, stage: Stage, gen_id: str) -> Claim | None:
+        raise _refusal("claim", stage, gen_id)
 
     def write_prompt(self, stage: Stage, gen_id: str, text: str) -> None:
         raise _refusal("write_prompt", stage, gen_id)

@@ -7,6 +7,14 @@ from typing import Protocol
 from daydreaming_dagster.types import JsonObject, JsonValue, Stage
 
 
+class Claim(Protocol):
+    """The right to make a generation, of which there is one at a time."""
+
+    def release(self) -> None:
+        """Give it back: once, in any thread."""
+        ...
+
+
 class GensStore(Protocol):
     """Keeps generations: per stage and gen_id three texts and a JSON document beside each.
 
@@ -77,6 +85,16 @@ class GensStore(Protocol):
 
     def delete_generation(self, stage: Stage, gen_id: str) -> None:
         """Delete the generation with all its artifacts, if it is there, in one step."""
+        ...
+
+    def claim(self, stage: Stage, gen_id: str) -> Claim | None:
+        """Return the right to make the generation, or None while another run has it; never wait.
+
+        Whoever asks a model for it claims it first. Only claims are kept out by a claim: it
+        creates, changes and locks no generation. It ends when it is released, or with the
+        process that has it, however that ends. Threads and processes exclude each other alike,
+        as far as they share the store.
+        """
         ...
 
     def write_prompt(self, stage: Stage, gen_id: str, text: str) -> None: ...

@@ -49,7 +49,7 @@ from daydreaming_dagster.data_layer.errors import (
     UnsafePathError,
     UnstorableError,
 )
-from daydreaming_dagster.data_layer.gens_store import GensStore
+from daydreaming_dagster.data_layer.gens_store import Claim, GensStore
 from daydreaming_dagster.data_layer.ids import MAX_ID_LENGTH
 from daydreaming_dagster.data_layer.paths import ARTIFACT_FILENAMES, Artifact
 from daydreaming_dagster.errors import DaydreamingError
@@ -82,6 +82,7 @@ READERS: Final = frozenset(
 
 WRITERS: Final = frozenset(
     {
+        "claim",
         "delete_generation",
         "reserve_generation",
         "write_main_metadata",
@@ -711,6 +712,61 @@ class GensStoreContract(_Backdoors):
         assert store.generation_versions("draft").keys() == {"a"}
         assert store.generation_versions("essay") == {}
 
+    # Claims
+
+    def test_a_claim_keeps_others_out_until_it_is_released(self, store: GensStore) -> None:
+        claim = _claimed(store, "draft", "a")
+        assert store.claim("draft", "a") is None
+        claim.release()
+        again = _claimed(store, "draft", "a")
+        assert store.claim("draft", "a") is None
+        again.release()
+
+    def test_claims_of_other_generations_are_free(self, store: GensStore) -> None:
+        places = list(itertools.product(STAGES, ("a", "aa", "b")))
+        claims = [_claimed(store, stage, gen_id) for stage, gen_id in places]
+        for claim in claims:
+            claim.release()
+
+    def test_a_claim_keeps_nothing_else_from_the_generation(self, store: GensStore) -> None:
+        claim = _claimed(store, "draft", "a")
+        assert not store.exists("draft", "a")
+        assert list(store.list_generations("draft")) == []
+        for artifact in ARTIFACTS:
+            write(store, "draft", "a", artifact, sample(artifact, "claimed"))
+            assert read(store, "draft", "a", artifact) == sample(artifact, "claimed")
+        store.delete_generation("draft", "a")
+        assert store.claim("draft", "a") is None
+        claim.release()
+        assert contents(store) == {}
+
+    def test_of_threads_that_claim_the_same_one_has_it_at_a_time(self, store: GensStore) -> None:
+        """Each thread counts while it has the claim; a step that another thread shared is lost."""
+        threads, steps, counted = 4, 50, 0
+
+        def count() -> None:
+            nonlocal counted
+            done = 0
+            while done < steps:
+                claim = store.claim("draft", "a")
+                if claim is not None:
+                    seen = counted
+                    store.exists("draft", "a")
+                    counted = seen + 1
+                    done += 1
+                    claim.release()
+
+        with _threads_that_alternate(), ThreadPoolExecutor() as pool:
+            for thread in [pool.submit(count) for _ in range(threads)]:
+                thread.result()
+        assert counted == threads * steps
+
+    def test_a_claim_can_be_released_by_another_thread(self, store: GensStore) -> None:
+        claim = _claimed(store, "draft", "a")
+        with ThreadPoolExecutor() as pool:
+            pool.submit(claim.release).result()
+        _claimed(store, "draft", "a").release()
+
     # Templates
 
     def test_a_template_reads_back_to_the_character(self, store: GensStore) -> None:
@@ -976,6 +1032,12 @@ class ReadOnlyGensStoreContract(_Backdoors):
     def test_the_repr_shows_no_content(self, filled: GensStore, store: GensStore) -> None:
         filled.write_raw("draft", "sample", "secret")
         assert "secret" not in repr(store)
+
+
+def _claimed(store: GensStore, stage: Stage, gen_id: str) -> Claim:
+    claim = store.claim(stage, gen_id)
+    assert claim is not None
+    return claim
 
 
 def _spoil(document: JsonObject) -> None:

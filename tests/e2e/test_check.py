@@ -10,6 +10,7 @@ from collections import Counter
 import pytest
 
 from adapters import FilesystemGensStore
+from adapters.filesystem_inspection import inspect_gens, remove_leftovers
 
 
 @pytest.fixture
@@ -135,6 +136,40 @@ def test_a_write_under_way_is_no_leftover(daydream, store):
 
     assert daydream("check", "--repair").returncode == 0
     assert path.exists()
+
+
+def test_what_a_killed_run_claimed_is_a_leftover_and_what_is_claimed_now_is_none(
+    daydream, store, data_root
+):
+    killed, running = store.list_generations("draft")[:2]
+    left = data_root / f"gens/draft/.claimed-{killed}"
+    left.touch()
+    strange = data_root / "gens/draft/.claimed-folder"
+    strange.mkdir()
+    claim = store.claim("draft", running)
+
+    checked = daydream("check")
+    repaired = daydream("check", "--repair")
+
+    assert f"leftover: {left}: left by a run that was killed" in checked.stdout
+    assert f"unknown: {strange}" in checked.stdout
+    assert "21 generations, 2 findings" in checked.stdout
+    assert f"removed {left}" in repaired.stdout
+    assert not left.exists()
+    assert store.claim("draft", running) is None
+    claim.release()
+
+
+def test_repairing_takes_no_claim_that_was_made_since_the_check(store, data_root):
+    gen_id = store.list_generations("draft")[0]
+    (data_root / f"gens/draft/.claimed-{gen_id}").touch()
+    findings = list(inspect_gens(store.paths))
+    claim = store.claim("draft", gen_id)
+
+    assert remove_leftovers(findings) == []
+
+    assert store.claim("draft", gen_id) is None
+    claim.release()
 
 
 def test_a_broken_catalog_does_not_keep_the_texts_from_being_checked(daydream, store, data_root):

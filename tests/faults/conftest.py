@@ -28,6 +28,7 @@ def start():
             assert process.returncode == 0, f"{function} failed, see stderr"
             return json.loads(output)
 
+        result.process = process
         return result
 
     yield start

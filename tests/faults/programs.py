@@ -119,6 +119,27 @@ def write_once(root):
     return None
 
 
+def claim_and_hold(root):
+    """Claim a generation, say so, and keep it until killed."""
+    claim = FilesystemGensStore(root).claim("draft", "a")
+    print(json.dumps(claim is not None), flush=True)  # noqa: T201  the result
+    signal.pause()
+
+
+def count_under_claims(root, steps):
+    """Count in a file, a step for each claim; a step that another process shared is lost."""
+    store = FilesystemGensStore(root)
+    counted = Path(root, "counted")
+    while steps:
+        claim = store.claim("draft", "a")
+        if claim is not None:
+            seen = int(counted.read_text())
+            time.sleep(0.0005)
+            counted.write_text(str(seen + 1))
+            claim.release()
+            steps -= 1
+
+
 SHARED = ("shared0", "shared1")
 
 

@@ -2,6 +2,8 @@
 
 import pytest
 
+from adapters import FilesystemGensStore
+
 # 0.03 s each.
 KILLS = 200
 
@@ -34,3 +36,20 @@ def test_a_process_killed_at_random_moments_of_many_overwrites_leaves_a_whole_te
     result = start("kill_at_random_moments", str(tmp_path), KILLS, 0)()
     assert result["overwrites"] > 0
     assert result["left half way"] > 0, "no kill hit a write: the test proves nothing"
+
+
+def test_the_claim_of_a_process_that_is_killed_is_free_and_its_file_goes_with_the_next(
+    start, tmp_path
+):
+    process = start("claim_and_hold", str(tmp_path)).process
+    assert process.stdout.readline() == "true\n"
+    store = FilesystemGensStore(tmp_path)
+    assert store.claim("draft", "a") is None
+
+    process.kill()
+    process.wait()
+
+    left = tmp_path / "gens/draft/.claimed-a"
+    assert left.exists()
+    store.claim("draft", "a").release()
+    assert not left.exists()

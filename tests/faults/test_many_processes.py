@@ -30,3 +30,11 @@ def test_processes_that_write_read_list_reserve_and_delete_see_whole_generations
     assert left == {ARTIFACT_FILENAMES["raw"], ARTIFACT_FILENAMES["raw_metadata"]}
     expected = {"kept0", "kept1", "own0", "own1", "own2", "shared0", "shared1"}
     assert {path.name for path in (tmp_path / "gens" / "draft").iterdir()} <= expected
+
+
+def test_of_processes_that_claim_the_same_one_has_it_at_a_time(start, tmp_path):
+    counted = tmp_path / "counted"
+    counted.write_text("0")
+    for result in [start("count_under_claims", str(tmp_path), 100) for _ in range(4)]:
+        result()
+    assert counted.read_text() == "400"

@@ -2,10 +2,10 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from itertools import islice
-from typing import Final, Literal, get_args
+from typing import Final, Literal, TypeVar, TypeVarTuple, get_args
 
 import attrs
 
@@ -49,12 +49,20 @@ REFUSALS: Final = 10
 """After how many refusals in a row, of the endpoint or of the disk that is to take its answers,
 with no answer between, a run ends."""
 
+CLAIM_SECONDS: Final = 1.0
+"""How long a run waits before it looks again at a generation that another run makes."""
+
 _Key = tuple[Stage, str]
+_T = TypeVar("_T")
+_Ts = TypeVarTuple("_Ts")
 
 
 @attrs.define
 class Generated:
-    """What became of a generation: what each step made, and what ended it early."""
+    """What became of a generation: what each step made, and what ended it early.
+
+    `asked` says that it came to the call, or to the copying, whatever came of that.
+    """
 
     stage: Stage
     gen_id: str
@@ -62,6 +70,19 @@ class Generated:
     raw: RawAnswer | None = None
     parsed: ParsedResponse | None = None
     error: DaydreamingError | OSError | None = None
+    asked: bool = False
+
+
+@attrs.frozen
+class _Prepared:
+    """How a generation is made, and what to ask for it; None where nothing is asked.
+
+    `late_prompt` is to be written when the answer is there.
+    """
+
+    recipe: Recipe
+    question: str | None
+    late_prompt: str | None
 
 
 @attrs.frozen
@@ -111,21 +132,19 @@ class GenerationRunner:
         """Return what the chosen steps made. What other steps made is read from the store.
 
         Everything that is wrong with this generation alone ends up in `error`, and so does
-        the end of the run.
+        the end of the run. While another run makes the generation, this waits for it.
         """
         result = Generated(stage, gen_id)
         try:
-            # The store may wait for a device; in a thread it does not hold up the other calls.
-            recipe, prompt = await asyncio.to_thread(self._prepare, result, steps)
-            completion = None if prompt is None else await self._ask(recipe, prompt)
-            if completion is not None or "parsed" in steps:
-                # An answer that came is stored though the run is left: the loop waits for its
-                # threads, where it would cancel a task.
-                await asyncio.shield(
-                    asyncio.get_running_loop().run_in_executor(
-                        None, self._finish, result, steps, recipe, prompt, completion
-                    )
-                )
+            with ExitStack() as claims:
+                while (prepared := await _in_thread(self._prepare, result, steps, claims)) is None:
+                    await self.stop.sleep(CLAIM_SECONDS)
+                completion = None
+                if prepared.question is not None:
+                    result.asked = True
+                    completion = await self._ask(prepared.recipe, prepared.question)
+                if completion is not None or "parsed" in steps:
+                    await _in_thread(self._finish, result, steps, claims, prepared, completion)
         except (DaydreamingError, OSError) as error:
             result.error = error
         return result
@@ -195,45 +214,51 @@ class GenerationRunner:
                 ready.append(key)
         return ready, children
 
-    def _prepare(self, result: Generated, steps: Collection[Step]) -> tuple[Recipe, str | None]:
-        """Return how the generation is made, and the prompt to ask, None where nothing is asked.
+    def _prepare(
+        self, result: Generated, steps: Collection[Step], claims: ExitStack
+    ) -> _Prepared | None:
+        """Claim the generation, write the prompt, and find the answer that may be stored already.
 
-        Writes the prompt, and finds the answer that may be stored already.
+        Returns None where another run has the claim.
         """
         stage, gen_id = result.stage, result.gen_id
         document = self.store.read_main_metadata(stage, gen_id)
         recipe = make_recipe(self.store, self.catalog, stage, gen_id, document)
-        prompt = asked = None
+        if "raw" in steps and recipe.mode == "llm":  # nobody pays for a copy
+            claim = self.store.claim(stage, gen_id)
+            if claim is None:
+                return None
+            claims.callback(claim.release)
+        prompt = question = stored = None
         if "prompt" in steps:
             prompt = render_planned_input(self.store, self.catalog, stage, gen_id, document)
         if "raw" in steps:
-            asked = self.store.read_prompt(stage, gen_id) if prompt is None else prompt
-            result.raw = self._stored_answer(stage, gen_id, recipe, asked)
-        # Only now: the prompt of an answer that is kept stays beside it.
+            question = self.store.read_prompt(stage, gen_id) if prompt is None else prompt
+            stored = find_answer(self.store, stage, gen_id)
+            if stored is not None and self._serves(stage, gen_id, stored, recipe, question):
+                result.raw, question = stored, None
+        # An answer keeps its own prompt beside it, until the answer that replaces it is there.
+        if stored is not None and question is not None:
+            return _Prepared(recipe, question, prompt)
         if prompt is not None:
             self.store.write_prompt(stage, gen_id, prompt)
             result.prompt = prompt
-        return recipe, asked if result.raw is None else None
+        return _Prepared(recipe, question, None)
 
-    def _stored_answer(
-        self, stage: Stage, gen_id: str, recipe: Recipe, prompt: str
-    ) -> RawAnswer | None:
-        """Return the answer that serves, None where a model is to be asked.
+    def _serves(
+        self, stage: Stage, gen_id: str, stored: RawAnswer, recipe: Recipe, prompt: str
+    ) -> bool:
+        """Return whether the stored answer serves; where it does not, it is to be replaced.
 
         Raises:
-            StaleAnswerError: The stored answer does not serve, and is not to be replaced.
+            StaleAnswerError: It does not serve, and is not to be replaced.
         """
         if (stage, gen_id) in self.again:
-            return None
-        stored = find_answer(self.store, stage, gen_id)
-        if stored is None:
-            return None
+            return False
         reason = why_stale(stored.metadata, recipe, prompt)
-        if reason is None:
-            return stored
-        if not self.replace_stale:
+        if reason is not None and not self.replace_stale:
             raise StaleAnswerError(stage, gen_id, reason)
-        return None
+        return reason is None
 
     async def _ask(self, recipe: Recipe, prompt: str) -> Completion:
         """Return the model's answer; in mode copy, the prompt itself."""
@@ -256,17 +281,41 @@ class GenerationRunner:
         self,
         result: Generated,
         steps: Collection[Step],
-        recipe: Recipe,
-        prompt: str | None,
+        claims: ExitStack,
+        prepared: _Prepared,
         completion: Completion | None,
     ) -> None:
-        """Store the answer that came, and parse it."""
+        """Store the answer that came, parse it, and release the claim."""
         stage, gen_id = result.stage, result.gen_id
-        if prompt is not None and completion is not None:
-            result.raw = store_answer(self.store, gen_id, recipe, prompt, completion)
-        if "parsed" in steps:
-            answer = result.raw or read_answer(self.store, stage, gen_id)
-            result.parsed = store_parsed(self.store, stage, gen_id, recipe.reader, answer)
+        recipe, question, prompt = prepared.recipe, prepared.question, prepared.late_prompt
+        with claims:
+            if question is not None and completion is not None:
+                result.raw = store_answer(self.store, gen_id, recipe, question, completion)
+                # The paid answer first. After a crash between the two, the next run finds an
+                # answer to today's question, and writes the prompt.
+                if prompt is not None:
+                    self.store.write_prompt(stage, gen_id, prompt)
+                    result.prompt = prompt
+            if "parsed" in steps:
+                answer = result.raw or read_answer(self.store, stage, gen_id)
+                result.parsed = store_parsed(self.store, stage, gen_id, recipe.reader, answer)
+
+
+async def _in_thread(function: Callable[[*_Ts], _T], *arguments: *_Ts) -> _T:
+    """Call what may wait for a device, so that it holds up no other generation.
+
+    It is done to its end though the run is left meanwhile, so that an answer that came is stored
+    and no claim forgotten.
+    """
+    # No task: when a loop ends, it cancels its tasks, and waits for its threads.
+    call = asyncio.get_running_loop().run_in_executor(None, function, *arguments)
+    try:
+        return await asyncio.shield(call)
+    except asyncio.CancelledError:
+        while not call.done():
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait([call])
+        raise
 
 
 def _is_from_model(answer: RawAnswer) -> bool:
@@ -277,5 +326,5 @@ def _is_error_of_all(done: Generated) -> bool:
     """Return whether it is no fault of this generation that there is no answer of it."""
     if isinstance(done.error, DaydreamingError):
         return isinstance(done.error, LanguageModelError) and done.error.of_endpoint
-    # The file system took the prompt, but not the answer, or not what limits the calls.
-    return done.error is not None and done.prompt is not None and done.raw is None
+    # The file system does not take the answer, or what limits the calls.
+    return done.error is not None and done.asked and done.raw is None

@@ -18,12 +18,14 @@ from daydreaming_dagster.domain.generation_run import (
     GenerationRunner,
     read_generated,
 )
+from daydreaming_dagster.domain.integrity import IntegrityCheck
 from daydreaming_dagster.domain.language_model import (
     Completion,
     LanguageModelError,
     ModelRequest,
     SamplingParameters,
 )
+from daydreaming_dagster.domain.results import stage_status
 from daydreaming_dagster.domain.stopping import StoppedError
 
 CATALOG = Catalog(
@@ -492,6 +494,136 @@ def test_a_question_that_was_not_put_is_not_counted(store):
     assert runner.budget.calls == 0
 
 
+# Two runs at once
+
+
+def test_two_runs_of_the_same_generations_ask_for_each_once(store):
+    gen_ids = [f"d{number}" for number in range(5)]
+    for gen_id in gen_ids:
+        plan_draft(store, gen_id, "a")
+    model = ScriptedLanguageModel(judging, latency_seconds=0.05)
+    runners = [GenerationRunner(store, model, CATALOG) for _ in range(2)]
+
+    async def collect(runner):
+        return [item async for item in runner.generate_many({"draft": gen_ids}, under_way=3)]
+
+    async def both():
+        return await asyncio.gather(*map(collect, runners))
+
+    done = asyncio.run(both())
+
+    assert len(model.requests) == 5
+    assert [item.error for items in done for item in items] == [None] * 10
+    reused = [[item.gen_id for item in items if item.raw.reused] for items in done]
+    assert sorted([*reused[0], *reused[1]]) == gen_ids
+
+
+def test_one_that_another_run_makes_is_asked_for_when_that_run_fails(store):
+    plan_draft(store, "d1", "a")
+    answers = iter([LanguageModelError("tired"), "an answer"])
+    model = ScriptedLanguageModel(lambda _request: next(answers), latency_seconds=0.05)
+
+    async def both():
+        runners = [GenerationRunner(store, model, CATALOG) for _ in range(2)]
+        return await asyncio.gather(*(runner.generate("draft", "d1") for runner in runners))
+
+    failed, made = asyncio.run(both())
+
+    assert isinstance(failed.error, LanguageModelError)
+    assert (made.error, made.raw.text) == (None, "an answer")
+
+
+def test_waiting_for_another_run_ends_with_the_run(store):
+    plan_draft(store, "d1", "a")
+    claim = store.claim("draft", "d1")
+    runner = GenerationRunner(store, ScriptedLanguageModel(judging), CATALOG)
+
+    async def stop_soon():
+        waiting = asyncio.create_task(runner.generate("draft", "d1"))
+        await asyncio.sleep(0.05)
+        runner.stop.stop("enough")
+        return await waiting
+
+    assert isinstance(asyncio.run(stop_soon()).error, StoppedError)
+    assert runner.model.requests == []
+    claim.release()
+
+
+@pytest.mark.parametrize(
+    ("answer", "steps"),
+    [
+        (LanguageModelError("tired"), ("prompt", "raw", "parsed")),
+        (LanguageModelError("tired"), ("raw",)),
+        ("no score", ("prompt", "raw", "parsed")),
+        ("SCORE: 7", ("prompt", "raw", "parsed")),
+        ("SCORE: 7", ("raw",)),
+    ],
+)
+def test_no_claim_outlives_its_generation(store, answer, steps):
+    store.write_parsed("essay", "e1", "an essay")
+    store.write_prompt("evaluation", "v1", "Judge: an essay")
+    document = {"template_id": "judge", "llm_model_id": "big", "parent_gen_id": "e1"}
+    store.write_main_metadata("evaluation", "v1", document)
+    runner = GenerationRunner(store, ScriptedLanguageModel(lambda _request: answer), CATALOG)
+
+    for _ in range(2):  # the second time an answer is there
+        run(runner, "evaluation", ["v1"], steps)
+        store.claim("evaluation", "v1").release()
+
+
+def test_what_neither_asks_nor_pays_claims_nothing(store, chain):
+    runner = GenerationRunner(store, ScriptedLanguageModel(judging), CATALOG)
+    run_all(runner, chain)
+    claims = [store.claim("essay", "e0"), store.claim("evaluation", "v0")]
+
+    assert run(runner, "essay", ["e0"])["e0"].error is None
+    assert run(runner, "evaluation", ["v0"], ["parsed"])["v0"].error is None
+    for claim in claims:
+        claim.release()
+
+
+def test_one_that_cannot_be_claimed_fails_alone():
+    class FullStore(InMemoryGensStore):
+        def claim(self, stage, gen_id):
+            if gen_id == "d0":
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return super().claim(stage, gen_id)
+
+    store = FullStore(templates=TEMPLATES)
+    for gen_id in ("d0", "d1"):
+        plan_draft(store, gen_id, "a")
+
+    done = run(
+        GenerationRunner(store, ScriptedLanguageModel(judging), CATALOG), "draft", ["d0", "d1"]
+    )
+
+    assert isinstance(done["d0"].error, OSError)
+    assert done["d1"].error is None
+
+
+def test_cancelling_while_a_generation_is_claimed_forgets_no_claim():
+    class SlowStore(InMemoryGensStore):
+        def claim(self, stage, gen_id):
+            time.sleep(0.05)
+            return super().claim(stage, gen_id)
+
+    store = SlowStore(templates=TEMPLATES)
+    plan_draft(store, "d1", "a")
+    runner = GenerationRunner(store, ScriptedLanguageModel(judging), CATALOG)
+
+    async def cancel():
+        making = asyncio.create_task(runner.generate("draft", "d1"))
+        for _ in range(2):
+            await asyncio.sleep(0.01)
+            making.cancel()
+        await asyncio.wait([making])
+
+    asyncio.run(cancel())
+
+    assert runner.model.requests == []
+    store.claim("draft", "d1").release()
+
+
 # Stale answers
 
 
@@ -508,6 +640,87 @@ def test_a_stale_answer_is_not_replaced_unasked(store):
     assert "its concepts were edited" in str(error)
     assert len(model.requests) == 1
     assert store.read_prompt("draft", "d1") == "A=a. "
+
+
+def replacing(store, answer, steps=("prompt", "raw", "parsed")):
+    """Answer a draft, edit its concepts, and replace what went stale with this answer."""
+    plan_draft(store, "d1", "a")
+    run(GenerationRunner(store, ScriptedLanguageModel(judging), CATALOG), "draft", ["d1"])
+    plan_draft(store, "d1", "b")
+    model = ScriptedLanguageModel(lambda _request: answer)
+    runner = GenerationRunner(store, model, CATALOG, replace_stale=True)
+    return run(runner, "draft", ["d1"], steps)["d1"]
+
+
+def test_an_answer_that_could_not_be_replaced_keeps_its_own_prompt(store):
+    done = replacing(store, LanguageModelError("tired"))
+
+    assert done.prompt is None
+    assert store.read_prompt("draft", "d1") == "A=a. "
+    assert read_generated(store, "draft", "d1").raw.text == "A=a. "
+    assert IntegrityCheck(store, {"draft": ["d1"]}).check("draft", "d1") == []
+
+
+def test_a_new_prompt_comes_with_the_answer_to_it(store):
+    done = replacing(store, "a new answer")
+
+    assert done.prompt == store.read_prompt("draft", "d1") == "B=b. "
+    assert store.read_raw("draft", "d1") == "a new answer"
+    assert IntegrityCheck(store, {"draft": ["d1"]}).check("draft", "d1") == []
+
+
+def test_a_prompt_that_a_crash_left_behind_its_answer_is_written_by_the_next_run():
+    class CrashingStore(InMemoryGensStore):
+        def write_prompt(self, stage, gen_id, text):
+            if text == "B=b. " and model.requests:
+                raise OSError(errno.EIO, "the device is gone")
+            super().write_prompt(stage, gen_id, text)
+
+    model = ScriptedLanguageModel(lambda _request: "a new answer")
+    store = CrashingStore(templates=TEMPLATES)
+    plan_draft(store, "d1", "a")
+    run(GenerationRunner(store, ScriptedLanguageModel(judging), CATALOG), "draft", ["d1"])
+    plan_draft(store, "d1", "b")
+    runner = GenerationRunner(store, model, CATALOG, replace_stale=True)
+    assert isinstance(run(runner, "draft", ["d1"])["d1"].error, OSError)
+    assert store.read_prompt("draft", "d1") == "A=a. "
+    assert stage_status(store, "draft", ["d1"]).todo == ("d1",)
+    model.requests.clear()
+
+    assert run(runner, "draft", ["d1"])["d1"].error is None
+
+    assert model.requests == []
+    assert store.read_prompt("draft", "d1") == "B=b. "
+    assert store.read_parsed("draft", "d1") == "a new answer"
+
+
+def test_a_first_prompt_can_be_read_before_its_answer_is_there(store):
+    model = ScriptedLanguageModel(lambda _request: f"read: {store.read_prompt('draft', 'd1')}")
+    plan_draft(store, "d1", "a")
+
+    done = run(GenerationRunner(store, model, CATALOG), "draft", ["d1"])["d1"]
+
+    assert done.raw.text == "read: A=a. "
+
+
+def test_a_disk_that_takes_no_answers_ends_a_run_that_replaces_too():
+    class FullStore(InMemoryGensStore):
+        def write_raw(self, stage, gen_id, text):
+            if text == "new":
+                raise OSError(errno.ENOSPC, "No space left on device")
+            super().write_raw(stage, gen_id, text)
+
+    store = FullStore(templates=TEMPLATES)
+    gen_ids = [f"d{number}" for number in range(100)]
+    for gen_id in gen_ids:
+        plan_draft(store, gen_id, "a")
+    run(GenerationRunner(store, ScriptedLanguageModel(judging), CATALOG), "draft", gen_ids)
+    model = ScriptedLanguageModel(lambda _request: "new")
+    again = [("draft", gen_id) for gen_id in gen_ids]
+
+    run(GenerationRunner(store, model, CATALOG, again=again), "draft", gen_ids, under_way=2)
+
+    assert len(model.requests) < 10 + 2
 
 
 def test_one_that_is_asked_again_keeps_the_answer_before(store):

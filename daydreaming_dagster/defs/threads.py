@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import aclosing
 from queue import Empty, SimpleQueue
 from typing import Final, TypeVar
@@ -17,8 +17,9 @@ def iterate_in_thread(start: Callable[[], AsyncGenerator[_T, None]]) -> Iterator
     """Yield the items of `start()`, whose event loop runs in a thread of its own.
 
     So the loop goes on while the consumer is busy. Items that come within `_TOGETHER_SECONDS`,
-    or while the consumer is busy, are yielded together. Ending the iteration early cancels what is
-    under way and waits for it. An exception of the iterator is raised here.
+    or while the consumer is busy, are yielded together. Ending the iteration early cancels the
+    iterator, and waits for what it does before it ends. An interrupt in a wait, for an item or
+    for that end, cancels all tasks of the loop. An exception of the iterator is raised here.
     """
     items: SimpleQueue[_T | object] = SimpleQueue()
 
@@ -30,6 +31,12 @@ def iterate_in_thread(start: Callable[[], AsyncGenerator[_T, None]]) -> Iterator
     with asyncio.Runner() as runner, ThreadPoolExecutor(max_workers=1) as thread:
         loop = runner.get_loop()
         task = loop.create_task(drain())
+
+        def cancel_all() -> None:
+            if not task.done():
+                for unfinished in asyncio.all_tasks(loop):
+                    unfinished.cancel()
+
         drained = thread.submit(loop.run_until_complete, task)
         drained.add_done_callback(lambda _: items.put(_END))
         try:
@@ -40,8 +47,12 @@ def iterate_in_thread(start: Callable[[], AsyncGenerator[_T, None]]) -> Iterator
                     arrived.pop()
                 if arrived:
                     yield arrived  # type: ignore[misc]  # all but _END are _T
-        finally:
+        except GeneratorExit:
             loop.call_soon_threadsafe(task.cancel)
+            wait([drained])
+            raise
+        finally:
+            loop.call_soon_threadsafe(cancel_all)
         drained.result()
 
 

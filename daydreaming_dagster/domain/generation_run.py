@@ -159,7 +159,9 @@ class GenerationRunner:
         """Yield each generation as soon as it is done, with at most `under_way` at once.
 
         One whose parent is among them begins when its parent is done, and not at all where
-        its parent fails. When the run is stopped, those that are under way are finished.
+        its parent fails. When the run is stopped, those that are under way are finished. Where
+        the caller leaves early or is cancelled, they are too, and stored, before this ends;
+        when it is cancelled once more, they are cancelled.
         """
         self.stop.subscribe(self.model.stop)
         ready, children = await asyncio.to_thread(self._order, generations)
@@ -190,6 +192,15 @@ class GenerationRunner:
                 if done.error is None:
                     ready.extend(children.pop((done.stage, done.gen_id), ()))
                 yield done
+        finally:
+            if running:
+                await self._finish_those(running)
+
+    async def _finish_those(self, running: Collection[asyncio.Task[Generated]]) -> None:
+        """Wait for the generations of a run that was left: they are being paid for."""
+        self.stop.stop("it was left early")
+        try:
+            await asyncio.wait(running)
         finally:
             for task in running:
                 task.cancel()

@@ -1,6 +1,8 @@
 """Cohorts on a real Dagster instance: specification, partitions, run, results."""
 
+import json
 import shutil
+import sqlite3
 import sys
 from collections import Counter
 
@@ -189,6 +191,35 @@ def test_what_is_done_and_unknown_to_dagster_is_recorded_without_a_call(
         record = fresh.fetch_materializations(dg.AssetKey("evaluation_parsed"), limit=1).records[0]
         assert record.asset_materialization.metadata["score"].value == 6
     assert len(resources["language_model"].requests) == asked
+
+
+def test_a_database_that_fails_once_costs_no_answer(
+    materialize, instance, resources, data_root, monkeypatch
+):
+    materialize(cohort_membership)
+    model = ScriptedLanguageModel(answer, latency_seconds=0.2)
+    resources["language_model"] = model
+    storage = type(instance.event_log_storage)
+    store_event = storage.store_event
+
+    def fail_once(self, event):
+        if event.is_dagster_event and event.dagster_event.is_step_materialization:
+            monkeypatch.setattr(storage, "store_event", store_event)
+            raise sqlite3.OperationalError("disk I/O error")
+        store_event(self, event)
+
+    monkeypatch.setattr(storage, "store_event", fail_once)
+    failed = materialize(cohort_run, raise_on_error=False)
+
+    asked = len(model.requests)
+    assert not failed.success
+    assert 0 < asked < 18
+    raws = list((data_root / "gens").glob("*/*/raw_metadata.json"))
+    assert sum(json.loads(raw.read_text())["mode"] == "llm" for raw in raws) == asked
+
+    assert materialize(cohort_run).success
+    assert len(model.requests) == 18
+    assert len(instance.get_materialized_partitions(dg.AssetKey("evaluation_raw"))) == 12
 
 
 def test_a_plan_that_the_command_made_is_recorded_by_the_run(materialize, instance, data_root):

@@ -1,5 +1,8 @@
 """The stages on a real Dagster instance with the store on disk."""
 
+import signal
+import threading
+
 import dagster as dg
 import pytest
 
@@ -16,7 +19,7 @@ from daydreaming_dagster.defs.assets import STAGE_ASSETS
 from daydreaming_dagster.defs.build import build_definitions
 from daydreaming_dagster.defs.launch import open_instance
 from daydreaming_dagster.defs.partitions import PARTITIONS, register_partitions
-from daydreaming_dagster.defs.resources import NoListener, production_resources
+from daydreaming_dagster.defs.resources import production_resources
 from daydreaming_dagster.domain.language_model import LanguageModelError
 from daydreaming_dagster.domain.planning import plan_cohort, record_plan
 from daydreaming_dagster.domain.quality import checks_of
@@ -254,23 +257,19 @@ def test_a_broken_catalog_fails_the_run_with_all_its_problems(
     assert "llm_models.csv is missing" in failure.description
 
 
-def test_ending_the_run_ends_the_calls(instance, data_root, members):
+def test_interrupting_the_run_ends_the_calls(instance, data_root, members, store):
+    main = threading.main_thread().ident
     model = ScriptedLanguageModel(answer, latency_seconds=60)
 
-    class Interrupt(NoListener):
-        def note(self, generated, budget):
-            raise KeyboardInterrupt
-
-    def answer_one_at_once(request):
-        model.latency_seconds = 60 if model.requests[1:] else 0
+    def answer_and_interrupt(request):
+        if len(model.requests) == len(members["draft"]):
+            threading.Timer(0.1, signal.pthread_kill, [main, signal.SIGINT]).start()
         return answer(request)
 
-    model.script = answer_one_at_once
-    resources = {
-        **production_resources(data_root),
-        "language_model": model,
-        "listener": Interrupt(),
-    }
+    model.script = answer_and_interrupt
+    resources = {**production_resources(data_root), "language_model": model}
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises((KeyboardInterrupt, dg.DagsterExecutionInterruptedError)):
         run_stage(instance, resources, "draft", members["draft"], raise_on_error=True)
+
+    assert stage_status(store, "draft", members["draft"]).missing == tuple(members["draft"])

@@ -1,6 +1,7 @@
 """Async iteration from code that is not async."""
 
 import asyncio
+import signal
 import threading
 from itertools import chain
 
@@ -80,3 +81,57 @@ def test_leaving_early_cancels_and_cleans_up():
     items.close()
 
     assert cleaned == [True]
+
+
+def test_leaving_early_waits_for_what_the_iterator_finishes():
+    finished = []
+
+    async def work():
+        await asyncio.sleep(0.05)
+        finished.append(True)
+
+    async def numbers():
+        working = asyncio.create_task(work())
+        try:
+            yield 1
+            await asyncio.sleep(60)
+        finally:
+            await working
+
+    items = iterate_in_thread(numbers)
+    next(items)
+    items.close()
+
+    assert finished == [True]
+
+
+@pytest.mark.parametrize("leave", [next, lambda items: items.close()], ids=["item", "end"])
+def test_an_interrupt_ends_the_wait_and_all_tasks(leave):
+    cancelled = []
+
+    async def work():
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            cancelled.append(True)
+            raise
+
+    async def numbers():
+        working = asyncio.create_task(work())
+        try:
+            yield 1
+            await asyncio.sleep(60)
+        finally:
+            await asyncio.wait([working])
+
+    items = iterate_in_thread(numbers)
+    next(items)
+    main = threading.main_thread().ident
+    interrupt = threading.Timer(0.1, signal.pthread_kill, [main, signal.SIGINT])
+    interrupt.start()
+
+    with pytest.raises(KeyboardInterrupt):
+        leave(items)
+
+    interrupt.join()
+    assert cancelled == [True]

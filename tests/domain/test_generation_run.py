@@ -234,21 +234,80 @@ def test_no_more_are_under_way_than_asked_for(store):
     assert most == 3
 
 
-def test_leaving_early_cancels_what_is_under_way(store):
-    model = ScriptedLanguageModel(lambda request: request.prompt, latency_seconds=60)
-    runner = GenerationRunner(store, model, CATALOG)
-    plan_draft(store, "d1", "a")
+def leaving(runner, gen_ids, leave, under_way=3):
+    """Leave a run that waits for its first answers, and return how many tasks it left."""
+
+    begun, script = asyncio.Semaphore(0), runner.model.script
+
+    def answer(request):
+        begun.release()
+        return script(request)
+
+    async def begin_and_leave():
+        runner.model.script = answer
+        generated = runner.generate_many({"draft": gen_ids}, under_way=under_way)
+        waiting = asyncio.create_task(anext(generated))
+        for _ in range(under_way):
+            await begun.acquire()
+        await leave(waiting)
+        await generated.aclose()
+        return len(asyncio.all_tasks()) - 1  # this one
+
+    return asyncio.run(begin_and_leave())
+
+
+async def cancel(waiting):
+    waiting.cancel()
+    await asyncio.wait([waiting])
+
+
+async def cancel_twice(waiting):
+    waiting.cancel()
+    await asyncio.sleep(0.05)
+    await cancel(waiting)
+
+
+def test_leaving_early_stores_what_is_under_way_and_begins_nothing(store):
+    gen_ids = [f"d{number}" for number in range(10)]
+    for gen_id in gen_ids:
+        plan_draft(store, gen_id, "a")
+    runner = GenerationRunner(store, ScriptedLanguageModel(judging, 0.05), CATALOG)
+
+    assert leaving(runner, gen_ids, cancel) == 0
+
+    assert len(runner.model.requests) == 3
+    stored = [gen_id for gen_id in gen_ids if read_generated(store, "draft", gen_id).parsed]
+    assert stored == ["d0", "d1", "d2"]
+    assert runner.stop.reason == "it was left early"
+
+
+def test_closing_early_stores_what_is_under_way_and_begins_nothing(store):
+    gen_ids = [f"d{number}" for number in range(10)]
+    for gen_id in gen_ids:
+        plan_draft(store, gen_id, "a")
+    model = ScriptedLanguageModel(judging, 0.05)
 
     async def leave():
-        generated = runner.generate_many({"draft": ["d1"]}, under_way=1)
-        waiting = asyncio.create_task(anext(generated))
-        await asyncio.sleep(0.05)
-        waiting.cancel()
-        await asyncio.wait([waiting])
+        runner = GenerationRunner(store, model, CATALOG)
+        generated = runner.generate_many({"draft": gen_ids}, under_way=3)
+        await anext(generated)
         await generated.aclose()
-        return len(asyncio.all_tasks())
 
-    assert asyncio.run(leave()) == 1  # this one
+    asyncio.run(leave())
+
+    stored = [gen_id for gen_id in gen_ids if read_generated(store, "draft", gen_id).parsed]
+    assert len(stored) == len(model.requests) == 3
+
+
+def test_leaving_twice_cancels_what_is_under_way(store):
+    model = ScriptedLanguageModel(judging, latency_seconds=60)
+    plan_draft(store, "d1", "a")
+
+    runner = GenerationRunner(store, model, CATALOG)
+    assert leaving(runner, ["d1"], cancel_twice, under_way=1) == 0
+
+    assert read_generated(store, "draft", "d1").raw is None
+    store.claim("draft", "d1").release()
 
 
 def test_a_mistake_in_the_program_is_not_taken_for_a_failed_generation(store):

@@ -25,7 +25,10 @@ _DESCRIPTIONS: Final[Mapping[Step, str]] = {
         "What the model is asked for each {stage}: the rendered template; in mode copy, the "
         "parent's parsed text."
     ),
-    "raw": "The model's answer for each {stage} as it came, with its tokens and duration.",
+    "raw": (
+        "The model's answer for each {stage} as it came, with its tokens and duration. An answer "
+        "that is there is used; a stale one is replaced by a run with `stale: true` in its config."
+    ),
     "parsed": "What the template's parser reads in the answer for each {stage}.",
 }
 _PARTITIONS: Final = (
@@ -38,11 +41,23 @@ _KINDS: Final[Mapping[Step, set[str]]] = {
 }
 
 
+class StageRunConfig(dg.Config):
+    """What a run of a stage's assets makes beside what is missing.
+
+    Attributes:
+        stale: Whether answers to what is no longer asked are replaced; they are kept beside the
+            new ones. Where they are not, their generations fail and say so.
+    """
+
+    stale: bool = False
+
+
 def build_stage_asset(stage: Stage) -> dg.AssetsDefinition:
     """Return the three assets of a stage, made in one step.
 
     One run takes any range of partitions. A generation that fails does so alone: the others
-    are materialized, and the run fails with a table of those that did.
+    are materialized, and the run fails with a table of those that did. A stale answer is such a
+    failure, unless the run is told to replace it.
     """
 
     @dg.multi_asset(
@@ -56,6 +71,7 @@ def build_stage_asset(stage: Stage) -> dg.AssetsDefinition:
     )
     def generations(
         context: dg.AssetExecutionContext,
+        config: StageRunConfig,
         gens_store: dg.ResourceParam[GensStore],
         language_model: dg.ResourceParam[LanguageModel],
         catalog: dg.ResourceParam[Catalog],
@@ -69,7 +85,7 @@ def build_stage_asset(stage: Stage) -> dg.AssetsDefinition:
             yield from check_results(stage, gens_store, known, checks)
             return
         steps: list[Step] = [step for step in STEPS if dg.AssetKey(f"{stage}_{step}") in selected]
-        runner = GenerationRunner(gens_store, language_model, catalog, stop=stop)
+        runner = GenerationRunner(gens_store, language_model, catalog, config.stale, stop=stop)
         generations: dict[Stage, Sequence[str]] = {stage: context.partition_keys}
         outcome = make_and_record(context, runner, generations, listener, steps)
         yield from check_results(stage, gens_store, context.partition_keys, checks)

@@ -94,5 +94,6 @@ class StaleAnswerError(DaydreamingError, ValueError):
     def __str__(self) -> str:
         return (
             f"the stored answer is stale: {self.reason}; to ask again and keep it beside the "
-            f"new one, replace what is stale (daydream run --stale)"
+            f"new one, replace what is stale (daydream run --stale, or in Dagster's launchpad "
+            f"stale: true)"
         )

@@ -112,7 +112,8 @@ class GenerationRunner:
 
     Attributes:
         replace_stale: Whether a model is asked again where the answer that is stored was given
-            to another question (an edited template, say). The replaced answer is kept.
+            to another question (an edited template, say). The replaced answer is kept. Where
+            it is not replaced, its generation fails with a `StaleAnswerError`.
         again: Generations for which it is asked again in any case.
         stop: Ends the run early.
         budget: What the run may spend.
@@ -121,7 +122,7 @@ class GenerationRunner:
     store: GensStore
     model: LanguageModel
     catalog: Catalog
-    replace_stale: bool = True
+    replace_stale: bool = False
     again: Collection[tuple[Stage, str]] = ()
     stop: StopSwitch = attrs.field(factory=StopSwitch)
     budget: Budget = attrs.field(factory=Budget)

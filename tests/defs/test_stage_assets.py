@@ -231,6 +231,36 @@ def test_a_run_of_a_stage_checks_its_generations(instance, resources, members):
     assert evaluations[0].metadata["checked"].value == 3
 
 
+def test_a_stale_answer_fails_its_generation_until_the_run_is_to_replace_it(
+    instance, resources, members, data_root, store
+):
+    model = resources["language_model"]
+    run_stage(instance, resources, "draft", members["draft"])
+    (data_root / "1_raw/templates/draft/links.txt").write_text("New: {{ concepts[0].name }}")
+    model.requests.clear()
+
+    def materialize(**config):
+        return dg.materialize(
+            [STAGE_ASSETS["draft"]],
+            instance=instance,
+            resources=resources,
+            partition_key=members["draft"][0],
+            run_config={"ops": {"draft_generations": {"config": config}}},
+            raise_on_error=False,
+        )
+
+    refused = materialize()
+    failure = refused.failure_data_for_node("draft_generations").user_failure_data
+    assert "draft template 'links' was edited" in failure.description
+    assert "launchpad stale: true" in failure.description
+    assert model.requests == []
+
+    assert materialize(stale=True).success
+    assert len(model.requests) == 1
+    metadata = store.read_raw_metadata("draft", members["draft"][0])
+    assert metadata["replaced"][0]["text"].startswith("Re: Link")
+
+
 def test_registering_again_changes_nothing(instance, members):
     register_partitions(instance, members)
 

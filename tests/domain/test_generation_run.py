@@ -5,6 +5,7 @@ import errno
 import itertools
 import time
 
+import attrs
 import pytest
 
 from adapters import InMemoryGensStore
@@ -100,12 +101,12 @@ def test_running_again_asks_nothing(store, runner):
     assert len(runner.model.requests) == 1
 
 
-def test_an_edited_prompt_is_asked_again_and_the_paid_answer_kept(store, runner):
+def test_an_edited_prompt_is_asked_again_on_request_and_the_paid_answer_kept(store, runner):
     plan_draft(store, "d1", "a")
     run(runner, "draft", ["d1"])
     plan_draft(store, "d1", "b")
 
-    run(runner, "draft", ["d1"])
+    run(attrs.evolve(runner, replace_stale=True), "draft", ["d1"])
 
     assert store.read_raw("draft", "d1") == "B=b. "
     assert store.read_raw_metadata("draft", "d1")["replaced"][0]["text"] == "A=a. "
@@ -692,8 +693,7 @@ def test_a_stale_answer_is_not_replaced_unasked(store):
     run(GenerationRunner(store, model, CATALOG), "draft", ["d1"])
     plan_draft(store, "d1", "b")
 
-    runner = GenerationRunner(store, model, CATALOG, replace_stale=False)
-    error = run(runner, "draft", ["d1"])["d1"].error
+    error = run(GenerationRunner(store, model, CATALOG), "draft", ["d1"])["d1"].error
 
     assert isinstance(error, StaleAnswerError)
     assert "its concepts were edited" in str(error)

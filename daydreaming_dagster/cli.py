@@ -230,7 +230,10 @@ def run(
         done = thread.submit(run_cohort, instance, resources, cohort_id, config).result()
     for generated in monitor.failed:
         _complain(f"{generated.stage}/{generated.gen_id}: {generated.error}")
-    _print_ranking(rank_essays(store, members))
+    try:
+        _print_ranking(rank_essays(store, members))
+    except DaydreamingError as error:  # of a generation that cannot be read; the rest is made
+        _complain(f"no ranking: {error}")
     if switch.reason:
         _complain(f"stopped: {switch.reason}")
     if not done:

@@ -6,7 +6,7 @@ from typing import Final
 
 import attrs
 
-from daydreaming_dagster.data_layer.errors import MissingArtifactError
+from daydreaming_dagster.data_layer.errors import DataLayerError, MissingArtifactError
 from daydreaming_dagster.data_layer.gens_store import GensStore
 from daydreaming_dagster.domain.catalog import DEFAULT_LEVEL, Catalog
 from daydreaming_dagster.domain.language_model import ModelRequest
@@ -72,10 +72,7 @@ def estimate_generations(
 
     Those whose gen_ids are in `again` are asked though they have an answer. Lengths are
     guesses: templates, descriptions and typical answers at `CHARACTERS_PER_TOKEN`, thinking
-    not included.
-
-    Raises:
-        MissingTemplateError: A template that they need is not there.
+    not included. What cannot be read counts for nothing: it fails by itself, and asks nothing.
     """
     stages: dict[Stage, StageEstimate] = {stage: StageEstimate() for stage in STAGES}
     listed = {stage: set(store.list_generations(stage)) for stage in STAGES}
@@ -96,8 +93,11 @@ def estimate_generations(
         if there and _answered(store, planned):
             continue
         key = stage, str(metadata.get("template_id", ""))
-        if key not in templates:
-            templates[key] = len(store.read_template(*key)) // CHARACTERS_PER_TOKEN
+        try:
+            if key not in templates:
+                templates[key] = len(store.read_template(*key)) // CHARACTERS_PER_TOKEN
+        except DataLayerError:
+            continue
         prompt = templates[key] + parent_tokens + _concept_tokens(planned, catalog)
         estimate.calls += 1
         estimate.prompt_tokens += prompt
@@ -117,12 +117,12 @@ def planned_generations(
 ) -> Iterator[PlannedGeneration]:
     """Yield generations as their main metadata describes them, parents first.
 
-    Raises:
-        MissingArtifactError: One has no main metadata.
+    Those without metadata that can be read are left out.
     """
     for stage in STAGES:
         for gen_id in generations[stage]:
-            yield PlannedGeneration(stage, gen_id, store.read_main_metadata(stage, gen_id))
+            with suppress(DataLayerError):
+                yield PlannedGeneration(stage, gen_id, store.read_main_metadata(stage, gen_id))
 
 
 def _parent_tokens(
@@ -133,7 +133,7 @@ def _parent_tokens(
         return 0
     if parent_gen_id in text_tokens:
         return text_tokens[parent_gen_id]
-    with suppress(MissingArtifactError):
+    with suppress(DataLayerError):
         text = store.read_parsed(PARENT_STAGE[planned.stage], parent_gen_id)
         return len(text) // CHARACTERS_PER_TOKEN
     return 0
@@ -163,4 +163,6 @@ def _answered(store: GensStore, planned: PlannedGeneration) -> bool:
         store.read_raw_metadata(planned.stage, planned.gen_id)
     except MissingArtifactError:
         return False
+    except DataLayerError:  # it fails before it asks
+        return True
     return True

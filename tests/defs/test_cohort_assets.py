@@ -146,6 +146,25 @@ def test_one_that_fails_is_shown_as_failed_and_its_descendants_as_missing(
     assert "big-1 is tired" in failure.description
 
 
+@pytest.mark.parametrize("document", ["{", "[]", '{"template_id": 5}', '{"template_id": "gone"}'])
+def test_metadata_that_is_wrong_fails_its_generation_alone(
+    materialize, instance, data_root, document
+):
+    materialize(cohort_membership)
+    store = FilesystemGensStore(data_root)
+    broken = store.list_generations("draft")[0]
+    store.main_metadata_path("draft", broken).write_text(document)
+
+    result = materialize(cohort_run, raise_on_error=False)
+
+    failure = result.failure_data_for_node("cohort_run").user_failure_data
+    assert failure.description.startswith("1 generations failed, 6 were not begun, 14 are done")
+    (row,) = (record.data for record in failure.metadata["failures"].records)
+    assert (row["stage"], row["gen_id"]) == ("draft", broken)
+    assert row["error"] in {"MalformedArtifactError", "InvalidMetadataError"}
+    assert len(instance.get_materialized_partitions(dg.AssetKey("draft_parsed"))) == 2
+
+
 def test_a_run_shows_what_its_checks_found(materialize, instance, resources):
     resources["language_model"] = ScriptedLanguageModel(
         lambda request: "No score." if request.prompt.startswith("Judge") else request.prompt

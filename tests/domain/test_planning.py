@@ -767,6 +767,30 @@ def test_an_answer_that_is_asked_for_again_is_estimated_too(store):
     assert estimate.stages["draft"].calls == 6
 
 
+def test_what_cannot_be_read_is_left_out_of_an_estimate(store):
+    plan = plan_of(SPEC)
+    record_plan(store, plan)
+    members = {stage: plan.gen_ids(stage) for stage in STAGES}
+    one, two, three, four = members["draft"][:4]
+    child = next(p for p in plan.generations if p.metadata.get("parent_gen_id") == four)
+    broken = {
+        ("draft", one): "main_metadata",
+        ("draft", two): "raw_metadata",
+        ("draft", four): "parsed",
+    }
+    for key, artifact in broken.items():
+        store._generations[key][artifact] = b"\xff"  # noqa: SLF001  a fault of the disk
+    store.write_main_metadata("draft", three, {"template_id": 5})
+
+    planned = list(planned_generations(store, members))
+    estimate = estimate_generations(store, CATALOG, planned)
+    alone = estimate_generations(store, CATALOG, [child])
+
+    assert len(planned) == len(plan.generations) - 1
+    assert estimate.stages["draft"].calls == 3
+    assert alone.stages[child.stage].calls == 1
+
+
 def test_what_the_catalog_lost_since_is_not_estimated(store):
     plan = plan_of(SPEC)
     record_plan(store, plan)

@@ -278,6 +278,23 @@ def test_stale_answers_are_listed_and_replaced_on_request_alone(daydream, chat_e
 
 
 @pytest.mark.usefixtures("planned")
+def test_metadata_that_cannot_be_read_fails_its_generation_and_nothing_else(
+    daydream, chat_endpoint, data_root
+):
+    store = FilesystemGensStore(data_root)
+    broken = store.list_generations("evaluation")[0]
+    store.main_metadata_path("evaluation", broken).write_text("{")
+
+    ran = daydream("run", "c1")
+
+    assert ran.returncode == 1, ran.stderr
+    assert f"evaluation/{broken}: malformed main_metadata in" in ran.stderr
+    assert "no ranking: malformed main_metadata in" in ran.stderr
+    assert "1 generations are not done" in ran.stderr
+    assert len(chat_endpoint.bodies) == 17
+
+
+@pytest.mark.usefixtures("planned")
 def test_chosen_generations_are_asked_again(daydream, chat_endpoint, data_root):
     daydream("run", "c1")
     gen_id = FilesystemGensStore(data_root).list_generations("evaluation")[0]

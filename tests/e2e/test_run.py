@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -169,6 +170,75 @@ def test_a_cohort_is_run_by_one_process_at_a_time(start, daydream, chat_endpoint
     process.communicate(timeout=60)
     assert process.returncode == 0
     assert len(chat_endpoint.bodies) == 18
+
+
+@pytest.fixture
+def cohorts_that_share_drafts(daydream, data_root):
+    """c1, and c2 with the same drafts and stories, no copies and more evaluations."""
+    assert daydream("plan", "c1").returncode == 0
+    spec = (data_root / "cohorts/c1/spec/config.yaml").read_text()
+    other = data_root / "cohorts/c2/spec/config.yaml"
+    other.parent.mkdir(parents=True)
+    other.write_text(spec.replace("[story, copied]", "[story]").replace("2}", "3}"))
+    assert "shared with cohorts planned before: 3 drafts" in daydream("plan", "c2").stdout
+
+
+def hold_drafts(chat_endpoint):
+    """Let the endpoint answer what is asked for drafts when the event is set that is returned."""
+    answer, free = chat_endpoint.answer, threading.Event()
+
+    def wait(prompt):
+        if prompt.startswith("Link"):
+            assert free.wait(60)
+        return answer(prompt)
+
+    chat_endpoint.answer = wait
+    return free
+
+
+def wait_for_begin(process):
+    while "model calls to make" not in process.stderr.readline():
+        assert process.poll() is None
+
+
+@pytest.mark.usefixtures("cohorts_that_share_drafts")
+def test_two_cohorts_that_share_drafts_ask_for_each_once(start, chat_endpoint, data_root):
+    free = hold_drafts(chat_endpoint)
+    processes = [start("run", cohort_id) for cohort_id in ("c1", "c2")]
+    for process in processes:
+        wait_for_begin(process)
+    wait_for_calls(chat_endpoint, 3)
+    time.sleep(1.5)  # both have looked at all drafts, and one of them a second time
+    assert len(chat_endpoint.bodies) == 3
+    free.set()
+
+    errors = [process.communicate(timeout=120)[1] for process in processes]
+
+    assert [process.returncode for process in processes] == [0, 0], errors
+    answers = (data_root / "gens").glob("*/*/raw_metadata.json")
+    modes = [json.loads(answer.read_text())["mode"] for answer in answers]
+    assert len(chat_endpoint.bodies) == modes.count("llm") == 3 + 3 + 15
+    assert not list((data_root / "gens").glob("*/.claimed-*"))
+
+
+@pytest.mark.usefixtures("cohorts_that_share_drafts")
+def test_a_run_takes_over_what_another_was_at_when_it_was_killed(start, chat_endpoint, data_root):
+    free = hold_drafts(chat_endpoint)
+    killed = start("run", "c1")
+    wait_for_calls(chat_endpoint, 3)
+    waiting = start("run", "c2")
+    wait_for_begin(waiting)
+    time.sleep(0.5)
+    assert len(chat_endpoint.bodies) == 3
+    killed.send_signal(signal.SIGKILL)
+    wait_for_calls(chat_endpoint, 6)
+    free.set()
+
+    _, err = waiting.communicate(timeout=120)
+
+    assert waiting.returncode == 0, err
+    assert len(chat_endpoint.bodies) == 3 + 3 + 3 + 9
+    assert not list((data_root / "gens").glob("*/.claimed-*"))
 
 
 @pytest.mark.usefixtures("planned")

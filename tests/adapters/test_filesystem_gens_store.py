@@ -226,6 +226,29 @@ def test_a_listing_in_memory_takes_writes_between_any_two_of_its_steps():
     assert next(new_ids) != "b0"
 
 
+def test_a_claim_in_memory_meets_another_at_any_of_its_steps_and_one_alone_has_it():
+    for step in itertools.count():
+        store, others = InMemoryGensStore(), []
+        seen = itertools.count()
+
+        def claim_at_the_step(frame, event, _argument, store=store, others=others, seen=seen):
+            frame.f_trace_opcodes = frame.f_code.co_filename == in_memory_gens_store.__file__
+            if event == "opcode" and next(seen) == step:  # noqa: B023  of this round
+                others.append(store.claim("draft", "a"))
+            return claim_at_the_step
+
+        before = sys.gettrace()
+        sys.settrace(claim_at_the_step)
+        try:
+            mine = store.claim("draft", "a")
+        finally:
+            sys.settrace(before)
+        if not others:
+            break
+        assert (mine is None) != (others[0] is None)
+    assert step > 0
+
+
 # Foreign and temporary files
 
 

@@ -72,7 +72,8 @@ def plan_draft(store, gen_id, *concept_ids):
 def run(runner, stage, gen_ids, steps=("prompt", "raw", "parsed"), under_way=4):
     async def collect():
         generated = runner.generate_many({stage: gen_ids}, steps, under_way=under_way)
-        return {item.gen_id: item async for item in generated}
+        async with asyncio.timeout(60):  # where it waits for a claim that nobody releases
+            return {item.gen_id: item async for item in generated}
 
     return asyncio.run(collect())
 
@@ -602,7 +603,7 @@ def test_waiting_for_another_run_ends_with_the_run(store):
         waiting = asyncio.create_task(runner.generate("draft", "d1"))
         await asyncio.sleep(0.05)
         runner.stop.stop("enough")
-        return await waiting
+        return await asyncio.wait_for(waiting, 60)
 
     assert isinstance(asyncio.run(stop_soon()).error, StoppedError)
     assert runner.model.requests == []

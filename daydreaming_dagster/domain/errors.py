@@ -57,7 +57,7 @@ class CatalogError(DaydreamingError, ValueError):
 
 @attrs.define(eq=False)
 class CohortBusyError(DaydreamingError, BlockingIOError):
-    """Another process runs the cohort; two at once would buy the same answers."""
+    """Another process runs the cohort; a second would only wait for the first."""
 
     cohort_id: str
 

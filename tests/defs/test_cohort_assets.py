@@ -216,8 +216,12 @@ def test_a_database_that_fails_once_costs_no_answer(
     materialize, instance, resources, data_root, monkeypatch
 ):
     materialize(cohort_membership)
-    model = ScriptedLanguageModel(answer, latency_seconds=0.2)
-    resources["language_model"] = model
+
+    def answer_one_at_once(request):
+        model.latency_seconds = 1 if model.requests[1:] else 0
+        return answer(request)
+
+    model = resources["language_model"] = ScriptedLanguageModel(answer_one_at_once)
     storage = type(instance.event_log_storage)
     store_event = storage.store_event
 

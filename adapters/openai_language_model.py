@@ -6,6 +6,8 @@ import json
 import math
 import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final
 
 import attrs
@@ -254,9 +256,24 @@ def _count(usage: object, name: str) -> int | None:
 
 
 def _seconds(retry_after: str | None) -> float | None:
-    """Return a Retry-After header in seconds, None where it is absent or a date."""
-    try:
-        seconds = float(retry_after or "")
-    except ValueError:
+    """Return a Retry-After header (RFC 9110, section 10.2.3) in seconds, None where it is none.
+
+    It is a number of seconds or a date; one that has passed asks for no wait.
+    """
+    if retry_after is None:
         return None
+    try:
+        seconds = float(retry_after)
+    except ValueError:
+        return _seconds_until(retry_after)
     return seconds if 0 <= seconds < math.inf else None
+
+
+def _seconds_until(date: str) -> float | None:
+    try:
+        moment = parsedate_to_datetime(date)
+    except (ValueError, OverflowError):  # the second for numbers beyond those of C
+        return None
+    # The oldest of the three forms names no zone; all are in UTC.
+    moment = moment.replace(tzinfo=moment.tzinfo or UTC)
+    return max(0.0, (moment - datetime.now(UTC)).total_seconds())

@@ -10,12 +10,16 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import attrs
 import pytest
 
+from adapters.limiting_language_model import LimitingLanguageModel
 from adapters.openai_language_model import OpenAILanguageModel
+from adapters.retrying_language_model import RetryingLanguageModel
 from daydreaming_dagster.domain.language_model import (
     Completion,
     LanguageModelError,
@@ -243,12 +247,42 @@ def test_an_exhausted_quota_is_not_worth_another_try(endpoint, model):
         ("0.5", 0.5),
         ("-1", None),
         ("inf", None),
-        ("Wed, 21 Oct 2015 07:28:00 GMT", None),
+        ("soon", None),
+        ("", None),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0),
+        ("Wednesday, 21-Oct-15 07:28:00 GMT", 0.0),
+        ("Wed Oct 21 07:28:00 2015", 0.0),
+        ("Wed, 21 Oct 20155 07:28:00 GMT", None),
+        ("Wed, 21 Oct 2015 07:28:00 +99999999999999999999", None),
     ],
 )
 def test_passes_on_how_long_to_wait(endpoint, model, header, seconds):
     endpoint.always(429, {}, Retry_After=header)
     assert failure(model).retry_after_seconds == seconds
+
+
+@pytest.mark.parametrize("usegmt", [True, False], ids=["GMT", "-0000"])
+def test_passes_on_until_when_to_wait(endpoint, model, usegmt):
+    tomorrow = formatdate(time.time() + 86_400, usegmt=usegmt)
+    endpoint.always(429, {}, Retry_After=tomorrow)
+    assert failure(model).retry_after_seconds == pytest.approx(86_400, abs=60)
+
+
+def test_nobody_waits_until_the_year_9999(endpoint, model):
+    endpoint.always(429, {}, Retry_After="Fri, 31 Dec 9999 23:59:59 GMT")
+    retrying = RetryingLanguageModel(LimitingLanguageModel(model, {}, Path("unused"), 1))
+
+    async def ask_twice() -> list[object]:
+        calls = (retrying.complete(REQUEST) for _ in range(2))
+        try:
+            return await asyncio.gather(*calls, return_exceptions=True)
+        finally:
+            await retrying.aclose()
+
+    first, second = asyncio.run(ask_twice())
+    assert "refused with status 429" in str(first)
+    assert "its endpoint refuses all for another" in str(second)
+    assert len(endpoint.received) == 1
 
 
 def test_a_refusal_under_status_200_is_one_too(endpoint, model):

@@ -40,6 +40,14 @@ _ADVICE: Final[Mapping[int, str]] = {
     422: "change the prompt or the sampling parameters",
     429: "wait and ask again, ask less at once, or check the account's quota",
 }
+_NOT_SENT: Final = frozenset(
+    (
+        *("ConnectError", "ConnectTimeout", "ProxyError"),  # httpcore2's
+        *("ClientConnectorError", "ConnectionTimeoutError", "ClientHttpProxyError"),  # aiohttp's
+    )
+)
+"""Errors of the transports that come before a request is sent. httpx2's errors do not tell: on
+aiohttp, a connection that is lost while the model thinks is a `ConnectTimeout` too."""
 _UNEXPECTED: Final = "check that the URL is an OpenAI-compatible endpoint (it often ends in /v1)"
 
 
@@ -112,16 +120,15 @@ class OpenAILanguageModel:
         except TimeoutError:
             reason = f"no answer within {self.timeout_seconds} s"
             message = self._message(request, reason, "ask for fewer tokens, or allow more time")
-            raise LanguageModelError(message, retryable=True, of_endpoint=True) from None
+            raise LanguageModelError(
+                message, retryable=True, of_endpoint=True, may_be_billed=True
+            ) from None
         except openai.APIStatusError as error:
             # Not chained, here and below: the original holds the key in the request's headers.
             retry_after = error.response.headers.get("retry-after")
             raise self._refusal(request, error.status_code, error.body, retry_after) from None
-        except openai.APIConnectionError as error:
-            cause = f"{type(error.__cause__).__name__}: {self._shown(str(error.__cause__))}"
-            reason = f"no connection ({cause.rstrip(': ')})"
-            message = self._message(request, reason, "check that the endpoint is up at that URL")
-            raise LanguageModelError(message, retryable=True, of_endpoint=True) from None
+        except _connection_errors() as error:
+            raise self._connection_error(request, error) from None
         except UnicodeEncodeError:
             reason = "the prompt holds a lone surrogate, which cannot be sent"
             message = self._message(request, reason, "correct the text that it comes from")
@@ -162,7 +169,7 @@ class OpenAILanguageModel:
         except (ValueError, RecursionError):
             reason = f"the answer is not JSON: {self._shown(content.decode(errors='replace'))}"
             message = self._message(request, reason, _UNEXPECTED)
-            raise LanguageModelError(message, of_endpoint=True) from None
+            raise LanguageModelError(message, of_endpoint=True, may_be_billed=True) from None
         of_endpoint = False
         match body:
             case {"choices": [{"message": message} as choice, *_]} if _is_paid_for(choice):
@@ -184,7 +191,7 @@ class OpenAILanguageModel:
                 reason = f"the answer has no choices: {self._shown(json.dumps(body))}"
                 advice, of_endpoint = _UNEXPECTED, True
         message = self._message(request, reason, advice)
-        raise LanguageModelError(message, of_endpoint=of_endpoint)
+        raise LanguageModelError(message, of_endpoint=of_endpoint, may_be_billed=True)
 
     def _refusal(
         self, request: ModelRequest, status: int, body: object, retry_after: str | None = None
@@ -208,6 +215,26 @@ class OpenAILanguageModel:
             of_endpoint=status not in _OF_REQUEST,
         )
 
+    def _connection_error(self, request: ModelRequest, error: Exception) -> LanguageModelError:
+        """Return the error for a connection that was not made, or lost before all had come."""
+        cause: BaseException = error
+        for _ in range(2):  # the client's error, then httpx2's, then the transport's own
+            cause = cause.__cause__ or cause
+        words = f"{type(cause).__name__}: {self._shown(str(cause))}".rstrip(": ")
+        sent = _NOT_SENT.isdisjoint(kind.__name__ for kind in type(cause).__mro__)
+        if sent:
+            reason = f"the connection was lost ({words})"
+            advice = "ask again; the answer that was lost may be billed"
+        else:
+            reason = f"no connection ({words})"
+            advice = "check that the endpoint is up at that URL"
+        return LanguageModelError(
+            self._message(request, reason, advice),
+            retryable=True,
+            of_endpoint=True,
+            may_be_billed=sent,
+        )
+
     def _message(self, request: ModelRequest, reason: str, advice: str) -> str:
         return f"{request.model} at {self.base_url}: {reason}; {advice}"
 
@@ -225,6 +252,17 @@ def _http_client(*, trust_env: bool) -> "AsyncClient":
     if importlib.util.find_spec("aiohttp") is None:
         return openai.DefaultAsyncHttpxClient(trust_env=trust_env)
     return openai.DefaultAioHttpClient(trust_env=trust_env)
+
+
+def _connection_errors() -> tuple[type[Exception], ...]:
+    """Return what a connection that fails raises; aiohttp's own errors where it is no HTTP."""
+    import openai
+
+    if importlib.util.find_spec("aiohttp") is None:
+        return (openai.APIConnectionError,)
+    import aiohttp
+
+    return openai.APIConnectionError, aiohttp.ClientError
 
 
 def _body(request: ModelRequest) -> dict[str, object]:

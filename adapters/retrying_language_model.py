@@ -22,6 +22,8 @@ from daydreaming_dagster.domain.stopping import StopSwitch
 class RetryingLanguageModel:
     """Asks `inner` up to `attempts` times, while its errors say that they may pass.
 
+    What may have been billed is not asked again here: that is for the budget to allow.
+
     Waits between attempts grow exponentially, with jitter, from `first_wait_seconds`, and last
     at least as long as the endpoint asks for. An endpoint that asks for more than
     `longest_wait_seconds` is not waited for.
@@ -37,7 +39,8 @@ class RetryingLanguageModel:
         """Return the first answer, with the errors that came before it in `failed_attempts`.
 
         Raises:
-            LanguageModelError: The last error, where none of the attempts had an answer.
+            LanguageModelError: The last error, where none of the attempts had an answer, or the
+                first that may be billed.
             StoppedError: The run ended between two attempts, or before the first was sent.
         """
         failed: list[str] = []
@@ -73,6 +76,7 @@ class RetryingLanguageModel:
         return (
             isinstance(error, LanguageModelError)
             and error.retryable
+            and not error.may_be_billed
             and (error.retry_after_seconds or 0.0) <= self.longest_wait_seconds
         )
 

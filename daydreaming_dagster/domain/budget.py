@@ -17,7 +17,8 @@ class Budget:
 
     A question is counted when it is put, once, however often the endpoint refuses it before it
     answers. What it will cost, by `expected_tokens`, is reserved until the answer says what it
-    did. The limit can be passed only by as much as the answers under way are longer than that.
+    did, and is spent where no answer says it and the model may have been at work. The limit can
+    be passed only by as much as the answers under way are longer than that.
 
     Attributes:
         max_calls: How many questions may be put; None is no limit.
@@ -25,7 +26,7 @@ class Budget:
         calls: How many questions were put.
         prompt_tokens: What the answered ones sent, where the endpoint says it.
         completion_tokens: What the answers hold, where the endpoint says it.
-        cost: What the answered ones cost, in USD, where the model catalog has prices.
+        cost: What all cost, in USD, where the model catalog has prices.
     """
 
     max_calls: int | None = None
@@ -69,11 +70,15 @@ class Budget:
         self.calls -= 1
         self._reserved -= reserved
 
-    def settle(self, request: ModelRequest, reserved: float, completion: Completion | None) -> None:
-        """Count what an answer cost in the place of what was reserved; None is no answer."""
+    def settle_unanswered(self, reserved: float, *, may_be_billed: bool) -> None:
+        """Count what was reserved as spent if it may be billed, and give it back if not."""
         self._reserved -= reserved
-        if completion is None:
-            return
+        if may_be_billed:
+            self.cost += reserved
+
+    def settle(self, request: ModelRequest, reserved: float, completion: Completion) -> None:
+        """Count what an answer cost in the place of what was reserved."""
+        self._reserved -= reserved
         key = request.provider, request.model
         prompt, answer = completion.prompt_tokens, completion.completion_tokens
         self.prompt_tokens += prompt or 0

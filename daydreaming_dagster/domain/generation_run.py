@@ -277,14 +277,27 @@ class GenerationRunner:
         if recipe.mode == "copy":
             return Completion(prompt, "stop", model="", duration_seconds=0.0)
         request = ModelRequest(prompt, recipe.model, recipe.provider, recipe.parameters)
+        try:
+            return await self._buy(request)
+        except LanguageModelError as error:
+            if not (error.retryable and error.may_be_billed):
+                raise
+            # Once more, since a lost connection is often chance. Not more often: each time may
+            # cost as much as an answer, and take as long as the slowest.
+            completion = await self._buy(request)
+            failed = str(error), *completion.failed_attempts
+            return attrs.evolve(completion, failed_attempts=failed)
+
+    async def _buy(self, request: ModelRequest) -> Completion:
+        """Return the model's answer, and let the budget know what it cost."""
         reserved = self.budget.reserve(request)
         try:
             completion = await self.model.complete(request)
         except StoppedError:
             self.budget.withdraw(reserved)
             raise
-        except BaseException:
-            self.budget.settle(request, reserved, None)
+        except LanguageModelError as error:
+            self.budget.settle_unanswered(reserved, may_be_billed=error.may_be_billed)
             raise
         self.budget.settle(request, reserved, completion)
         return completion

@@ -74,7 +74,8 @@ class LanguageModelError(DaydreamingError):
     `status` is the HTTP status with which the endpoint refused, None where it did not.
     `retryable` says that the same request may succeed later, and `retry_after_seconds`
     is how long the endpoint asked to wait, where it did. `of_endpoint` says that any other
-    request would have met the same error.
+    request would have met the same error. `may_be_billed` says that a model may have been at
+    work all the same: no answer came in time, or none that can be used.
     """
 
     message: str
@@ -82,6 +83,7 @@ class LanguageModelError(DaydreamingError):
     retryable: bool = False
     retry_after_seconds: float | None = None
     of_endpoint: bool = False
+    may_be_billed: bool = False
 
     def __str__(self) -> str:
         return self.message
@@ -94,7 +96,7 @@ class LanguageModel(Protocol):
     """
 
     async def complete(self, request: ModelRequest) -> Completion:
-        """Return the model's answer.
+        """Return the model's answer, for which at most one request was sent that may be billed.
 
         Raises:
             LanguageModelError: There was no answer, or none that is a text.

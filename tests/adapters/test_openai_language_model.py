@@ -4,6 +4,8 @@ import asyncio
 import importlib.util
 import json
 import pickle
+import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -289,7 +291,7 @@ def test_a_refusal_under_status_200_is_one_too(endpoint, model):
     endpoint.always(200, {"error": {"code": 429, "message": "Slow down."}})
     error = failure(model)
     assert "refused with status 429: Slow down.; wait and ask again" in str(error)
-    assert (error.status, error.retryable) == (429, True)
+    assert (error.status, error.retryable, error.may_be_billed) == (429, True, False)
 
 
 @pytest.mark.parametrize(
@@ -315,7 +317,7 @@ def test_an_answer_without_a_text_is_an_error(endpoint, model, body, message):
     endpoint.always(200, body)
     error = failure(model)
     assert message in str(error)
-    assert (error.status, error.retryable) == (None, False)
+    assert (error.status, error.retryable, error.may_be_billed) == (None, False, True)
 
 
 @pytest.mark.parametrize("content", [None, "", " \n"])
@@ -333,7 +335,7 @@ def test_gives_up_after_the_timeout(endpoint):
     endpoint.answer = lambda _handler: endpoint.over.wait(30)
     error = failure(OpenAILanguageModel(endpoint.url, KEY, timeout_seconds=0.2))
     assert "no answer within 0.2 s; ask for fewer tokens" in str(error)
-    assert error.retryable
+    assert (error.retryable, error.may_be_billed) == (True, True)
 
 
 def test_gives_up_on_an_endpoint_that_trickles(endpoint):
@@ -354,22 +356,46 @@ def test_gives_up_on_an_endpoint_that_trickles(endpoint):
     assert "no answer within 0.3 s" in str(error)
 
 
-def test_a_dropped_connection_is_an_error(endpoint, model):
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"",
+        b"HTTP/1.1 200 OK\r\nContent-",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{",
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}",
+        b"Hello!\r\n\r\n",
+    ],
+    ids=["nothing", "half a head", "half a body", "bad chunks", "bad gzip", "no HTTP"],
+)
+@pytest.mark.parametrize("reset", [False, True], ids=["closed", "reset"])
+def test_a_connection_that_is_lost_after_the_request_may_be_billed(endpoint, model, sent, reset):
     def drop(handler: Handler) -> None:
+        handler.wfile.write(sent)
         handler.close_connection = True
+        if reset:
+            linger = struct.pack("ii", 1, 0)
+            handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            handler.connection.close()
 
     endpoint.answer = drop
     error = failure(model)
-    assert "no connection (" in str(error)
-    assert error.retryable
+    assert "the connection was lost (" in str(error)
+    assert (error.retryable, error.of_endpoint, error.may_be_billed) == (True, True, True)
 
 
 def test_asks_whether_an_endpoint_that_refuses_connections_is_up(endpoint):
     closed = OpenAILanguageModel("http://127.0.0.1:9/v1")  # the discard service, which nobody runs
     error = failure(closed)
-    assert "big-1 at http://127.0.0.1:9/v1: no connection (Connect" in str(error)
+    assert "big-1 at http://127.0.0.1:9/v1: no connection (" in str(error)
     assert "check that the endpoint is up" in str(error)
-    assert error.retryable
+    assert (error.retryable, error.may_be_billed) == (True, False)
+
+
+def test_a_host_that_nobody_knows_is_not_billed():
+    with pytest.raises(LanguageModelError, match=r"no connection \(") as caught:
+        asyncio.run(ask(OpenAILanguageModel("http://nowhere.invalid/v1")))
+    assert not caught.value.may_be_billed
 
 
 def test_a_prompt_that_cannot_be_sent_is_an_error(endpoint, model):

@@ -56,6 +56,15 @@ def test_what_will_not_pass_is_asked_once(chat_endpoint, status):
     assert len(chat_endpoint.bodies) == 1
 
 
+def test_what_may_have_been_billed_is_not_asked_again():
+    model = scripted(LanguageModelError("lost", retryable=True, may_be_billed=True), "never")
+
+    with pytest.raises(LanguageModelError, match="lost"):
+        ask(quick(model))
+
+    assert len(model.requests) == 1
+
+
 def test_the_last_error_is_raised_when_attempts_run_out():
     errors = [LanguageModelError(f"busy {n}", retryable=True) for n in range(4)]
     model = scripted(*errors)

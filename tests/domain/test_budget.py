@@ -21,15 +21,15 @@ def completion(prompt_tokens=100, completion_tokens=10):
     return Completion("because", "stop", "big-1", 1.0, prompt_tokens, completion_tokens)
 
 
-def spend(budget, request=REQUEST, answer=None):
+def spend(budget, answer, request=REQUEST):
     budget.settle(request, budget.reserve(request), answer)
 
 
 def test_without_a_limit_all_is_counted_and_nothing_refused():
     spent = budget()
 
-    spend(spent, answer=completion())
-    spend(spent, answer=completion())
+    spend(spent, completion())
+    spend(spent, completion())
 
     assert (spent.calls, spent.prompt_tokens, spent.completion_tokens) == (2, 200, 20)
     assert spent.cost == pytest.approx(2 * (100 + 10 * 10) / 1e6)
@@ -73,20 +73,30 @@ def test_what_an_answer_did_not_cost_can_be_spent_again():
     spent.reserve(REQUEST)
 
 
-def test_a_call_without_an_answer_costs_nothing():
+def test_a_call_that_was_refused_costs_nothing():
     spent = budget(max_cost=1.5 * EXPECTED)
 
-    spend(spent, answer=None)
+    spent.settle_unanswered(spent.reserve(REQUEST), may_be_billed=False)
 
     assert spent.cost == 0.0
     assert spent.calls == 1
     spent.reserve(REQUEST)
 
 
+def test_a_call_whose_answer_was_lost_costs_what_was_expected():
+    spent = budget(max_cost=1.5 * EXPECTED)
+
+    spent.settle_unanswered(spent.reserve(REQUEST), may_be_billed=True)
+
+    assert spent.cost == pytest.approx(EXPECTED)
+    with pytest.raises(StoppedError, match="USD is reached"):
+        spent.reserve(REQUEST)
+
+
 def test_an_answer_that_does_not_say_its_tokens_costs_what_was_expected():
     spent = budget()
 
-    spend(spent, answer=completion(None, None))
+    spend(spent, completion(None, None))
 
     assert spent.cost == pytest.approx(EXPECTED)
 
@@ -105,7 +115,7 @@ def test_without_max_tokens_the_longest_answer_so_far_is_expected():
 def test_a_model_without_a_price_counts_calls_and_tokens_alone():
     spent = budget(max_cost=0.0, model=ModelEntry("big", "big-1", "acme"))
 
-    spend(spent, answer=completion())
+    spend(spent, completion())
 
     assert (spent.calls, spent.completion_tokens, spent.cost) == (1, 10, 0.0)
 
@@ -113,6 +123,6 @@ def test_a_model_without_a_price_counts_calls_and_tokens_alone():
 def test_the_same_model_of_another_provider_has_its_own_price():
     spent = budget()
 
-    spend(spent, ModelRequest("x", "big-1", "other"), completion())
+    spend(spent, completion(), ModelRequest("x", "big-1", "other"))
 
     assert spent.cost == 0.0

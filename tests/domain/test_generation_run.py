@@ -685,6 +685,54 @@ def test_cancelling_while_a_generation_is_claimed_forgets_no_claim():
     store.claim("draft", "d1").release()
 
 
+# What may have been billed
+
+LOST = LanguageModelError("lost", retryable=True, may_be_billed=True)
+
+
+def test_an_answer_that_was_lost_is_asked_for_once_more_and_counted_twice(store):
+    plan_draft(store, "d1", "a")
+    answers = iter([LOST, "second"])
+    runner = GenerationRunner(store, ScriptedLanguageModel(lambda _request: next(answers)), CATALOG)
+
+    assert run(runner, "draft", ["d1"])["d1"].raw.text == "second"
+
+    assert runner.budget.calls == 2
+    assert store.read_raw_metadata("draft", "d1")["failed_attempts"] == ["lost"]
+
+
+def test_an_answer_that_is_lost_twice_is_not_asked_for_again(store):
+    plan_draft(store, "d1", "a")
+    runner = GenerationRunner(store, ScriptedLanguageModel(lambda _request: LOST), CATALOG)
+
+    assert run(runner, "draft", ["d1"])["d1"].error is LOST
+
+    assert runner.budget.calls == len(runner.model.requests) == 2
+
+
+@pytest.mark.parametrize("limit", [{"max_calls": 1}, {"max_cost": 0.02}])
+def test_an_answer_that_was_lost_is_not_asked_for_again_beyond_the_budget(store, limit):
+    plan_draft(store, "d1", "a")
+    priced = ModelEntry("big", "big-1", "acme", prompt_price=0.0, completion_price=10.0)
+    budget = Budget.of([priced], **{"max_calls": None, "max_cost": None, **limit})
+    model = ScriptedLanguageModel(lambda _request: LOST)
+
+    assert run(GenerationRunner(store, model, CATALOG, budget=budget), "draft", ["d1"]) == {}
+
+    assert len(model.requests) == 1
+    assert budget.cost == pytest.approx(0.015)
+
+
+def test_an_answer_without_a_text_is_not_asked_for_again(store):
+    plan_draft(store, "d1", "a")
+    empty = LanguageModelError("no text", may_be_billed=True)
+    runner = GenerationRunner(store, ScriptedLanguageModel(lambda _request: empty), CATALOG)
+
+    assert run(runner, "draft", ["d1"])["d1"].error is empty
+
+    assert len(runner.model.requests) == 1
+
+
 # Stale answers
 
 

@@ -1,7 +1,7 @@
 """The use case of a whole run: many generations at once, each failing alone."""
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from itertools import islice
@@ -47,7 +47,8 @@ UNDER_WAY: Final = 256
 
 REFUSALS: Final = 10
 """After how many refusals in a row, of the endpoint or of the disk that is to take its answers,
-with no answer between, a run ends."""
+with no answer between, a run ends. They are counted for each model too: while one answers, another
+may have been refused for good."""
 
 CLAIM_SECONDS: Final = 1.0
 """How long a run waits before it looks again at a generation that another run makes."""
@@ -61,7 +62,8 @@ _Ts = TypeVarTuple("_Ts")
 class Generated:
     """What became of a generation: what each step made, and what ended it early.
 
-    `asked` says that it came to the call, or to the copying, whatever came of that.
+    `asked` says that it came to the call, or to the copying, whatever came of that. `model` is the
+    provider and the model that it is made with; None for a copy.
     """
 
     stage: Stage
@@ -71,6 +73,7 @@ class Generated:
     parsed: ParsedResponse | None = None
     error: DaydreamingError | OSError | None = None
     asked: bool = False
+    model: tuple[str, str] | None = None
 
 
 @attrs.frozen
@@ -168,7 +171,7 @@ class GenerationRunner:
         ready, children = await asyncio.to_thread(self._order, generations)
         finished = asyncio.Queue[asyncio.Task[Generated]]()
         running: set[asyncio.Task[Generated]] = set()
-        refusals = 0
+        refusals = _Refusals()
         try:
             while True:
                 while ready and len(running) < under_way and self.stop.reason is None:
@@ -183,13 +186,8 @@ class GenerationRunner:
                 if isinstance(done.error, StoppedError):
                     self.stop.stop(done.error.reason)
                     continue
-                if _is_error_of_all(done):
-                    refusals += 1
-                    if refusals >= REFUSALS:
-                        problem = f"the last {refusals} generations met what all others would"
-                        self.stop.stop(f"{problem}: {done.error}")
-                elif done.raw is not None and _is_from_model(done.raw):
-                    refusals = 0
+                if (reason := refusals.count(done)) is not None:
+                    self.stop.stop(reason)
                 if done.error is None:
                     ready.extend(children.pop((done.stage, done.gen_id), ()))
                 yield done
@@ -236,6 +234,7 @@ class GenerationRunner:
         stage, gen_id = result.stage, result.gen_id
         document = self.store.read_main_metadata(stage, gen_id)
         recipe = make_recipe(self.store, self.catalog, stage, gen_id, document)
+        result.model = (recipe.provider, recipe.model) if recipe.mode == "llm" else None
         if "raw" in steps and recipe.mode == "llm":  # nobody pays for a copy
             claim = self.store.claim(stage, gen_id)
             if claim is None:
@@ -341,6 +340,28 @@ async def _in_thread(function: Callable[[*_Ts], _T], *arguments: *_Ts) -> _T:
             with suppress(asyncio.CancelledError):
                 await asyncio.wait([call])
         raise
+
+
+@attrs.define
+class _Refusals:
+    """Refusals in a row: of all models together, under None, and of each."""
+
+    _counts: Counter[tuple[str, str] | None] = attrs.field(factory=Counter)
+
+    def count(self, done: Generated) -> str | None:
+        """Return why the run is to end, None while it goes on."""
+        models = dict.fromkeys((None, done.model))
+        if _is_error_of_all(done):
+            self._counts.update(models.keys())
+            for model in models:
+                if self._counts[model] >= REFUSALS:
+                    of = "" if model is None else f" of {model[1]}"
+                    problem = f"the last {REFUSALS} generations{of} met what all others would"
+                    return f"{problem}: {done.error}"
+        elif done.raw is not None and _is_from_model(done.raw):
+            for model in models:
+                self._counts[model] = 0
+        return None
 
 
 def _is_from_model(answer: RawAnswer) -> bool:

@@ -54,13 +54,13 @@ def runner(store):
     return GenerationRunner(store, ScriptedLanguageModel(lambda request: request.prompt), CATALOG)
 
 
-def plan_draft(store, gen_id, *concept_ids):
+def plan_draft(store, gen_id, *concept_ids, model="big"):
     store.write_main_metadata(
         "draft",
         gen_id,
         {
             "template_id": "links",
-            "llm_model_id": "big",
+            "llm_model_id": model,
             "parameters": {"seed": 3},
             "combo_id": f"{'+'.join(concept_ids)}@sentence",
             "concept_ids": list(concept_ids),
@@ -477,6 +477,35 @@ def test_an_answer_in_between_shows_that_the_endpoint_is_there(store):
         return [item async for item in runner.generate_many({"draft": gen_ids}, under_way=1)]
 
     assert len(asyncio.run(collect())) == 40
+
+
+@pytest.mark.parametrize(
+    "broken", [ModelEntry("broken", "big-2", "acme"), ModelEntry("broken", "big-1", "other")]
+)
+def test_answers_of_one_model_do_not_hide_that_another_is_refused_for_good(store, broken):
+    gen_ids = [f"d{number}" for number in range(100)]
+    for number, gen_id in enumerate(gen_ids):
+        plan_draft(store, gen_id, "a", model="broken" if number % 2 else "big")
+    key = broken.provider, broken.model
+
+    def answer(request):
+        if (request.provider, request.model) == key:
+            return LanguageModelError("no such model", 404, of_endpoint=True)
+        return "x"
+
+    model = ScriptedLanguageModel(answer)
+    catalog = attrs.evolve(CATALOG, models={**CATALOG.models, "broken": broken})
+    runner = GenerationRunner(store, model, catalog)
+
+    async def collect():
+        return [item async for item in runner.generate_many({"draft": gen_ids}, under_way=2)]
+
+    done = asyncio.run(collect())
+
+    assert sum((request.provider, request.model) == key for request in model.requests) < 10 + 2
+    assert len(done) == len(model.requests)
+    reason = f"the last 10 generations of {broken.model} met what all others would: no such model"
+    assert runner.stop.reason == reason
 
 
 def test_copies_do_not_show_that_the_endpoint_is_there(store):

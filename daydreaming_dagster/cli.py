@@ -47,6 +47,7 @@ from daydreaming_dagster.domain.planning import CohortPlan
 from daydreaming_dagster.domain.results import EssayRank, rank_essays
 from daydreaming_dagster.domain.stopping import StopSwitch
 from daydreaming_dagster.errors import DaydreamingError
+from daydreaming_dagster.interruption import loading
 from daydreaming_dagster.run_monitor import RunMonitor
 from daydreaming_dagster.types import STAGES, JsonObject, Stage
 
@@ -91,7 +92,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def main() -> None:
-    """Run the command line. Exits with 0, `EXIT_INCOMPLETE` or `EXIT_WRONG`."""
+    """Run the command line. Exits with 0, `EXIT_INCOMPLETE`, `EXIT_WRONG`, or typer's 130."""
     try:
         app()
     except DaydreamingError as error:
@@ -197,8 +198,9 @@ def run(
     does not.
     """
     # Dagster takes a second to import, which the other commands need not wait for.
-    from daydreaming_dagster.defs.launch import open_instance, run_cohort
-    from daydreaming_dagster.defs.resources import BASE_URL_VARIABLE, compose_language_model
+    with loading():
+        from daydreaming_dagster.defs.launch import open_instance, run_cohort
+        from daydreaming_dagster.defs.resources import BASE_URL_VARIABLE, compose_language_model
 
     members = read_membership(Paths(data_root), cohort_id)
     store = FilesystemGensStore(data_root)
@@ -221,9 +223,9 @@ def run(
     }
     home = Path(os.environ.get("DAGSTER_HOME") or data_root / "dagster_home")
     with (
+        _stopped_by_signals(switch),
         open_instance(home) as instance,
         monitor,
-        _stopped_by_signals(switch),
         # Dagster takes the signals of the main thread for itself, so it gets another one.
         ThreadPoolExecutor(max_workers=1) as thread,
     ):

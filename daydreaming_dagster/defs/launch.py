@@ -1,5 +1,6 @@
 """Runs of Dagster in this process."""
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -15,6 +16,7 @@ _DAGSTER_YAML: Final = """\
 telemetry: {enabled: false}
 nux: {enabled: false}
 """
+_DATABASES: Final = ("schedules", "history")
 
 
 def open_instance(home: Path) -> dg.DagsterInstance:
@@ -25,7 +27,28 @@ def open_instance(home: Path) -> dg.DagsterInstance:
         settings = home / "dagster.yaml"
         if not settings.exists():
             settings.write_text(_DAGSTER_YAML, "utf-8")
-        return dg.DagsterInstance.from_config(str(home.absolute()))
+        folder = str(home.absolute())
+        ref = InstanceRef.from_dir(folder)
+        default = InstanceRef.config_defaults(folder)["storage"]
+        if ref.storage_data == default and not (home / _DATABASES[-1]).exists():
+            _set_up(home)
+        return dg.DagsterInstance.from_ref(ref)
+
+
+def _set_up(home: Path) -> None:
+    """Make Dagster's databases beside, and move them here when they are whole.
+
+    Where a process is killed while Dagster sets them up, Dagster takes them for set up.
+    """
+    partial = home / ".setup"
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir()
+    shutil.copy(home / "dagster.yaml", partial)
+    dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(partial.absolute()))).dispose()
+    for name in _DATABASES:
+        if not (home / name).exists():
+            (partial / name).replace(home / name)
+    shutil.rmtree(partial)
 
 
 def run_cohort(

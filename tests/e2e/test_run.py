@@ -110,6 +110,61 @@ def test_a_signal_keeps_what_is_under_way_and_says_what_is_left(
     assert len(chat_endpoint.bodies) == 18  # not one of them twice
 
 
+LOADING = """if True:
+    import os, signal, sys
+    from daydreaming_dagster.__main__ import main
+
+    module = sys.argv.pop(1)
+
+    def interrupt(event, arguments):
+        global module
+        if event in ("import", "sqlite3.connect") and str(arguments[0]).endswith(module):
+            module = "no other"
+            os.kill(os.getpid(), signal.SIGINT)
+
+    sys.addaudithook(interrupt)
+    main()
+"""
+
+
+@pytest.mark.usefixtures("planned")
+@pytest.mark.parametrize("module", ["unicodedata", "typer", "dagster", "filelock", "tenacity"])
+def test_ctrl_c_while_a_run_is_being_loaded_ends_it_with_a_line(environment, module):
+    # Imports make other errors of a KeyboardInterrupt, or none: unicodedata is needed to compile.
+    command = [sys.executable, "-c", LOADING, module, "run", "c1"]
+    ran = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert (ran.returncode, ran.stdout, ran.stderr) == (130, "", "interrupted\n")
+
+
+@pytest.mark.usefixtures("planned")
+def test_ctrl_c_in_a_command_that_runs_nothing_ends_it_with_a_line(environment):
+    command = [sys.executable, "-m", "daydreaming_dagster", "tail", "c1"]
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout.readline().startswith("cohort c1: 0 of 3 drafts")
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+
+    assert (process.returncode, err) == (130, "interrupted\n")
+
+
+@pytest.mark.usefixtures("planned")
+def test_ctrl_c_before_the_first_call_leaves_all_to_the_next_run(environment, chat_endpoint):
+    command = [sys.executable, "-c", LOADING, "schedules.db", "run", "c1"]
+    ran = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert ran.returncode == 1
+    assert "stopped: interrupted by SIGINT" in ran.stderr
+    assert "21 generations are not done" in ran.stderr
+    assert chat_endpoint.bodies == []
+
+
 @pytest.mark.usefixtures("planned")
 def test_a_second_signal_does_not_wait(start, chat_endpoint):
     slow(chat_endpoint, 20, "Link")

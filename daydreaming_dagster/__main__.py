@@ -1,0 +1,26 @@
+"""The command `daydream`. It loads everything itself, so that Ctrl-C is expected from the start."""
+
+import sys
+
+from daydreaming_dagster.interruption import EXIT_INTERRUPTED, INTERRUPTED, loading
+
+
+def main() -> None:
+    """Run the command line. Exits as `cli.main` does, or with `EXIT_INTERRUPTED` and a line."""
+    with loading():
+        from daydreaming_dagster import cli
+    try:
+        cli.main()
+    except KeyboardInterrupt:
+        pass
+    except SystemExit as end:
+        if end.code != EXIT_INTERRUPTED:
+            raise
+    else:
+        return
+    sys.stderr.write(INTERRUPTED)
+    sys.exit(EXIT_INTERRUPTED)
+
+
+if __name__ == "__main__":
+    main()

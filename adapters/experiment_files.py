@@ -84,6 +84,19 @@ def read_catalog(paths: Paths) -> Catalog:
     return catalog
 
 
+def read_models(paths: Paths) -> dict[str, ModelEntry]:
+    """Return the model catalog alone, by its ids.
+
+    Raises:
+        CatalogError: As `read_catalog` says.
+    """
+    problems: list[str] = []
+    models = _models(paths, problems)
+    if problems:
+        raise CatalogError(str(paths.raw_dir), tuple(problems))
+    return models
+
+
 def read_cohort_spec(paths: Paths, cohort_id: str) -> CohortSpec:
     """Return the specification of a cohort; mistakes in it are in its `problems`.
 

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Final
 
 import attrs
@@ -232,6 +233,20 @@ class _Gate:
         while (slot := await asyncio.to_thread(self.slots.take)) is None:
             await switch.sleep(_SLOT_SECONDS)
         return slot
+
+
+def prepare_limits(limits: Mapping[tuple[str, str], ModelLimits], folder: Path) -> None:
+    """Make the folders that these limits are kept in, where there are any limits.
+
+    Raises:
+        OSError: One cannot be made, or takes no files.
+    """
+    for key, of_model in limits.items():
+        if of_model != ModelLimits():
+            place = folder / _file_name(*key)
+            place.mkdir(parents=True, exist_ok=True)
+            with TemporaryFile(dir=place):
+                pass
 
 
 def _file_name(provider: str, model: str) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import dagster as dg
+from dagster._core.instance.ref import InstanceRef
 from filelock import FileLock
 
 from daydreaming_dagster.defs.build import build_definitions

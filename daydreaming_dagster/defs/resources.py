@@ -8,9 +8,9 @@ from typing import Final, Protocol
 import dagster as dg
 import platformdirs
 
-from adapters.experiment_files import read_catalog
+from adapters.experiment_files import read_catalog, read_models
 from adapters.filesystem_gens_store import FilesystemGensStore
-from adapters.limiting_language_model import LimitingLanguageModel
+from adapters.limiting_language_model import LimitingLanguageModel, prepare_limits
 from adapters.local_language_model import LocalLanguageModel
 from adapters.openai_language_model import OpenAILanguageModel
 from adapters.retrying_language_model import RetryingLanguageModel
@@ -94,10 +94,11 @@ class LanguageModelResource(dg.ConfigurableResource[LanguageModel]):
         """Return the adapters behind one port.
 
         Raises:
-            dagster.Failure: The endpoint's URL or key cannot be used, or the catalogs are wrong.
+            dagster.Failure: The endpoint's URL or key cannot be used, the folder of the limits
+                cannot, or the catalog of models is wrong.
         """
         with as_failure(DaydreamingError):
-            models = read_catalog(Paths.from_str(self.data_root)).models
+            models = read_models(Paths.from_str(self.data_root))
             return compose_language_model(models.values(), self.base_url, self.concurrency)
 
 
@@ -113,7 +114,7 @@ def compose_language_model(
     """Return the adapters that ask these models: one retry layer, and below it their limits.
 
     Raises:
-        SetupError: The endpoint's URL or key cannot be used.
+        SetupError: The endpoint's URL or key cannot be used, or the folder of the limits.
     """
     try:
         endpoint = OpenAILanguageModel(
@@ -123,6 +124,13 @@ def compose_language_model(
         raise SetupError(f"{error}; set {BASE_URL_VARIABLE} and {API_KEY_VARIABLE}") from error
     folder = platformdirs.user_state_path("daydreaming_dagster") / "limits"
     limits = {(model.provider, model.model): model.limits for model in models}
+    try:
+        prepare_limits(limits, folder)
+    except OSError as error:
+        raise SetupError(
+            f"the limits in llm_models.csv cannot be kept in {folder} ({error}); let it be a "
+            "folder that you can write to, or set XDG_STATE_HOME to one, or take the limits out"
+        ) from error
     return RoutingLanguageModel(
         # The local model answers one call after the other; the second waits in its server.
         routes={"local": LimitingLanguageModel(LocalLanguageModel(), limits, folder, 2)},

@@ -16,6 +16,7 @@ from adapters.experiment_files import (
     read_cohort_spec,
     read_manifest,
     read_membership,
+    read_models,
     write_cohort_index,
     write_manifest,
     write_membership,
@@ -106,6 +107,17 @@ def test_a_byte_order_mark_windows_newlines_and_blanks_do_no_harm(paths, write):
             "ant", 'The "Ant",\nan insect', {"article": "Long.", "sentence": "Ants build."}
         )
     }
+
+
+def test_models_are_read_without_the_other_catalogs(paths, write):
+    models = read_catalog(paths).models
+    paths.concepts_csv.unlink()
+
+    assert read_models(paths) == models
+
+    write("1_raw/llm_models.csv", "id,model,provider,prompt_price\nbig,big-1,acme,cheap\n")
+    (problem,) = problems_of(read_models, paths)
+    assert "llm_models.csv, line 2, column prompt_price: expected a number" in problem
 
 
 def test_all_problems_of_all_catalogs_are_named_by_file_line_and_column(paths, write):

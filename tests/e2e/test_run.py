@@ -105,7 +105,7 @@ def test_a_signal_keeps_what_is_under_way_and_says_what_is_left(
     answered = sum(state["done"] for state in status.values())
     left = sum(len(state["missing"]) + len(state["unparsed"]) for state in status.values())
     assert left == 21 - answered
-    assert f"{left} generations are not done" in err
+    assert f"{left} generations not done" in err
     assert daydream("run", "c1").returncode == 0
     assert len(chat_endpoint.bodies) == 18  # not one of them twice
 
@@ -161,7 +161,7 @@ def test_ctrl_c_before_the_first_call_leaves_all_to_the_next_run(environment, ch
 
     assert ran.returncode == 1
     assert "stopped: interrupted by SIGINT" in ran.stderr
-    assert "21 generations are not done" in ran.stderr
+    assert "21 generations not done" in ran.stderr
     assert chat_endpoint.bodies == []
 
 
@@ -511,3 +511,22 @@ def test_an_index_that_is_damaged_is_replaced(daydream, chat_endpoint, seen):
 
     assert len(json.loads(seen.read_bytes())["done"]["evaluation"]) == 12
     assert chat_endpoint.bodies == []
+
+
+@pytest.mark.usefixtures("planned")
+def test_limits_that_cannot_be_kept_are_an_error_before_the_first_call(
+    daydream, chat_endpoint, data_root, tmp_path
+):
+    (tmp_path / "state").write_text("no folder")
+    assert daydream("run", "c1", "--max-calls", "1").returncode == 1  # no limits, no folder
+
+    catalog = data_root / "1_raw/llm_models.csv"
+    catalog.write_text("id,model,provider,requests_per_minute\nbig,big-1,acme,600\n")
+    refused = daydream("run", "c1")
+
+    assert refused.returncode == 2
+    folder = tmp_path / "state/daydreaming_dagster/limits"
+    assert f"error: the limits in llm_models.csv cannot be kept in {folder} (" in refused.stderr
+    assert "set XDG_STATE_HOME" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert len(chat_endpoint.bodies) == 1

@@ -50,6 +50,7 @@ from daydreaming_dagster.errors import DaydreamingError
 from daydreaming_dagster.interruption import loading
 from daydreaming_dagster.run_monitor import RunMonitor
 from daydreaming_dagster.types import STAGES, JsonObject, Stage
+from daydreaming_dagster.wording import counted
 
 if TYPE_CHECKING:  # polars is slow to import
     from polars import DataFrame
@@ -152,18 +153,18 @@ def plan(
     for notice in recorded.plan.notices:
         _note(f"note: {notice}")
     created, found = recorded.record.created, recorded.record.found
-    counts = ", ".join(f"{len(recorded.plan.gen_ids(stage))} {stage}s" for stage in STAGES)
+    counts = ", ".join(counted(len(recorded.plan.gen_ids(stage)), stage) for stage in STAGES)
     typer.echo(f"cohort {cohort_id}: {counts} ({created} new, {found} there already)")
     shared = {stage: n for stage, n in recorded.record.shared_by_stage.items() if n}
     if shared:
-        counts = ", ".join(f"{n} {stage}s" for stage, n in shared.items())
+        counts = ", ".join(counted(n, stage) for stage, n in shared.items())
         typer.echo(f"shared with cohorts planned before: {counts}")
     if recorded.stale is not None and recorded.stale.inputs:
         inputs = ", ".join(f"{kind} {name}" for kind, name in recorded.stale.inputs)
         direct, inherited = recorded.stale.direct.total(), recorded.stale.inherited.total()
         _note(
-            f"changed since the last plan: {inputs}; stale: {direct} generations that use it, "
-            f"{inherited} through their parents"
+            f"changed since the last plan: {inputs}; stale: {counted(direct, 'generation')} made "
+            f"with it, {inherited} through their parents"
         )
 
 
@@ -241,7 +242,9 @@ def run(
     if not done:
         state = look_at_cohort(store, None, members, read_cohort_index(store.paths, cohort_id))
         left = sum(len(of_stage.todo) for of_stage in state.stages.values())
-        _complain(f"{left} generations are not done; the same command takes them up again")
+        _complain(
+            f"{counted(left, 'generation')} not done; the same command goes on with what is left"
+        )
         raise typer.Exit(EXIT_INCOMPLETE)
 
 
@@ -318,7 +321,9 @@ def results(
         for file in tabulated.files:
             typer.echo(file)
     if tables.missing.height:
-        _complain(f"{tables.missing.height} evaluations have no score: see missing.csv")
+        _complain(
+            f"{counted(tables.missing.height, 'evaluation')} without a score: see missing.csv"
+        )
         raise typer.Exit(EXIT_INCOMPLETE)
 
 
@@ -356,7 +361,7 @@ def tail(
                 typer.echo(json.dumps(record) if as_json else f"{name} {what}")
         if seen is None and not as_json:
             counts = ", ".join(
-                f"{state.done} of {state.planned} {state.stage}s" for state in states
+                f"{state.done:,} of {counted(state.planned, state.stage)}" for state in states
             )
             typer.echo(f"cohort {cohort_id}: {counts} done")
         seen = now
@@ -447,7 +452,7 @@ def check(
             typer.echo(f"removed {path}")
         for finding in wrong:
             typer.echo(f"{finding.kind}: {finding.subject}: {finding.message}")
-        typer.echo(f"{len(generations)} generations, {len(wrong)} findings")
+        typer.echo(f"{counted(len(generations), 'generation')}, {counted(len(wrong), 'finding')}")
     if wrong:
         raise typer.Exit(EXIT_INCOMPLETE)
 

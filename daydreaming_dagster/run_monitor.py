@@ -23,6 +23,7 @@ from daydreaming_dagster.domain.budget import Budget
 from daydreaming_dagster.domain.generation_run import Generated
 from daydreaming_dagster.domain.plan_estimate import PlanEstimate
 from daydreaming_dagster.types import STAGES, Stage
+from daydreaming_dagster.wording import counted
 
 
 class _RateColumn(ProgressColumn):
@@ -97,7 +98,7 @@ class RunMonitor:
 def _spent(budget: Budget) -> str:
     tokens = budget.prompt_tokens + budget.completion_tokens
     cost = f", {budget.cost:.2f} USD" if budget.cost else ""
-    return f"{budget.calls:,} calls, {tokens:,} tokens{cost}"
+    return f"{counted(budget.calls, 'call')}, {counted(tokens, 'token')}{cost}"
 
 
 def _expected(estimate: PlanEstimate) -> str:
@@ -109,4 +110,5 @@ def _expected(estimate: PlanEstimate) -> str:
     costs = [stage.cost for stage in stages if stage.cost is not None]
     cost = f", about {sum(costs):.2f} USD" if costs else ""
     unpriced = f" (no price: {', '.join(estimate.unpriced)})" if estimate.unpriced else ""
-    return f"{calls:,} model calls to make, about {tokens:,} tokens{cost}{unpriced}"
+    asked = f"{counted(calls, 'model call')} to make, about {counted(tokens, 'token')}"
+    return f"{asked}{cost}{unpriced}"

@@ -14,6 +14,7 @@ from daydreaming_dagster.data_layer.gens_store import GensStore
 from daydreaming_dagster.domain.integrity import Finding
 from daydreaming_dagster.domain.quality import CHECKS, Check, check_generations, checks_of
 from daydreaming_dagster.types import Stage
+from daydreaming_dagster.wording import counted
 
 _SHOWN: Final = 100
 
@@ -92,7 +93,7 @@ def _result(
         asset_key=asset,
         check_name=check,
         passed=not findings,
-        description=f"{len(findings)} findings" if findings else CHECKS[check],
+        description=counted(len(findings), "finding") if findings else CHECKS[check],
         metadata=_metadata(findings, checked),
     )
 

@@ -8,6 +8,7 @@ import dagster as dg
 
 from daydreaming_dagster.domain.generation_run import Outcome
 from daydreaming_dagster.types import Stage
+from daydreaming_dagster.wording import counted
 
 _QUOTED: Final = 10
 
@@ -51,8 +52,8 @@ def run_failure(outcome: Outcome, reason: str | None) -> dg.Failure:
     ]
     stopped = f"stopped: {reason}; " if reason else ""
     return dg.Failure(
-        f"{stopped}{len(failed)} generations failed, {outcome.left} were not begun, "
-        f"{outcome.made} are done and kept; a new run takes up what is missing{quoted}{more}",
+        f"{stopped}{counted(len(failed), 'generation')} failed, {outcome.left} not begun, "
+        f"{outcome.made} done and kept; a new run takes up what is missing{quoted}{more}",
         metadata={"failures": dg.MetadataValue.table(records)} if records else {},
         # Dagster would repeat the whole step.
         allow_retries=False,

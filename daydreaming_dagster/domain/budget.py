@@ -9,6 +9,7 @@ from daydreaming_dagster.domain.catalog import ModelEntry
 from daydreaming_dagster.domain.language_model import Completion, ModelRequest
 from daydreaming_dagster.domain.plan_estimate import expected_tokens
 from daydreaming_dagster.domain.stopping import StoppedError
+from daydreaming_dagster.wording import counted
 
 
 @attrs.define
@@ -53,7 +54,8 @@ class Budget:
             StoppedError: The question would pass a limit. Nothing was counted.
         """
         if self.max_calls is not None and self.calls >= self.max_calls:
-            raise StoppedError(f"the limit of {self.max_calls} model calls is reached")
+            limit = counted(self.max_calls, "model call")
+            raise StoppedError(f"the limit of {limit} is reached")
         expected = self._expected_cost(request)
         committed = self.cost + self._reserved
         if self.max_cost is not None and not committed + expected <= self.max_cost:  # NaN too

@@ -9,6 +9,7 @@ import attrs
 
 from daydreaming_dagster.domain.errors import CatalogError, ResponseParseError
 from daydreaming_dagster.types import STAGES, JsonObject, Stage
+from daydreaming_dagster.wording import counted
 
 DEFAULT_MAXIMUM: Final = 9.0
 """The best score where neither answer nor template catalog say one: templates ask for 0 to 9."""
@@ -87,7 +88,9 @@ class ResponseReader:
         parsed = self.parse(response)
         lines = sum(1 for line in parsed.text.splitlines() if line.strip())
         if lines < self.minimum_lines:
-            raise NotReadableError(f"{lines} lines, and at least {self.minimum_lines} are due")
+            raise NotReadableError(
+                f"{counted(lines, 'line')}, and at least {self.minimum_lines} are due"
+            )
         return attrs.evolve(parsed, score=self._scaled(parsed.score))
 
     def _scaled(self, score: Score | None) -> Score | None:

@@ -10,6 +10,7 @@ import vl_convert  # noqa: F401  Altair draws with it, and would miss it only th
 
 from daydreaming_dagster.domain.report_data import CohortReport
 from daydreaming_dagster.domain.result_tables import ResultTables
+from daydreaming_dagster.wording import counted
 
 RANKED_ESSAYS: Final = 20
 """How many essays the ranking's figure shows: more could not be told apart."""
@@ -143,8 +144,8 @@ def _ranking(report: CohortReport) -> Figure:
     ).properties(width=_WIDTH, height=alt.Step(22))
     best, last = ranked[0], ranked[-1]
     described = (
-        f"The {len(rows)} best of {len(report.ranks)} essays. A dot is an essay's mean score as "
-        f"a share of the maximum, ticks are the single scores, the bar spans them. "
+        f"The {len(rows)} best of {counted(len(report.ranks), 'essay')}. A dot is an essay's mean "
+        f"score as a share of the maximum, ticks are the single scores, the bar spans them. "
         f"{short_id(best.gen_id)} comes first with {best.mean:.2f}, "
         f"{short_id(last.gen_id)} last with {last.mean:.2f}."
     )
@@ -191,7 +192,7 @@ def _heat_map(report: CohortReport) -> Figure:
     described = (
         f"A cell is the mean of all scores, as a share of the maximum, of what goes back to a "
         f"template (row) and a model (column). Among essays, {best.template} with "
-        f"{best.llm or 'copying'} has the best mean, {best.mean:.2f} of {best.n} scores."
+        f"{best.llm or 'copying'} has the best mean, {best.mean:.2f} of {counted(best.n, 'score')}."
     )
     return Figure("template-model", title, described, columns, rows, chart)
 

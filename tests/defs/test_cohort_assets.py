@@ -142,7 +142,7 @@ def test_one_that_fails_is_shown_as_failed_and_its_descendants_as_missing(
         "evaluation": {"MATERIALIZED": 8, None: 4},
     }
     failure = result.failure_data_for_node("cohort_run").user_failure_data
-    assert failure.description.startswith("1 generations failed, 6 were not begun, 14 are done")
+    assert failure.description.startswith("1 generation failed, 6 not begun, 14 done")
     assert "big-1 is tired" in failure.description
 
 

@@ -46,6 +46,14 @@ def test_the_call_after_the_last_one_is_refused():
     assert spent.calls == 2
 
 
+def test_a_limit_of_one_call_is_said_in_the_singular():
+    spent = budget(max_calls=1)
+    spent.reserve(REQUEST)
+
+    with pytest.raises(StoppedError, match="the limit of 1 model call is reached"):
+        spent.reserve(REQUEST)
+
+
 def test_a_limit_of_none_at_all_refuses_the_first():
     with pytest.raises(StoppedError):
         budget(max_calls=0).reserve(REQUEST)

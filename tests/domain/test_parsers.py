@@ -326,7 +326,7 @@ def test_a_catalog_reads_each_template_in_its_own_way():
     read_judge = catalog_of("evaluation", judge).reader("evaluation", "t")
 
     assert read_draft("<essay>a\nb</essay>").text == "a\nb"
-    with pytest.raises(ResponseParseError, match="1 lines"):
+    with pytest.raises(ResponseParseError, match="1 line, and"):
         read_draft("<essay>a</essay>")
     assert read_judge("SCORE: 10").score == Score(10, 10)
 

@@ -104,7 +104,7 @@ def test_what_fails_is_said_and_taken_up_by_the_next_run(daydream, chat_endpoint
 
     assert failed.returncode == 1
     assert failed.stderr.count("no ants here") == 2
-    assert "14 generations are not done" in failed.stderr
+    assert "14 generations not done" in failed.stderr
 
     chat_endpoint.answer = good
     chat_endpoint.bodies.clear()
@@ -253,7 +253,7 @@ def test_planning_after_an_edit_says_what_is_stale(daydream, data_root):
     result = daydream("plan", "c1")
 
     assert "changed since the last plan: template essay/story" in result.stderr
-    assert "3 generations that use it, 6 through their parents" in result.stderr
+    assert "3 generations made with it, 6 through their parents" in result.stderr
 
 
 def test_cohorts_share_what_is_the_same(daydream, data_root):
@@ -274,7 +274,7 @@ def test_results_are_tables_and_a_ranking(daydream, data_root):
 
     early = daydream("results", "c1")
     assert early.returncode == 1
-    assert "12 evaluations have no score: see missing.csv" in early.stderr
+    assert "12 evaluations without a score: see missing.csv" in early.stderr
 
     daydream("run", "c1")
     result = daydream("results", "c1")

@@ -244,17 +244,19 @@ def test_the_run_says_what_failed_and_what_to_do(page, server):
     page.goto(f"/runs/{server.run_id}")
 
     see(page, "partition: c1", "STEP_FAILURE")
-    see(page, "1 generations failed, 6 were not begun, 14 are done and kept")
+    see(page, "1 generation failed, 6 not begun, 14 done and kept")
     see(page, "a new run takes up what is missing", "change the prompt")
     expect(page.get_by_role("cell", name=server.failed).first).to_be_visible()
 
 
-@pytest.mark.parametrize(("asset", "findings"), [("cohort_run", 7), ("draft_parsed", 1)])
+@pytest.mark.parametrize(
+    ("asset", "findings"), [("cohort_run", "7 findings"), ("draft_parsed", "1 finding")]
+)
 def test_checks_show_what_they_found(page, server, asset, findings):
     page.goto(f"/assets/{asset}?view=checks&checkDetail=parsed_present")
 
     see(page, "Each generation has a text that was parsed from its present answer.")
-    see(page, f"{findings} findings", f"draft/{server.failed}", "Succeeded")
+    see(page, findings, f"draft/{server.failed}", "Succeeded")
     see(page, "there is no parsed text of its present answer")
 
 

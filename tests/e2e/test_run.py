@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 
 import pytest
 
@@ -530,3 +531,39 @@ def test_limits_that_cannot_be_kept_are_an_error_before_the_first_call(
     assert "set XDG_STATE_HOME" in refused.stderr
     assert "Traceback" not in refused.stderr
     assert len(chat_endpoint.bodies) == 1
+
+
+def test_replicates_are_told_apart_by_their_seeds_and_all_that_was_asked_is_recorded(
+    daydream, chat_endpoint, data_root
+):
+    spec = data_root / "cohorts/c1/spec/config.yaml"
+    sampling = "sampling: {evaluation: {temperature: 0.2, max_tokens: 50, seed: 7}}\n"
+    spec.write_text(spec.read_text() + sampling)
+    daydream("plan", "c1")
+
+    assert daydream("run", "c1").returncode == 0
+
+    sent = [body for body in chat_endpoint.bodies if "seed" in body]
+    prompts = Counter(body["messages"][0]["content"] for body in sent)
+    assert set(prompts.values()) == {2}
+    asked = {(body["messages"][0]["content"], body["seed"]) for body in sent}
+    assert asked == {(prompt, seed) for prompt in prompts for seed in (7, 8)}
+    store = FilesystemGensStore(data_root)
+    for gen_id in store.list_generations("evaluation"):
+        metadata = store.read_raw_metadata("evaluation", gen_id)
+        replicate = store.read_main_metadata("evaluation", gen_id)["replicate"]
+        parameters = {"temperature": 0.2, "max_tokens": 50, "seed": 6 + replicate}
+        assert metadata["parameters"] == parameters
+        recorded = (metadata["provider"], metadata["model"], metadata["answered_by"])
+        assert recorded == ("acme", "big-1", "big-1-0613")
+        prompt = store.read_prompt("evaluation", gen_id)
+        (body,) = [
+            body
+            for body in sent
+            if (body["messages"][0]["content"], body["seed"]) == (prompt, parameters["seed"])
+        ]
+        assert body == {
+            "model": "big-1",
+            "messages": [{"role": "user", "content": prompt}],
+            **parameters,
+        }

@@ -28,7 +28,7 @@ from daydreaming_dagster.domain.stopping import StopSwitch
 from daydreaming_dagster.errors import DaydreamingError
 
 _TOO_MANY: Final = (429, 503)
-_SLOT_SECONDS: Final = 0.1
+_LOOK_AGAIN_SECONDS: Final = 0.1
 
 
 @attrs.define
@@ -203,7 +203,8 @@ class _Gate:
             tokens = float(sum(expected_tokens(request, self.longest_answer)))
             for rate, amount in ((self.requests, 1.0), (self.tokens, tokens)):
                 while rate and (wait := await asyncio.to_thread(rate.take, amount)):
-                    await switch.sleep(wait)
+                    # An answer that is shorter than expected gives back what it did not use.
+                    await switch.sleep(min(wait, _LOOK_AGAIN_SECONDS))
             await self._pause(request, switch)  # a refusal may have come meanwhile
         except (DaydreamingError, asyncio.CancelledError, OSError):
             if slot is not None:
@@ -231,7 +232,7 @@ class _Gate:
         if self.slots is None:
             return None
         while (slot := await asyncio.to_thread(self.slots.take)) is None:
-            await switch.sleep(_SLOT_SECONDS)
+            await switch.sleep(_LOOK_AGAIN_SECONDS)
         return slot
 
 

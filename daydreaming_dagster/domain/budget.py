@@ -16,15 +16,16 @@ from daydreaming_dagster.wording import counted
 class Budget:
     """Counts the questions of a run and what they cost, and refuses those beyond a limit.
 
-    A question is counted when it is put, once, however often the endpoint refuses it before it
-    answers. What it will cost, by `expected_tokens`, is reserved until the answer says what it
-    did, and is spent where no answer says it and the model may have been at work. The limit can
-    be passed only by as much as the answers under way are longer than that.
+    A question is counted once, however often the endpoint refuses it before it answers, and held
+    back from the limit while it is under way. What it will cost, by `expected_tokens`, is reserved
+    until the answer says what it did, and is spent where no answer says it and the model may have
+    been at work. The limit can be passed only by as much as the answers under way are longer than
+    that.
 
     Attributes:
         max_calls: How many questions may be put; None is no limit.
         max_cost: What they may cost, in USD; None is no limit.
-        calls: How many questions were put.
+        calls: How many questions were answered, refused for good, or lost their answer.
         prompt_tokens: What the answered ones sent, where the endpoint says it.
         completion_tokens: What the answers hold, where the endpoint says it.
         cost: What all cost, in USD, where the model catalog has prices.
@@ -37,6 +38,7 @@ class Budget:
     completion_tokens: int = attrs.field(default=0, init=False)
     cost: float = attrs.field(default=0.0, init=False)
     _models: Mapping[tuple[str, str], ModelEntry] = attrs.field(factory=dict, repr=False)
+    _under_way: int = attrs.field(default=0, init=False)
     _reserved: float = attrs.field(default=0.0, init=False)
     _longest: dict[tuple[str, str], int] = attrs.field(factory=dict, init=False, repr=False)
 
@@ -48,12 +50,12 @@ class Budget:
         return cls(max_calls, max_cost, {(model.provider, model.model): model for model in models})
 
     def reserve(self, request: ModelRequest) -> float:
-        """Count a question and return what is held back for it, in USD, to be given to `settle`.
+        """Return what is held back for a question, in USD, to be given to one of the others.
 
         Raises:
-            StoppedError: The question would pass a limit. Nothing was counted.
+            StoppedError: The question would pass a limit. Nothing is held back.
         """
-        if self.max_calls is not None and self.calls >= self.max_calls:
+        if self.max_calls is not None and self.calls + self._under_way >= self.max_calls:
             limit = counted(self.max_calls, "model call")
             raise StoppedError(f"the limit of {limit} is reached")
         expected = self._expected_cost(request)
@@ -63,24 +65,26 @@ class Budget:
                 f"the limit of {self.max_cost:.2f} USD is reached: {self.cost:.2f} spent, "
                 f"and the next answer may cost {expected:.2g}"
             )
-        self.calls += 1
+        self._under_way += 1
         self._reserved += expected
         return expected
 
     def withdraw(self, reserved: float) -> None:
         """Take back a question that was not put after all."""
-        self.calls -= 1
+        self._under_way -= 1
         self._reserved -= reserved
 
     def settle_unanswered(self, reserved: float, *, may_be_billed: bool) -> None:
         """Count what was reserved as spent if it may be billed, and give it back if not."""
-        self._reserved -= reserved
+        self.withdraw(reserved)
+        self.calls += 1
         if may_be_billed:
             self.cost += reserved
 
     def settle(self, request: ModelRequest, reserved: float, completion: Completion) -> None:
         """Count what an answer cost in the place of what was reserved."""
-        self._reserved -= reserved
+        self.withdraw(reserved)
+        self.calls += 1
         key = request.provider, request.model
         prompt, answer = completion.prompt_tokens, completion.completion_tokens
         self.prompt_tokens += prompt or 0

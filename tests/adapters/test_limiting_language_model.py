@@ -196,6 +196,19 @@ def test_a_rate_of_tokens_is_kept_by_what_was_used_in_fact(tmp_path):
     assert endpoint.began[-1] - endpoint.began[0] >= 2 * 0.3 - 0.02
 
 
+def test_what_an_answer_gives_back_is_used_at_once(tmp_path):
+    endpoint = Endpoint(seconds=0.1, completion_tokens=1)
+    hour = attrs.evolve(REQUEST, parameters=SamplingParameters(max_tokens=60_000))
+    model = limited(endpoint, tmp_path, at_once=2, tokens_per_minute=1000)
+
+    async def complete():
+        await asyncio.wait_for(asyncio.gather(*(model.complete(hour) for _ in range(2))), 30)
+
+    asyncio.run(complete())
+
+    assert endpoint.answered == 2
+
+
 def test_calls_are_let_through_in_the_order_in_which_they_came(tmp_path):
     endpoint = Endpoint(seconds=0.001)
     model = limited(endpoint, tmp_path, at_once=1)

@@ -43,7 +43,18 @@ def test_the_call_after_the_last_one_is_refused():
     with pytest.raises(StoppedError, match="the limit of 2 model calls is reached"):
         spent.reserve(REQUEST)
 
-    assert spent.calls == 2
+
+def test_a_call_that_waits_is_not_counted_as_made():
+    spent = budget(max_calls=1)
+
+    held = spent.reserve(REQUEST)
+    assert spent.calls == 0
+
+    spent.withdraw(held)
+    spend(spent, completion())
+    assert spent.calls == 1
+    with pytest.raises(StoppedError):
+        spent.reserve(REQUEST)
 
 
 def test_a_limit_of_one_call_is_said_in_the_singular():

@@ -333,6 +333,27 @@ def test_errors_that_pass_are_waited_for_and_no_answer_is_paid_twice(daydream, c
 
 
 @pytest.mark.usefixtures("planned")
+def test_a_connection_that_is_lost_is_a_call_that_may_be_billed(daydream, chat_endpoint):
+    answer = chat_endpoint.answer
+    lost = iter([True, True])
+
+    def lose_two(prompt):
+        if next(lost, False):
+            raise ConnectionAbortedError("the handler ends, and its connection with it")
+        return answer(prompt)
+
+    chat_endpoint.answer = lose_two
+
+    stopped = daydream("run", "c1", "--max-calls", "3")
+    assert "stopped: the limit of 3 model calls is reached" in stopped.stderr
+    assert "3 calls, 12 tokens" in stopped.stderr
+    assert len(chat_endpoint.bodies) == 3
+
+    assert daydream("run", "c1").returncode == 0
+    assert len(chat_endpoint.bodies) == 18 + 2
+
+
+@pytest.mark.usefixtures("planned")
 def test_what_is_no_completion_is_a_failure_of_its_generation_and_no_text(
     daydream, chat_endpoint, data_root
 ):

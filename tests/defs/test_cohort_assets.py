@@ -2,12 +2,12 @@
 
 import json
 import shutil
-import sqlite3
 import sys
 from collections import Counter
 
 import dagster as dg
 import pytest
+from sqlalchemy import text
 
 from adapters import FilesystemGensStore
 from adapters.scripted_language_model import ScriptedLanguageModel
@@ -212,9 +212,7 @@ def test_what_is_done_and_unknown_to_dagster_is_recorded_without_a_call(
     assert len(resources["language_model"].requests) == asked
 
 
-def test_a_database_that_fails_once_costs_no_answer(
-    materialize, instance, resources, data_root, monkeypatch
-):
+def test_a_database_that_fails_once_costs_no_answer(materialize, instance, resources, data_root):
     materialize(cohort_membership)
 
     def answer_one_at_once(request):
@@ -222,17 +220,16 @@ def test_a_database_that_fails_once_costs_no_answer(
         return answer(request)
 
     model = resources["language_model"] = ScriptedLanguageModel(answer_one_at_once)
-    storage = type(instance.event_log_storage)
-    store_event = storage.store_event
-
-    def fail_once(self, event):
-        if event.is_dagster_event and event.dagster_event.is_step_materialization:
-            monkeypatch.setattr(storage, "store_event", store_event)
-            raise sqlite3.OperationalError("disk I/O error")
-        store_event(self, event)
-
-    monkeypatch.setattr(storage, "store_event", fail_once)
+    with instance.event_log_storage.index_connection() as connection:
+        connection.execute(
+            text(
+                "CREATE TRIGGER full BEFORE INSERT ON event_logs WHEN new.asset_key LIKE '%_raw%' "
+                "BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END"
+            )
+        )
     failed = materialize(cohort_run, raise_on_error=False)
+    with instance.event_log_storage.index_connection() as connection:
+        connection.execute(text("DROP TRIGGER full"))
 
     asked = len(model.requests)
     assert not failed.success

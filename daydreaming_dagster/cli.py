@@ -6,7 +6,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
@@ -35,7 +35,6 @@ from daydreaming_dagster.cohorts import (
     tabulate_cohort,
     write_figures,
 )
-from daydreaming_dagster.data_layer.errors import MissingArtifactError
 from daydreaming_dagster.data_layer.generation_metadata import ancestry
 from daydreaming_dagster.data_layer.ids import check_stage
 from daydreaming_dagster.data_layer.paths import ARTIFACT_FILENAMES, Paths
@@ -46,10 +45,11 @@ from daydreaming_dagster.domain.plan_estimate import PlanEstimate
 from daydreaming_dagster.domain.planning import CohortPlan
 from daydreaming_dagster.domain.results import EssayRank, rank_essays
 from daydreaming_dagster.domain.stopping import StopSwitch
+from daydreaming_dagster.domain.stored_generation import read_stored_generation
 from daydreaming_dagster.errors import DaydreamingError
 from daydreaming_dagster.interruption import loading
 from daydreaming_dagster.run_monitor import RunMonitor
-from daydreaming_dagster.types import STAGES, JsonObject, Stage
+from daydreaming_dagster.types import STAGES, Stage
 from daydreaming_dagster.wording import counted
 
 if TYPE_CHECKING:  # polars is slow to import
@@ -429,7 +429,7 @@ def check(
     except CatalogError as error:
         catalog = None
         findings.append(Finding("catalog", str(paths.raw_dir), str(error)))
-    verify = IntegrityCheck(store, known, catalog)
+    verify = IntegrityCheck(known, catalog)
     generations: list[tuple[Stage, str]] = [
         (stage, gen_id) for stage in STAGES for gen_id in sorted(known[stage])
     ]
@@ -437,7 +437,7 @@ def check(
         generations, "checking", console=err, transient=True, disable=not err.is_terminal
     ):
         findings += inspect_generation(paths, stage, gen_id)
-        findings += verify.check(stage, gen_id)
+        findings += verify.check(read_stored_generation(store, stage, gen_id))
     removed = remove_leftovers(findings) if repair else []
     wrong = [finding for finding in findings if finding.subject not in removed]
     if as_json:
@@ -568,20 +568,14 @@ def _print_table(title: str, table: "DataFrame") -> None:
 
 def _stored(store: FilesystemGensStore, stage: Stage, gen_id: str) -> dict[str, object]:
     """Return all that is stored of a generation by artifact; None is what is not there."""
-    stored: dict[str, object] = {
+    stored = read_stored_generation(store, stage, gen_id)
+    return {
         "stage": stage,
         "gen_id": gen_id,
         "folder": str(store.reserve_generation(stage, gen_id, create=False)),
+        **{artifact: getattr(stored, artifact) for artifact in ARTIFACT_FILENAMES},
+        **{artifact: f"error: {why}" for artifact, why in stored.unreadable.items()},
     }
-    for artifact in ARTIFACT_FILENAMES:
-        read: Callable[[Stage, str], str | JsonObject] = getattr(store, f"read_{artifact}")
-        try:
-            stored[artifact] = read(stage, gen_id)
-        except MissingArtifactError:
-            stored[artifact] = None
-        except DaydreamingError as error:
-            stored[artifact] = f"error: {error}"
-    return stored
 
 
 def _print_estimate(planned: CohortPlan, estimate: PlanEstimate) -> None:

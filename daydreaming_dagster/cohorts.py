@@ -23,8 +23,9 @@ from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.manifest import Staleness, staleness
 from daydreaming_dagster.domain.plan_estimate import PlanEstimate, estimate_generations
 from daydreaming_dagster.domain.planning import CohortPlan, PlanRecord, plan_cohort, record_plan
-from daydreaming_dagster.domain.report_data import CohortReport, gather_report, read_texts
+from daydreaming_dagster.domain.report_data import CohortReport, gather_report
 from daydreaming_dagster.domain.results import EssayRank, rank_evaluations, read_evaluations
+from daydreaming_dagster.domain.stored_generation import read_stored_generation
 from daydreaming_dagster.errors import DaydreamingError
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ def report_cohort(
     members = read_membership(paths, cohort_id)
     report = gather_report(store, read_catalog(paths), cohort_id, members)
     figures = make_figures(report, make_result_tables(report.evaluations))
-    page = render_page(report, figures, partial(read_texts, store), made_at)
+    page = render_page(report, figures, partial(read_stored_generation, store), made_at)
     file = paths.cohort_report_html(cohort_id) if output is None else output
     replace_file(file, page.encode())
     return ReportedCohort(report, figures, file)

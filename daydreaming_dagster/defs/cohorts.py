@@ -52,6 +52,9 @@ _SHOWN_ESSAYS: Final = 20
 _RECORDED_TOGETHER: Final = 500
 """Generations, with their texts in memory."""
 
+_WORTH_A_LOOK: Final = 5_000
+"""Generations that a run made; the next look at fewer takes a second or two."""
+
 cohort_spec: Final = dg.AssetSpec(
     "cohort_spec",
     partitions_def=COHORTS,
@@ -164,8 +167,7 @@ def cohort_run(
         _record_done(context, runner, members, todo)
         outcome = make_and_record(context, runner, todo, listener)
         mark_failed(context, outcome.failed)
-        # Where a run made little, looking at all takes longer than the next look at what is new.
-        if outcome.made * 20 > sum(map(len, members.values())):
+        if outcome.made >= _WORTH_A_LOOK:
             _look(paths, cohort_id, gens_store, catalog, members)
         yield from check_results_of_cohort(context, gens_store, todo)
         if outcome.failed or outcome.left:

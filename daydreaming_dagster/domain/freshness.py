@@ -37,9 +37,6 @@ def look_at_cohort(
     """Return the state of a cohort. What did not change since `index` was made is not read.
 
     Stale is what `find_stale` says; without a catalog, nothing is.
-
-    Raises:
-        MalformedArtifactError: An artifact of a generation that was read is malformed.
     """
     inputs = "" if catalog is None else digest_inputs(store, catalog)
     stages: dict[Stage, StageStatus] = {}
@@ -62,7 +59,10 @@ def look_at_cohort(
             continue
         parents = index.parents.get(stage, {}) if index.inputs == inputs else {}
         seen.parents[stage] = {}
+        unanswered = set(stages[stage].missing)
         for gen_id in gen_ids:
+            if gen_id in unanswered:  # and so not stale
+                continue
             parent = parents.get(gen_id) if gen_id in unchanged else None
             if parent == "" or (parent is not None and parent in same[PARENT_STAGE[stage]]):
                 same[stage].add(gen_id)

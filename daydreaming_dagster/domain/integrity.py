@@ -1,21 +1,18 @@
-"""What is wrong with stored generations, seen through the port alone."""
+"""What is wrong with generations as they are stored."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import TypeVar
+from collections.abc import Collection, Iterator, Mapping
 
 import attrs
 
-from daydreaming_dagster.data_layer.errors import DataLayerError, MissingArtifactError
+from daydreaming_dagster.data_layer.errors import DataLayerError
 from daydreaming_dagster.data_layer.generation_metadata import (
     interpret_main_metadata,
     text_field,
 )
-from daydreaming_dagster.data_layer.gens_store import GensStore
 from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.generation import sha256
+from daydreaming_dagster.domain.stored_generation import StoredGeneration
 from daydreaming_dagster.types import PARENT_STAGE, JsonObject, Stage
-
-_T = TypeVar("_T")
 
 
 @attrs.frozen
@@ -29,64 +26,46 @@ class Finding:
 
 @attrs.frozen
 class IntegrityCheck:
-    """Checks generations one by one, and changes nothing.
+    """Checks generations one by one, as they are stored.
 
     `known` are the gen_ids of each stage whose children are checked. Without a catalog, templates
     and models are not looked up.
     """
 
-    store: GensStore
     known: Mapping[Stage, Collection[str]]
     catalog: Catalog | None = None
 
-    def check(self, stage: Stage, gen_id: str) -> list[Finding]:
+    def check(self, stored: StoredGeneration) -> list[Finding]:
         """Return what is wrong with a generation."""
         return [
-            Finding(kind, f"{stage}/{gen_id}", message)
-            for kind, message in self._problems(stage, gen_id)
+            Finding(kind, f"{stored.stage}/{stored.gen_id}", message)
+            for kind, message in self._problems(stored)
         ]
 
-    def _problems(self, stage: Stage, gen_id: str) -> Iterator[tuple[str, str]]:
-        unreadable: list[str] = []
-
-        def read(reader: Callable[[Stage, str], _T]) -> _T | None:
-            try:
-                return reader(stage, gen_id)
-            except MissingArtifactError:
-                return None
-            except DataLayerError as error:
-                unreadable.append(str(error))
-                return None
-
-        main = read(self.store.read_main_metadata)
-        prompt = read(self.store.read_prompt)
-        raw = read(self.store.read_raw)
-        raw_metadata = read(self.store.read_raw_metadata)
-        parsed = read(self.store.read_parsed)
-        parsed_metadata = read(self.store.read_parsed_metadata)
-        if unreadable:
+    def _problems(self, stored: StoredGeneration) -> Iterator[tuple[str, str]]:
+        if stored.unreadable:
             # What cannot be read is no ground for saying more about the generation.
-            yield from (("unreadable", message) for message in unreadable)
+            yield from (("unreadable", message) for message in stored.unreadable.values())
             return
-        if main is None:
+        if stored.main_metadata is None:
             yield "no metadata", "metadata.json is missing, so nothing says how it was made"
         else:
-            yield from self._metadata_problems(stage, gen_id, main)
-        yield from _pair_problems("raw", raw, raw_metadata)
-        yield from _pair_problems("parsed", parsed, parsed_metadata)
-        if raw_metadata is not None and prompt is not None:
+            yield from self._metadata_problems(stored.stage, stored.gen_id, stored.main_metadata)
+        yield from _pair_problems("raw", stored.raw, stored.raw_metadata)
+        yield from _pair_problems("parsed", stored.parsed, stored.parsed_metadata)
+        if stored.raw_metadata is not None and stored.prompt is not None:
             yield from _digest_problems(
                 "stale answer",
                 "raw.txt answers another prompt than prompt.txt",
-                prompt,
-                raw_metadata.get("prompt_sha256"),
+                stored.prompt,
+                stored.raw_metadata.get("prompt_sha256"),
             )
-        if parsed_metadata is not None and raw is not None:
+        if stored.parsed_metadata is not None and stored.raw is not None:
             yield from _digest_problems(
                 "stale text",
                 "parsed.txt was read in another text than raw.txt",
-                raw,
-                parsed_metadata.get("raw_sha256"),
+                stored.raw,
+                stored.parsed_metadata.get("raw_sha256"),
             )
 
     def _metadata_problems(

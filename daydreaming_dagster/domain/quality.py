@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, Literal, get_args
 
-from daydreaming_dagster.data_layer.errors import DataLayerError
 from daydreaming_dagster.data_layer.gens_store import GensStore
 from daydreaming_dagster.domain.generation import read_score
 from daydreaming_dagster.domain.integrity import Finding, IntegrityCheck
-from daydreaming_dagster.domain.results import stage_status
+from daydreaming_dagster.domain.results import is_current
+from daydreaming_dagster.domain.stored_generation import StoredGeneration, read_stored_generation
 from daydreaming_dagster.types import PARENT_STAGE, Stage
 
 Check = Literal[
@@ -43,31 +43,27 @@ def check_generations(
 ) -> dict[Check, list[Finding]]:
     """Return what each check found wrong with these generations of a stage. Changes nothing."""
     found: dict[Check, list[Finding]] = {check: [] for check in CHECKS}
-    for gen_id in stage_status(store, stage, gen_ids).todo:
-        message = "there is no parsed text of its present answer"
-        found["parsed_present"].append(Finding("not parsed", f"{stage}/{gen_id}", message))
     parent = PARENT_STAGE.get(stage)
     integrity = IntegrityCheck(
-        store, {} if parent is None else {parent: frozenset(store.list_generations(parent))}
+        {} if parent is None else {parent: frozenset(store.list_generations(parent))}
     )
     for gen_id in gen_ids:
-        for finding in integrity.check(stage, gen_id):
+        stored = read_stored_generation(store, stage, gen_id)
+        for finding in integrity.check(stored):
             if finding.kind not in _IGNORED:
                 of_parent = finding.kind == "no parent"
                 found["parent_present" if of_parent else "hashes_match"].append(finding)
-        for check, message in _answer_problems(store, stage, gen_id):
+        for check, message in _answer_problems(stored):
             found[check].append(Finding(check, f"{stage}/{gen_id}", message))
     return found
 
 
-def _answer_problems(store: GensStore, stage: Stage, gen_id: str) -> Iterator[tuple[Check, str]]:
-    try:
-        raw = store.read_raw_metadata(stage, gen_id)
-        if raw.get("truncated") is True:
-            yield "not_truncated", "the answer was cut off; let the model write more tokens"
-        parsed = store.read_parsed_metadata(stage, gen_id)
-    except DataLayerError:
-        return  # `parsed_present` and `hashes_match` say so
+def _answer_problems(stored: StoredGeneration) -> Iterator[tuple[Check, str]]:
+    raw, parsed = stored.raw_metadata or {}, stored.parsed_metadata or {}
+    if stored.parsed is None or not is_current(stored.raw_metadata, stored.parsed_metadata):
+        yield "parsed_present", "there is no parsed text of its present answer"
+    if raw.get("truncated") is True:
+        yield "not_truncated", "the answer was cut off; let the model write more tokens"
     score = read_score(parsed)
     if score is not None and not 0 <= score.normalised <= 1:
         yield "score_in_range", f"the score {score} is none of its scale"

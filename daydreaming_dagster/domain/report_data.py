@@ -1,15 +1,11 @@
 """What a report says about a cohort, gathered from the store and the catalog."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean, quantiles
-from typing import Final, TypeVar
+from typing import Final
 
 import attrs
 
-from daydreaming_dagster.data_layer.errors import (
-    MalformedArtifactError,
-    MissingArtifactError,
-)
 from daydreaming_dagster.data_layer.generation_metadata import interpret_main_metadata, text_field
 from daydreaming_dagster.data_layer.gens_store import GensStore
 from daydreaming_dagster.domain.catalog import DEFAULT_LEVEL, Catalog
@@ -29,8 +25,6 @@ from daydreaming_dagster.types import STAGES, JsonObject, Stage
 
 FAILED_STATES: Final[frozenset[State]] = frozenset({"not parsed", "cut off"})
 """What was answered, and cannot be used."""
-
-_T = TypeVar("_T")
 
 
 @attrs.frozen
@@ -174,7 +168,7 @@ class JudgeScores:
 
 @attrs.frozen
 class CohortReport:
-    """All that a report of a cohort says, but for the texts: `read_texts` has them.
+    """All that a report of a cohort says, but for the texts: `read_stored_generation` has them.
 
     Attributes:
         cohort_id: Which cohort.
@@ -259,22 +253,6 @@ class CohortReport:
         return _sum_of_known(totals.cost for totals in self.model_totals())
 
 
-@attrs.frozen
-class GenerationTexts:
-    """What is stored of a generation. None where an artifact is not there.
-
-    `problems` says which could not be read; these are None too.
-    """
-
-    prompt: str | None
-    raw: str | None
-    parsed: str | None
-    main_metadata: JsonObject | None
-    raw_metadata: JsonObject | None
-    parsed_metadata: JsonObject | None
-    problems: tuple[str, ...]
-
-
 def gather_report(
     store: GensStore, catalog: Catalog, cohort_id: str, members: Mapping[Stage, Sequence[str]]
 ) -> CohortReport:
@@ -303,30 +281,6 @@ def gather_report(
                 concepts[item.level, concept_id] = _concept(catalog, concept_id, item.level)
     ranks = rank_evaluations(store, members, evaluations)
     return CohortReport(cohort_id, generations, evaluations, ranks, concepts)
-
-
-def read_texts(store: GensStore, stage: Stage, gen_id: str) -> GenerationTexts:
-    """Return all that is stored of a generation, and what of it could not be read."""
-    problems: list[str] = []
-
-    def read(reader: Callable[[Stage, str], _T]) -> _T | None:
-        try:
-            return reader(stage, gen_id)
-        except MissingArtifactError:
-            return None
-        except MalformedArtifactError as error:
-            problems.append(str(error))
-            return None
-
-    return GenerationTexts(
-        read(store.read_prompt),
-        read(store.read_raw),
-        read(store.read_parsed),
-        read(store.read_main_metadata),
-        read(store.read_raw_metadata),
-        read(store.read_parsed_metadata),
-        tuple(problems),
-    )
 
 
 def _generation(

@@ -6,7 +6,11 @@ from typing import Literal, NamedTuple
 
 import attrs
 
-from daydreaming_dagster.data_layer.errors import InvalidMetadataError, MissingArtifactError
+from daydreaming_dagster.data_layer.errors import (
+    InvalidMetadataError,
+    MalformedArtifactError,
+    MissingArtifactError,
+)
 from daydreaming_dagster.data_layer.generation_metadata import text_field
 from daydreaming_dagster.data_layer.gens_store import GensStore
 from daydreaming_dagster.domain.catalog import ModelEntry
@@ -103,21 +107,30 @@ def stage_status(
 ) -> StageStatus:
     """Return how far these generations are: a text parsed from the present answer ends one.
 
-    Those in `known_done` are taken to be done, and not read.
-
-    Raises:
-        MalformedArtifactError: An artifact of one that was read is malformed.
+    Those in `known_done` are taken to be done, and not read. One with an artifact that is
+    malformed is `unparsed`: it is to be looked at.
     """
     planned, unparsed, missing = 0, list[str](), list[str]()
     for gen_id in gen_ids:
         planned += 1
         if gen_id in known_done:
             continue
-        if _has_text(store.read_parsed, stage, gen_id) and _is_current(store, stage, gen_id):
-            continue
-        (unparsed if _has_text(store.read_raw, stage, gen_id) else missing).append(gen_id)
+        try:
+            if _has_text(store.read_parsed, stage, gen_id) and _is_current(store, stage, gen_id):
+                continue
+            begun = _has_text(store.read_raw, stage, gen_id)
+        except MalformedArtifactError:
+            begun = True
+        (unparsed if begun else missing).append(gen_id)
     done = planned - len(unparsed) - len(missing)
     return StageStatus(stage, planned, done, tuple(unparsed), tuple(missing))
+
+
+def is_current(raw_metadata: JsonObject | None, parsed_metadata: JsonObject | None) -> bool:
+    """Return whether a parsed text is of the present answer; one without metadata is."""
+    if raw_metadata is None or parsed_metadata is None:
+        return True
+    return raw_metadata.get("raw_sha256") == parsed_metadata.get("raw_sha256")
 
 
 def rank_essays(store: GensStore, members: Mapping[Stage, Sequence[str]]) -> list[EssayRank]:
@@ -325,10 +338,8 @@ def _if_there(
 
 
 def _is_current(store: GensStore, stage: Stage, gen_id: str) -> bool:
-    """Return whether the parsed text is of the present answer; texts from elsewhere are."""
     raw = _if_there(store.read_raw_metadata, stage, gen_id)
-    parsed = _if_there(store.read_parsed_metadata, stage, gen_id)
-    return raw is None or parsed is None or raw.get("raw_sha256") == parsed.get("raw_sha256")
+    return is_current(raw, _if_there(store.read_parsed_metadata, stage, gen_id))
 
 
 def _has_text(read: Callable[[Stage, str], str], stage: Stage, gen_id: str) -> bool:

@@ -17,14 +17,14 @@ import markupsafe
 from daydreaming_dagster.domain.parsers import Score
 from daydreaming_dagster.domain.report_data import (
     CohortReport,
-    GenerationTexts,
     ReportGeneration,
 )
+from daydreaming_dagster.domain.stored_generation import StoredGeneration
 from daydreaming_dagster.report.figures import Figure, short_id
 from daydreaming_dagster.report.markdown import render_markdown, visible
 from daydreaming_dagster.types import STAGES, JsonObject, JsonValue, Stage
 
-ReadTexts = Callable[[Stage, str], GenerationTexts]
+ReadGeneration = Callable[[Stage, str], StoredGeneration]
 
 _LISTED: Final = 10
 """How many rows a table of the overview has; the browser of generations has them all."""
@@ -39,16 +39,16 @@ _JSON_IN_HTML: Final = {
 def render_page(
     report: CohortReport,
     figures: Sequence[Figure],
-    read_texts: ReadTexts,
+    read_generation: ReadGeneration,
     made_at: datetime,
 ) -> str:
     """Return the report as HTML.
 
-    `read_texts` is asked for each generation once, one after the other, so that no more than
+    `read_generation` is asked for each generation once, one after the other, so that no more than
     the compressed texts are in memory. They are unpacked one by one when a reader opens them.
     """
     style, script = _package_file("report.css"), _package_file("report.js")
-    chunks = _Chunks(read_texts)
+    chunks = _Chunks(read_generation)
     index = _index(report, chunks)
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("daydreaming_dagster", "report"),
@@ -92,14 +92,14 @@ class _Chunks:
     Prompts repeat the text of the parent, which deflate finds again where it is near.
     """
 
-    read_texts: ReadTexts
+    read_generation: ReadGeneration
     packed: list[str] = attrs.field(factory=list)
 
     def pack(self, generations: Sequence[ReportGeneration], report: CohortReport) -> int:
         """Return the number of the chunk that holds these generations."""
         document: JsonObject = {
             item.member.gen_id: _texts(
-                self.read_texts(item.stage, item.member.gen_id), item, report
+                self.read_generation(item.stage, item.member.gen_id), item, report
             )
             for item in generations
         }
@@ -108,7 +108,7 @@ class _Chunks:
         return len(self.packed) - 1
 
 
-def _texts(texts: GenerationTexts, item: ReportGeneration, report: CohortReport) -> JsonValue:
+def _texts(texts: StoredGeneration, item: ReportGeneration, report: CohortReport) -> JsonValue:
     concepts = [report.concepts[item.level, concept_id] for concept_id in item.concept_ids]
     # What is parsed of an evaluation is its score alone; its reasons are in the answer.
     text = texts.raw if item.stage == "evaluation" else texts.parsed
@@ -124,7 +124,7 @@ def _texts(texts: GenerationTexts, item: ReportGeneration, report: CohortReport)
                 ("parsed_metadata.json", texts.parsed_metadata),
             )
         },
-        "problems": list(texts.problems),
+        "problems": list(texts.unreadable.values()),
         "concepts": [[concept.name, concept.description] for concept in concepts],
     }
 

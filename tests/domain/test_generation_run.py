@@ -28,6 +28,7 @@ from daydreaming_dagster.domain.language_model import (
 )
 from daydreaming_dagster.domain.results import stage_status
 from daydreaming_dagster.domain.stopping import StoppedError
+from daydreaming_dagster.domain.stored_generation import read_stored_generation
 
 CATALOG = Catalog(
     concepts={name: ConceptEntry(name, name.upper(), {"sentence": f"{name}."}) for name in "abc"},
@@ -795,7 +796,7 @@ def test_an_answer_that_could_not_be_replaced_keeps_its_own_prompt(store):
     assert done.prompt is None
     assert store.read_prompt("draft", "d1") == "A=a. "
     assert read_generated(store, "draft", "d1").raw.text == "A=a. "
-    assert IntegrityCheck(store, {"draft": ["d1"]}).check("draft", "d1") == []
+    assert IntegrityCheck({}).check(read_stored_generation(store, "draft", "d1")) == []
 
 
 def test_a_new_prompt_comes_with_the_answer_to_it(store):
@@ -803,7 +804,7 @@ def test_a_new_prompt_comes_with_the_answer_to_it(store):
 
     assert done.prompt == store.read_prompt("draft", "d1") == "B=b. "
     assert store.read_raw("draft", "d1") == "a new answer"
-    assert IntegrityCheck(store, {"draft": ["d1"]}).check("draft", "d1") == []
+    assert IntegrityCheck({}).check(read_stored_generation(store, "draft", "d1")) == []
 
 
 def test_a_prompt_that_a_crash_left_behind_its_answer_is_written_by_the_next_run():

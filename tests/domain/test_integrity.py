@@ -6,6 +6,7 @@ from adapters import InMemoryGensStore
 from daydreaming_dagster.domain.catalog import Catalog, ModelEntry, TemplateEntry
 from daydreaming_dagster.domain.generation import sha256
 from daydreaming_dagster.domain.integrity import IntegrityCheck
+from daydreaming_dagster.domain.stored_generation import read_stored_generation
 from daydreaming_dagster.types import STAGES
 
 CATALOG = Catalog(
@@ -41,12 +42,12 @@ def store():
 
 def findings(store, catalog=CATALOG):
     known = {stage: set(store.list_generations(stage)) for stage in STAGES}
-    check = IntegrityCheck(store, known, catalog)
+    check = IntegrityCheck(known, catalog)
     return [
         finding
         for stage in STAGES
         for gen_id in sorted(known[stage])
-        for finding in check.check(stage, gen_id)
+        for finding in check.check(read_stored_generation(store, stage, gen_id))
     ]
 
 

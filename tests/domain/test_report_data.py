@@ -7,7 +7,7 @@ import pytest
 
 from adapters import InMemoryGensStore
 from adapters.scripted_language_model import ScriptedLanguageModel
-from daydreaming_dagster.data_layer.errors import MalformedArtifactError, MissingArtifactError
+from daydreaming_dagster.data_layer.errors import MissingArtifactError
 from daydreaming_dagster.domain.catalog import Catalog, ConceptEntry, ModelEntry, TemplateEntry
 from daydreaming_dagster.domain.generation_run import GenerationRunner
 from daydreaming_dagster.domain.language_model import Completion
@@ -19,7 +19,6 @@ from daydreaming_dagster.domain.report_data import (
     ReportConcept,
     StageTotals,
     gather_report,
-    read_texts,
 )
 from daydreaming_dagster.domain.results import GenerationOutcome, read_outcome
 from daydreaming_dagster.types import STAGES
@@ -213,38 +212,6 @@ def test_a_text_that_was_read_in_an_earlier_answer_is_not_that_of_the_present_on
     store.write_raw_metadata("draft", "d1", {"raw_sha256": "another"})
 
     assert read_outcome(store, "draft", "d1").state == "not parsed"
-
-
-# Texts
-
-
-def test_texts_are_all_that_is_there(store):
-    run(store)
-
-    texts = read_texts(store, "evaluation", "e1-big")
-
-    assert (texts.raw, texts.problems) == ("SCORE: 6", ())
-    assert texts.prompt == f"Judge: {store.read_parsed('essay', 'e1')}"
-    assert texts.main_metadata["template_id"] == "judge"
-    assert texts.parsed_metadata["score"] == 6
-
-
-def test_texts_that_are_not_there_are_none(store):
-    texts = read_texts(store, "draft", "d1")
-
-    assert (texts.prompt, texts.raw, texts.parsed, texts.raw_metadata) == (None,) * 4
-    assert texts.problems == ()
-
-
-def test_a_text_that_cannot_be_read_is_a_problem_and_no_end(store):
-    class Broken(InMemoryGensStore):
-        def read_raw(self, stage, gen_id):
-            raise MalformedArtifactError("raw", f"{stage}/{gen_id}", "not UTF-8")
-
-    texts = read_texts(Broken(), "draft", "d1")
-
-    assert texts.raw is None
-    assert "not UTF-8" in texts.problems[0]
 
 
 def test_a_member_that_was_not_planned_is_named(store):

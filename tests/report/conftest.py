@@ -14,8 +14,9 @@ from daydreaming_dagster.domain.cohort_spec import Axes, CohortSpec
 from daydreaming_dagster.domain.generation_run import GenerationRunner
 from daydreaming_dagster.domain.language_model import Completion, LanguageModelError
 from daydreaming_dagster.domain.planning import plan_cohort, record_plan
-from daydreaming_dagster.domain.report_data import CohortReport, gather_report, read_texts
+from daydreaming_dagster.domain.report_data import CohortReport, gather_report
 from daydreaming_dagster.domain.result_tables import make_result_tables
+from daydreaming_dagster.domain.stored_generation import read_stored_generation
 from daydreaming_dagster.report.figures import Figure, make_figures
 from daydreaming_dagster.report.page import render_page
 from daydreaming_dagster.types import STAGES
@@ -136,5 +137,5 @@ def made():
     report = gather_report(store, catalog, "c1", members)
     figures = make_figures(report, make_result_tables(report.evaluations))
     made_at = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
-    html = render_page(report, figures, partial(read_texts, store), made_at)
+    html = render_page(report, figures, partial(read_stored_generation, store), made_at)
     return Made(store, catalog, report, figures, html)

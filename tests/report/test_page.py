@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daydreaming_dagster.domain.report_data import gather_report, read_texts
+from daydreaming_dagster.domain.report_data import gather_report
 from daydreaming_dagster.domain.result_tables import make_result_tables
+from daydreaming_dagster.domain.stored_generation import read_stored_generation
 from daydreaming_dagster.report.figures import make_figures
 from daydreaming_dagster.report.page import json_for_html, render_page
 from daydreaming_dagster.types import STAGES
@@ -81,7 +82,7 @@ def test_a_cohort_without_answers_has_a_report_too(made, members):
     report = gather_report(store, made.catalog, "c1", members or catalog_free)
     figures = make_figures(report, make_result_tables(report.evaluations))
 
-    html = render_page(report, figures, partial(read_texts, store), datetime.now(UTC))
+    html = render_page(report, figures, partial(read_stored_generation, store), datetime.now(UTC))
 
     assert all(figure.chart is None for figure in figures)
     assert "No essay has a score yet." in html

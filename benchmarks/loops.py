@@ -12,7 +12,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
     from daydreaming_dagster.data_layer import GensStore
+    from daydreaming_dagster.domain.generation_run import Generated
     from daydreaming_dagster.types import Stage
 
 COHORT = "bench"
@@ -87,7 +88,8 @@ def runner(data_root: Path, concurrency: int) -> None:
     """Generate prompt, raw and parsed texts on disk, without Dagster."""
     from adapters import FilesystemGensStore
 
-    _generate(FilesystemGensStore(data_root), data_root, concurrency)
+    drafts = _drafts(data_root)
+    _generate(FilesystemGensStore(data_root), data_root, concurrency, {"draft": drafts})
 
 
 def runner_in_memory(data_root: Path, concurrency: int) -> None:
@@ -99,7 +101,7 @@ def runner_in_memory(data_root: Path, concurrency: int) -> None:
     for gen_id in _drafts(data_root):
         metadata = files.read_main_metadata("draft", gen_id)
         store.write_main_metadata("draft", gen_id, metadata)
-    _generate(store, data_root, concurrency)
+    _generate(store, data_root, concurrency, {"draft": _drafts(data_root)})
 
 
 def dagster(data_root: Path, concurrency: int) -> None:
@@ -207,12 +209,7 @@ def _gather(client: "AsyncOpenAI", data_root: Path, concurrency: int) -> None:
         asyncio.run(ask())
 
 
-def _generate(store: "GensStore", data_root: Path, concurrency: int) -> None:
-    with measured():
-        asyncio.run(_generate_many(store, data_root, concurrency, {"draft": _drafts(data_root)}))
-
-
-async def _generate_many(
+def _generate(
     store: "GensStore",
     data_root: Path,
     concurrency: int,
@@ -222,17 +219,25 @@ async def _generate_many(
     from adapters.experiment_files import read_catalog
     from daydreaming_dagster.data_layer.paths import Paths
     from daydreaming_dagster.defs.resources import compose_language_model
+    from daydreaming_dagster.defs.threads import iterate_in_thread
     from daydreaming_dagster.domain.generation_run import GenerationRunner
 
-    catalog = read_catalog(Paths(data_root))
-    base_url = os.environ["OPENAI_BASE_URL"]
-    model = compose_language_model(catalog.models.values(), base_url, concurrency)
-    generation_runner = GenerationRunner(store, model, catalog)
-    for generations in rounds:
-        async for generated in generation_runner.generate_many(generations):
-            if generated.error is not None:
-                raise generated.error
-    await model.aclose()
+    with measured():
+        catalog = read_catalog(Paths(data_root))
+        base_url = os.environ["OPENAI_BASE_URL"]
+        model = compose_language_model(catalog.models.values(), base_url, concurrency)
+        generation_runner = GenerationRunner(store, model, catalog)
+
+        async def generated() -> "AsyncGenerator[Generated, None]":
+            for generations in rounds:
+                async for done in generation_runner.generate_many(generations):
+                    yield done
+            await model.aclose()
+
+        for arrived in iterate_in_thread(generated):
+            for done in arrived:
+                if done.error is not None:
+                    raise done.error
 
 
 def stage_after_stage(data_root: Path, concurrency: int) -> None:
@@ -242,8 +247,7 @@ def stage_after_stage(data_root: Path, concurrency: int) -> None:
     members = _members(data_root)
     store = FilesystemGensStore(data_root)
     rounds = [{stage: gen_ids} for stage, gen_ids in members.items()]
-    with measured():
-        asyncio.run(_generate_many(store, data_root, concurrency, *rounds))
+    _generate(store, data_root, concurrency, *rounds)
 
 
 def overlapping(data_root: Path, concurrency: int) -> None:
@@ -251,8 +255,7 @@ def overlapping(data_root: Path, concurrency: int) -> None:
     from adapters import FilesystemGensStore
 
     members, store = _members(data_root), FilesystemGensStore(data_root)
-    with measured():
-        asyncio.run(_generate_many(store, data_root, concurrency, members))
+    _generate(store, data_root, concurrency, members)
 
 
 WAYS: dict[str, Callable[[Path, int], None]] = {

@@ -158,11 +158,28 @@ def test_metadata_that_is_wrong_fails_its_generation_alone(
     result = materialize(cohort_run, raise_on_error=False)
 
     failure = result.failure_data_for_node("cohort_run").user_failure_data
-    assert failure.description.startswith("1 generations failed, 6 were not begun, 14 are done")
+    assert failure.description.startswith("1 generation failed, 6 not begun, 14 done")
     (row,) = (record.data for record in failure.metadata["failures"].records)
     assert (row["stage"], row["gen_id"]) == ("draft", broken)
     assert row["error"] in {"MalformedArtifactError", "InvalidMetadataError"}
     assert len(instance.get_materialized_partitions(dg.AssetKey("draft_parsed"))) == 2
+
+
+def test_an_answer_that_cannot_be_read_fails_its_generation_alone(materialize, data_root):
+    materialize(cohort_membership)
+    assert materialize(cohort_run).success
+    store = FilesystemGensStore(data_root)
+    broken, incomplete = store.list_generations("evaluation")[:2]
+    store.raw_metadata_path("evaluation", broken).write_text("{")
+    store.parsed_path("evaluation", incomplete).unlink()
+
+    result = materialize(cohort_run, raise_on_error=False)
+
+    failure = result.failure_data_for_node("cohort_run").user_failure_data
+    assert failure.description.startswith("1 generation failed, 0 not begun, 1 done")
+    (row,) = (record.data for record in failure.metadata["failures"].records)
+    assert (row["gen_id"], row["error"]) == (broken, "MalformedArtifactError")
+    assert store.read_parsed("evaluation", incomplete)
 
 
 def test_a_run_shows_what_its_checks_found(materialize, instance, resources):

@@ -7,7 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters import InMemoryGensStore, ReadOnlyGensStore
-from daydreaming_dagster.data_layer.errors import InvalidMetadataError, MissingArtifactError
+from daydreaming_dagster.data_layer.errors import (
+    InvalidMetadataError,
+    MalformedArtifactError,
+    MissingArtifactError,
+)
 from daydreaming_dagster.domain.catalog import ModelEntry
 from daydreaming_dagster.domain.parsers import Score
 from daydreaming_dagster.domain.result_tables import judge_agreement, make_result_tables
@@ -262,6 +266,17 @@ def test_a_stage_is_done_where_its_texts_are_parsed(store):
     assert (status.stage, status.planned, status.done) == ("essay", 3, 1)
     assert (status.unparsed, status.missing) == (("e1",), ("e3",))
     assert status.todo == ("e1", "e3")
+
+
+def test_what_cannot_be_read_is_to_be_looked_at():
+    class Broken(InMemoryGensStore):
+        def read_raw_metadata(self, stage, gen_id):
+            raise MalformedArtifactError("raw_metadata", f"{stage}/{gen_id}", "not JSON")
+
+    store = Broken()
+    store.write_parsed("draft", "d1", "a text")
+
+    assert stage_status(store, "draft", ["d1"]).unparsed == ("d1",)
 
 
 # Tables

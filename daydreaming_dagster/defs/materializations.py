@@ -46,8 +46,10 @@ def materializations(store: GensStore, generated: Generated) -> Iterator[dg.Asse
 
 def failed_step(generated: Generated, steps: Collection[Step] = STEPS) -> Step:
     """Return the first of the chosen steps that a generation which failed did not get to."""
-    made = dict(zip(STEPS, (generated.prompt, generated.raw, generated.parsed), strict=True))
-    return next(step for step in STEPS if step in steps and made[step] is None)
+    # The prompt that replaces an older one is written when its answer is there.
+    prompt_made = generated.prompt is not None or generated.asked
+    made = (prompt_made, generated.raw is not None, generated.parsed is not None)
+    return next(step for step, done in zip(STEPS, made, strict=True) if step in steps and not done)
 
 
 def failure_observation(

@@ -25,6 +25,7 @@ from daydreaming_dagster.domain.generation_run import (
     Step,
 )
 from daydreaming_dagster.types import Stage
+from daydreaming_dagster.wording import counted
 
 _LOG_LINES = 20
 
@@ -91,7 +92,7 @@ def mark_failed(context: dg.AssetExecutionContext, generations: Iterable[Generat
 def _progress(seen: int, total: int, failed: int, runner: GenerationRunner) -> str:
     budget = runner.budget
     return (
-        f"{seen} of {total} generations, {failed} failed; {budget.calls} model calls, "
-        f"{budget.prompt_tokens} tokens sent, {budget.completion_tokens} received, "
-        f"{budget.cost:.2f} USD"
+        f"{seen} of {counted(total, 'generation')}, {failed} failed; "
+        f"{counted(budget.calls, 'model call')}, {budget.prompt_tokens} tokens sent, "
+        f"{budget.completion_tokens} received, {budget.cost:.2f} USD"
     )

@@ -437,7 +437,7 @@ def test_metadata_that_cannot_be_read_fails_its_generation_and_nothing_else(
     assert ran.returncode == 1, ran.stderr
     assert f"evaluation/{broken}: malformed main_metadata in" in ran.stderr
     assert "no ranking: malformed main_metadata in" in ran.stderr
-    assert "1 generations are not done" in ran.stderr
+    assert "1 generation not done" in ran.stderr
     assert len(chat_endpoint.bodies) == 17
 
 

@@ -6,7 +6,7 @@ import re
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Final
@@ -51,9 +51,11 @@ class LimitingLanguageModel:
     longest_wait_seconds: float = 600.0
     _switch: StopSwitch = attrs.field(factory=StopSwitch, init=False, repr=False, eq=False)
     _gates: "dict[tuple[str, str], _Gate]" = attrs.field(factory=dict, init=False, repr=False)
+    # The loop itself forgets tasks that nobody waits for.
+    _held: set[asyncio.Task[None]] = attrs.field(factory=set, init=False, repr=False, eq=False)
 
     async def complete(self, request: ModelRequest) -> Completion:
-        """Return the model's answer, when it is its turn.
+        """Return the model's answer, when it is its turn; its place is free when it is kept.
 
         Raises:
             LanguageModelError: As the model behind says, or its endpoint asked, in answer to
@@ -61,7 +63,8 @@ class LimitingLanguageModel:
             StoppedError: The run ended before the request was sent.
         """
         gate = self._gate(request)
-        async with gate.turn(request, self._switch) as turn:
+        async with AsyncExitStack() as place:
+            turn = await place.enter_async_context(gate.turn(request, self._switch))
             try:
                 completion = await self.inner.complete(request)
             except LanguageModelError as error:
@@ -69,6 +72,10 @@ class LimitingLanguageModel:
                     gate.refused(turn, error.retry_after_seconds or 0.0)
                 raise
             await gate.answered(turn, completion)
+            if request.kept is not None:
+                held = asyncio.create_task(_hold(place.pop_all(), request.kept))
+                self._held.add(held)
+                held.add_done_callback(self._held.discard)
             return completion
 
     def stop(self, reason: str) -> None:
@@ -248,6 +255,11 @@ def prepare_limits(limits: Mapping[tuple[str, str], ModelLimits], folder: Path) 
             place.mkdir(parents=True, exist_ok=True)
             with TemporaryFile(dir=place):
                 pass
+
+
+async def _hold(place: AsyncExitStack, kept: asyncio.Event) -> None:
+    async with place:
+        await kept.wait()
 
 
 def _file_name(provider: str, model: str) -> str:

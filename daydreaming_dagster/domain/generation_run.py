@@ -139,6 +139,7 @@ class GenerationRunner:
         the end of the run. While another run makes the generation, this waits for it.
         """
         result = Generated(stage, gen_id)
+        kept = asyncio.Event()
         try:
             with ExitStack() as claims:
                 while (prepared := await _in_thread(self._prepare, result, steps, claims)) is None:
@@ -146,11 +147,13 @@ class GenerationRunner:
                 completion = None
                 if prepared.question is not None:
                     result.asked = True
-                    completion = await self._ask(prepared.recipe, prepared.question)
+                    completion = await self._ask(prepared.recipe, prepared.question, kept)
                 if completion is not None or "parsed" in steps:
                     await _in_thread(self._finish, result, steps, claims, prepared, completion)
         except (DaydreamingError, OSError) as error:
             result.error = error
+        finally:
+            kept.set()
         return result
 
     async def generate_many(
@@ -271,11 +274,11 @@ class GenerationRunner:
             raise StaleAnswerError(stage, gen_id, reason)
         return reason is None
 
-    async def _ask(self, recipe: Recipe, prompt: str) -> Completion:
+    async def _ask(self, recipe: Recipe, prompt: str, kept: asyncio.Event) -> Completion:
         """Return the model's answer; in mode copy, the prompt itself."""
         if recipe.mode == "copy":
             return Completion(prompt, "stop", model="", duration_seconds=0.0)
-        request = ModelRequest(prompt, recipe.model, recipe.provider, recipe.parameters)
+        request = ModelRequest(prompt, recipe.model, recipe.provider, recipe.parameters, kept)
         try:
             return await self._buy(request)
         except LanguageModelError as error:

@@ -305,3 +305,36 @@ def test_an_answer_is_kept_though_its_tokens_cannot_be_charged(tmp_path):
     (answer,) = ask(limited(endpoint, folder, tokens_per_minute=60_000), 1)
 
     assert isinstance(answer, Completion)
+
+
+def test_the_place_of_an_answer_is_free_when_it_is_kept(tmp_path):
+    endpoint = Endpoint()
+    limits = {KEY: ModelLimits(concurrency=1)}
+    model = LimitingLanguageModel(endpoint, limits, tmp_path)
+    kept = asyncio.Event()
+
+    async def ask():
+        await model.complete(attrs.evolve(REQUEST, kept=kept))
+        second = asyncio.create_task(model.complete(REQUEST))
+        await asyncio.sleep(0.3)
+        before = len(endpoint.began)
+        kept.set()
+        await asyncio.wait_for(second, 60)
+        return before
+
+    assert asyncio.run(ask()) == 1
+    assert len(endpoint.began) == 2
+
+
+def test_the_place_of_a_call_that_failed_is_free_at_once(tmp_path):
+    endpoint = Endpoint(most=0)
+    model = LimitingLanguageModel(endpoint, {}, tmp_path, concurrency=1)
+
+    async def ask():
+        for _ in range(2):
+            with pytest.raises(LanguageModelError):
+                await model.complete(attrs.evolve(REQUEST, kept=asyncio.Event()))
+
+    asyncio.run(asyncio.wait_for(ask(), 60))
+
+    assert endpoint.refused == 2

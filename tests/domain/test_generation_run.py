@@ -903,3 +903,30 @@ def test_an_answer_cut_off_before_it_began_is_kept_and_not_bought_again(store):
 
     assert len(model.requests) == 1
     assert store.read_raw_metadata("draft", "d1")["usage"]["completion_tokens"] == 4000
+
+
+def test_a_call_is_under_way_until_its_answer_is_stored():
+    seen = []
+
+    class Watching(InMemoryGensStore):
+        def write_raw(self, stage, gen_id, text):
+            seen.append(model.requests[-1].kept.is_set())
+            super().write_raw(stage, gen_id, text)
+
+    store = Watching(templates=TEMPLATES)
+    plan_draft(store, "d1", "a")
+    model = ScriptedLanguageModel(judging)
+
+    run(GenerationRunner(store, model, CATALOG), "draft", ["d1"])
+
+    assert seen == [False]
+    assert model.requests[-1].kept.is_set()
+
+
+def test_a_call_that_failed_is_under_way_no_more(store):
+    plan_draft(store, "d1", "a")
+    model = ScriptedLanguageModel(lambda _request: LanguageModelError("tired"))
+
+    run(GenerationRunner(store, model, CATALOG), "draft", ["d1"])
+
+    assert model.requests[-1].kept.is_set()

@@ -207,8 +207,7 @@ def test_a_process_that_is_killed_loses_the_answers_under_way_alone(
 
     assert daydream("run", "c1").returncode == 0
 
-    assert len(chat_endpoint.bodies) <= 18 + 2  # one being asked, the one before being stored
-    assert set(map(prompts(chat_endpoint).count, prompts(chat_endpoint))) <= {1, 2, 3}
+    assert len(chat_endpoint.bodies) <= 18 + 1  # the one being asked, or being stored
     store = FilesystemGensStore(data_root)
     assert len(store.list_generations("evaluation")) == 12
 

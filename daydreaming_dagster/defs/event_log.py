@@ -33,11 +33,13 @@ def record_events(context: dg.AssetExecutionContext, events: Sequence[AssetEvent
     On SQLite, as Dagster sets it up by itself, that is a transaction per database instead of
     several connections per event. Other storages get the batch and do what they do with it.
     """
+    if not events:
+        return
     entries = [_entry(context, event) for event in events]
     storage = context.instance.event_log_storage
-    if entries and isinstance(storage, SqliteEventLogStorage):
+    if isinstance(storage, SqliteEventLogStorage):
         _store(storage, entries)
-    elif entries:
+    else:
         storage.store_event_batch(entries)
 
 

@@ -204,7 +204,9 @@ def read_outcome(
     elif stage == "evaluation":
         score = _present_score(store, gen_id, raw)
         state = "not parsed" if score is None else "scored"
-    elif _has_text(store.read_parsed, stage, gen_id) and _is_current(store, stage, gen_id):
+    elif _has_text(store.read_parsed, stage, gen_id) and is_current(
+        raw, _if_there(store.read_parsed_metadata, stage, gen_id)
+    ):
         state = "done"
     usage = raw.get("usage")
     tokens = usage if isinstance(usage, dict) else {}
@@ -279,9 +281,9 @@ def _scores(store: GensStore, evaluations: Iterable[str]) -> Iterator[tuple[str,
 
 def _present_score(store: GensStore, gen_id: str, raw: JsonObject) -> Score | None:
     """Return the score of an evaluation whose present answer has the metadata `raw`."""
-    parsed = _if_there(store.read_parsed_metadata, "evaluation", gen_id) or {}
+    parsed = _if_there(store.read_parsed_metadata, "evaluation", gen_id)
     # A score of an answer that was replaced since is none of the present answer.
-    return _score(parsed) if parsed.get("raw_sha256") == raw.get("raw_sha256") else None
+    return _score(parsed) if parsed is not None and is_current(raw, parsed) else None
 
 
 def _score(parsed: JsonObject) -> Score | None:

@@ -83,12 +83,8 @@ def test_leaving_early_cancels_and_cleans_up():
     assert cleaned == [True]
 
 
-def test_leaving_early_waits_for_what_the_iterator_finishes():
-    finished = []
-
-    async def work():
-        await asyncio.sleep(0.05)
-        finished.append(True)
+def one_item_beside(work):
+    """Take an item of an iterator that waits, when it is left, for the work that it began."""
 
     async def numbers():
         working = asyncio.create_task(work())
@@ -96,10 +92,21 @@ def test_leaving_early_waits_for_what_the_iterator_finishes():
             yield 1
             await asyncio.sleep(60)
         finally:
-            await working
+            await asyncio.wait([working])
 
     items = iterate_in_thread(numbers)
     next(items)
+    return items
+
+
+def test_leaving_early_waits_for_what_the_iterator_finishes():
+    finished = []
+
+    async def work():
+        await asyncio.sleep(0.05)
+        finished.append(True)
+
+    items = one_item_beside(work)
     items.close()
 
     assert finished == [True]
@@ -116,16 +123,7 @@ def test_an_interrupt_ends_the_wait_and_all_tasks(leave):
             cancelled.append(True)
             raise
 
-    async def numbers():
-        working = asyncio.create_task(work())
-        try:
-            yield 1
-            await asyncio.sleep(60)
-        finally:
-            await asyncio.wait([working])
-
-    items = iterate_in_thread(numbers)
-    next(items)
+    items = one_item_beside(work)
     main = threading.main_thread().ident
     interrupt = threading.Timer(0.1, signal.pthread_kill, [main, signal.SIGINT])
     interrupt.start()

@@ -15,7 +15,7 @@ import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -141,39 +141,6 @@ def register(data_root: Path, _concurrency: int) -> None:
         register_partitions(instance, _members(data_root))
 
 
-def recorded(data_root: Path, _concurrency: int) -> None:
-    """Put the events of what is done into Dagster's table, as copies of one of each asset.
-
-    A run records each on its own, which takes minutes for 100,000.
-    """
-    from dagster._core.storage.event_log.schema import SqlEventLogStorageTable as Events
-
-    from adapters import FilesystemGensStore
-    from daydreaming_dagster.defs.launch import open_instance
-    from daydreaming_dagster.defs.materializations import materializations
-    from daydreaming_dagster.domain.generation_run import read_generated
-    from daydreaming_dagster.domain.results import stage_status
-
-    store = FilesystemGensStore(data_root)
-    with measured(), open_instance(data_root / "dagster_home") as instance:
-        for stage, gen_ids in _members(data_root).items():
-            todo = set(stage_status(store, stage, gen_ids).todo)
-            first, *others = [gen_id for gen_id in gen_ids if gen_id not in todo]
-            for event in materializations(store, read_generated(store, stage, first)):
-                instance.report_runless_asset_event(event)
-                storage: Any = instance.event_log_storage
-                with storage.index_connection() as connection:
-                    asset = event.asset_key.to_string()
-                    query = Events.select().where(Events.c.asset_key == asset)
-                    row = dict(connection.execute(query).mappings().one())
-                    del row["id"]
-                    rows = [
-                        {**row, "partition": gen_id, "event": row["event"].replace(first, gen_id)}
-                        for gen_id in others
-                    ]
-                    connection.execute(Events.insert(), rows)
-
-
 def _members(data_root: Path) -> "dict[Stage, list[str]]":
     from adapters.experiment_files import read_membership
     from daydreaming_dagster.data_layer.paths import Paths
@@ -270,7 +237,6 @@ WAYS: dict[str, Callable[[Path, int], None]] = {
         overlapping,
         dagster,
         register,
-        recorded,
     )
 }
 

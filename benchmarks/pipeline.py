@@ -33,8 +33,6 @@ DRAFTS: Final = 1_000
 CHAINS: Final = 333
 """Of draft, essay and evaluation: 999 calls."""
 OVERLAPPING: Final = 300
-MOST_RECORDED: Final = 10_000
-"""More generations take Dagster too long to record one by one."""
 CONCURRENCY: Final = 64
 _COMMAND: Final = [sys.executable, "-c", "from daydreaming_dagster.cli import main; main()"]
 _DESCRIPTION: Final = (
@@ -253,14 +251,10 @@ def scale() -> Iterator[Row]:
             yield _scaled(f"{count:,}: daydream plan, again", daydream("plan", plan.root))
             registered = ask("register", plan.root, "")
             yield _scaled(f"{count:,}: register the partitions", registered)
-            # The first run has no index yet, and tells Dagster what is done.
+            # The first run has no index, and tells Dagster what is done.
             yield _scaled(f"{count:,}: daydream status, no index", daydream("status", plan.root))
-            first = "record all in Dagster"
-            if count > MOST_RECORDED:
-                ask("recorded", plan.root, "")
-                first = "daydream run, no index"
             used = daydream("run", plan.root, endpoint.base_url)
-            yield _scaled(f"{count:,}: {first}", used)
+            yield _scaled(f"{count:,}: daydream run, the first", used)
             store = UnsyncedFilesystemGensStore(plan.root)
             for gen_id in plan.members["evaluation"][-10:]:
                 store.raw_path("evaluation", gen_id).unlink()

@@ -68,6 +68,8 @@ class FilesystemGensStore(EncodedGensStore):
     """
 
     data_root: Path = attrs.field(converter=as_path)
+    paths: Paths = attrs.field(init=False, repr=False, eq=False)
+    """The layout of this data root."""
     _ignores_case: bool | None = attrs.field(default=None, init=False, repr=False, eq=False)
     _synced_stages: set[Stage] = attrs.field(factory=set, init=False, repr=False, eq=False)
 
@@ -78,9 +80,8 @@ class FilesystemGensStore(EncodedGensStore):
         """Return the store in the folder `data_root`, which the first write creates."""
         return cls(Path(data_root))
 
-    @property
-    def paths(self) -> Paths:
-        """The layout of this data root."""
+    @paths.default
+    def _paths_of_root(self) -> Paths:
         return Paths(self.data_root)
 
     def generation_dir(self, stage: Stage, gen_id: str) -> Path:

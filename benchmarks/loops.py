@@ -61,7 +61,7 @@ def bare_aiohttp(data_root: Path, concurrency: int) -> None:
 
 def adapter(data_root: Path, concurrency: int) -> None:
     """Ask through the port, as the pipeline does, without a store."""
-    import openai  # noqa: F401  imported by the adapter's first call otherwise
+    _import_client()
 
     from adapters.openai_language_model import OpenAILanguageModel
     from adapters.retrying_language_model import RetryingLanguageModel
@@ -113,6 +113,7 @@ def dagster(data_root: Path, concurrency: int) -> None:
     from daydreaming_dagster.defs.resources import NoListener, compose_language_model
     from daydreaming_dagster.domain.stopping import StopSwitch
 
+    _import_client()
     # A cohort of drafts alone.
     paths = Paths(data_root)
     drafts = "".join(f"draft,{gen_id}\n" for gen_id in _drafts(data_root))
@@ -139,6 +140,13 @@ def register(data_root: Path, _concurrency: int) -> None:
 
     with measured(), open_instance(data_root / "dagster_home") as instance:
         register_partitions(instance, _members(data_root))
+
+
+def _import_client() -> None:
+    """Import the client, which the adapter's first call imports otherwise."""
+    import openai
+
+    openai.DefaultAioHttpClient()
 
 
 def _members(data_root: Path) -> "dict[Stage, list[str]]":
@@ -189,6 +197,7 @@ def _generate(
     from daydreaming_dagster.defs.threads import iterate_in_thread
     from daydreaming_dagster.domain.generation_run import GenerationRunner
 
+    _import_client()
     with measured():
         catalog = read_catalog(Paths(data_root))
         base_url = os.environ["OPENAI_BASE_URL"]

@@ -76,6 +76,8 @@ def interpret_main_metadata(document: JsonObject, stage: Stage, gen_id: str) -> 
 def ancestry(store: GensStore, stage: Stage, gen_id: str) -> Iterator[tuple[Stage, str]]:
     """Yield the generation, its parent, and so on; it ends where the metadata does."""
     yield stage, gen_id
+    if stage not in PARENT_STAGE:
+        return
     try:
         metadata = resolve_generation_metadata(store, stage, gen_id)
     except DataLayerError:

@@ -9,6 +9,7 @@ import dagster as dg
 
 from daydreaming_dagster.data_layer.gens_store import GensStore
 from daydreaming_dagster.defs.checks import check_results, check_specs
+from daydreaming_dagster.defs.event_log import databases_open
 from daydreaming_dagster.defs.failures import run_failure
 from daydreaming_dagster.defs.partitions import OWNER, PARTITIONS, partitions_name
 from daydreaming_dagster.defs.recording import make_and_record
@@ -87,8 +88,9 @@ def build_stage_asset(stage: Stage) -> dg.AssetsDefinition:
         steps: list[Step] = [step for step in STEPS if dg.AssetKey(f"{stage}_{step}") in selected]
         runner = GenerationRunner(gens_store, language_model, catalog, config.stale, stop=stop)
         generations: dict[Stage, Sequence[str]] = {stage: context.partition_keys}
-        outcome = make_and_record(context, runner, generations, listener, steps)
-        yield from check_results(stage, gens_store, context.partition_keys, checks)
+        with databases_open(context.instance, context.run.run_id):
+            outcome = make_and_record(context, runner, generations, listener, steps)
+            yield from check_results(stage, gens_store, context.partition_keys, checks)
         if outcome.failed or outcome.left:
             raise run_failure(outcome, stop.reason)
 

@@ -10,6 +10,7 @@ import base64
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,6 +28,7 @@ from daydreaming_dagster.cohorts import record_cohort, report_cohort, tabulate_c
 from daydreaming_dagster.data_layer.gens_store import GensStore
 from daydreaming_dagster.data_layer.paths import Paths
 from daydreaming_dagster.defs.checks import check_results_of_cohort, check_specs
+from daydreaming_dagster.defs.event_log import databases_open
 from daydreaming_dagster.defs.failures import as_failure, run_failure
 from daydreaming_dagster.defs.partitions import (
     COHORTS,
@@ -143,12 +145,17 @@ def cohort_run(
     paths, cohort_id = Paths.from_str(data_root), context.partition_key
     members = _members(data_root, cohort_id)
     register_partitions(context.instance, members)
-    with as_failure(DaydreamingError), hold_cohort(paths, cohort_id):
+    with (
+        as_failure(DaydreamingError),
+        hold_cohort(paths, cohort_id),
+        databases_open(context.instance, context.run.run_id),
+    ):
         state = _look(paths, cohort_id, gens_store, catalog, members)
         budget = Budget.of(catalog.models.values(), config.max_calls, config.max_cost)
         stale = state.stale if config.stale else None
         todo = generations_to_make(members, state.stages, stale, config.again)
-        asked = {*config.again, *(gen_id for found in (stale or {}).values() for gen_id in found)}
+        unanswered = [status.missing for status in state.stages.values()]
+        asked = {*config.again, *chain(*unanswered, *(stale or {}).values())}
         planned = planned_generations(gens_store, todo)
         estimate = estimate_generations(gens_store, catalog, planned, asked)
         if config.max_cost is not None and estimate.unpriced:

@@ -2,8 +2,10 @@
 # ruff: noqa: SLF001  what a row is made of, only Dagster's private methods know
 
 import logging
+import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 
 import dagster as dg
 
@@ -17,6 +19,7 @@ from dagster._core.events import (
 )
 from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.event_log import SqlEventLogStorageTable, SqliteEventLogStorage
+from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME
 from sqlalchemy import select
 
 AssetEvent = dg.AssetMaterialization | dg.AssetObservation | AssetMaterializationPlannedData
@@ -25,6 +28,24 @@ AssetEvent = dg.AssetMaterialization | dg.AssetObservation | AssetMaterializatio
 def planned_materialization(asset: dg.AssetKey, partition: str) -> AssetEvent:
     """Return an event by which the UI shows the partition as failed, when the run did fail."""
     return AssetMaterializationPlannedData(asset, partition=partition)
+
+
+@contextmanager
+def databases_open(instance: dg.DagsterInstance, *run_ids: str) -> Iterator[None]:
+    """Keep open what Dagster writes events to on SQLite: its index, and the databases of runs.
+
+    Dagster connects anew for each event. When the last connection to a database ends, SQLite
+    moves its write-ahead log into it and waits for the device, longer than the event takes. With
+    one that stays, it does so once in a while (https://www.sqlite.org/wal.html, section 2.2).
+    """
+    storage = instance.event_log_storage
+    with ExitStack() as connections:
+        if isinstance(storage, SqliteEventLogStorage):
+            for shard in (INDEX_SHARD_NAME, *run_ids):
+                database = closing(sqlite3.connect(storage.path_for_shard(shard)))
+                # It is the first statement that opens the file.
+                connections.enter_context(database).execute("PRAGMA schema_version").fetchall()
+        yield
 
 
 def record_events(context: dg.AssetExecutionContext, events: Sequence[AssetEvent]) -> None:

@@ -1,7 +1,9 @@
 """Runs of Dagster in this process."""
 
+import gc
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,6 +12,7 @@ from dagster._core.instance.ref import InstanceRef
 from filelock import FileLock
 
 from daydreaming_dagster.defs.build import build_definitions
+from daydreaming_dagster.defs.event_log import databases_open
 from daydreaming_dagster.defs.partitions import COHORTS
 from daydreaming_dagster.errors import DaydreamingError
 
@@ -18,6 +21,8 @@ telemetry: {enabled: false}
 nux: {enabled: false}
 """
 _DATABASES: Final = ("schedules", "history")
+
+_OBJECTS_BETWEEN_COLLECTIONS: Final = 10_000
 
 
 def open_instance(home: Path) -> dg.DagsterInstance:
@@ -70,17 +75,29 @@ def run_cohort(
     instance.add_dynamic_partitions(COHORTS.name or "", [cohort_id])
     job = build_definitions(resources).resolve_job_def("run_cohort")
     try:
-        job.execute_in_process(
-            instance=instance,
-            partition_key=cohort_id,
-            run_config={
-                "ops": {"cohort_run": {"config": dict(config)}},
-                # The caller reports; Dagster's own log is in the instance.
-                "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
-            },
-        )
+        with databases_open(instance), _collecting_seldom():
+            job.execute_in_process(
+                instance=instance,
+                partition_key=cohort_id,
+                run_config={
+                    "ops": {"cohort_run": {"config": dict(config)}},
+                    # The caller reports; Dagster's own log is in the instance.
+                    "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+                },
+            )
     except dg.Failure as failure:
         if isinstance(failure.__cause__, DaydreamingError):
             raise failure.__cause__ from None
         return False
     return True
+
+
+@contextmanager
+def _collecting_seldom() -> Iterator[None]:
+    """Let Python look for garbage less often: a run makes many objects, and few cycles of them."""
+    before = gc.get_threshold()
+    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)

@@ -1,19 +1,15 @@
 """What Dagster's UI shows of a generation."""
 
 from collections.abc import Collection, Iterator
-from contextlib import suppress
 from typing import Any, Final
 from urllib.parse import urlencode
 
 import dagster as dg
 
-from daydreaming_dagster.data_layer.errors import DataLayerError
-from daydreaming_dagster.data_layer.generation_metadata import resolve_generation_metadata
 from daydreaming_dagster.data_layer.gens_store import GensStore
 from daydreaming_dagster.domain.generation import RawAnswer
 from daydreaming_dagster.domain.generation_run import STEPS, Generated, Step
 from daydreaming_dagster.domain.parsers import ParsedResponse
-from daydreaming_dagster.types import Stage
 
 # Events live in Dagster's database; the whole text is in the store.
 _SHOWN_CHARACTERS: Final = 20_000
@@ -35,7 +31,7 @@ def materializations(store: GensStore, generated: Generated) -> Iterator[dg.Asse
     if generated.parsed is not None:
         made["parsed"] = _parsed(generated.parsed)
     if made:
-        about = _about(store, generated.stage, generated.gen_id)
+        about = _about(store, generated)
         for step, metadata in made.items():
             yield dg.AssetMaterialization(
                 f"{generated.stage}_{step}",
@@ -62,23 +58,24 @@ def failure_observation(
         metadata={
             "error": type(generated.error).__name__,
             "reason": str(generated.error),
-            **_about(store, generated.stage, generated.gen_id),
+            **_about(store, generated),
         },
     )
 
 
-def _about(store: GensStore, stage: Stage, gen_id: str) -> dict[str, Any]:
+def _about(store: GensStore, generated: Generated) -> dict[str, Any]:
     """Return how the generation is made, with a link to its parent, and where it is."""
-    shown: dict[str, Any] = {}
-    with suppress(DataLayerError):  # the failure of the generation says what is wrong with it
-        metadata = resolve_generation_metadata(store, stage, gen_id)
-        shown |= {"combo_id": metadata.combo_id, "template_id": metadata.template_id}
-        if metadata.parent_stage is not None and metadata.parent_gen_id is not None:
-            query = urlencode({"view": "partitions", "partition": metadata.parent_gen_id})
-            page = f"/assets/{metadata.parent_stage}_parsed?{query}"
-            shown["parent_gen_id"] = dg.MetadataValue.md(f"[{metadata.parent_gen_id}]({page})")
-    folder = store.reserve_generation(stage, gen_id, create=False)
-    return {**shown, "folder": dg.MetadataValue.path(str(folder))}
+    folder = store.reserve_generation(generated.stage, generated.gen_id, create=False)
+    shown: dict[str, Any] = {"folder": dg.MetadataValue.path(str(folder))}
+    metadata = generated.metadata
+    if metadata is None:  # the failure of the generation says what is wrong with it
+        return shown
+    shown |= {"combo_id": metadata.combo_id, "template_id": metadata.template_id}
+    if metadata.parent_stage is not None and metadata.parent_gen_id is not None:
+        query = urlencode({"view": "partitions", "partition": metadata.parent_gen_id})
+        page = f"/assets/{metadata.parent_stage}_parsed?{query}"
+        shown["parent_gen_id"] = dg.MetadataValue.md(f"[{metadata.parent_gen_id}]({page})")
+    return shown
 
 
 def _raw(answer: RawAnswer) -> dict[str, Any]:

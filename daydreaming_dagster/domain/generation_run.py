@@ -9,8 +9,13 @@ from typing import Final, Literal, TypeVar, TypeVarTuple, get_args
 
 import attrs
 
-from daydreaming_dagster.data_layer.errors import MissingArtifactError
-from daydreaming_dagster.data_layer.generation_metadata import ancestry
+from daydreaming_dagster.data_layer.errors import DataLayerError, MissingArtifactError
+from daydreaming_dagster.data_layer.generation_metadata import (
+    GenerationMetadata,
+    ancestry,
+    interpret_main_metadata,
+    resolve_generation_metadata,
+)
 from daydreaming_dagster.data_layer.gens_store import GensStore
 from daydreaming_dagster.domain.budget import Budget
 from daydreaming_dagster.domain.catalog import Catalog
@@ -62,12 +67,14 @@ _Ts = TypeVarTuple("_Ts")
 class Generated:
     """What became of a generation: what each step made, and what ended it early.
 
-    `asked` says that it came to the call, or to the copying, whatever came of that. `model` is the
-    provider and the model that it is made with; None for a copy.
+    `asked` says that it came to the call, or to the copying, whatever came of that. `metadata` is
+    how it is made, None where that cannot be read; `model` is the provider and the model that it is
+    made with, None for a copy.
     """
 
     stage: Stage
     gen_id: str
+    metadata: GenerationMetadata | None = None
     prompt: str | None = None
     raw: RawAnswer | None = None
     parsed: ParsedResponse | None = None
@@ -100,6 +107,8 @@ class Outcome:
 def read_generated(store: GensStore, stage: Stage, gen_id: str) -> Generated:
     """Return a generation as it is stored, with what there is of it."""
     stored = Generated(stage, gen_id)
+    with suppress(DataLayerError):
+        stored.metadata = resolve_generation_metadata(store, stage, gen_id)
     with suppress(MissingArtifactError):
         stored.prompt = store.read_prompt(stage, gen_id)
     with suppress(MissingArtifactError):
@@ -236,6 +245,7 @@ class GenerationRunner:
         """
         stage, gen_id = result.stage, result.gen_id
         document = self.store.read_main_metadata(stage, gen_id)
+        result.metadata = interpret_main_metadata(document, stage, gen_id)
         recipe = make_recipe(self.store, self.catalog, stage, gen_id, document)
         result.model = (recipe.provider, recipe.model) if recipe.mode == "llm" else None
         if "raw" in steps and recipe.mode == "llm":  # nobody pays for a copy

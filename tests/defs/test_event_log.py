@@ -9,7 +9,11 @@ import sqlalchemy
 import sqlalchemy.event
 from dagster._core.storage.partition_status_cache import get_and_update_asset_status_cache_value
 
-from daydreaming_dagster.defs.event_log import planned_materialization, record_events
+from daydreaming_dagster.defs.event_log import (
+    databases_open,
+    planned_materialization,
+    record_events,
+)
 from daydreaming_dagster.defs.launch import open_instance
 
 IDEA, OTHER = dg.AssetKey("idea"), dg.AssetKey("other")
@@ -109,6 +113,29 @@ def test_many_events_need_few_connections(home):
         run(instance, counted)
 
     assert 0 < len(opened) < 5
+
+
+def test_databases_that_are_kept_open_are_not_tidied_after_each_event(home):
+    logs = []
+
+    def recorded_open(context, events):
+        with databases_open(context.instance, context.run.run_id):
+            record_events(context, events)
+            logs.extend(home.rglob("*.db-wal"))
+
+    with open_instance(home) as instance:
+        run_id, _ = run(instance, recorded_open)
+
+        assert {log.name for log in logs} >= {"index.db-wal", f"{run_id}.db-wal"}
+        assert not any(log.exists() for log in logs)
+        assert instance.get_materialized_partitions(IDEA) == set(KEYS)
+
+
+def test_a_storage_without_files_has_nothing_to_keep_open():
+    with dg.DagsterInstance.ephemeral() as instance, databases_open(instance):
+        run(instance, record_events)
+
+        assert instance.get_materialized_partitions(IDEA) == set(KEYS)
 
 
 def test_there_may_be_nothing_to_record(home):

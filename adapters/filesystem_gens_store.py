@@ -68,7 +68,12 @@ class FilesystemGensStore(EncodedGensStore):
     """
 
     data_root: Path = attrs.field(converter=as_path)
-    paths: Paths = attrs.field(init=False, repr=False, eq=False)
+    paths: Paths = attrs.field(
+        default=attrs.Factory(lambda store: Paths(store.data_root), takes_self=True),
+        init=False,
+        repr=False,
+        eq=False,
+    )
     """The layout of this data root."""
     _ignores_case: bool | None = attrs.field(default=None, init=False, repr=False, eq=False)
     _synced_stages: set[Stage] = attrs.field(factory=set, init=False, repr=False, eq=False)
@@ -79,10 +84,6 @@ class FilesystemGensStore(EncodedGensStore):
     def from_root(cls, data_root: str | os.PathLike[str]) -> Self:
         """Return the store in the folder `data_root`, which the first write creates."""
         return cls(Path(data_root))
-
-    @paths.default
-    def _paths_of_root(self) -> Paths:
-        return Paths(self.data_root)
 
     def generation_dir(self, stage: Stage, gen_id: str) -> Path:
         return self.paths.generation_dir(stage, gen_id)

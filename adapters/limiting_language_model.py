@@ -5,8 +5,8 @@ import hashlib
 import re
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import Mapping
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Final
@@ -25,7 +25,6 @@ from daydreaming_dagster.domain.language_model import (
 )
 from daydreaming_dagster.domain.plan_estimate import expected_tokens
 from daydreaming_dagster.domain.stopping import StopSwitch
-from daydreaming_dagster.errors import DaydreamingError
 
 _TOO_MANY: Final = (429, 503)
 _LOOK_AGAIN_SECONDS: Final = 0.1
@@ -51,8 +50,6 @@ class LimitingLanguageModel:
     longest_wait_seconds: float = 600.0
     _switch: StopSwitch = attrs.field(factory=StopSwitch, init=False, repr=False, eq=False)
     _gates: "dict[tuple[str, str], _Gate]" = attrs.field(factory=dict, init=False, repr=False)
-    # The loop itself forgets tasks that nobody waits for.
-    _held: set[asyncio.Task[None]] = attrs.field(factory=set, init=False, repr=False, eq=False)
 
     async def complete(self, request: ModelRequest) -> Completion:
         """Return the model's answer, when it is its turn; its place is free when it is kept.
@@ -63,8 +60,8 @@ class LimitingLanguageModel:
             StoppedError: The run ended before the request was sent.
         """
         gate = self._gate(request)
-        async with AsyncExitStack() as place:
-            turn = await place.enter_async_context(gate.turn(request, self._switch))
+        with ExitStack() as place:
+            turn = await gate.turn(request, self._switch, place)
             try:
                 completion = await self.inner.complete(request)
             except LanguageModelError as error:
@@ -73,9 +70,7 @@ class LimitingLanguageModel:
                 raise
             await gate.answered(turn, completion)
             if request.kept is not None:
-                held = asyncio.create_task(_hold(place.pop_all(), request.kept))
-                self._held.add(held)
-                held.add_done_callback(self._held.discard)
+                request.kept.push(place.pop_all())
             return completion
 
     def stop(self, reason: str) -> None:
@@ -138,25 +133,23 @@ class _Gate:
         fixed = limits.concurrency or concurrency
         return cls(fixed, slots, requests, tokens, longest_wait_seconds)
 
-    @asynccontextmanager
-    async def turn(self, request: ModelRequest, switch: StopSwitch) -> AsyncIterator[_Turn]:
-        """Wait until all limits let a call through, and hold its place in them.
+    async def turn(self, request: ModelRequest, switch: StopSwitch, place: ExitStack) -> _Turn:
+        """Wait until all limits let a call through; it counts in them until `place` is closed.
 
         Raises:
             LanguageModelError: The endpoint is to be left alone for too long.
             StoppedError: The run ended meanwhile.
         """
         await self._take_place()
-        slot: FileLock | None = None
-        try:
-            # One at a time looks at the files, so that those of this process keep their order.
-            async with self.first:
-                slot, tokens = await self._pass(request, switch)
-            yield _Turn(self.level.begin(), tokens)
-        finally:
-            if slot is not None:
-                slot.release()
-            self._give_place()
+        place.callback(self._give_place)
+        # One at a time looks at the files, so that those of this process keep their order.
+        async with self.first:
+            await self._pause(request, switch)
+            if self.slots is not None:
+                place.callback((await self._take_slot(self.slots, switch)).release)
+            tokens = await self._take_rates(request, switch)
+            await self._pause(request, switch)  # a refusal may have come meanwhile
+        return _Turn(self.level.begin(), tokens)
 
     def refused(self, turn: _Turn, retry_after_seconds: float) -> None:
         """Note that it was one call too many; all wait as long as the endpoint asks for."""
@@ -200,24 +193,14 @@ class _Gate:
                 self.under_way += 1
                 place.set_result(None)
 
-    async def _pass(
-        self, request: ModelRequest, switch: StopSwitch
-    ) -> tuple[FileLock | None, float]:
-        """Return the slot, where there are any, and the tokens that were taken."""
-        await self._pause(request, switch)
-        slot = await self._take_slot(switch)
-        try:
-            tokens = float(sum(expected_tokens(request, self.longest_answer)))
-            for rate, amount in ((self.requests, 1.0), (self.tokens, tokens)):
-                while rate and (wait := await asyncio.to_thread(rate.take, amount)):
-                    # An answer that is shorter than expected gives back what it did not use.
-                    await switch.sleep(min(wait, _LOOK_AGAIN_SECONDS))
-            await self._pause(request, switch)  # a refusal may have come meanwhile
-        except (DaydreamingError, asyncio.CancelledError, OSError):
-            if slot is not None:
-                slot.release()
-            raise
-        return slot, tokens
+    async def _take_rates(self, request: ModelRequest, switch: StopSwitch) -> float:
+        """Return the tokens that were taken."""
+        tokens = float(sum(expected_tokens(request, self.longest_answer)))
+        for rate, amount in ((self.requests, 1.0), (self.tokens, tokens)):
+            while rate and (wait := await asyncio.to_thread(rate.take, amount)):
+                # An answer that is shorter than expected gives back what it did not use.
+                await switch.sleep(min(wait, _LOOK_AGAIN_SECONDS))
+        return tokens
 
     async def _pause(self, request: ModelRequest, switch: StopSwitch) -> None:
         """Return when the endpoint may be asked again; another refusal may come meanwhile."""
@@ -235,10 +218,8 @@ class _Gate:
             if self.free_from <= time.monotonic():
                 return
 
-    async def _take_slot(self, switch: StopSwitch) -> FileLock | None:
-        if self.slots is None:
-            return None
-        while (slot := await asyncio.to_thread(self.slots.take)) is None:
+    async def _take_slot(self, slots: MachineSlots, switch: StopSwitch) -> FileLock:
+        while (slot := await asyncio.to_thread(slots.take)) is None:
             await switch.sleep(_LOOK_AGAIN_SECONDS)
         return slot
 
@@ -255,11 +236,6 @@ def prepare_limits(limits: Mapping[tuple[str, str], ModelLimits], folder: Path) 
             place.mkdir(parents=True, exist_ok=True)
             with TemporaryFile(dir=place):
                 pass
-
-
-async def _hold(place: AsyncExitStack, kept: asyncio.Event) -> None:
-    async with place:
-        await kept.wait()
 
 
 def _file_name(provider: str, model: str) -> str:

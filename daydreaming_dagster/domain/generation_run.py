@@ -148,9 +148,8 @@ class GenerationRunner:
         the end of the run. While another run makes the generation, this waits for it.
         """
         result = Generated(stage, gen_id)
-        kept = asyncio.Event()
         try:
-            with ExitStack() as claims:
+            with ExitStack() as kept, ExitStack() as claims:
                 while (prepared := await _in_thread(self._prepare, result, steps, claims)) is None:
                     await self.stop.sleep(CLAIM_SECONDS)
                 completion = None
@@ -161,8 +160,6 @@ class GenerationRunner:
                     await _in_thread(self._finish, result, steps, claims, prepared, completion)
         except (DaydreamingError, OSError) as error:
             result.error = error
-        finally:
-            kept.set()
         return result
 
     async def generate_many(
@@ -284,7 +281,7 @@ class GenerationRunner:
             raise StaleAnswerError(stage, gen_id, reason)
         return reason is None
 
-    async def _ask(self, recipe: Recipe, prompt: str, kept: asyncio.Event) -> Completion:
+    async def _ask(self, recipe: Recipe, prompt: str, kept: ExitStack) -> Completion:
         """Return the model's answer; in mode copy, the prompt itself."""
         if recipe.mode == "copy":
             return Completion(prompt, "stop", model="", duration_seconds=0.0)

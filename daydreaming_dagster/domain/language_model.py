@@ -1,7 +1,7 @@
 """The port through which everything asks a language model."""
 
-import asyncio
 from collections.abc import Mapping
+from contextlib import ExitStack
 from typing import Protocol, Self
 
 import attrs
@@ -42,7 +42,7 @@ class ModelRequest:
     """One question to a model.
 
     `model` is the name that the endpoint knows, `provider` says who serves it. Where there is
-    `kept`, the asker sets it when the answer is stored, or will not be: until then a model that
+    `kept`, the asker closes it when the answer is stored, or will not be: until then a model that
     limits how many calls are under way counts this one, so that a kill loses no more than those.
     """
 
@@ -50,7 +50,7 @@ class ModelRequest:
     model: str
     provider: str = ""
     parameters: SamplingParameters = attrs.field(factory=SamplingParameters)
-    kept: asyncio.Event | None = attrs.field(default=None, eq=False, repr=False)
+    kept: ExitStack | None = attrs.field(default=None, eq=False, repr=False)
 
 
 @attrs.frozen

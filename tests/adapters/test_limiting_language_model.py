@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 import time
+from contextlib import ExitStack
 
 import attrs
 import pytest
@@ -311,14 +312,14 @@ def test_the_place_of_an_answer_is_free_when_it_is_kept(tmp_path):
     endpoint = Endpoint()
     limits = {KEY: ModelLimits(concurrency=1)}
     model = LimitingLanguageModel(endpoint, limits, tmp_path)
-    kept = asyncio.Event()
+    kept = ExitStack()
 
     async def ask():
         await model.complete(attrs.evolve(REQUEST, kept=kept))
         second = asyncio.create_task(model.complete(REQUEST))
         await asyncio.sleep(0.3)
         before = len(endpoint.began)
-        kept.set()
+        kept.close()
         await asyncio.wait_for(second, 60)
         return before
 
@@ -333,7 +334,7 @@ def test_the_place_of_a_call_that_failed_is_free_at_once(tmp_path):
     async def ask():
         for _ in range(2):
             with pytest.raises(LanguageModelError):
-                await model.complete(attrs.evolve(REQUEST, kept=asyncio.Event()))
+                await model.complete(attrs.evolve(REQUEST, kept=ExitStack()))
 
     asyncio.run(asyncio.wait_for(ask(), 60))
 

@@ -906,27 +906,34 @@ def test_an_answer_cut_off_before_it_began_is_kept_and_not_bought_again(store):
 
 
 def test_a_call_is_under_way_until_its_answer_is_stored():
-    seen = []
+    events = []
 
     class Watching(InMemoryGensStore):
         def write_raw(self, stage, gen_id, text):
-            seen.append(model.requests[-1].kept.is_set())
             super().write_raw(stage, gen_id, text)
+            events.append("stored")
+
+    def answer(request):
+        request.kept.callback(events.append, "free")
+        return "an answer"
 
     store = Watching(templates=TEMPLATES)
     plan_draft(store, "d1", "a")
-    model = ScriptedLanguageModel(judging)
 
-    run(GenerationRunner(store, model, CATALOG), "draft", ["d1"])
+    run(GenerationRunner(store, ScriptedLanguageModel(answer), CATALOG), "draft", ["d1"])
 
-    assert seen == [False]
-    assert model.requests[-1].kept.is_set()
+    assert events == ["stored", "free"]
 
 
 def test_a_call_that_failed_is_under_way_no_more(store):
+    events = []
+
+    def refuse(request):
+        request.kept.callback(events.append, "free")
+        return LanguageModelError("tired")
+
     plan_draft(store, "d1", "a")
-    model = ScriptedLanguageModel(lambda _request: LanguageModelError("tired"))
 
-    run(GenerationRunner(store, model, CATALOG), "draft", ["d1"])
+    run(GenerationRunner(store, ScriptedLanguageModel(refuse), CATALOG), "draft", ["d1"])
 
-    assert model.requests[-1].kept.is_set()
+    assert events == ["free"]

@@ -22,7 +22,7 @@ nux: {enabled: false}
 """
 _DATABASES: Final = ("schedules", "history")
 
-_OBJECTS_BETWEEN_COLLECTIONS: Final = 10_000
+_OBJECTS_BETWEEN_COLLECTIONS: Final = 50_000
 
 
 def open_instance(home: Path) -> dg.DagsterInstance:

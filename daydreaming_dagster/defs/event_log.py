@@ -5,7 +5,8 @@ import logging
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
+from pathlib import Path
 
 import dagster as dg
 
@@ -42,9 +43,21 @@ def databases_open(instance: dg.DagsterInstance, *run_ids: str) -> Iterator[None
     with ExitStack() as connections:
         if isinstance(storage, SqliteEventLogStorage):
             for shard in (INDEX_SHARD_NAME, *run_ids):
-                database = closing(sqlite3.connect(storage.path_for_shard(shard)))
-                # It is the first statement that opens the file.
-                connections.enter_context(database).execute("PRAGMA schema_version").fetchall()
+                with suppress(sqlite3.OperationalError):  # what only saves time ends no run
+                    connections.enter_context(_connected(Path(storage.path_for_shard(shard))))
+        yield
+
+
+@contextmanager
+def _connected(database: Path) -> Iterator[None]:
+    """Keep open a database that is there.
+
+    Raises:
+        sqlite3.OperationalError: It is not there, or cannot be opened.
+    """
+    with closing(sqlite3.connect(f"{database.as_uri()}?mode=rw", uri=True)) as connection:
+        # It is the first statement that opens the file.
+        connection.execute("PRAGMA schema_version").fetchall()
         yield
 
 

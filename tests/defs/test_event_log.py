@@ -138,6 +138,11 @@ def test_a_storage_without_files_has_nothing_to_keep_open():
         assert instance.get_materialized_partitions(IDEA) == set(KEYS)
 
 
+def test_a_database_that_is_not_there_is_not_made(home):
+    with open_instance(home) as instance, databases_open(instance, "unknown"):
+        assert not [*home.rglob("unknown*")]
+
+
 def test_there_may_be_nothing_to_record(home):
     with open_instance(home) as instance:
         _, success = run(instance, record_events, events=[])

@@ -1,5 +1,6 @@
 """Cohorts on a real Dagster instance: specification, partitions, run, results."""
 
+import gc
 import json
 import shutil
 import sys
@@ -20,7 +21,7 @@ from daydreaming_dagster.defs.cohorts import (
     discover_cohorts,
     prune_partitions,
 )
-from daydreaming_dagster.defs.launch import open_instance
+from daydreaming_dagster.defs.launch import open_instance, run_cohort
 from daydreaming_dagster.defs.partitions import PARTITIONS
 from daydreaming_dagster.defs.resources import production_resources
 from daydreaming_dagster.domain.language_model import LanguageModelError
@@ -102,6 +103,23 @@ def test_a_whole_cohort_is_one_materialization(materialize, instance, data_root)
                 store.list_generations(stage)
             )
     assert instance.get_runs_count() == 2  # planning, and this one
+
+
+def test_a_run_in_this_process_collects_garbage_seldom_while_it_lasts(
+    instance, resources, data_root
+):
+    record_cohort(data_root, "c1")
+    before, during = gc.get_threshold(), []
+
+    def noting(request):
+        during.append(gc.get_threshold()[0])
+        return answer(request)
+
+    resources["language_model"] = ScriptedLanguageModel(noting)
+
+    assert run_cohort(instance, resources, "c1", {})
+    assert min(during) > before[0]
+    assert gc.get_threshold() == before
 
 
 def test_the_run_of_a_cohort_says_what_it_came_to(materialize):

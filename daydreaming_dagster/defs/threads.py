@@ -1,15 +1,13 @@
 """Consuming an async iterator from code that is not async."""
 
 import asyncio
-import time
+from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import aclosing
-from queue import Empty, SimpleQueue
 from typing import Final, TypeVar
 
 _T = TypeVar("_T")
-_END: Final = object()
 _TOGETHER_SECONDS: Final = 0.5
 
 # For what waits for a disk. More of them take the interpreter's lock from each other: with as many
@@ -21,17 +19,17 @@ _THREADS: Final = 2
 def iterate_in_thread(start: Callable[[], AsyncGenerator[_T, None]]) -> Iterator[list[_T]]:
     """Yield the items of `start()`, whose event loop runs in a thread of its own.
 
-    So the loop goes on while the consumer is busy. Items that come within `_TOGETHER_SECONDS`,
-    or while the consumer is busy, are yielded together. Ending the iteration early cancels the
+    So the loop goes on while the consumer is busy. Every `_TOGETHER_SECONDS` the items that came
+    are yielded together, the last ones as soon as the iterator has ended. Ending the iteration early cancels the
     iterator, and waits for what it does before it ends. An interrupt in a wait, for an item or
     for that end, cancels all tasks of the loop. An exception of the iterator is raised here.
     """
-    items: SimpleQueue[_T | object] = SimpleQueue()
+    items = deque[_T]()
 
     async def drain() -> None:
         async with aclosing(start()) as source:
             async for item in source:
-                items.put(item)
+                items.append(item)
 
     with asyncio.Runner() as runner, ThreadPoolExecutor(max_workers=1) as thread:
         loop = runner.get_loop()
@@ -44,15 +42,13 @@ def iterate_in_thread(start: Callable[[], AsyncGenerator[_T, None]]) -> Iterator
                     unfinished.cancel()
 
         drained = thread.submit(loop.run_until_complete, task)
-        drained.add_done_callback(lambda _: items.put(_END))
         try:
             ended = False
             while not ended:
-                arrived = _take(items)
-                if ended := arrived[-1] is _END:
-                    arrived.pop()
-                if arrived:
-                    yield arrived  # type: ignore[misc]  # all but _END are _T
+                # Not for each item: to wake a thread that sleeps costs as much as an item does.
+                ended = bool(wait([drained], _TOGETHER_SECONDS).done)
+                if arrived := [items.popleft() for _ in range(len(items))]:
+                    yield arrived
         except GeneratorExit:
             loop.call_soon_threadsafe(task.cancel)
             wait([drained])
@@ -61,14 +57,3 @@ def iterate_in_thread(start: Callable[[], AsyncGenerator[_T, None]]) -> Iterator
             loop.call_soon_threadsafe(cancel_all)
         drained.result()
 
-
-def _take(items: SimpleQueue[_T | object]) -> list[_T | object]:
-    """Return the next item with those that follow it soon; `_END` is the last of all."""
-    taken = [items.get()]
-    until = time.monotonic() + _TOGETHER_SECONDS
-    while taken[-1] is not _END:
-        try:
-            taken.append(items.get(timeout=max(0.0, until - time.monotonic())))
-        except Empty:
-            break
-    return taken

@@ -24,6 +24,7 @@ from adapters.experiment_files import read_catalog, read_membership
 from benchmarks.endpoint import RunningEndpoint, Settings, running_endpoint
 from benchmarks.loops import COHORT, MODEL, Measured
 from daydreaming_dagster.cohorts import record_cohort
+from daydreaming_dagster.data_layer.generation_metadata import resolve_generation_metadata
 from daydreaming_dagster.data_layer.paths import Paths
 from daydreaming_dagster.domain.generation import make_recipe, store_answer, store_parsed
 from daydreaming_dagster.domain.language_model import Completion
@@ -281,9 +282,9 @@ def _answer_all_but(plan: Plan, left: int) -> None:
     for stage in STAGES:
         gen_ids = plan.members[stage]
         for gen_id in gen_ids[:-left] if stage == "evaluation" else gen_ids:
-            document = store.read_main_metadata(stage, gen_id)
-            recipe = make_recipe(store, catalog, stage, gen_id, document)
-            prompt = render_planned_input(store, catalog, stage, gen_id, document)
+            metadata = resolve_generation_metadata(store, stage, gen_id)
+            recipe = make_recipe(store, catalog, stage, gen_id, metadata)
+            prompt = render_planned_input(store, catalog, gen_id, metadata, recipe)
             store.write_prompt(stage, gen_id, prompt)
             text = f"{gen_id} {_DESCRIPTION}\nSCORE: 7"
             completion = Completion(text, "stop", MODEL, 0.2, 400, 300)

@@ -24,7 +24,7 @@ from typing import NamedTuple
 from adapters import FilesystemGensStore, InMemoryGensStore, UnsyncedFilesystemGensStore
 from daydreaming_dagster.data_layer import GensStore, resolve_generation_metadata
 from daydreaming_dagster.data_layer.paths import ARTIFACT_FILENAMES
-from daydreaming_dagster.domain.template_rendering import compile_template, render_template
+from daydreaming_dagster.domain.template_rendering import compile_source, render_template
 from daydreaming_dagster.types import JsonObject
 
 TEXT = ("An idea that two others had together. " * 120)[:4096]
@@ -150,7 +150,8 @@ def rendered(root: str) -> Iterator[Row]:
     file.parent.mkdir(parents=True)
     file.write_text("Judge this essay by what follows. " * 75 + "{{ response }}\n", "utf-8")
     values = {"response": TEXT}
-    held, path, source = compile_template(store, "evaluation", "judge"), str(file), file.read_text()
+    path, source = str(file), file.read_text("utf-8")
+    held = compile_source("evaluation", "judge", source)
 
     def bare() -> str:
         return held.render(values)

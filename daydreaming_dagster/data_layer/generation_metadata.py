@@ -18,7 +18,10 @@ FORMAT_VERSION: Final = 1
 
 @attrs.frozen
 class GenerationMetadata:
-    """How a generation is made: asked of a model (`llm`), or its parent's text (`copy`)."""
+    """How a generation is made: asked of a model (`llm`), or its parent's text (`copy`).
+
+    `document` is the main metadata that says so; two that say the same are equal.
+    """
 
     template_id: str
     parent_stage: Stage | None
@@ -26,6 +29,7 @@ class GenerationMetadata:
     mode: Mode
     combo_id: str
     cohort_id: str | None
+    document: JsonObject = attrs.field(factory=dict, eq=False, repr=False)
 
 
 def resolve_generation_metadata(store: GensStore, stage: Stage, gen_id: str) -> GenerationMetadata:
@@ -70,6 +74,7 @@ def interpret_main_metadata(document: JsonObject, stage: Stage, gen_id: str) -> 
         cohort_id=text_field(document, "cohort_id", stage, gen_id)
         or text_field(document, "origin_cohort_id", stage, gen_id)
         or None,
+        document=document,
     )
 
 

@@ -74,7 +74,7 @@ class Paths:
         return self.data_root / GENS_DIRNAME
 
     def generation_dir(self, stage: str, gen_id: str) -> Path:
-        return self.gens_root / check_stage(stage) / check_id("gen_id", gen_id)
+        return self.data_root.joinpath(GENS_DIRNAME, check_stage(stage), check_id("gen_id", gen_id))
 
     def artifact_path(self, stage: str, gen_id: str, artifact: Artifact | None) -> Path:
         """Return the file of the artifact; for None, the folder of the generation."""

@@ -20,9 +20,10 @@ def iterate_in_thread(start: Callable[[], AsyncGenerator[_T, None]]) -> Iterator
     """Yield the items of `start()`, whose event loop runs in a thread of its own.
 
     So the loop goes on while the consumer is busy. Every `_TOGETHER_SECONDS` the items that came
-    are yielded together, the last ones as soon as the iterator has ended. Ending the iteration early cancels the
-    iterator, and waits for what it does before it ends. An interrupt in a wait, for an item or
-    for that end, cancels all tasks of the loop. An exception of the iterator is raised here.
+    are yielded together, the last ones as soon as the iterator has ended. Ending the iteration
+    early cancels the iterator, and waits for what it does before it ends. An interrupt in a wait,
+    for an item or for that end, cancels all tasks of the loop. An exception of the iterator is
+    raised here.
     """
     items = deque[_T]()
 
@@ -56,4 +57,3 @@ def iterate_in_thread(start: Callable[[], AsyncGenerator[_T, None]]) -> Iterator
         finally:
             loop.call_soon_threadsafe(cancel_all)
         drained.result()
-

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 import attrs
 
-from daydreaming_dagster.data_layer.generation_metadata import interpret_main_metadata
+from daydreaming_dagster.data_layer.generation_metadata import resolve_generation_metadata
 from daydreaming_dagster.data_layer.gens_store import GensStore
 from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.cohort_index import CohortIndex, digest_inputs
@@ -47,7 +47,7 @@ def look_at_cohort(
     for stage in STAGES:
         gen_ids = members[stage]
         # Before anything is read: what changes meanwhile has another version at the next look.
-        versions = store.generation_versions(stage)
+        versions = store.generation_versions(stage) if gen_ids else {}
         before = index.done.get(stage, {})
         unchanged = {
             gen_id for gen_id, version in before.items() if versions.get(gen_id) == version
@@ -130,8 +130,7 @@ def _why_stale(
     """Return the gen_id of its parent, `""` where it has none, and why it is stale, if it is."""
     parent = ""
     try:
-        document = store.read_main_metadata(stage, gen_id)
-        metadata = interpret_main_metadata(document, stage, gen_id)
+        metadata = resolve_generation_metadata(store, stage, gen_id)
         parent_stage, parent_gen_id = metadata.parent_stage, metadata.parent_gen_id
         if parent_stage is not None and parent_gen_id is not None:
             parent = parent_gen_id
@@ -140,8 +139,8 @@ def _why_stale(
             return parent, None
         if parent_stage is not None and parent in stale[parent_stage]:
             return parent, f"its {parent_stage} {parent} is stale"
-        recipe = make_recipe(store, catalog, stage, gen_id, document)
-        prompt = render_planned_input(store, catalog, stage, gen_id, document)
+        recipe = make_recipe(store, catalog, stage, gen_id, metadata)
+        prompt = render_planned_input(store, catalog, gen_id, metadata, recipe)
     except DaydreamingError:
         return parent, None
     return parent, why_stale(answer.metadata, recipe, prompt)

@@ -10,8 +10,8 @@ from daydreaming_dagster.data_layer.errors import (
     MissingTemplateError,
 )
 from daydreaming_dagster.data_layer.generation_metadata import (
+    GenerationMetadata,
     Mode,
-    interpret_main_metadata,
     text_field,
 )
 from daydreaming_dagster.data_layer.gens_store import GensStore
@@ -24,16 +24,25 @@ from daydreaming_dagster.types import PARENT_STAGE, JsonObject, JsonValue, Stage
 
 @attrs.frozen
 class Recipe:
-    """How a generation's prompt becomes its raw and its parsed text."""
+    """How a generation's prompt becomes its raw and its parsed text.
+
+    `template` is the text of the template. It is None for a copy, and where it is not there: a
+    prompt that is can be asked without it.
+    """
 
     stage: Stage
     template_id: str
     mode: Mode
     reader: ResponseReader
-    template_sha256: str = ""
+    template: str | None = None
     model: str = ""
     provider: str = ""
     parameters: SamplingParameters = attrs.field(factory=SamplingParameters)
+
+    @property
+    def template_sha256(self) -> str:
+        """Return the digest of the template, `""` where there is none."""
+        return "" if self.template is None else sha256(self.template)
 
     def question(self, prompt: str) -> JsonObject:
         """Return what an answer depends on; two equal questions need only one answer."""
@@ -55,45 +64,43 @@ class RawAnswer:
     reused: bool
 
 
-def resolve_recipe(store: GensStore, catalog: Catalog, stage: Stage, gen_id: str) -> Recipe:
-    """Return the recipe that the main metadata and the catalog give.
+def make_recipe(
+    store: GensStore, catalog: Catalog, stage: Stage, gen_id: str, metadata: GenerationMetadata
+) -> Recipe:
+    """Return the recipe that the generation's metadata and the catalog give.
 
     Raises:
-        InvalidMetadataError: The metadata is wrong (see `interpret_main_metadata`), or
-            names a template or model that the catalog lacks.
+        InvalidMetadataError: The metadata names a template or a model that the catalog lacks, or
+            its model is no string.
         CatalogError: The parameters in the metadata are malformed, or the template names an
             unknown parser.
-        MissingArtifactError: There is no main metadata.
+        MalformedArtifactError: The template is not UTF-8.
     """
-    return make_recipe(store, catalog, stage, gen_id, store.read_main_metadata(stage, gen_id))
-
-
-def make_recipe(
-    store: GensStore, catalog: Catalog, stage: Stage, gen_id: str, document: JsonObject
-) -> Recipe:
-    """Return the recipe of main metadata that was read already; see `resolve_recipe`."""
-    metadata = interpret_main_metadata(document, stage, gen_id)
     if (stage, metadata.template_id) not in catalog.templates:
         reason = f"the {stage} template catalog lacks {metadata.template_id!r}"
         raise InvalidMetadataError(stage, gen_id, reason)
     reader = catalog.reader(stage, metadata.template_id)
     if metadata.mode == "copy":
         return Recipe(stage, metadata.template_id, "copy", reader)
-    model_id = text_field(document, "llm_model_id", stage, gen_id)
+    model_id = text_field(metadata.document, "llm_model_id", stage, gen_id)
     model = catalog.models.get(model_id)
     if model is None:
         raise InvalidMetadataError(stage, gen_id, f"the model catalog lacks {model_id!r}")
     parameters = structure(
-        document.get("parameters", {}),
+        metadata.document.get("parameters", {}),
         SamplingParameters,
         f"parameters in the metadata of {stage}/{gen_id}",
     )
+    try:
+        template = store.read_template(stage, metadata.template_id)
+    except MissingTemplateError:
+        template = None
     return Recipe(
         stage,
         metadata.template_id,
         "llm",
         reader,
-        _template_sha256(store, stage, metadata.template_id),
+        template,
         model.model,
         model.provider,
         parameters,
@@ -241,13 +248,6 @@ def _storable(text: str) -> str:
     Models do emit lone surrogates; as they have no UTF-8 form, U+FFFD stands for them.
     """
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
-def _template_sha256(store: GensStore, stage: Stage, template_id: str) -> str:
-    try:
-        return sha256(store.read_template(stage, template_id))
-    except MissingTemplateError:
-        return ""  # a prompt that is there already can be asked without its template
 
 
 def _replaced(store: GensStore, stage: Stage, gen_id: str) -> list[JsonValue]:

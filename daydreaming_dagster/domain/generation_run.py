@@ -13,7 +13,6 @@ from daydreaming_dagster.data_layer.errors import DataLayerError, MissingArtifac
 from daydreaming_dagster.data_layer.generation_metadata import (
     GenerationMetadata,
     ancestry,
-    interpret_main_metadata,
     resolve_generation_metadata,
 )
 from daydreaming_dagster.data_layer.gens_store import GensStore
@@ -241,9 +240,9 @@ class GenerationRunner:
         Returns None where another run has the claim.
         """
         stage, gen_id = result.stage, result.gen_id
-        document = self.store.read_main_metadata(stage, gen_id)
-        result.metadata = interpret_main_metadata(document, stage, gen_id)
-        recipe = make_recipe(self.store, self.catalog, stage, gen_id, document)
+        metadata = resolve_generation_metadata(self.store, stage, gen_id)
+        result.metadata = metadata
+        recipe = make_recipe(self.store, self.catalog, stage, gen_id, metadata)
         result.model = (recipe.provider, recipe.model) if recipe.mode == "llm" else None
         if "raw" in steps and recipe.mode == "llm":  # nobody pays for a copy
             claim = self.store.claim(stage, gen_id)
@@ -252,7 +251,7 @@ class GenerationRunner:
             claims.callback(claim.release)
         prompt = question = stored = None
         if "prompt" in steps:
-            prompt = render_planned_input(self.store, self.catalog, stage, gen_id, document)
+            prompt = render_planned_input(self.store, self.catalog, gen_id, metadata, recipe)
         if "raw" in steps:
             question = self.store.read_prompt(stage, gen_id) if prompt is None else prompt
             stored = find_answer(self.store, stage, gen_id)

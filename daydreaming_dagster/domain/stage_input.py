@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from daydreaming_dagster.data_layer.errors import InvalidMetadataError
 from daydreaming_dagster.data_layer.generation_metadata import (
     GenerationMetadata,
-    interpret_main_metadata,
     resolve_generation_metadata,
     text_field,
 )
@@ -16,12 +15,13 @@ from daydreaming_dagster.domain.catalog import (
     ConceptCombination,
     combine_concepts,
 )
+from daydreaming_dagster.domain.generation import Recipe
 from daydreaming_dagster.domain.prompt_values import (
     ContentCombination,
     compute_prompt_values,
     read_parent_text,
 )
-from daydreaming_dagster.domain.template_rendering import render_template
+from daydreaming_dagster.domain.template_rendering import render_source, render_template
 from daydreaming_dagster.types import JsonObject, Stage
 
 
@@ -41,36 +41,36 @@ def write_stage_input(
             `render_template` say. The prompt that was there before is then still there.
     """
     metadata = resolve_generation_metadata(store, stage, gen_id)
-    prompt = _render(store, stage, gen_id, metadata, content_combinations)
+    if metadata.mode == "copy":
+        prompt = read_parent_text(store, stage, gen_id, metadata)
+    else:
+        values = compute_prompt_values(store, stage, gen_id, metadata, content_combinations)
+        prompt = render_template(store, stage, metadata.template_id, values)
     store.write_prompt(stage, gen_id, prompt)
     return prompt
 
 
 def render_planned_input(
-    store: GensStore, catalog: Catalog, stage: Stage, gen_id: str, document: JsonObject
+    store: GensStore, catalog: Catalog, gen_id: str, metadata: GenerationMetadata, recipe: Recipe
 ) -> str:
-    """Return the prompt of a generation with this main metadata, without writing it.
+    """Return the prompt of a generation that is made by this recipe, without writing it.
+
+    It is rendered from the very template whose digest is the recipe's.
 
     Raises:
         DaydreamingError: As `write_stage_input` says.
         InvalidMetadataError: A draft's metadata names no concepts, or one that the catalog lacks.
     """
-    metadata = interpret_main_metadata(document, stage, gen_id)
-    combinations = [_combination(catalog, gen_id, document)] if stage == "draft" else None
-    return _render(store, stage, gen_id, metadata, combinations)
-
-
-def _render(
-    store: GensStore,
-    stage: Stage,
-    gen_id: str,
-    metadata: GenerationMetadata,
-    content_combinations: Iterable[ContentCombination] | None,
-) -> str:
-    if metadata.mode == "copy":
+    stage = recipe.stage
+    if recipe.mode == "copy":
         return read_parent_text(store, stage, gen_id, metadata)
-    values = compute_prompt_values(store, stage, gen_id, metadata, content_combinations)
-    return render_template(store, stage, metadata.template_id, values)
+    draft = stage == "draft"
+    combinations = [_combination(catalog, gen_id, metadata.document)] if draft else None
+    values = compute_prompt_values(store, stage, gen_id, metadata, combinations)
+    template = recipe.template
+    if template is None:
+        template = store.read_template(stage, recipe.template_id)
+    return render_source(stage, recipe.template_id, template, values)
 
 
 def _combination(catalog: Catalog, gen_id: str, document: JsonObject) -> ConceptCombination:

@@ -30,7 +30,16 @@ def render_template(
         TemplateError: It has a syntax error, uses a variable that `values` lacks, or does
             something that the sandbox forbids.
     """
-    template = compile_template(store, stage, template_id)
+    return render_source(stage, template_id, store.read_template(stage, template_id), values)
+
+
+def render_source(stage: Stage, template_id: str, source: str, values: Mapping[str, object]) -> str:
+    """Return what `render_template` does, of a template's text that was read already.
+
+    Raises:
+        TemplateError: As `render_template` says.
+    """
+    template = compile_source(stage, template_id, source)
     try:
         return template.render(values)
     except Exception as error:  # a template is a program and can fail in any way
@@ -38,14 +47,12 @@ def render_template(
         raise TemplateError(stage, template_id, f"line {line}: {error}") from error
 
 
-def compile_template(store: GensStore, stage: Stage, template_id: str) -> jinja2.Template:
+def compile_source(stage: Stage, template_id: str, source: str) -> jinja2.Template:
     """Return the compiled template.
 
     Raises:
-        MissingTemplateError: The stage has no template of that id.
         TemplateError: It has a syntax error.
     """
-    source = store.read_template(stage, template_id)
     try:
         return _compiled(source)
     except jinja2.TemplateSyntaxError as error:

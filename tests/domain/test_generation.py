@@ -5,15 +5,16 @@ import pytest
 
 from adapters import InMemoryGensStore
 from daydreaming_dagster.data_layer.errors import InvalidMetadataError, MissingArtifactError
+from daydreaming_dagster.data_layer.generation_metadata import resolve_generation_metadata
 from daydreaming_dagster.domain.catalog import Catalog, ModelEntry, TemplateEntry
 from daydreaming_dagster.domain.errors import CatalogError, ResponseParseError
 from daydreaming_dagster.domain.generation import (
     RawAnswer,
     Recipe,
     find_answer,
+    make_recipe,
     read_answer,
     read_parsed,
-    resolve_recipe,
     sha256,
     store_answer,
     store_parsed,
@@ -37,7 +38,7 @@ RECIPE = Recipe(
     "links",
     "llm",
     IDENTITY,
-    sha256("a template"),
+    "a template",
     "big-1",
     "acme",
     SamplingParameters(temperature=0.5, seed=3),
@@ -56,6 +57,11 @@ CATALOG = Catalog(
 @pytest.fixture
 def store():
     return InMemoryGensStore(templates={("draft", "links"): "a template"})
+
+
+def recipe_of(store, catalog, stage, gen_id):
+    metadata = resolve_generation_metadata(store, stage, gen_id)
+    return make_recipe(store, catalog, stage, gen_id, metadata)
 
 
 def answered(text):
@@ -77,7 +83,7 @@ def test_the_recipe_is_what_metadata_and_catalog_say(store):
         },
     )
 
-    assert resolve_recipe(store, CATALOG, "draft", "d1") == RECIPE
+    assert recipe_of(store, CATALOG, "draft", "d1") == RECIPE
 
 
 def test_an_evaluations_parser_reads_the_score_where_the_template_names_none(store):
@@ -85,7 +91,7 @@ def test_an_evaluations_parser_reads_the_score_where_the_template_names_none(sto
         "evaluation", "v1", {"template_id": "judge", "llm_model_id": "big", "parent_gen_id": "e"}
     )
 
-    assert resolve_recipe(store, CATALOG, "evaluation", "v1").reader.parser == "in_last_line"
+    assert recipe_of(store, CATALOG, "evaluation", "v1").reader.parser == "in_last_line"
 
 
 def test_copying_needs_no_model(store):
@@ -93,9 +99,7 @@ def test_copying_needs_no_model(store):
         "essay", "e1", {"template_id": "story", "mode": "copy", "parent_gen_id": "d1"}
     )
 
-    assert resolve_recipe(store, CATALOG, "essay", "e1") == Recipe(
-        "essay", "story", "copy", IDENTITY
-    )
+    assert recipe_of(store, CATALOG, "essay", "e1") == Recipe("essay", "story", "copy", IDENTITY)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +122,7 @@ def test_what_the_catalog_lacks_is_named(store, document, error, message):
     store.write_main_metadata("draft", "d1", document)
 
     with pytest.raises(error, match=message):
-        resolve_recipe(store, CATALOG, "draft", "d1")
+        recipe_of(store, CATALOG, "draft", "d1")
 
 
 def test_an_answer_is_stored_with_everything_that_it_cost(store):
@@ -209,7 +213,7 @@ def test_the_same_question_finds_its_answer(store):
     ("changes", "prompt", "reason"),
     [
         ({}, "why not?", "its concepts were edited"),
-        ({"template_sha256": "0"}, "why not?", "draft template 'links' was edited"),
+        ({"template": "another"}, "why not?", "draft template 'links' was edited"),
         ({"stage": "essay"}, "why not?", "the text of its draft changed"),
         ({"stage": "evaluation"}, "why not?", "the text of its essay changed"),
         ({"model": "big-2"}, "why?", "its model was 'big-1' and is 'big-2' now"),
@@ -224,7 +228,7 @@ def test_an_answer_to_another_question_is_stale_and_says_why(store, changes, pro
     assert reason in why_stale(answer.metadata, attrs.evolve(RECIPE, **changes), prompt)
 
 
-@pytest.mark.parametrize("changes", [{}, {"reader": SCORE}, {"template_sha256": "0"}])
+@pytest.mark.parametrize("changes", [{}, {"reader": SCORE}, {"template": "another"}])
 def test_the_same_question_is_not_stale(store, changes):
     answer = store_answer(store, "d1", RECIPE, "why?", completion("because"))
 
@@ -351,4 +355,4 @@ def test_an_unknown_parser_is_named(store):
     store.write_main_metadata("draft", "d1", {"template_id": "t"})
 
     with pytest.raises(CatalogError, match="unknown parser 'tea_leaves'"):
-        resolve_recipe(store, catalog, "draft", "d1")
+        recipe_of(store, catalog, "draft", "d1")

@@ -50,9 +50,9 @@ class FilesystemGensStore(EncodedGensStore):
     """A `GensStore` in the folder `data_root`, laid out as `Paths` says.
 
     Files are replaced in one step. What was paid for, a raw text and its metadata, is also
-    on the device before its write returns, so that it survives a power cut; everything else
-    can be computed again and is left to the operating system (`UnsyncedFilesystemGensStore`
-    leaves all to it).
+    on the device before its write returns, so that it survives a power cut, and with the text
+    so are the folders above. Everything else can be computed again and is left to the operating
+    system (`UnsyncedFilesystemGensStore` leaves all to it).
 
     Symbolic links below `data_root` are refused with `UnsafePathError`, and so is reading what
     is no regular file; a write puts a file in the place of such a link, and nothing where it
@@ -178,13 +178,14 @@ class FilesystemGensStore(EncodedGensStore):
                     raise
                 _make_folder(folder)
                 self._synced_stages.discard(stage)
-        if sync:
+        if sync and artifact == "raw":
             self._sync_names(stage, os.path.dirname(folder))
 
     def _sync_names(self, stage: Stage, stage_folder: str) -> None:
-        """Make the names of the folders above a file survive a power cut, as its own does.
+        """Make the names of the folders above a raw text survive a power cut, as its own does.
 
-        The generation's may be as new as the file; those above it were seen once already.
+        The generation's may be as new as the text; those above it were seen once already. Its
+        metadata does without: it is of no use before the text is there.
         """
         sync_folder(stage_folder)
         if stage not in self._synced_stages:

@@ -666,8 +666,17 @@ class TestDurability:
         synced = FilesystemGensStore(store.data_root)
         write(synced, "draft", "sample", artifact, sample(artifact, "new"))
         name = store.paths.artifact_path("draft", "sample", artifact).name
-        assert device_calls[:2] == ["fsync file", f"replace {name}"]
-        assert device_calls[2:] == [f"fsync {p}" for p in (GENERATION, "gens/draft", "gens", ".")]
+        assert device_calls[:3] == ["fsync file", f"replace {name}", f"fsync {GENERATION}"]
+        above = [f"fsync {folder}" for folder in ("gens/draft", "gens", ".")]
+        assert device_calls[3:] == (above if artifact == "raw" else [])
+
+    def test_a_text_is_found_on_the_device_though_its_metadata_made_the_folder(
+        self, store, device_calls
+    ):
+        synced = FilesystemGensStore(store.data_root)
+        synced.write_raw_metadata("draft", "sample", {})
+        synced.write_raw("draft", "sample", "one")
+        assert device_calls[-3:] == [f"fsync {folder}" for folder in ("gens/draft", "gens", ".")]
 
     def test_the_folders_of_a_stage_are_synced_once(self, store, device_calls):
         synced = FilesystemGensStore(store.data_root)

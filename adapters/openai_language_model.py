@@ -27,6 +27,9 @@ _CONNECT_SECONDS: Final = 10.0
 _SHOWN_CHARACTERS: Final = 300
 _SERVER_ERROR: Final = 500
 _PASSING: Final = (408, 409, 429)
+_TIMED_OUT: Final = (504, 524)
+"""What a gateway says that gave up waiting for a model which had the request (RFC 9110, section
+15.6.5; 524 is Cloudflare's), and which may go on and be paid."""
 _OF_REQUEST: Final = (400, 403, 413, 422)
 """What is wrong with one prompt; 403 is what OpenRouter says where it moderates an input."""
 
@@ -213,6 +216,7 @@ class OpenAILanguageModel:
             and code != "insufficient_quota",
             retry_after_seconds=_seconds(retry_after),
             of_endpoint=status not in _OF_REQUEST,
+            may_be_billed=status in _TIMED_OUT,
         )
 
     def _connection_error(self, request: ModelRequest, error: Exception) -> LanguageModelError:

@@ -206,6 +206,7 @@ def test_answers_many_requests_at_once(endpoint, model):
         (429, "wait and ask again", True),
         (500, "ask again later", True),
         (503, "ask again later", True),
+        (504, "ask again later", True),
     ],
 )
 def test_says_why_the_endpoint_refused_and_what_to_do(endpoint, status, advice, retryable):
@@ -230,6 +231,17 @@ def test_says_why_the_endpoint_refused_and_what_to_do(endpoint, status, advice, 
 def test_quotes_a_refusal_of_any_form(endpoint, model, body, words):
     endpoint.always(502, body)
     assert f"refused with status 502: {words}" in str(failure(model))
+
+
+@pytest.mark.parametrize(
+    ("status", "billed"), [(408, False), (502, False), (503, False), (504, True), (524, True)]
+)
+def test_a_gateway_that_gave_up_waiting_for_the_model_may_be_billed(
+    endpoint, model, status, billed
+):
+    endpoint.always(status, {"error": "timed out"})
+    error = failure(model)
+    assert (error.retryable, error.may_be_billed) == (True, billed)
 
 
 def test_quotes_the_beginning_of_a_long_refusal(endpoint, model):

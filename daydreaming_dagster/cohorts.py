@@ -9,6 +9,7 @@ import attrs
 
 from adapters.experiment_files import (
     read_catalog,
+    read_cohort_index,
     read_cohort_spec,
     read_manifest,
     read_membership,
@@ -144,7 +145,8 @@ def report_cohort(
     paths = Paths(data_root)
     store = FilesystemGensStore(data_root)
     members = read_membership(paths, cohort_id)
-    report = gather_report(store, read_catalog(paths), cohort_id, members)
+    index = read_cohort_index(paths, cohort_id)
+    report = gather_report(store, read_catalog(paths), cohort_id, members, index)
     figures = make_figures(report, make_result_tables(report.evaluations))
     page = render_page(report, figures, partial(read_stored_generation, store), made_at)
     file = paths.cohort_report_html(cohort_id) if output is None else output

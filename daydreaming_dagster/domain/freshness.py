@@ -36,7 +36,9 @@ def look_at_cohort(
 ) -> CohortState:
     """Return the state of a cohort. What did not change since `index` was made is not read.
 
-    Stale is what `find_stale` says; without a catalog, nothing is.
+    Stale are the generations with an answer to another question than today's, and their
+    descendants: what these answer is about to change. One whose prompt cannot be made (its parent
+    is missing, say) is not stale; without a catalog, nothing is.
     """
     inputs = "" if catalog is None else digest_inputs(store, catalog)
     stages: dict[Stage, StageStatus] = {}
@@ -77,23 +79,6 @@ def look_at_cohort(
             gen_id: reason for gen_id, reason in stale[stage].items() if gen_id in kept
         }
     return CohortState(stages, stale, seen)
-
-
-def find_stale(
-    store: GensStore, catalog: Catalog, members: Mapping[Stage, Sequence[str]]
-) -> dict[Stage, dict[str, str]]:
-    """Return the generations with an answer to another question than today's, each with why.
-
-    Stale too are the descendants of a stale generation: what they answer is about to change.
-    One whose prompt cannot be made (its parent is missing, say) is not stale.
-    """
-    stale: dict[Stage, dict[str, str]] = {stage: {} for stage in STAGES}
-    for stage in STAGES:
-        for gen_id in members[stage]:
-            _, reason = _why_stale(store, catalog, stage, gen_id, stale)
-            if reason is not None:
-                stale[stage][gen_id] = reason
-    return stale
 
 
 def generations_to_make(

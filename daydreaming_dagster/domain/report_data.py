@@ -9,7 +9,8 @@ import attrs
 from daydreaming_dagster.data_layer.generation_metadata import interpret_main_metadata, text_field
 from daydreaming_dagster.data_layer.gens_store import GensStore
 from daydreaming_dagster.domain.catalog import DEFAULT_LEVEL, Catalog
-from daydreaming_dagster.domain.freshness import find_stale
+from daydreaming_dagster.domain.cohort_index import CohortIndex
+from daydreaming_dagster.domain.freshness import look_at_cohort
 from daydreaming_dagster.domain.results import (
     EssayRank,
     Evaluation,
@@ -254,9 +255,15 @@ class CohortReport:
 
 
 def gather_report(
-    store: GensStore, catalog: Catalog, cohort_id: str, members: Mapping[Stage, Sequence[str]]
+    store: GensStore,
+    catalog: Catalog,
+    cohort_id: str,
+    members: Mapping[Stage, Sequence[str]],
+    index: CohortIndex,
 ) -> CohortReport:
     """Return what there is to say about a cohort with these members. Writes nothing.
+
+    `index` saves finding out again what is stale.
 
     Raises:
         MissingArtifactError: A member, or the essay or draft that it is about, has no main
@@ -268,7 +275,7 @@ def gather_report(
     generations: dict[Stage, list[ReportGeneration]] = {stage: [] for stage in STAGES}
     concepts: dict[tuple[str, str], ReportConcept] = {}
     combos: dict[str, str] = {}
-    stale = find_stale(store, catalog, members)
+    stale = look_at_cohort(store, catalog, members, index).stale
     for stage in STAGES:
         for gen_id in members[stage]:
             why_stale = stale[stage].get(gen_id, "")

@@ -10,7 +10,7 @@ from adapters.scripted_language_model import ScriptedLanguageModel
 from daydreaming_dagster.domain.catalog import Catalog, ConceptEntry, ModelEntry, TemplateEntry
 from daydreaming_dagster.domain.cohort_index import INDEX_VERSION, CohortIndex
 from daydreaming_dagster.domain.errors import CatalogError
-from daydreaming_dagster.domain.freshness import find_stale, generations_to_make, look_at_cohort
+from daydreaming_dagster.domain.freshness import generations_to_make, look_at_cohort
 from daydreaming_dagster.domain.generation_run import GenerationRunner
 from daydreaming_dagster.domain.results import stage_status
 
@@ -90,6 +90,10 @@ def make(store, generations=MEMBERS, answer=answer, catalog=CATALOG, **settings)
 
 def look(store, index=NOTHING_SEEN, catalog=CATALOG):
     return look_at_cohort(store, catalog, MEMBERS, index)
+
+
+def find_stale(store, catalog, members):
+    return look_at_cohort(store, catalog, members, NOTHING_SEEN).stale
 
 
 def with_templates(store, **edited):

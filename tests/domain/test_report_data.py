@@ -9,6 +9,7 @@ from adapters import InMemoryGensStore
 from adapters.scripted_language_model import ScriptedLanguageModel
 from daydreaming_dagster.data_layer.errors import MissingArtifactError
 from daydreaming_dagster.domain.catalog import Catalog, ConceptEntry, ModelEntry, TemplateEntry
+from daydreaming_dagster.domain.cohort_index import CohortIndex
 from daydreaming_dagster.domain.generation_run import GenerationRunner
 from daydreaming_dagster.domain.language_model import Completion
 from daydreaming_dagster.domain.report_data import (
@@ -82,7 +83,7 @@ def run(store, script=answers, catalog=CATALOG):
 
 
 def gather(store, catalog=CATALOG):
-    return gather_report(store, catalog, "c1", MEMBERS)
+    return gather_report(store, catalog, "c1", MEMBERS, CohortIndex())
 
 
 def items(report):
@@ -216,7 +217,7 @@ def test_a_text_that_was_read_in_an_earlier_answer_is_not_that_of_the_present_on
 
 def test_a_member_that_was_not_planned_is_named(store):
     with pytest.raises(MissingArtifactError, match="draft/d9 has no main_metadata"):
-        gather_report(store, CATALOG, "c1", {**MEMBERS, "draft": ["d9"]})
+        gather_report(store, CATALOG, "c1", {**MEMBERS, "draft": ["d9"]}, CohortIndex())
 
 
 @pytest.mark.parametrize(

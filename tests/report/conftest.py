@@ -10,6 +10,7 @@ import pytest
 from adapters import InMemoryGensStore
 from adapters.scripted_language_model import ScriptedLanguageModel
 from daydreaming_dagster.domain.catalog import Catalog, ConceptEntry, ModelEntry, TemplateEntry
+from daydreaming_dagster.domain.cohort_index import CohortIndex
 from daydreaming_dagster.domain.cohort_spec import Axes, CohortSpec
 from daydreaming_dagster.domain.generation_run import GenerationRunner
 from daydreaming_dagster.domain.language_model import Completion, LanguageModelError
@@ -134,7 +135,7 @@ def made():
             pass
 
     asyncio.run(run())
-    report = gather_report(store, catalog, "c1", members)
+    report = gather_report(store, catalog, "c1", members, CohortIndex())
     figures = make_figures(report, make_result_tables(report.evaluations))
     made_at = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
     html = render_page(report, figures, partial(read_stored_generation, store), made_at)

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from daydreaming_dagster.domain.cohort_index import CohortIndex
 from daydreaming_dagster.domain.report_data import gather_report
 from daydreaming_dagster.domain.result_tables import make_result_tables
 from daydreaming_dagster.domain.stored_generation import read_stored_generation
@@ -79,7 +80,7 @@ def test_a_cohort_without_answers_has_a_report_too(made, members):
     for stage in STAGES:
         for gen_id in catalog_free[stage]:
             store.write_main_metadata(stage, gen_id, made.store.read_main_metadata(stage, gen_id))
-    report = gather_report(store, made.catalog, "c1", members or catalog_free)
+    report = gather_report(store, made.catalog, "c1", members or catalog_free, CohortIndex())
     figures = make_figures(report, make_result_tables(report.evaluations))
 
     html = render_page(report, figures, partial(read_stored_generation, store), datetime.now(UTC))

@@ -42,7 +42,7 @@ def check_results_of_cohort(
 ) -> Iterator[dg.AssetCheckResult]:
     """Yield what all checks found in the generations of a run of a cohort.
 
-    What was found in those of each stage is reported to the stage's own checks.
+    What was found in those of each stage is logged as results of the stage's own checks.
     """
     found: dict[Check, list[Finding]] = {check: [] for check in CHECKS}
     for stage, gen_ids in generations.items():
@@ -50,19 +50,19 @@ def check_results_of_cohort(
             in_stage = check_generations(store, stage, gen_ids)
             for check, findings in in_stage.items():
                 found[check] += findings
-            _report(context, stage, in_stage, len(gen_ids))
+            _log_results(context, stage, in_stage, len(gen_ids))
     checked = sum(map(len, generations.values()))
     for check, findings in found.items():
         yield _result("cohort_run", check, findings, checked)
 
 
-def _report(
+def _log_results(
     context: dg.AssetExecutionContext,
     stage: Stage,
     found: Mapping[Check, Sequence[Finding]],
     checked: int,
 ) -> None:
-    """Record the results of a stage's checks, which Dagster lets no other step yield."""
+    """Log the results of a stage's checks, which Dagster lets no other step yield."""
     asset = dg.AssetKey(f"{stage}_parsed")
     latest = context.instance.fetch_materializations(asset, limit=1).records
     targets = [
@@ -71,19 +71,20 @@ def _report(
         )
         for record in latest
     ]
-    run = dg.MetadataValue.dagster_run(context.run.run_id)
     for check in checks_of(stage):
         result = _result(f"{stage}_parsed", check, found[check], checked)
         evaluation = dg.AssetCheckEvaluation(
             asset,
             check,
             result.passed,
-            {**result.metadata, "run": run},
+            result.metadata,
             # Without it, the UI takes the result for one of an older materialization.
             targets[0] if targets else None,
             description=result.description,
         )
-        context.instance.report_runless_asset_event(evaluation)
+        # Dagster takes it, though it does not say so. `report_runless_asset_event` would set up a
+        # database for events without a run, and its pages would not lead to this one.
+        context.log_event(evaluation)  # pyright: ignore[reportArgumentType]
 
 
 def _result(

@@ -224,8 +224,9 @@ def test_a_run_shows_what_its_checks_found(materialize, instance, resources):
     for stage in STAGES:
         key = dg.AssetCheckKey(dg.AssetKey(f"{stage}_parsed"), "parsed_present")
         records = instance.event_log_storage.get_asset_check_summary_records([key])
-        evaluation = records[key].last_check_execution_record.event.asset_check_evaluation
-        assert evaluation.metadata["run"].value == result.run_id
+        execution = records[key].last_check_execution_record
+        assert (execution.run_id, execution.event.run_id) == (result.run_id, result.run_id)
+        evaluation = execution.event.asset_check_evaluation
         found[stage] = (evaluation.metadata["checked"].value, evaluation.passed)
     assert found == {"draft": (3, True), "essay": (6, True), "evaluation": (12, False)}
 

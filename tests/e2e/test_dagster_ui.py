@@ -258,6 +258,7 @@ def test_checks_show_what_they_found(page, server, asset, findings):
     see(page, "Each generation has a text that was parsed from its present answer.")
     see(page, findings, f"draft/{server.failed}", "Succeeded")
     see(page, "there is no parsed text of its present answer")
+    expect(page.locator(f"a[href*='{server.run_id}?']")).to_be_visible()
 
 
 def test_searching_finds_an_asset(page):

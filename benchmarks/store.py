@@ -107,7 +107,8 @@ def write_bare(folder: str, synced: frozenset[str] = frozenset()) -> None:
         os.close(descriptor)
         os.replace(f"{folder}/.tmp", f"{folder}/{name}")
         if name in synced:
-            for path in (folder, str(Path(folder).parent)):
+            # The name of the folder matters when the text is there.
+            for path in (folder, *([str(Path(folder).parent)] if name == "raw.txt" else ())):
                 descriptor = os.open(path, os.O_RDONLY)
                 os.fsync(descriptor)
                 os.close(descriptor)

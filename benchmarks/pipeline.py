@@ -116,22 +116,16 @@ def environment(base_url: str) -> dict[str, str]:
 
 def spend(command: list[str], base_url: str = "") -> Used:
     """Run a command to its end, which has to be good, and return what it took."""
-    started = time.perf_counter()
-    with tempfile.TemporaryFile("w+") as output:
-        process = subprocess.Popen(
-            command, stdout=output, stderr=subprocess.DEVNULL, env=environment(base_url)
-        )
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        wall = time.perf_counter() - started
-        if process.returncode:
-            raise subprocess.CalledProcessError(process.returncode, command)
-        output.seek(0)
-        lines = output.read().splitlines()
+    output = subprocess.run(
+        [sys.executable, "-m", "benchmarks.spend", *command],
+        stdout=subprocess.PIPE,
+        env=environment(base_url),
+        text=True,
+        check=True,
+    ).stdout
+    *lines, took = output.splitlines()
     said = lines[-1] if lines and lines[-1].startswith("[") else "[0, 0]"
-    return Used(
-        wall, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024, Measured(*json.loads(said))
-    )
+    return Used(*json.loads(took), Measured(*json.loads(said)))
 
 
 def ask(way: str, root: Path, base_url: str) -> Used:
@@ -273,6 +267,8 @@ def scale() -> Iterator[Row]:
             used = daydream("run", plan.root, endpoint.base_url)
             assert sum(endpoint.stats().asked.values()) == 20  # noqa: PLR2004, S101  10 each
             yield _scaled(f"{count:,}: daydream run, 10 left", used)
+            used = spend([*_COMMAND, "check", "-d", str(plan.root)])
+            yield _scaled(f"{count:,}: daydream check", used)
 
 
 def _answer_all_but(plan: Plan, left: int) -> None:

@@ -2,6 +2,8 @@
 
 import asyncio
 import signal
+import subprocess
+import sys
 import threading
 from itertools import chain
 
@@ -133,3 +135,53 @@ def test_an_interrupt_ends_the_wait_and_all_tasks(leave):
 
     interrupt.join()
     assert cancelled == [True]
+
+
+INTERRUPTED_AT_EACH_LINE = """
+import asyncio, itertools, sys
+from daydreaming_dagster.defs import threads
+
+threads._TOGETHER_SECONDS = 0.02
+
+async def numbers():
+    yield 1
+    await asyncio.sleep(0.05)
+    yield 2
+
+def interrupt_at(line):
+    lines = itertools.count()
+
+    def trace(frame, event, argument):
+        if event == "line" and next(lines) == line:
+            sys.settrace(None)
+            raise KeyboardInterrupt
+        return trace
+
+    return trace
+
+for line in itertools.count():
+    items = threads.iterate_in_thread(numbers)
+    next(items)
+    sys.settrace(interrupt_at(line))
+    try:  # it waits for the second number, and so more than once
+        next(items)
+    except KeyboardInterrupt:
+        continue
+    sys.settrace(None)
+    items.close()
+    print(line, "lines")
+    break
+"""
+
+
+def test_an_interrupt_at_any_moment_of_a_wait_ends_it():
+    ran = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_AT_EACH_LINE],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert ran.returncode == 0, ran.stderr
+    assert int(ran.stdout.split()[0]) > 1

@@ -50,8 +50,8 @@ class FilesystemGensStore(EncodedGensStore):
     """A `GensStore` in the folder `data_root`, laid out as `Paths` says.
 
     Files are replaced in one step. What was paid for, a raw text and its metadata, is also
-    on the device before its write returns, so that it survives a power cut, and with the text
-    so are the folders above. Everything else can be computed again and is left to the operating
+    on the device before the write of the text returns, and the folders above are, so that it
+    survives a power cut. Everything else can be computed again and is left to the operating
     system (`UnsyncedFilesystemGensStore` leaves all to it).
 
     Symbolic links below `data_root` are refused with `UnsafePathError`, and so is reading what

@@ -10,6 +10,7 @@ from daydreaming_dagster.data_layer.errors import (
     InvalidMetadataError,
     MalformedArtifactError,
     MissingArtifactError,
+    UnsafePathError,
 )
 from daydreaming_dagster.data_layer.generation_metadata import text_field
 from daydreaming_dagster.data_layer.gens_store import GensStore
@@ -108,7 +109,7 @@ def stage_status(
     """Return how far these generations are: a text parsed from the present answer ends one.
 
     Those in `known_done` are taken to be done, and not read. One with an artifact that is
-    malformed is `unparsed`: it is to be looked at.
+    malformed, or cannot be read safely, is `unparsed`: it is to be looked at.
     """
     planned, unparsed, missing = 0, list[str](), list[str]()
     for gen_id in gen_ids:
@@ -119,7 +120,7 @@ def stage_status(
             if _has_text(store.read_parsed, stage, gen_id) and _is_current(store, stage, gen_id):
                 continue
             begun = _has_text(store.read_raw, stage, gen_id)
-        except MalformedArtifactError:
+        except (MalformedArtifactError, UnsafePathError):
             begun = True
         (unparsed if begun else missing).append(gen_id)
     done = planned - len(unparsed) - len(missing)

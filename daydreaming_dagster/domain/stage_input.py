@@ -55,7 +55,7 @@ def render_planned_input(
 ) -> str:
     """Return the prompt of a generation that is made by this recipe, without writing it.
 
-    It is rendered from the very template whose digest is the recipe's.
+    It is rendered from the recipe's template, or where that was not there, from the present one.
 
     Raises:
         DaydreamingError: As `write_stage_input` says.

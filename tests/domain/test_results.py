@@ -11,6 +11,7 @@ from daydreaming_dagster.data_layer.errors import (
     InvalidMetadataError,
     MalformedArtifactError,
     MissingArtifactError,
+    UnsafePathError,
 )
 from daydreaming_dagster.domain.catalog import ModelEntry
 from daydreaming_dagster.domain.parsers import Score
@@ -268,10 +269,17 @@ def test_a_stage_is_done_where_its_texts_are_parsed(store):
     assert status.todo == ("e1", "e3")
 
 
-def test_what_cannot_be_read_is_to_be_looked_at():
+@pytest.mark.parametrize(
+    "error",
+    [
+        MalformedArtifactError("raw_metadata", "draft/d1", "not JSON"),
+        UnsafePathError("draft/d1/raw_metadata.json", "it is a symbolic link"),
+    ],
+)
+def test_what_cannot_be_read_is_to_be_looked_at(error):
     class Broken(InMemoryGensStore):
         def read_raw_metadata(self, stage, gen_id):
-            raise MalformedArtifactError("raw_metadata", f"{stage}/{gen_id}", "not JSON")
+            raise error
 
     store = Broken()
     store.write_parsed("draft", "d1", "a text")

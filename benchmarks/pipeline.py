@@ -123,7 +123,7 @@ def spend(command: list[str], base_url: str = "") -> Used:
         text=True,
         check=True,
     ).stdout
-    *lines, took = output.splitlines()
+    *lines, took = (line for line in output.splitlines() if line)
     said = lines[-1] if lines and lines[-1].startswith("[") else "[0, 0]"
     return Used(*json.loads(took), Measured(*json.loads(said)))
 

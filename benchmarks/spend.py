@@ -18,6 +18,7 @@ def main() -> None:
     _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     wall = time.perf_counter() - started
+    print(flush=True)  # the command may not have ended its last line
     print(json.dumps([wall, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024]))
     sys.exit(process.returncode != 0)
 

@@ -18,6 +18,7 @@ from adapters.machine_limits import MachineRate, MachineSlots
 from daydreaming_dagster.domain.catalog import ModelLimits
 from daydreaming_dagster.domain.concurrency import ConcurrencyLevel
 from daydreaming_dagster.domain.language_model import (
+    LONGEST_WAIT_SECONDS,
     Completion,
     LanguageModel,
     LanguageModelError,
@@ -47,7 +48,7 @@ class LimitingLanguageModel:
     limits: Mapping[tuple[str, str], ModelLimits]
     folder: Path
     concurrency: int | None = None
-    longest_wait_seconds: float = 600.0
+    longest_wait_seconds: float = LONGEST_WAIT_SECONDS
     _switch: StopSwitch = attrs.field(factory=StopSwitch, init=False, repr=False, eq=False)
     _gates: "dict[tuple[str, str], _Gate]" = attrs.field(factory=dict, init=False, repr=False)
 

@@ -10,6 +10,7 @@ from tenacity import (
 )
 
 from daydreaming_dagster.domain.language_model import (
+    LONGEST_WAIT_SECONDS,
     Completion,
     LanguageModel,
     LanguageModelError,
@@ -32,7 +33,7 @@ class RetryingLanguageModel:
     inner: LanguageModel
     attempts: int = 6
     first_wait_seconds: float = 1.0
-    longest_wait_seconds: float = 600.0
+    longest_wait_seconds: float = LONGEST_WAIT_SECONDS
     _switch: StopSwitch = attrs.field(factory=StopSwitch, init=False, repr=False, eq=False)
 
     async def complete(self, request: ModelRequest) -> Completion:
@@ -40,7 +41,7 @@ class RetryingLanguageModel:
 
         Raises:
             LanguageModelError: The last error, where none of the attempts had an answer, or the
-                first that may be billed.
+                first that may be billed, with those before it in `failed_attempts`.
             StoppedError: The run ended between two attempts, or before the first was sent.
         """
         failed: list[str] = []
@@ -60,7 +61,11 @@ class RetryingLanguageModel:
             sleep=self._switch.sleep,
             reraise=True,
         )
-        completion: Completion = await retrying(self.inner.complete, request)
+        try:
+            completion: Completion = await retrying(self.inner.complete, request)
+        except LanguageModelError as error:
+            error.failed_attempts = tuple(failed)
+            raise
         return attrs.evolve(completion, failed_attempts=tuple(failed))
 
     def stop(self, reason: str) -> None:

@@ -75,6 +75,7 @@ def make_recipe(
         CatalogError: The parameters in the metadata are malformed, or the template names an
             unknown parser.
         MalformedArtifactError: The template is not UTF-8.
+        UnsafePathError: The template cannot be read safely.
     """
     if (stage, metadata.template_id) not in catalog.templates:
         reason = f"the {stage} template catalog lacks {metadata.template_id!r}"

@@ -5,6 +5,7 @@ from collections import Counter, deque
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from itertools import islice
+from random import uniform
 from typing import Final, Literal, TypeVar, TypeVarTuple, get_args
 
 import attrs
@@ -31,6 +32,7 @@ from daydreaming_dagster.domain.generation import (
     why_stale,
 )
 from daydreaming_dagster.domain.language_model import (
+    LONGEST_WAIT_SECONDS,
     Completion,
     LanguageModel,
     LanguageModelError,
@@ -128,6 +130,9 @@ class GenerationRunner:
         again: Generations for which it is asked again in any case.
         stop: Ends the run early.
         budget: What the run may spend.
+        second_call_seconds: How long it waits at most before it asks once more for an answer that
+            was lost, where the endpoint does not ask for longer. Half of that at least, at random,
+            so that answers that were lost together are not asked for together.
     """
 
     store: GensStore
@@ -137,6 +142,7 @@ class GenerationRunner:
     again: Collection[tuple[Stage, str]] = ()
     stop: StopSwitch = attrs.field(factory=StopSwitch)
     budget: Budget = attrs.field(factory=Budget)
+    second_call_seconds: float = 10.0
 
     async def generate(
         self, stage: Stage, gen_id: str, steps: Collection[Step] = STEPS
@@ -288,12 +294,16 @@ class GenerationRunner:
         try:
             return await self._buy(request)
         except LanguageModelError as error:
-            if not (error.retryable and error.may_be_billed):
+            asked_to_wait = error.retry_after_seconds or 0.0
+            lost = error.retryable and error.may_be_billed
+            if not lost or asked_to_wait > LONGEST_WAIT_SECONDS:
                 raise
             # Once more, since a lost connection is often chance. Not more often: each time may
             # cost as much as an answer, and take as long as the slowest.
+            wait = self.second_call_seconds * uniform(0.5, 1.0)  # noqa: S311  no secret
+            await self.stop.sleep(max(wait, asked_to_wait))
             completion = await self._buy(request)
-            failed = str(error), *completion.failed_attempts
+            failed = *error.failed_attempts, str(error), *completion.failed_attempts
             return attrs.evolve(completion, failed_attempts=failed)
 
     async def _buy(self, request: ModelRequest) -> Completion:

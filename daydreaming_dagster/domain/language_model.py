@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping
 from contextlib import ExitStack
-from typing import Protocol, Self
+from typing import Final, Protocol, Self
 
 import attrs
 
 from daydreaming_dagster.errors import DaydreamingError
 from daydreaming_dagster.types import JsonObject, JsonValue
+
+LONGEST_WAIT_SECONDS: Final = 600.0
+"""An endpoint that asks to be left alone for longer is not waited for."""
 
 
 @attrs.frozen
@@ -79,7 +82,8 @@ class LanguageModelError(DaydreamingError):
     `retryable` says that the same request may succeed later, and `retry_after_seconds`
     is how long the endpoint asked to wait, where it did. `of_endpoint` says that any other
     request would have met the same error. `may_be_billed` says that a model may have been at
-    work all the same: no answer came in time, or none that can be used.
+    work all the same: no answer came in time, or none that can be used. `failed_attempts` are the
+    errors of attempts before this one.
     """
 
     message: str
@@ -88,6 +92,7 @@ class LanguageModelError(DaydreamingError):
     retry_after_seconds: float | None = None
     of_endpoint: bool = False
     may_be_billed: bool = False
+    failed_attempts: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return self.message

@@ -57,12 +57,15 @@ def test_what_will_not_pass_is_asked_once(chat_endpoint, status):
 
 
 def test_what_may_have_been_billed_is_not_asked_again():
-    model = scripted(LanguageModelError("lost", retryable=True, may_be_billed=True), "never")
+    busy = LanguageModelError("busy", 429, retryable=True)
+    lost = LanguageModelError("lost", retryable=True, may_be_billed=True)
+    model = scripted(busy, lost, "never")
 
-    with pytest.raises(LanguageModelError, match="lost"):
+    with pytest.raises(LanguageModelError, match="lost") as caught:
         ask(quick(model))
 
-    assert len(model.requests) == 1
+    assert len(model.requests) == 2
+    assert caught.value.failed_attempts == ("busy",)
 
 
 def test_the_last_error_is_raised_when_attempts_run_out():

@@ -27,7 +27,7 @@ from daydreaming_dagster.domain.language_model import (
     SamplingParameters,
 )
 from daydreaming_dagster.domain.results import stage_status
-from daydreaming_dagster.domain.stopping import StoppedError
+from daydreaming_dagster.domain.stopping import StoppedError, StopSwitch
 from daydreaming_dagster.domain.stored_generation import read_stored_generation
 
 CATALOG = Catalog(
@@ -720,10 +720,20 @@ def test_cancelling_while_a_generation_is_claimed_forgets_no_claim():
 LOST = LanguageModelError("lost", retryable=True, may_be_billed=True)
 
 
+def patient(model, **settings):
+    return GenerationRunner(
+        model=model, catalog=CATALOG, **{"second_call_seconds": 0.0, **settings}
+    )
+
+
+def lost_first(error):
+    answers = iter([error, "second"])
+    return ScriptedLanguageModel(lambda _request: next(answers))
+
+
 def test_an_answer_that_was_lost_is_asked_for_once_more_and_counted_twice(store):
     plan_draft(store, "d1", "a")
-    answers = iter([LOST, "second"])
-    runner = GenerationRunner(store, ScriptedLanguageModel(lambda _request: next(answers)), CATALOG)
+    runner = patient(lost_first(LOST), store=store)
 
     assert run(runner, "draft", ["d1"])["d1"].raw.text == "second"
 
@@ -733,7 +743,7 @@ def test_an_answer_that_was_lost_is_asked_for_once_more_and_counted_twice(store)
 
 def test_an_answer_that_is_lost_twice_is_not_asked_for_again(store):
     plan_draft(store, "d1", "a")
-    runner = GenerationRunner(store, ScriptedLanguageModel(lambda _request: LOST), CATALOG)
+    runner = patient(ScriptedLanguageModel(lambda _request: LOST), store=store)
 
     assert run(runner, "draft", ["d1"])["d1"].error is LOST
 
@@ -747,10 +757,60 @@ def test_an_answer_that_was_lost_is_not_asked_for_again_beyond_the_budget(store,
     budget = Budget.of([priced], **{"max_calls": None, "max_cost": None, **limit})
     model = ScriptedLanguageModel(lambda _request: LOST)
 
-    assert run(GenerationRunner(store, model, CATALOG, budget=budget), "draft", ["d1"]) == {}
+    assert run(patient(model, store=store, budget=budget), "draft", ["d1"]) == {}
 
     assert len(model.requests) == 1
     assert budget.cost == pytest.approx(0.015)
+
+
+def test_errors_before_an_answer_was_lost_are_kept_too(store):
+    plan_draft(store, "d1", "a")
+    lost = LanguageModelError(
+        "lost", retryable=True, may_be_billed=True, failed_attempts=("busy", "busy again")
+    )
+
+    run(patient(lost_first(lost), store=store), "draft", ["d1"])
+
+    failed = store.read_raw_metadata("draft", "d1")["failed_attempts"]
+    assert failed == ["busy", "busy again", "lost"]
+
+
+@pytest.mark.parametrize(
+    ("asked_to_wait", "second_call_seconds"), [(None, 0.6), (0.3, 0.0)], ids=["own", "asked"]
+)
+def test_an_answer_that_was_lost_is_not_asked_for_again_at_once(
+    store, asked_to_wait, second_call_seconds
+):
+    plan_draft(store, "d1", "a")
+    lost = attrs.evolve(LOST, retry_after_seconds=asked_to_wait)
+    runner = patient(lost_first(lost), store=store, second_call_seconds=second_call_seconds)
+    started = time.monotonic()
+
+    assert run(runner, "draft", ["d1"])["d1"].raw.text == "second"
+
+    assert time.monotonic() - started >= 0.3
+
+
+def test_an_endpoint_that_asks_for_too_long_is_not_waited_for(store):
+    plan_draft(store, "d1", "a")
+    lost = attrs.evolve(LOST, retry_after_seconds=3600.0)
+    runner = patient(lost_first(lost), store=store)
+
+    assert run(runner, "draft", ["d1"])["d1"].error is lost
+
+
+def test_a_run_that_ends_asks_for_no_lost_answer_again(store):
+    plan_draft(store, "d1", "a")
+    stop = StopSwitch()
+
+    def lose(_request):
+        stop.stop("enough")
+        return LOST
+
+    runner = patient(ScriptedLanguageModel(lose), store=store, stop=stop)
+
+    assert run(runner, "draft", ["d1"]) == {}
+    assert runner.budget.calls == len(runner.model.requests) == 1
 
 
 def test_an_answer_without_a_text_is_not_asked_for_again(store):

@@ -55,14 +55,15 @@ _UNEXPECTED: Final = "check that the URL is an OpenAI-compatible endpoint (it of
 
 
 def _url(value: str | None) -> str:
-    url = (value or _OPENAI_URL).rstrip("/")
-    if not url.startswith(("http://", "https://")):
+    # A variable read from a file often ends in a newline, or in a carriage return.
+    url = (value or _OPENAI_URL).strip().rstrip("/")
+    if not url.startswith(("http://", "https://")) or not url.isprintable():
         raise ValueError(f"{url!r} is no endpoint; give a URL such as {_OPENAI_URL}")
     return url
 
 
 def _key(value: str | None) -> str | None:
-    """Return the key as a header takes it: a variable read from a file often ends in a newline."""
+    """Return the key as a header takes it, without a newline at its end."""
     key = (value or "").strip()
     if not (key.isascii() and key.isprintable()):
         # Sent all the same, it would be shown in the HTTP client's own error.

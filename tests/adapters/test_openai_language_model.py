@@ -481,6 +481,14 @@ def test_asks_openai_where_no_other_endpoint_is_named(monkeypatch):
     assert OpenAILanguageModel("").base_url == "https://api.openai.com/v1"
 
 
+def test_a_url_that_was_read_from_a_file_may_end_in_a_newline(endpoint):
+    asyncio.run(ask(OpenAILanguageModel(f"{endpoint.url}\r\n", KEY)))
+    assert len(endpoint.received) == 1
+
+    with pytest.raises(ValueError, match="is no endpoint"):
+        OpenAILanguageModel("http://127.0.0.1:9/\nv1")
+
+
 def test_obeys_the_proxy_of_the_environment_unless_told_otherwise(endpoint, monkeypatch):
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     for name in ("NO_PROXY", "no_proxy", "ALL_PROXY", "http_proxy"):

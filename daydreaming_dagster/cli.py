@@ -6,10 +6,11 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
+from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -18,6 +19,7 @@ import attrs
 import typer
 from rich.console import Console
 from rich.progress import track
+from rich.rule import Rule
 from rich.table import Table
 
 from adapters.experiment_files import (
@@ -43,14 +45,14 @@ from daydreaming_dagster.domain.freshness import look_at_cohort
 from daydreaming_dagster.domain.integrity import Finding, IntegrityCheck
 from daydreaming_dagster.domain.plan_estimate import PlanEstimate
 from daydreaming_dagster.domain.planning import CohortPlan
-from daydreaming_dagster.domain.results import EssayRank, rank_essays
+from daydreaming_dagster.domain.results import EssayRank, StageStatus, rank_essays
 from daydreaming_dagster.domain.stopping import StopSwitch
 from daydreaming_dagster.domain.stored_generation import read_stored_generation
 from daydreaming_dagster.errors import DaydreamingError
 from daydreaming_dagster.interruption import loading
 from daydreaming_dagster.run_monitor import RunMonitor
 from daydreaming_dagster.types import STAGES, Stage
-from daydreaming_dagster.wording import counted
+from daydreaming_dagster.wording import counted, money
 
 if TYPE_CHECKING:  # polars is slow to import
     from polars import DataFrame
@@ -64,6 +66,7 @@ DEMO_COHORT: Final = "demo"
 _FIRST_ROWS: Final = 5
 _SHOWN_ESSAYS: Final = 100
 _SHOWN_SCORES: Final = 4
+_RULE_WIDTH: Final = 100
 
 app = typer.Typer(
     help="Experiments in which language models daydream: plan a cohort, run it, rank its essays.",
@@ -71,7 +74,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-out = Console()
+# What is no terminal takes any line; a table that is cut there is of no use.
+out = Console(width=None if sys.stdout.isatty() else 1_000)
 err = Console(stderr=True)
 
 DataRoot = Annotated[
@@ -99,6 +103,24 @@ def main() -> None:
     except DaydreamingError as error:
         _complain(f"error: {error}")
         sys.exit(EXIT_WRONG)
+
+
+def _print_version(asked: bool) -> None:  # noqa: FBT001  so typer calls it
+    if asked:
+        typer.echo(version("daydreaming-dagster"))
+        raise typer.Exit
+
+
+@app.callback()
+def _before_all(
+    *,
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None: ...
 
 
 @app.command()
@@ -234,17 +256,25 @@ def run(
     for generated in monitor.failed:
         _complain(f"{generated.stage}/{generated.gen_id}: {generated.error}")
     try:
-        _print_ranking(rank_essays(store, members))
+        ranks = rank_essays(store, members)
+        if any(rank.scores for rank in ranks):
+            _print_ranking(ranks)
     except DaydreamingError as error:  # of a generation that cannot be read; the rest is made
         _complain(f"no ranking: {error}")
     if switch.reason:
         _complain(f"stopped: {switch.reason}")
-    if not done:
-        state = look_at_cohort(store, None, members, read_cohort_index(store.paths, cohort_id))
-        left = sum(len(of_stage.todo) for of_stage in state.stages.values())
-        _complain(
-            f"{counted(left, 'generation')} not done; the same command goes on with what is left"
+    if not done or force:
+        index = read_cohort_index(store.paths, cohort_id)
+        looked = look_at_cohort(store, catalog, members, index)
+        monitor.stale = sum(map(len, looked.stale.values()))
+        if not done:
+            _say_what_is_left(looked.stages.values(), monitor.stale if stale else 0)
+    if monitor.stale and not stale:
+        _note(
+            f"{counted(monitor.stale, 'answer')} stale: `daydream status {cohort_id}` says why, "
+            f"and --stale replaces them"
         )
+    if not done:
         raise typer.Exit(EXIT_INCOMPLETE)
 
 
@@ -259,6 +289,8 @@ def status(
     paths = Paths(data_root)
     if cohort_id is None:
         known = list_cohorts(paths)
+        if not known:
+            _note(f"no cohort below {paths.cohorts_dir}; `daydream init` makes a data root")
         typer.echo(_pretty(known) if as_json else "\n".join(known))
         return
     members = read_membership(paths, cohort_id)
@@ -395,7 +427,8 @@ def show(
         for member in lineage:
             stored = _stored(store, *member)
             for artifact, name in ARTIFACT_FILENAMES.items():
-                out.rule(f"{stored['stage']}/{stored['gen_id']}/{name}", align="left")
+                heading = Rule(f"{stored['stage']}/{stored['gen_id']}/{name}", align="left")
+                out.print(heading, width=None if out.is_terminal else _RULE_WIDTH)
                 content = stored[artifact]
                 if content is None:
                     out.print("(not there)", style="dim")
@@ -498,7 +531,7 @@ def _copy_examples(folder: Path) -> None:
     source = packaged if packaged.is_dir() else Path(__file__).parents[1] / "examples/data_root"
     partial = folder.absolute().with_name(f".{folder.absolute().name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
-    shutil.copytree(source, partial)
+    shutil.copytree(source, partial, ignore=shutil.ignore_patterns("__pycache__"))
     partial.replace(folder.absolute())
 
 
@@ -523,6 +556,21 @@ def _stopped_by_signals(switch: StopSwitch) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _say_what_is_left(stages: Collection[StageStatus], stale: int) -> None:
+    """Say what a run did not do, and what helps; `stale` are the answers it was to replace."""
+    missing = sum(len(of_stage.missing) for of_stage in stages) + stale
+    unparsed = sum(len(of_stage.unparsed) for of_stage in stages)
+    if missing:
+        _complain(
+            f"{counted(missing, 'generation')} not done; the same command goes on with what is left"
+        )
+    if unparsed:
+        _complain(
+            f"{counted(unparsed, 'answer')} not read as a text or a score; the same command tries "
+            f"again, and --force GEN_ID asks again"
+        )
 
 
 def _print_ranking(ranks: Sequence[EssayRank]) -> None:
@@ -596,7 +644,7 @@ def _print_estimate(planned: CohortPlan, estimate: PlanEstimate) -> None:
                     of_stage.completion_tokens,
                 )
             ),
-            "-" if of_stage.cost is None else f"{of_stage.cost:.2f}",
+            "-" if of_stage.cost is None else money(of_stage.cost),
         )
     out.print(table)
     if estimate.unpriced:

@@ -23,13 +23,14 @@ from daydreaming_dagster.domain.budget import Budget
 from daydreaming_dagster.domain.generation_run import Generated
 from daydreaming_dagster.domain.plan_estimate import PlanEstimate
 from daydreaming_dagster.types import STAGES, Stage
-from daydreaming_dagster.wording import counted
+from daydreaming_dagster.wording import counted, money
 
 
 class _RateColumn(ProgressColumn):
     def render(self, task: Task) -> Text:
-        speed = task.finished_speed or task.speed
-        return Text("" if speed is None else f"{speed:.1f}/s")
+        # Of the whole run: those that are done come many at a time.
+        made, seconds = task.completed - task.fields["before"], task.finished_time or task.elapsed
+        return Text(f"{made / seconds:.1f}/s" if made and seconds else "")
 
 
 @attrs.define
@@ -37,12 +38,13 @@ class RunMonitor:
     """A bar for each stage with its failures, and one for all with what was spent.
 
     A console that is no terminal gets the estimate and the last state alone. `failed` are the
-    generations that failed.
+    generations that failed, `stale` counts the answers that are stale and were left as they are.
     """
 
     console: Console
     members: Mapping[Stage, Sequence[str]]
     failed: list[Generated] = attrs.field(factory=list, init=False)
+    stale: int = attrs.field(default=0, init=False)
     _progress: Progress = attrs.field(init=False, repr=False)
     _tasks: dict[str, TaskID] = attrs.field(factory=dict, init=False)
 
@@ -70,8 +72,11 @@ class RunMonitor:
     ) -> None:
         self._progress.stop()
 
-    def begin(self, todo: Mapping[Stage, Sequence[str]], estimate: PlanEstimate) -> None:
+    def begin(
+        self, todo: Mapping[Stage, Sequence[str]], estimate: PlanEstimate, stale: int
+    ) -> None:
         """Say what the run is expected to ask and to cost, and show the bars."""
+        self.stale = stale
         self.console.print(_expected(estimate), highlight=False, soft_wrap=True)
         for stage in STAGES:
             self._add(stage, len(self.members[stage]), len(todo[stage]))
@@ -91,13 +96,13 @@ class RunMonitor:
 
     def _add(self, name: str, planned: int, todo: int) -> None:
         self._tasks[name] = self._progress.add_task(
-            name, total=planned, completed=planned - todo, note=""
+            name, total=planned, completed=planned - todo, before=planned - todo, note=""
         )
 
 
 def _spent(budget: Budget) -> str:
     tokens = budget.prompt_tokens + budget.completion_tokens
-    cost = f", {budget.cost:.2f} USD" if budget.cost else ""
+    cost = f", {money(budget.cost)} USD" if budget.cost else ""
     return f"{counted(budget.calls, 'call')}, {counted(tokens, 'token')}{cost}"
 
 
@@ -108,7 +113,7 @@ def _expected(estimate: PlanEstimate) -> str:
         return "no model call to make"
     tokens = sum(stage.prompt_tokens + stage.completion_tokens for stage in stages)
     costs = [stage.cost for stage in stages if stage.cost is not None]
-    cost = f", about {sum(costs):.2f} USD" if costs else ""
+    cost = f", about {money(sum(costs))} USD" if costs else ""
     unpriced = f" (no price: {', '.join(estimate.unpriced)})" if estimate.unpriced else ""
     asked = f"{counted(calls, 'model call')} to make, about {counted(tokens, 'token')}"
     return f"{asked}{cost}{unpriced}"

@@ -31,10 +31,9 @@ class MissingArtifactError(DataLayerError, FileNotFoundError):
     location: str
 
     def __str__(self) -> str:
-        return (
-            f"{self.stage}/{self.gen_id} has no {self.artifact} ({self.location}); "
-            f"run the step that writes it first"
-        )
+        planned = self.artifact == "main_metadata"
+        advice = "plan its cohort again" if planned else "run the step that writes it first"
+        return f"{self.stage}/{self.gen_id} has no {self.artifact} ({self.location}); {advice}"
 
 
 @attrs.define(eq=False)

@@ -167,7 +167,8 @@ def cohort_run(
             for gen_id in gen_ids
             if gen_id in config.again
         }
-        listener.begin(todo, estimate)
+        left_stale = 0 if config.stale else sum(map(len, state.stale.values()))
+        listener.begin(todo, estimate, left_stale)
         runner = GenerationRunner(
             gens_store, language_model, catalog, config.stale, again, stop, budget
         )

@@ -25,7 +25,7 @@ from daydreaming_dagster.domain.generation_run import (
     Step,
 )
 from daydreaming_dagster.types import Stage
-from daydreaming_dagster.wording import counted
+from daydreaming_dagster.wording import counted, money
 
 _LOG_LINES = 20
 
@@ -94,5 +94,5 @@ def _progress(seen: int, total: int, failed: int, runner: GenerationRunner) -> s
     return (
         f"{seen} of {counted(total, 'generation')}, {failed} failed; "
         f"{counted(budget.calls, 'model call')}, {budget.prompt_tokens} tokens sent, "
-        f"{budget.completion_tokens} received, {budget.cost:.2f} USD"
+        f"{budget.completion_tokens} received, {money(budget.cost)} USD"
     )

@@ -38,8 +38,13 @@ class SetupError(DaydreamingError):
 class Listener(Protocol):
     """Told how a run goes on, in the thread of the run."""
 
-    def begin(self, todo: Mapping[Stage, Sequence[str]], estimate: PlanEstimate) -> None:
-        """Hear what the run of a cohort has to make, before the first call."""
+    def begin(
+        self, todo: Mapping[Stage, Sequence[str]], estimate: PlanEstimate, stale: int
+    ) -> None:
+        """Hear what the run of a cohort has to make, before the first call.
+
+        `stale` counts the answers that are stale, and that it leaves as they are.
+        """
 
     def note(self, generated: Generated, budget: Budget) -> None:
         """Hear of a generation as soon as it is done, and what was spent so far."""
@@ -48,7 +53,9 @@ class Listener(Protocol):
 class NoListener:
     """Listens to nothing: Dagster's own events say it all."""
 
-    def begin(self, todo: Mapping[Stage, Sequence[str]], estimate: PlanEstimate) -> None: ...
+    def begin(
+        self, todo: Mapping[Stage, Sequence[str]], estimate: PlanEstimate, stale: int
+    ) -> None: ...
 
     def note(self, generated: Generated, budget: Budget) -> None: ...
 

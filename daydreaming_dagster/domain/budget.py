@@ -9,7 +9,7 @@ from daydreaming_dagster.domain.catalog import ModelEntry
 from daydreaming_dagster.domain.language_model import Completion, ModelRequest
 from daydreaming_dagster.domain.plan_estimate import expected_tokens
 from daydreaming_dagster.domain.stopping import StoppedError
-from daydreaming_dagster.wording import counted
+from daydreaming_dagster.wording import counted, money
 
 
 @attrs.define
@@ -62,8 +62,8 @@ class Budget:
         committed = self.cost + self._reserved
         if self.max_cost is not None and not committed + expected <= self.max_cost:  # NaN too
             raise StoppedError(
-                f"the limit of {self.max_cost:.2f} USD is reached: {self.cost:.2f} spent, "
-                f"and the next answer may cost {expected:.2g}"
+                f"the limit of {money(self.max_cost)} USD is reached: {money(self.cost)} spent, "
+                f"and the next answer may cost {money(expected)}"
             )
         self._under_way += 1
         self._reserved += expected

@@ -6,6 +6,7 @@ from daydreaming_dagster.domain.budget import Budget
 from daydreaming_dagster.domain.catalog import ModelEntry
 from daydreaming_dagster.domain.language_model import Completion, ModelRequest, SamplingParameters
 from daydreaming_dagster.domain.stopping import StoppedError
+from daydreaming_dagster.wording import money
 
 MODEL = ModelEntry("big", "big-1", "acme", prompt_price=1.0, completion_price=10.0)
 REQUEST = ModelRequest("x" * 400, "big-1", "acme", SamplingParameters(max_tokens=1000))
@@ -145,3 +146,11 @@ def test_the_same_model_of_another_provider_has_its_own_price():
     spend(spent, completion(), ModelRequest("x", "big-1", "other"))
 
     assert spent.cost == 0.0
+
+
+@pytest.mark.parametrize(
+    ("amount", "shown"),
+    [(0.0, "0.00"), (1234.5, "1234.50"), (0.01, "0.01"), (0.0016, "0.0016"), (1e-6, "0.0000010")],
+)
+def test_money_is_shown_with_what_tells_it_from_nothing(amount, shown):
+    assert money(amount) == shown

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
 
 import pytest
 
@@ -114,6 +115,30 @@ def test_what_fails_is_said_and_taken_up_by_the_next_run(daydream, chat_endpoint
     assert len(chat_endpoint.bodies) == 2 + 2 + 8
 
 
+def test_a_ranking_that_is_no_terminals_is_not_cut(daydream):
+    daydream("plan", "c1")
+    daydream("run", "c1")
+
+    narrow = daydream("results", "c1", COLUMNS="40")
+
+    ranking = narrow.stdout.split("templates")[0]
+    essays = [line for line in ranking.splitlines() if line.startswith("│")]
+    assert len(essays) == 6
+    assert all("0.67" in line and ("story" in line or "copied" in line) for line in essays)
+
+
+def test_the_version_is_that_of_the_package(daydream):
+    assert daydream("--version").stdout.strip() == version("daydreaming-dagster")
+
+
+def test_a_folder_without_cohorts_is_said_to_have_none(daydream, tmp_path):
+    listed = daydream("status", "-d", str(tmp_path / "nowhere"))
+
+    assert (listed.returncode, listed.stdout.strip()) == (0, "")
+    assert "no cohort below" in listed.stderr
+    assert "`daydream init` makes a data root" in listed.stderr
+
+
 def test_a_judge_who_gives_no_score_is_shown_as_such(daydream, chat_endpoint):
     chat_endpoint.answer = lambda prompt: "I like it." if prompt.startswith("Judge") else "x"
     daydream("plan", "c1")
@@ -122,6 +147,10 @@ def test_a_judge_who_gives_no_score_is_shown_as_such(daydream, chat_endpoint):
 
     assert ran.returncode == 1
     assert ran.stderr.count("the answer ends: 'I like it.'") == 12
+    assert "12 answers not read as a text or a score" in ran.stderr
+    assert "--force GEN_ID asks again" in ran.stderr
+    assert "not done" not in ran.stderr
+    assert "essays by mean score" not in ran.stdout
     status = daydream("status", "c1")
     row = next(line for line in status.stdout.splitlines() if "evaluation" in line)
     assert [cell.strip() for cell in row.strip("│").split("│")] == [

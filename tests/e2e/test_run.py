@@ -407,10 +407,17 @@ def test_stale_answers_are_listed_and_replaced_on_request_alone(daydream, chat_e
     status = daydream("status", "c1")
     assert status.stderr.count("essay template 'story' was edited") == 3
     assert status.stderr.count("is stale") == 6
-    assert daydream("run", "c1").returncode == 0
+    kept = daydream("run", "c1")
+    assert kept.returncode == 0
+    assert "9 answers stale: `daydream status c1` says why, and --stale" in kept.stderr
     assert chat_endpoint.bodies == []
 
-    assert daydream("run", "c1", "--stale").returncode == 0
+    stopped = daydream("run", "c1", "--stale", "--max-calls", "1")
+    assert stopped.returncode == 1
+    assert "8 generations not done" in stopped.stderr
+    replaced = daydream("run", "c1", "--stale")
+    assert replaced.returncode == 0
+    assert "answers stale" not in replaced.stderr
 
     assert len(chat_endpoint.bodies) == 3 + 6
     after = json.loads(daydream("status", "c1", "--json").stdout)
@@ -443,11 +450,20 @@ def test_metadata_that_cannot_be_read_fails_its_generation_and_nothing_else(
 @pytest.mark.usefixtures("planned")
 def test_chosen_generations_are_asked_again(daydream, chat_endpoint, data_root):
     daydream("run", "c1")
-    gen_id = FilesystemGensStore(data_root).list_generations("evaluation")[0]
+    store = FilesystemGensStore(data_root)
+    essay = next(
+        gen_id
+        for gen_id in store.list_generations("essay")
+        if store.read_main_metadata("essay", gen_id)["mode"] == "llm"
+    )
+    chat_endpoint.answer = lambda _prompt: "another text"
     chat_endpoint.bodies.clear()
 
-    assert daydream("run", "c1", "--force", gen_id).returncode == 0
+    forced = daydream("run", "c1", "--force", essay)
+
+    assert forced.returncode == 0
     assert len(chat_endpoint.bodies) == 1
+    assert "2 answers stale" in forced.stderr, "the evaluations are of the essay before"
 
     unknown = daydream("run", "c1", "--force", "v_unknown")
     assert unknown.returncode == 2

@@ -42,7 +42,7 @@ from daydreaming_dagster.data_layer.ids import check_stage
 from daydreaming_dagster.data_layer.paths import ARTIFACT_FILENAMES, Paths
 from daydreaming_dagster.domain.errors import CatalogError
 from daydreaming_dagster.domain.freshness import look_at_cohort
-from daydreaming_dagster.domain.integrity import Finding, IntegrityCheck
+from daydreaming_dagster.domain.integrity import Finding, IntegrityCheck, missing_members
 from daydreaming_dagster.domain.plan_estimate import PlanEstimate
 from daydreaming_dagster.domain.planning import CohortPlan
 from daydreaming_dagster.domain.results import EssayRank, StageStatus, rank_essays
@@ -446,7 +446,7 @@ def check(
         bool, typer.Option("--repair", help="Delete leftovers of interrupted writes.")
     ] = False,
 ) -> None:
-    """Verify a data root: parents, digests, missing, unreadable and unknown files.
+    """Verify a data root: cohorts, parents, digests, missing, unreadable and unknown files.
 
     Changes nothing; with --repair, deletes what interrupted writes left, and nothing else.
     Exits with 1 when something is wrong.
@@ -462,6 +462,15 @@ def check(
     except CatalogError as error:
         catalog = None
         findings.append(Finding("catalog", str(paths.raw_dir), str(error)))
+    memberships: dict[str, dict[Stage, list[str]]] = {}
+    for cohort_id in list_cohorts(paths):
+        membership = paths.cohort_membership_csv(cohort_id)
+        try:
+            if membership.exists():
+                memberships[cohort_id] = read_membership(paths, cohort_id)
+        except CatalogError as error:
+            findings.append(Finding("membership", str(membership), str(error)))
+    findings += missing_members(known, memberships)
     verify = IntegrityCheck(known, catalog)
     generations: list[tuple[Stage, str]] = [
         (stage, gen_id) for stage in STAGES for gen_id in sorted(known[stage])

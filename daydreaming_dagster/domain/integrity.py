@@ -1,6 +1,6 @@
 """What is wrong with generations as they are stored."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import attrs
 
@@ -89,6 +89,22 @@ class IntegrityCheck:
             yield "unknown template", f"the catalog lacks {metadata.template_id!r}"
         if metadata.mode == "llm" and model_id not in self.catalog.models:
             yield "unknown model", f"the catalog lacks {model_id!r}"
+
+
+def missing_members(
+    known: Mapping[Stage, Collection[str]],
+    memberships: Mapping[str, Mapping[Stage, Sequence[str]]],
+) -> Iterator[Finding]:
+    """Yield a finding for each generation that a cohort lists and that is not `known`.
+
+    `memberships` are the gen_ids of each cohort, by its id.
+    """
+    for cohort_id, members in memberships.items():
+        for stage, gen_ids in members.items():
+            for gen_id in gen_ids:
+                if gen_id not in known[stage]:
+                    message = f"the cohort {cohort_id} lists it; plan the cohort again"
+                    yield Finding("not there", f"{stage}/{gen_id}", message)
 
 
 def _pair_problems(

@@ -5,7 +5,7 @@ import pytest
 from adapters import InMemoryGensStore
 from daydreaming_dagster.domain.catalog import Catalog, ModelEntry, TemplateEntry
 from daydreaming_dagster.domain.generation import sha256
-from daydreaming_dagster.domain.integrity import IntegrityCheck
+from daydreaming_dagster.domain.integrity import IntegrityCheck, missing_members
 from daydreaming_dagster.domain.stored_generation import read_stored_generation
 from daydreaming_dagster.types import STAGES
 
@@ -172,3 +172,16 @@ def test_metadata_that_vouches_for_nothing_is_found(store):
     store.write_raw_metadata("draft", "d1", {"prompt_sha256": sha256("why?")})
 
     assert kinds(store) == ["draft/d1: no digest"]
+
+
+def test_what_a_cohort_lists_has_to_be_there():
+    known = {"draft": {"d1"}, "essay": set(), "evaluation": set()}
+    lists = {"c1": {"draft": ["d1", "d2"]}, "c2": {"draft": ["d1"], "essay": ["e1"]}}
+
+    findings = list(missing_members(known, lists))
+
+    assert [(finding.kind, finding.subject) for finding in findings] == [
+        ("not there", "draft/d2"),
+        ("not there", "essay/e1"),
+    ]
+    assert "cohort c1 lists it" in findings[0].message

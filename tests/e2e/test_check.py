@@ -60,6 +60,7 @@ def test_what_is_wrong_is_said_by_kind_and_place(daydream, store, data_root):
     found = Counter(finding["kind"] for finding in document["findings"])
     assert found == {
         "unreadable": 1,
+        "not there": 1,
         "no parent": 2,
         "unknown": 3,
         "case": 1,
@@ -68,7 +69,19 @@ def test_what_is_wrong_is_said_by_kind_and_place(daydream, store, data_root):
     }
     by_kind = {finding["kind"]: finding for finding in document["findings"]}
     assert by_kind["unreadable"]["subject"] == f"draft/{draft}"
+    assert by_kind["not there"]["subject"] == f"draft/{other}"
+    assert "plan the cohort again" in by_kind["not there"]["message"]
     assert "raw_metadata.json" in by_kind["unreadable"]["message"]
+
+
+def test_a_cohort_whose_list_is_damaged_is_a_finding(daydream, store, data_root):
+    membership = data_root / "cohorts/c1/membership.csv"
+    membership.write_text("nonsense\n")
+
+    result = daydream("check")
+
+    assert result.returncode == 1
+    assert f"membership: {membership}: " in result.stdout
 
 
 def test_checking_changes_nothing(daydream, store, data_root):

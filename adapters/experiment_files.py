@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 
 from adapters.atomic_write import write_atomically
 from daydreaming_dagster.data_layer.errors import InvalidIdError
-from daydreaming_dagster.data_layer.ids import check_id, check_stage
+from daydreaming_dagster.data_layer.ids import check_id, check_stage, is_id
 from daydreaming_dagster.data_layer.paths import DESCRIPTIONS_PREFIX, Paths
 from daydreaming_dagster.domain.catalog import (
     Catalog,
@@ -284,6 +284,15 @@ def write_results(paths: Paths, cohort_id: str, tables: "ResultTables") -> list[
 def list_cohorts(paths: Paths) -> list[str]:
     """Return the ids of the cohorts that have a specification, sorted."""
     return sorted(path.parts[-3] for path in paths.cohorts_dir.glob("*/spec/config.yaml"))
+
+
+def list_planned_cohorts(paths: Paths) -> list[str]:
+    """Return the ids of those that are planned. A folder that is named by no id cannot be."""
+    return [
+        cohort_id
+        for cohort_id in list_cohorts(paths)
+        if is_id(cohort_id) and paths.cohort_membership_csv(cohort_id).exists()
+    ]
 
 
 def replace_file(path: Path, data: bytes) -> None:

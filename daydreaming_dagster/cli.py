@@ -24,6 +24,7 @@ from rich.table import Table
 
 from adapters.experiment_files import (
     list_cohorts,
+    list_planned_cohorts,
     read_catalog,
     read_cohort_index,
     read_membership,
@@ -463,13 +464,12 @@ def check(
         catalog = None
         findings.append(Finding("catalog", str(paths.raw_dir), str(error)))
     memberships: dict[str, dict[Stage, list[str]]] = {}
-    for cohort_id in list_cohorts(paths):
-        membership = paths.cohort_membership_csv(cohort_id)
+    for cohort_id in list_planned_cohorts(paths):
         try:
-            if membership.exists():
-                memberships[cohort_id] = read_membership(paths, cohort_id)
+            memberships[cohort_id] = read_membership(paths, cohort_id)
         except CatalogError as error:
-            findings.append(Finding("membership", str(membership), str(error)))
+            subject = str(paths.cohort_membership_csv(cohort_id))
+            findings.append(Finding("membership", subject, str(error)))
     findings += missing_members(known, memberships)
     verify = IntegrityCheck(known, catalog)
     generations: list[tuple[Stage, str]] = [

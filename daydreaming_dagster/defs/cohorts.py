@@ -20,6 +20,7 @@ from pydantic import Field
 from adapters.experiment_files import (
     hold_cohort,
     list_cohorts,
+    list_planned_cohorts,
     read_cohort_index,
     read_membership,
     write_cohort_index,
@@ -305,12 +306,7 @@ def discover_cohorts(
 def prune_generations(context: dg.OpExecutionContext, data_root: dg.ResourceParam[str]) -> None:
     """Forget partitions. What is stored of the generations stays where it is."""
     paths = Paths.from_str(data_root)
-    planned = [
-        cohort_id
-        for cohort_id in list_cohorts(paths)
-        if paths.cohort_membership_csv(cohort_id).exists()
-    ]
-    memberships = [_members(data_root, cohort_id) for cohort_id in planned]
+    memberships = [_members(data_root, cohort_id) for cohort_id in list_planned_cohorts(paths)]
     for stage in STAGES:
         kept = {gen_id for members in memberships for gen_id in members[stage]}
         name = partitions_name(stage)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -72,6 +73,14 @@ def test_what_is_wrong_is_said_by_kind_and_place(daydream, store, data_root):
     assert by_kind["not there"]["subject"] == f"draft/{other}"
     assert "plan the cohort again" in by_kind["not there"]["message"]
     assert "raw_metadata.json" in by_kind["unreadable"]["message"]
+
+
+def test_a_folder_that_is_no_cohorts_is_not_looked_at(daydream, store, data_root):
+    shutil.copytree(data_root / "cohorts/c1", data_root / "cohorts/c1 (copy)")
+
+    result = daydream("check")
+
+    assert (result.returncode, result.stdout) == (0, "21 generations, 0 findings\n")
 
 
 def test_a_cohort_whose_list_is_damaged_is_a_finding(daydream, store, data_root):

@@ -108,7 +108,8 @@ def write_bare(folder: str, synced: frozenset[str] = frozenset()) -> None:
         os.replace(f"{folder}/.tmp", f"{folder}/{name}")
         if name in synced:
             # The name of the folder matters when the text is there.
-            for path in (folder, *([str(Path(folder).parent)] if name == "raw.txt" else ())):
+            above = [str(Path(folder).parent)] if name == "raw.txt" else []
+            for path in [folder, *above]:
                 descriptor = os.open(path, os.O_RDONLY)
                 os.fsync(descriptor)
                 os.close(descriptor)

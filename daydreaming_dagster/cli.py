@@ -264,15 +264,16 @@ def run(
         _complain(f"no ranking: {error}")
     if switch.reason:
         _complain(f"stopped: {switch.reason}")
+    left_stale = monitor.stale
     if not done or force:
         index = read_cohort_index(store.paths, cohort_id)
         looked = look_at_cohort(store, catalog, members, index)
-        monitor.stale = sum(map(len, looked.stale.values()))
+        left_stale = sum(map(len, looked.stale.values()))
         if not done:
-            _say_what_is_left(looked.stages.values(), monitor.stale if stale else 0)
-    if monitor.stale and not stale:
+            _say_what_is_left(looked.stages.values(), left_stale if stale else 0)
+    if left_stale and not stale:
         _note(
-            f"{counted(monitor.stale, 'answer')} stale: `daydream status {cohort_id}` says why, "
+            f"{counted(left_stale, 'answer')} stale: `daydream status {cohort_id}` says why, "
             f"and --stale replaces them"
         )
     if not done:

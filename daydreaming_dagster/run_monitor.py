@@ -38,7 +38,7 @@ class RunMonitor:
     """A bar for each stage with its failures, and one for all with what was spent.
 
     A console that is no terminal gets the estimate and the last state alone. `failed` are the
-    generations that failed, `stale` counts the answers that are stale and were left as they are.
+    generations that failed, `stale` counts the answers that were stale and are left as they are.
     """
 
     console: Console

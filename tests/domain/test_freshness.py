@@ -92,10 +92,6 @@ def look(store, index=NOTHING_SEEN, catalog=CATALOG):
     return look_at_cohort(store, catalog, MEMBERS, index)
 
 
-def stale_of(store, catalog, members):
-    return look_at_cohort(store, catalog, members, NOTHING_SEEN).stale
-
-
 def with_templates(store, **edited):
     """Return the store with edited templates, named by their stage."""
     templates = {key: edited.get(key[0], source) for key, source in TEMPLATES.items()}
@@ -110,17 +106,17 @@ def with_templates(store, **edited):
 
 
 def test_nothing_is_stale_where_nothing_changed(store):
-    assert stale_of(store, CATALOG, MEMBERS) == {"draft": {}, "essay": {}, "evaluation": {}}
+    assert look(store).stale == {"draft": {}, "essay": {}, "evaluation": {}}
     make(store)
 
-    assert stale_of(store, CATALOG, MEMBERS) == {"draft": {}, "essay": {}, "evaluation": {}}
+    assert look(store).stale == {"draft": {}, "essay": {}, "evaluation": {}}
 
 
 def test_an_edited_template_makes_its_generations_and_their_descendants_stale(store):
     make(store)
     edited = with_templates(store, essay="Sing: {{ draft_block }}")
 
-    assert stale_of(edited, CATALOG, MEMBERS) == {
+    assert look(edited).stale == {
         "draft": {},
         "essay": dict.fromkeys(("ea", "eb"), "essay template 'story' was edited"),
         "evaluation": {"va": "its essay ea is stale", "vb": "its essay eb is stale"},
@@ -131,14 +127,14 @@ def test_an_edit_that_changes_no_prompt_makes_nothing_stale(store):
     make(store)
     edited = with_templates(store, essay="{# sing #}Tell: {{ draft_block }}")
 
-    assert not any(stale_of(edited, CATALOG, MEMBERS).values())
+    assert not any(look(edited).stale.values())
 
 
 def test_an_edited_concept_makes_its_chain_stale(store):
     make(store)
     concepts = {**CATALOG.concepts, "b": ConceptEntry("b", "B", {"sentence": "bees."})}
 
-    stale = stale_of(store, attrs.evolve(CATALOG, concepts=concepts), MEMBERS)
+    stale = look(store, catalog=attrs.evolve(CATALOG, concepts=concepts)).stale
 
     assert stale["draft"] == {"db": "its concepts were edited"}
     assert list(stale["essay"]) == ["eb"]
@@ -149,7 +145,7 @@ def test_another_model_behind_an_id_makes_what_it_answered_stale(store):
     make(store)
     models = {**CATALOG.models, "small": ModelEntry("small", "small-2")}
 
-    stale = stale_of(store, attrs.evolve(CATALOG, models=models), MEMBERS)
+    stale = look(store, catalog=attrs.evolve(CATALOG, models=models)).stale
 
     assert stale["evaluation"] == {"vb": "its model was 'small-1' and is 'small-2' now"}
     assert not stale["draft"]
@@ -159,7 +155,7 @@ def test_an_answer_that_was_replaced_makes_its_children_stale(store):
     make(store)
     make(store, {"draft": ["da"]}, lambda _request: "other", again=[("draft", "da")])
 
-    stale = stale_of(store, CATALOG, MEMBERS)
+    stale = look(store).stale
 
     assert stale["essay"] == {"ea": "the text of its draft changed"}
     assert stale["evaluation"] == {"va": "its essay ea is stale"}
@@ -168,14 +164,14 @@ def test_an_answer_that_was_replaced_makes_its_children_stale(store):
 def test_replacing_what_is_stale_leaves_nothing_stale_and_keeps_what_was_paid_for(store):
     make(store)
     edited = with_templates(store, draft="New: {{ concepts[0].content }}")
-    stale = stale_of(edited, CATALOG, MEMBERS)
+    stale = look(edited).stale
 
     todo = generations_to_make(MEMBERS, look(edited).stages, stale)
     requests = make(edited, todo, replace_stale=True)
 
     assert todo == MEMBERS
     assert len(requests) == 6
-    assert not any(stale_of(edited, CATALOG, MEMBERS).values())
+    assert not any(look(edited).stale.values())
     assert edited.read_raw_metadata("draft", "da")["replaced"][0]["text"] == "a."
 
 
@@ -216,14 +212,14 @@ def test_a_text_from_elsewhere_is_done_and_never_stale(store):
     store.write_parsed("draft", "da", "from elsewhere")
 
     assert stage_status(store, "draft", ["da"]).done == 1
-    assert stale_of(store, CATALOG, MEMBERS)["draft"] == {}
+    assert look(store).stale["draft"] == {}
 
 
 def test_what_cannot_be_made_any_more_is_not_stale(store):
     make(store)
     templates = {key: entry for key, entry in CATALOG.templates.items() if key[0] != "essay"}
 
-    stale = stale_of(store, attrs.evolve(CATALOG, templates=templates), MEMBERS)
+    stale = look(store, catalog=attrs.evolve(CATALOG, templates=templates)).stale
 
     assert stale["essay"] == {}
 
@@ -351,8 +347,8 @@ def test_an_edit_of_a_row_is_seen_too(store, index):
     row = TemplateEntry("story", parser="unknown")
     catalog = attrs.evolve(CATALOG, templates={**CATALOG.templates, ("essay", "story"): row})
 
-    assert look(store, stale.index, catalog).stale == stale_of(store, catalog, MEMBERS)
-    assert stale_of(store, catalog, MEMBERS) != stale.stale
+    assert look(store, stale.index, catalog).stale == look(store, catalog=catalog).stale
+    assert look(store, catalog=catalog).stale != stale.stale
 
 
 def test_a_price_is_no_reason_to_read_anything(store, index):
@@ -367,7 +363,7 @@ def test_an_index_without_staleness_tells_what_is_done_alone(store, index):
     without = look(store, index, None)
 
     assert not any(without.stale.values())
-    assert look(store, without.index).stale == stale_of(store, CATALOG, MEMBERS)
+    assert look(store, without.index).stale == look(store).stale
 
 
 def test_a_change_during_a_look_is_seen_by_the_next_one(store):

@@ -1,8 +1,8 @@
 """The adapters behind the ports of `daydreaming_dagster`."""
 
-from adapters.filesystem_gens_store import FilesystemGensStore, UnsyncedFilesystemGensStore
-from adapters.in_memory_gens_store import InMemoryGensStore
-from adapters.read_only_gens_store import ReadOnlyGensStore
+from adapters.gens_store.filesystem import FilesystemGensStore, UnsyncedFilesystemGensStore
+from adapters.gens_store.in_memory import InMemoryGensStore
+from adapters.gens_store.read_only import ReadOnlyGensStore
 
 __all__ = [
     "FilesystemGensStore",

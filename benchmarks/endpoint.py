@@ -53,7 +53,7 @@ class Stats(NamedTuple):
         answered: How many answers were sent for each prompt.
         refused: How many requests got 429 or 500.
         abandoned: How many clients were gone before their answer was.
-        under_way: How many requests wait for an answer now.
+        in_flight: How many requests wait for an answer now.
         highest: How many requests were under way at once at most.
         thought_seconds: The sum of the latencies of all answers.
     """
@@ -62,7 +62,7 @@ class Stats(NamedTuple):
     answered: dict[str, int]
     refused: int
     abandoned: int
-    under_way: int
+    in_flight: int
     highest: int
     thought_seconds: float
 
@@ -74,7 +74,7 @@ class Endpoint:
         self.settings = settings
         self.asked = Counter[str]()
         self.answered = Counter[str]()
-        self.refused = self.abandoned = self.under_way = self.highest = 0
+        self.refused = self.abandoned = self.in_flight = self.highest = 0
         self.thought_seconds = 0.0
 
     @property
@@ -84,7 +84,7 @@ class Endpoint:
             self.answered,
             self.refused,
             self.abandoned,
-            self.under_way,
+            self.in_flight,
             self.highest,
             self.thought_seconds,
         )
@@ -92,7 +92,7 @@ class Endpoint:
     def status(self, digest: str) -> int:
         """Count a request and return the status that it gets."""
         self.asked[digest] += 1
-        if 0 < self.settings.concurrency <= self.under_way:
+        if 0 < self.settings.concurrency <= self.in_flight:
             return 429
         drawn = _share(f"{digest}:{self.asked[digest]}")
         if drawn < self.settings.limited:
@@ -145,14 +145,14 @@ class Connection(asyncio.Protocol):
             self.endpoint.refused += 1
             self.send(status, {"error": {"message": "not now"}}, "Retry-After: 1\r\n")
             return
-        self.endpoint.under_way += 1
-        self.endpoint.highest = max(self.endpoint.highest, self.endpoint.under_way)
+        self.endpoint.in_flight += 1
+        self.endpoint.highest = max(self.endpoint.highest, self.endpoint.in_flight)
         seconds = self.endpoint.latency(digest)
         answer = completion(request["model"], prompt, digest)
         asyncio.get_running_loop().call_later(seconds, self.answer, digest, seconds, answer)
 
     def answer(self, digest: str, seconds: float, answer: dict[str, Any]) -> None:
-        self.endpoint.under_way -= 1
+        self.endpoint.in_flight -= 1
         if self.transport.is_closing():
             self.endpoint.abandoned += 1
             return

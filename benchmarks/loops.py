@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
     from daydreaming_dagster.data_layer import GensStore
-    from daydreaming_dagster.domain.generation_run import Generated
+    from daydreaming_dagster.domain.generation.generated import Generated
     from daydreaming_dagster.types import Stage
 
 COHORT = "bench"
@@ -63,9 +63,9 @@ def adapter(data_root: Path, concurrency: int) -> None:
     """Ask through the port, as the pipeline does, without a store."""
     _import_client()
 
-    from adapters.openai_language_model import OpenAILanguageModel
-    from adapters.retrying_language_model import RetryingLanguageModel
-    from daydreaming_dagster.domain.language_model import ModelRequest
+    from adapters.language_model.openai import OpenAILanguageModel
+    from adapters.language_model.retrying import RetryingLanguageModel
+    from daydreaming_dagster.ports.language_model import ModelRequest
 
     prompts = _prompts(data_root)
 
@@ -107,11 +107,12 @@ def runner_in_memory(data_root: Path, concurrency: int) -> None:
 def dagster(data_root: Path, concurrency: int) -> None:
     """Generate in a Dagster run whose events are kept in SQLite, as `daydream run` does."""
     from adapters import FilesystemGensStore
-    from adapters.experiment_files import read_catalog
+    from adapters.cohort_store.catalog_files import read_catalog
+    from daydreaming_dagster.application.run_listener import NullRunListener
+    from daydreaming_dagster.bootstrap import compose_language_model
     from daydreaming_dagster.data_layer.paths import Paths
     from daydreaming_dagster.defs.launch import open_instance, run_cohort
-    from daydreaming_dagster.defs.resources import NoListener, compose_language_model
-    from daydreaming_dagster.domain.stopping import StopSwitch
+    from daydreaming_dagster.domain.generation.cancellation import CancellationToken
 
     _import_client()
     # A cohort of drafts alone.
@@ -124,8 +125,8 @@ def dagster(data_root: Path, concurrency: int) -> None:
         "gens_store": FilesystemGensStore(data_root),
         "catalog": catalog,
         "language_model": compose_language_model(catalog.models.values(), base_url, concurrency),
-        "stop": StopSwitch(),
-        "listener": NoListener(),
+        "stop": CancellationToken(),
+        "listener": NullRunListener(),
         "data_root": str(data_root),
     }
     with open_instance(data_root / "dagster_home") as instance, measured():
@@ -150,7 +151,7 @@ def _import_client() -> None:
 
 
 def _members(data_root: Path) -> "dict[Stage, list[str]]":
-    from adapters.experiment_files import read_membership
+    from adapters.cohort_store.cohort_files import read_membership
     from daydreaming_dagster.data_layer.paths import Paths
 
     return read_membership(Paths(data_root), COHORT)
@@ -191,11 +192,11 @@ def _generate(
     *rounds: "Mapping[Stage, Sequence[str]]",
 ) -> None:
     """Make the generations of each round when those of the round before are done."""
-    from adapters.experiment_files import read_catalog
+    from adapters.cohort_store.catalog_files import read_catalog
+    from daydreaming_dagster.application.async_bridge import iterate_in_thread
+    from daydreaming_dagster.bootstrap import compose_language_model
     from daydreaming_dagster.data_layer.paths import Paths
-    from daydreaming_dagster.defs.resources import compose_language_model
-    from daydreaming_dagster.defs.threads import iterate_in_thread
-    from daydreaming_dagster.domain.generation_run import GenerationRunner
+    from daydreaming_dagster.domain.generation.runner import GenerationRunner
 
     _import_client()
     with measured():

@@ -20,15 +20,17 @@ from statistics import median
 from typing import Final, NamedTuple
 
 from adapters import UnsyncedFilesystemGensStore
-from adapters.experiment_files import read_catalog, read_membership
+from adapters.cohort_store.catalog_files import read_catalog
+from adapters.cohort_store.cohort_files import read_membership
 from benchmarks.endpoint import RunningEndpoint, Settings, running_endpoint
 from benchmarks.loops import COHORT, MODEL, Measured
-from daydreaming_dagster.cohorts import record_cohort
-from daydreaming_dagster.data_layer.generation_metadata import resolve_generation_metadata
+from daydreaming_dagster.application.plan_cohort import record_cohort
 from daydreaming_dagster.data_layer.paths import Paths
-from daydreaming_dagster.domain.generation import make_recipe, store_answer, store_parsed
-from daydreaming_dagster.domain.language_model import Completion
-from daydreaming_dagster.domain.stage_input import render_planned_input
+from daydreaming_dagster.domain.generation.answers import store_answer, store_parsed
+from daydreaming_dagster.domain.generation.metadata import resolve_generation_metadata
+from daydreaming_dagster.domain.generation.prompts import render_planned_input
+from daydreaming_dagster.domain.generation.recipe import make_recipe
+from daydreaming_dagster.ports.language_model import Completion
 from daydreaming_dagster.types import STAGES
 
 DRAFTS: Final = 1_000
@@ -38,7 +40,7 @@ OVERLAPPING: Final = 300
 CONCURRENCY: Final = 64
 ROUNDS: Final = 7
 """Whatever else the machine does moves a wall time by a third."""
-_COMMAND: Final = [sys.executable, "-c", "from daydreaming_dagster.cli import main; main()"]
+_COMMAND: Final = [sys.executable, "-c", "from daydreaming_dagster.cli.app import main; main()"]
 _DESCRIPTION: Final = (
     "It joins what was apart, and in time it is told apart from what it was. " * 14
 )

@@ -24,7 +24,7 @@ from typing import NamedTuple
 from adapters import FilesystemGensStore, InMemoryGensStore, UnsyncedFilesystemGensStore
 from daydreaming_dagster.data_layer import GensStore, resolve_generation_metadata
 from daydreaming_dagster.data_layer.paths import ARTIFACT_FILENAMES
-from daydreaming_dagster.domain.template_rendering import compile_source, render_template
+from daydreaming_dagster.domain.generation.template_rendering import compile_source, render_template
 from daydreaming_dagster.types import JsonObject
 
 TEXT = ("An idea that two others had together. " * 120)[:4096]

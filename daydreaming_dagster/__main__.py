@@ -2,15 +2,15 @@
 
 import sys
 
-from daydreaming_dagster.interruption import EXIT_INTERRUPTED, INTERRUPTED, loading
+from daydreaming_dagster.cli.interruption import EXIT_INTERRUPTED, INTERRUPTED, loading
 
 
 def main() -> None:
-    """Run the command line. Exits as `cli.main` does, or with `EXIT_INTERRUPTED` and a line."""
+    """Run the command line. Exits as `app.main` does, or with `EXIT_INTERRUPTED` and a line."""
     with loading():
-        from daydreaming_dagster import cli
+        from daydreaming_dagster.cli import app
     try:
-        cli.main()
+        app.main()
     except KeyboardInterrupt:
         pass
     except SystemExit as end:

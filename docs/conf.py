@@ -34,7 +34,7 @@ nitpick_ignore_regex = [("py:.*", r"(?!daydreaming_dagster\.|adapters\.).*")]
 # The reference of the command line is what the command line says of itself.
 _COMMANDS = ROOT / "build" / "commands.md"
 _COMMANDS.parent.mkdir(exist_ok=True)
-_DESCRIBE = ("typer", "daydreaming_dagster.cli", "utils", "docs", "--name", "daydream")
+_DESCRIBE = ("typer", "daydreaming_dagster.cli.app", "utils", "docs", "--name", "daydream")
 subprocess.run(  # noqa: S603  our own module
     [sys.executable, "-m", *_DESCRIBE, "--title", "Commands", "--output", str(_COMMANDS)],
     check=True,

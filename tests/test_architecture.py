@@ -34,21 +34,24 @@ def test_the_rules_hold(copy):
 @pytest.mark.parametrize(
     ("module", "line"),
     [
-        ("daydreaming_dagster/domain/prompt_values.py", "import os"),
-        ("daydreaming_dagster/domain/planning.py", "from pathlib import Path"),
-        ("daydreaming_dagster/domain/generation_run.py", "import dagster"),
-        ("daydreaming_dagster/domain/generation.py", "from adapters import InMemoryGensStore"),
-        ("daydreaming_dagster/domain/generation.py", "import openai"),
+        ("daydreaming_dagster/domain/generation/prompt_values.py", "import os"),
+        ("daydreaming_dagster/domain/cohort/planning.py", "from pathlib import Path"),
+        ("daydreaming_dagster/domain/generation/runner.py", "import dagster"),
         (
-            "daydreaming_dagster/domain/results.py",
+            "daydreaming_dagster/domain/generation/answers.py",
+            "from adapters import InMemoryGensStore",
+        ),
+        ("daydreaming_dagster/domain/generation/answers.py", "import openai"),
+        (
+            "daydreaming_dagster/domain/results/ranking.py",
             "from daydreaming_dagster.data_layer.gens_data_layer import GensDataLayer",
         ),
-        ("daydreaming_dagster/data_layer/generation_metadata.py", "import os"),
-        ("daydreaming_dagster/data_layer/gens_store.py", "import adapters"),
+        ("daydreaming_dagster/domain/generation/metadata.py", "import os"),
+        ("daydreaming_dagster/ports/gens_store.py", "import adapters"),
         ("daydreaming_dagster/testing/gens_store_contract.py", "import adapters"),
         ("daydreaming_dagster/data_layer/paths.py", "import dagster"),
-        ("adapters/filesystem_gens_store.py", "import dagster"),
-        ("adapters/in_memory_gens_store.py", "import daydreaming_dagster.cli"),
+        ("adapters/gens_store/filesystem.py", "import dagster"),
+        ("adapters/gens_store/in_memory.py", "import daydreaming_dagster.cli.app"),
     ],
 )
 def test_breaking_a_rule_is_noticed(copy, module, line):
@@ -101,7 +104,7 @@ def test_the_store_on_disk_needs_no_dagster():
         "from daydreaming_dagster.types import Stage",
         "import adapters",
         "import daydreaming_dagster.data_layer.paths",
-        "import daydreaming_dagster.domain.planning",
+        "import daydreaming_dagster.domain.cohort.planning",
         "import daydreaming_dagster.definitions",
         "import daydreaming_dagster.testing",
     ],

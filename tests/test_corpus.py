@@ -11,18 +11,21 @@ import attrs
 import pytest
 
 from adapters import FilesystemGensStore, InMemoryGensStore
-from adapters.experiment_files import read_catalog, read_membership, write_membership
-from adapters.scripted_language_model import ScriptedLanguageModel
+from adapters.cohort_store.catalog_files import read_catalog
+from adapters.cohort_store.cohort_files import read_membership, write_membership
+from adapters.language_model.scripted import ScriptedLanguageModel
 from daydreaming_dagster.data_layer.paths import Paths
 from daydreaming_dagster.domain.catalog import DEFAULT_LEVEL
-from daydreaming_dagster.domain.cohort_spec import Axes, CohortSpec
+from daydreaming_dagster.domain.cohort.planning import plan_cohort, record_plan
+from daydreaming_dagster.domain.cohort.spec import Axes, CohortSpec
 from daydreaming_dagster.domain.errors import CatalogError
-from daydreaming_dagster.domain.generation_run import GenerationRunner
-from daydreaming_dagster.domain.parsers import Score, find_parser
-from daydreaming_dagster.domain.planning import plan_cohort, record_plan
-from daydreaming_dagster.domain.result_tables import make_result_tables
-from daydreaming_dagster.domain.results import rank_essays, read_evaluations
-from daydreaming_dagster.domain.template_rendering import render_template
+from daydreaming_dagster.domain.generation.runner import GenerationRunner
+from daydreaming_dagster.domain.generation.template_rendering import render_template
+from daydreaming_dagster.domain.parsing.registry import find_parser
+from daydreaming_dagster.domain.parsing.response import Score
+from daydreaming_dagster.domain.results.evaluations import read_evaluations
+from daydreaming_dagster.domain.results.ranking import rank_essays
+from daydreaming_dagster.domain.results.tables import make_result_tables
 from daydreaming_dagster.types import STAGES
 
 CORPUS = Path(__file__).parents[2] / "shared" / "corpus"

@@ -2,12 +2,12 @@
 
 from typing import TYPE_CHECKING
 
-from daydreaming_dagster.data_layer.generation_metadata import (
+from daydreaming_dagster.data_layer.paths import Paths
+from daydreaming_dagster.domain.generation.metadata import (
     GenerationMetadata,
     resolve_generation_metadata,
 )
-from daydreaming_dagster.data_layer.gens_store import GensStore
-from daydreaming_dagster.data_layer.paths import Paths
+from daydreaming_dagster.ports.gens_store import GensStore
 
 if TYPE_CHECKING:
     from daydreaming_dagster.data_layer.gens_data_layer import GensDataLayer

@@ -1,121 +1,25 @@
-"""What goes wrong in the data layer, as subclasses of the builtin that callers expect."""
+"""What goes wrong in a store; defined beside the ports."""
 
-import attrs
+from daydreaming_dagster.ports.errors import (
+    DataLayerError,
+    InvalidIdError,
+    InvalidMetadataError,
+    MalformedArtifactError,
+    MissingArtifactError,
+    MissingTemplateError,
+    ReadOnlyStoreError,
+    UnsafePathError,
+    UnstorableError,
+)
 
-from daydreaming_dagster.errors import DaydreamingError
-
-
-class DataLayerError(DaydreamingError):
-    """Base of every error that a `GensStore` raises on purpose."""
-
-
-@attrs.define(eq=False)
-class InvalidIdError(DataLayerError, ValueError):
-    """An id or a stage that no store accepts. Raised before any I/O."""
-
-    kind: str
-    shown_value: str
-    reason: str
-
-    def __str__(self) -> str:
-        return f"invalid {self.kind} {self.shown_value}: {self.reason}"
-
-
-@attrs.define(eq=False)
-class MissingArtifactError(DataLayerError, FileNotFoundError):
-    """A generation lacks the artifact, or does not exist at all."""
-
-    stage: str
-    gen_id: str
-    artifact: str
-    location: str
-
-    def __str__(self) -> str:
-        planned = self.artifact == "main_metadata"
-        advice = "plan its cohort again" if planned else "run the step that writes it first"
-        return f"{self.stage}/{self.gen_id} has no {self.artifact} ({self.location}); {advice}"
-
-
-@attrs.define(eq=False)
-class MissingTemplateError(DataLayerError, FileNotFoundError):
-    """A stage has no template of that id."""
-
-    stage: str
-    template_id: str
-    location: str
-
-    def __str__(self) -> str:
-        return (
-            f"no {self.stage} template {self.template_id!r} ({self.location}); "
-            f"add the file, or name another template"
-        )
-
-
-@attrs.define(eq=False)
-class MalformedArtifactError(DataLayerError, ValueError):
-    """A stored artifact, metadata document or template that cannot be read as what it is."""
-
-    artifact: str
-    location: str
-    reason: str
-
-    def __str__(self) -> str:
-        return (
-            f"malformed {self.artifact} in {self.location}: {self.reason}; "
-            f"repair the file, or delete it and run the step that writes it again"
-        )
-
-
-@attrs.define(eq=False)
-class UnstorableError(DataLayerError, ValueError):
-    """A text or document that could not be read back as it is. Nothing was written."""
-
-    stage: str
-    gen_id: str
-    artifact: str
-    reason: str
-
-    def __str__(self) -> str:
-        return f"cannot store the {self.artifact} of {self.stage}/{self.gen_id}: {self.reason}"
-
-
-@attrs.define(eq=False)
-class ReadOnlyStoreError(DataLayerError, PermissionError):
-    """A writer was called on a read-only store. Nothing was written."""
-
-    operation: str
-    stage: str
-    gen_id: str
-
-    def __str__(self) -> str:
-        return (
-            f"{self.operation} refused for {self.stage}/{self.gen_id}: this store is read-only; "
-            f"open the data root with a writing adapter"
-        )
-
-
-@attrs.define(eq=False)
-class UnsafePathError(DataLayerError, ValueError):
-    """A path in the data root that would lead to other data than its name says.
-
-    Raised for a symbolic link below the data root (it may lead outside), and, on a file
-    system that ignores case, for an id whose folder belongs to an id in another case.
-    """
-
-    location: str
-    reason: str
-
-    def __str__(self) -> str:
-        return f"refused to use {self.location}: {self.reason}"
-
-
-@attrs.define(eq=False)
-class InvalidMetadataError(DataLayerError, ValueError):
-    """The metadata of a generation is a JSON object and says something that cannot be."""
-
-    stage: str
-    gen_id: str
-    reason: str
-
-    def __str__(self) -> str:
-        return f"{self.reason} for {self.stage}/{self.gen_id}"
+__all__ = [
+    "DataLayerError",
+    "InvalidIdError",
+    "InvalidMetadataError",
+    "MalformedArtifactError",
+    "MissingArtifactError",
+    "MissingTemplateError",
+    "ReadOnlyStoreError",
+    "UnsafePathError",
+    "UnstorableError",
+]

@@ -1,12 +1,12 @@
 """The store on disk under the name that users of the data layer import."""
 
-from adapters.filesystem_gens_store import FilesystemGensStore as GensDataLayer
-from daydreaming_dagster.data_layer.generation_metadata import (
+from adapters.gens_store.filesystem import FilesystemGensStore as GensDataLayer
+from daydreaming_dagster.data_layer.paths import Paths
+from daydreaming_dagster.domain.generation.metadata import (
     GenerationMetadata,
     resolve_generation_metadata,
 )
-from daydreaming_dagster.data_layer.gens_store import GensStore
-from daydreaming_dagster.data_layer.paths import Paths
+from daydreaming_dagster.ports.gens_store import GensStore
 
 __all__ = [
     "GenerationMetadata",

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from pathlib import Path, PurePath
-from typing import Final, Literal, Self
+from typing import Final, Self
 
 import attrs
 
-from daydreaming_dagster.data_layer.ids import check_id, check_stage
+from daydreaming_dagster.ports.gens_store import Artifact
+from daydreaming_dagster.ports.ids import check_id, check_stage
 
 __all__ = [
     "ARTIFACT_FILENAMES",
@@ -28,8 +29,6 @@ PARSED_FILENAME: Final = "parsed.txt"
 METADATA_FILENAME: Final = "metadata.json"
 RAW_METADATA_FILENAME: Final = "raw_metadata.json"
 PARSED_METADATA_FILENAME: Final = "parsed_metadata.json"
-
-Artifact = Literal["prompt", "raw", "parsed", "main_metadata", "raw_metadata", "parsed_metadata"]
 
 ARTIFACT_FILENAMES: Final[Mapping[Artifact, str]] = {
     "prompt": PROMPT_FILENAME,

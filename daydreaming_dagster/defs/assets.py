@@ -7,18 +7,19 @@ from typing import Final
 
 import dagster as dg
 
-from daydreaming_dagster.data_layer.gens_store import GensStore
+from daydreaming_dagster.application.run_listener import RunListener
 from daydreaming_dagster.defs.checks import check_results, check_specs
 from daydreaming_dagster.defs.event_log import databases_open
 from daydreaming_dagster.defs.failures import run_failure
 from daydreaming_dagster.defs.partitions import OWNER, PARTITIONS, partitions_name
 from daydreaming_dagster.defs.recording import make_and_record
-from daydreaming_dagster.defs.resources import Listener
 from daydreaming_dagster.domain.catalog import Catalog
-from daydreaming_dagster.domain.generation_run import STEPS, GenerationRunner, Step
-from daydreaming_dagster.domain.language_model import LanguageModel
-from daydreaming_dagster.domain.quality import checks_of
-from daydreaming_dagster.domain.stopping import StopSwitch
+from daydreaming_dagster.domain.checks.quality import checks_of
+from daydreaming_dagster.domain.generation.cancellation import CancellationToken
+from daydreaming_dagster.domain.generation.generated import STEPS, Step
+from daydreaming_dagster.domain.generation.runner import GenerationRunner
+from daydreaming_dagster.ports.gens_store import GensStore
+from daydreaming_dagster.ports.language_model import LanguageModel
 from daydreaming_dagster.types import PARENT_STAGE, STAGES, Stage
 
 _DESCRIPTIONS: Final[Mapping[Step, str]] = {
@@ -76,8 +77,8 @@ def build_stage_asset(stage: Stage) -> dg.AssetsDefinition:
         gens_store: dg.ResourceParam[GensStore],
         language_model: dg.ResourceParam[LanguageModel],
         catalog: dg.ResourceParam[Catalog],
-        stop: dg.ResourceParam[StopSwitch],
-        listener: dg.ResourceParam[Listener],
+        stop: dg.ResourceParam[CancellationToken],
+        listener: dg.ResourceParam[RunListener],
     ) -> Iterator[dg.AssetCheckResult]:
         checks = {key.name for key in context.selected_asset_check_keys}
         selected = context.selected_asset_keys

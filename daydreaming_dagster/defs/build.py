@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import dagster as dg
 
 from daydreaming_dagster.defs.assets import STAGE_ASSETS
-from daydreaming_dagster.defs.cohorts import COHORT_ASSETS, discover_cohorts, prune_partitions
+from daydreaming_dagster.defs.cohorts import COHORT_ASSETS
+from daydreaming_dagster.defs.discovery import discover_cohorts, prune_partitions
 from daydreaming_dagster.types import STAGES
 
 

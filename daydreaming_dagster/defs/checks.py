@@ -10,11 +10,11 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
     AssetCheckEvaluationTargetMaterializationData,
 )
 
-from daydreaming_dagster.data_layer.gens_store import GensStore
-from daydreaming_dagster.domain.integrity import Finding
-from daydreaming_dagster.domain.quality import CHECKS, Check, check_generations, checks_of
+from daydreaming_dagster.domain.checks.integrity import Finding
+from daydreaming_dagster.domain.checks.quality import CHECKS, Check, check_generations, checks_of
+from daydreaming_dagster.formatting import counted
+from daydreaming_dagster.ports.gens_store import GensStore
 from daydreaming_dagster.types import Stage
-from daydreaming_dagster.wording import counted
 
 _SHOWN: Final = 100
 

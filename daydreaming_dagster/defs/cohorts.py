@@ -4,12 +4,11 @@ A partition per cohort. The sensor `discover_cohorts` adds one for each specific
 finds, so that a new cohort needs no restart.
 """
 
+
 # No `from __future__ import annotations` here: Dagster reads the annotations.
 
-import base64
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
 from typing import Any, Final
@@ -17,41 +16,39 @@ from typing import Any, Final
 import dagster as dg
 from pydantic import Field
 
-from adapters.experiment_files import (
+from adapters.cohort_store.cohort_files import (
     hold_cohort,
-    list_cohorts,
-    list_planned_cohorts,
     read_cohort_index,
     read_membership,
     write_cohort_index,
 )
-from daydreaming_dagster.cohorts import record_cohort, report_cohort, tabulate_cohort
-from daydreaming_dagster.data_layer.gens_store import GensStore
+from daydreaming_dagster.application.plan_cohort import record_cohort
+from daydreaming_dagster.application.run_listener import RunListener
 from daydreaming_dagster.data_layer.paths import Paths
 from daydreaming_dagster.defs.checks import check_results_of_cohort, check_specs
+from daydreaming_dagster.defs.cohort_results import cohort_report, cohort_results
 from daydreaming_dagster.defs.event_log import databases_open
 from daydreaming_dagster.defs.failures import as_failure, run_failure
 from daydreaming_dagster.defs.partitions import (
     COHORTS,
     OWNER,
-    partitions_name,
     register_partitions,
 )
 from daydreaming_dagster.defs.recording import make_and_record, mark_failed, record
-from daydreaming_dagster.defs.resources import Listener
-from daydreaming_dagster.domain.budget import Budget
 from daydreaming_dagster.domain.catalog import Catalog
+from daydreaming_dagster.domain.cohort.estimate import estimate_generations, planned_generations
+from daydreaming_dagster.domain.cohort.progress import generations_to_make
+from daydreaming_dagster.domain.cohort.staleness import CohortState, look_at_cohort
 from daydreaming_dagster.domain.errors import CatalogError
-from daydreaming_dagster.domain.freshness import CohortState, generations_to_make, look_at_cohort
-from daydreaming_dagster.domain.generation_run import GenerationRunner, read_generated
-from daydreaming_dagster.domain.language_model import LanguageModel
-from daydreaming_dagster.domain.plan_estimate import estimate_generations, planned_generations
-from daydreaming_dagster.domain.results import EssayRank
-from daydreaming_dagster.domain.stopping import StopSwitch
+from daydreaming_dagster.domain.generation.budget import Budget
+from daydreaming_dagster.domain.generation.cancellation import CancellationToken
+from daydreaming_dagster.domain.generation.generated import read_generated
+from daydreaming_dagster.domain.generation.runner import GenerationRunner
 from daydreaming_dagster.errors import DaydreamingError
+from daydreaming_dagster.ports.gens_store import GensStore
+from daydreaming_dagster.ports.language_model import LanguageModel
 from daydreaming_dagster.types import STAGES, Stage
 
-_SHOWN_ESSAYS: Final = 20
 _RECORDED_TOGETHER: Final = 500
 """Generations, with their texts in memory."""
 
@@ -139,12 +136,12 @@ def cohort_run(
     gens_store: dg.ResourceParam[GensStore],
     language_model: dg.ResourceParam[LanguageModel],
     catalog: dg.ResourceParam[Catalog],
-    stop: dg.ResourceParam[StopSwitch],
-    listener: dg.ResourceParam[Listener],
+    stop: dg.ResourceParam[CancellationToken],
+    listener: dg.ResourceParam[RunListener],
 ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
     """Make what is missing of the cohort that is the run's partition."""
     paths, cohort_id = Paths.from_str(data_root), context.partition_key
-    members = _members(data_root, cohort_id)
+    members = read_members(data_root, cohort_id)
     register_partitions(context.instance, members)
     with (
         as_failure(DaydreamingError),
@@ -229,108 +226,8 @@ def _record_done(
             record(context, runner, [read_generated(runner.store, stage, key) for key in some])
 
 
-@dg.asset(
-    partitions_def=COHORTS,
-    deps=[dg.AssetDep("evaluation_parsed", partition_mapping=dg.AllPartitionMapping())],
-    group_name="results",
-    owners=[OWNER],
-    kinds={"csv", "parquet"},
-    description="The ranking and tables of each cohort, in its folder `reports/`.",
-)
-def cohort_results(
-    context: dg.AssetExecutionContext, data_root: dg.ResourceParam[str]
-) -> dg.MaterializeResult[Any]:
-    """Write the results of the cohort that is the run's partition."""
-    cohort_id = context.partition_key
-    with as_failure(DaydreamingError):
-        tabulated = tabulate_cohort(Path(data_root), cohort_id)
-    return dg.MaterializeResult(
-        metadata={
-            "ranking": _ranking(tabulated.ranks),
-            "without_score": tabulated.tables.missing.height,
-            "folder": dg.MetadataValue.path(str(tabulated.files[0].parent)),
-        }
-    )
-
-
-@dg.asset(
-    partitions_def=COHORTS,
-    deps=[cohort_results],
-    group_name="results",
-    owners=[OWNER],
-    kinds={"html"},
-    description="Each cohort's report: one HTML file, in its folder `reports/`.",
-)
-def cohort_report(
-    context: dg.AssetExecutionContext, data_root: dg.ResourceParam[str]
-) -> dg.MaterializeResult[Any]:
-    """Write the report of the cohort that is the run's partition."""
-    with as_failure(DaydreamingError):
-        reported = report_cohort(Path(data_root), context.partition_key, datetime.now(UTC))
-    ranking = reported.figures[0]
-    shown = ranking.alt
-    if ranking.chart is not None:
-        image = base64.b64encode(ranking.png(scale=1)).decode()
-        shown = f"![{ranking.title}](data:image/png;base64,{image})\n\n{ranking.alt}"
-    return dg.MaterializeResult(
-        metadata={
-            "ranking": _ranking(reported.report.ranks),
-            "figure": dg.MetadataValue.md(shown),
-            "report": dg.MetadataValue.path(str(reported.file)),
-        }
-    )
-
-
-@dg.sensor(
-    minimum_interval_seconds=30,
-    default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Adds a partition for each new cohort and removes those whose folder is gone.",
-)
-def discover_cohorts(
-    context: dg.SensorEvaluationContext, data_root: dg.ResourceParam[str]
-) -> dg.SensorResult | dg.SkipReason:
-    """Make the partitions of cohorts those that have a specification."""
-    known = set(context.instance.get_dynamic_partitions(COHORTS.name or ""))
-    there = set(list_cohorts(Paths.from_str(data_root)))
-    if known == there:
-        return dg.SkipReason(f"no other cohorts than before below {data_root}")
-    return dg.SensorResult(
-        dynamic_partitions_requests=[
-            COHORTS.build_add_request(sorted(there - known)),
-            COHORTS.build_delete_request(sorted(known - there)),
-        ]
-    )
-
-
-@dg.op(description="Removes the partitions of generations that no cohort has any more.")
-def prune_generations(context: dg.OpExecutionContext, data_root: dg.ResourceParam[str]) -> None:
-    """Forget partitions. What is stored of the generations stays where it is."""
-    paths = Paths.from_str(data_root)
-    memberships = [_members(data_root, cohort_id) for cohort_id in list_planned_cohorts(paths)]
-    for stage in STAGES:
-        kept = {gen_id for members in memberships for gen_id in members[stage]}
-        name = partitions_name(stage)
-        for gen_id in context.instance.get_dynamic_partitions(name):
-            if gen_id not in kept:
-                context.instance.delete_dynamic_partition(name, gen_id)
-
-
-@dg.job(description="Removes the partitions of generations that no cohort has any more.")
-def prune_partitions() -> None:
-    """Run `prune_generations`."""
-    prune_generations()
-
-
-def _ranking(ranks: Sequence[EssayRank]) -> dg.MarkdownMetadataValue:
-    lines = ["| essay | combination | mean | scores |", "|---|---|---|---|"]
-    for rank in ranks[:_SHOWN_ESSAYS]:
-        mean = "-" if rank.mean is None else f"{rank.mean:.2f}"
-        scores = ", ".join(map(str, rank.scores))
-        lines.append(f"| {rank.gen_id} | {rank.combo_id} | {mean} | {scores} |")
-    return dg.MetadataValue.md("\n".join(lines))
-
-
-def _members(data_root: str, cohort_id: str) -> dict[Stage, list[str]]:
+def read_members(data_root: str, cohort_id: str) -> dict[Stage, list[str]]:
+    """Return the gen_ids of a cohort by stage; a failure of the run where it is not planned."""
     with as_failure(DaydreamingError):
         return read_membership(Paths.from_str(data_root), cohort_id)
 

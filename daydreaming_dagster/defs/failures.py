@@ -6,9 +6,9 @@ from typing import Final
 
 import dagster as dg
 
-from daydreaming_dagster.domain.generation_run import Outcome
+from daydreaming_dagster.domain.generation.generated import Outcome
+from daydreaming_dagster.formatting import counted
 from daydreaming_dagster.types import Stage
-from daydreaming_dagster.wording import counted
 
 _QUOTED: Final = 10
 

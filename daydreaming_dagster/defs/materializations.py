@@ -6,10 +6,10 @@ from urllib.parse import urlencode
 
 import dagster as dg
 
-from daydreaming_dagster.data_layer.gens_store import GensStore
-from daydreaming_dagster.domain.generation import RawAnswer
-from daydreaming_dagster.domain.generation_run import STEPS, Generated, Step
-from daydreaming_dagster.domain.parsers import ParsedResponse
+from daydreaming_dagster.domain.generation.answers import RawAnswer
+from daydreaming_dagster.domain.generation.generated import STEPS, Generated, Step
+from daydreaming_dagster.domain.parsing.response import ParsedResponse
+from daydreaming_dagster.ports.gens_store import GensStore
 
 # Events live in Dagster's database; the whole text is in the store.
 _SHOWN_CHARACTERS: Final = 20_000

@@ -5,6 +5,8 @@ from contextlib import aclosing
 
 import dagster as dg
 
+from daydreaming_dagster.application.async_bridge import iterate_in_thread
+from daydreaming_dagster.application.run_listener import RunListener
 from daydreaming_dagster.defs.event_log import (
     AssetEvent,
     planned_materialization,
@@ -15,17 +17,10 @@ from daydreaming_dagster.defs.materializations import (
     failure_observation,
     materializations,
 )
-from daydreaming_dagster.defs.resources import Listener
-from daydreaming_dagster.defs.threads import iterate_in_thread
-from daydreaming_dagster.domain.generation_run import (
-    STEPS,
-    Generated,
-    GenerationRunner,
-    Outcome,
-    Step,
-)
+from daydreaming_dagster.domain.generation.generated import STEPS, Generated, Outcome, Step
+from daydreaming_dagster.domain.generation.runner import GenerationRunner
+from daydreaming_dagster.formatting import counted, money
 from daydreaming_dagster.types import Stage
-from daydreaming_dagster.wording import counted, money
 
 _LOG_LINES = 20
 
@@ -34,7 +29,7 @@ def make_and_record(
     context: dg.AssetExecutionContext,
     runner: GenerationRunner,
     generations: Mapping[Stage, Sequence[str]],
-    listener: Listener,
+    listener: RunListener,
     steps: Collection[Step] = STEPS,
 ) -> Outcome:
     """Make these generations; record what each step made, and how it goes on in the log."""

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 import dagster as dg
 
 from daydreaming_dagster.defs.failures import generation_failure
-from daydreaming_dagster.domain.prompt_values import ContentCombination
-from daydreaming_dagster.domain.stage_input import write_stage_input
+from daydreaming_dagster.domain.generation.prompt_values import ContentCombination
+from daydreaming_dagster.domain.generation.prompts import write_stage_input
 from daydreaming_dagster.errors import DaydreamingError
 from daydreaming_dagster.types import Stage
 

@@ -6,13 +6,8 @@ from typing import Final, Literal
 import attrs
 
 from daydreaming_dagster.domain.errors import CatalogError
-from daydreaming_dagster.domain.parsers import (
-    DEFAULT_MAXIMUM,
-    PARSERS,
-    Parser,
-    ResponseReader,
-    parser_name,
-)
+from daydreaming_dagster.domain.parsing.registry import PARSERS, parser_name
+from daydreaming_dagster.domain.parsing.response import DEFAULT_MAXIMUM, Parser, ResponseReader
 from daydreaming_dagster.types import Stage
 
 DEFAULT_LEVEL: Final = "paragraph"

@@ -8,9 +8,9 @@ import altair as alt
 import attrs
 import vl_convert  # noqa: F401  Altair draws with it, and would miss it only then
 
-from daydreaming_dagster.domain.report_data import CohortReport
-from daydreaming_dagster.domain.result_tables import ResultTables
-from daydreaming_dagster.wording import counted
+from daydreaming_dagster.domain.results.report import CohortReport
+from daydreaming_dagster.domain.results.tables import ResultTables
+from daydreaming_dagster.formatting import counted
 
 RANKED_ESSAYS: Final = 20
 """How many essays the ranking's figure shows: more could not be told apart."""

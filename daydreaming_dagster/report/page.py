@@ -14,12 +14,9 @@ import attrs
 import jinja2
 import markupsafe
 
-from daydreaming_dagster.domain.parsers import Score
-from daydreaming_dagster.domain.report_data import (
-    CohortReport,
-    ReportGeneration,
-)
-from daydreaming_dagster.domain.stored_generation import StoredGeneration
+from daydreaming_dagster.domain.generation.stored import StoredGeneration
+from daydreaming_dagster.domain.parsing.response import Score
+from daydreaming_dagster.domain.results.report import CohortReport, ReportGeneration
 from daydreaming_dagster.report.figures import Figure, short_id
 from daydreaming_dagster.report.markdown import render_markdown, visible
 from daydreaming_dagster.types import STAGES, JsonObject, JsonValue, Stage

@@ -40,7 +40,9 @@ from typing import Final, NamedTuple, cast
 
 import pytest
 
-from daydreaming_dagster.data_layer.errors import (
+from daydreaming_dagster.data_layer.paths import ARTIFACT_FILENAMES
+from daydreaming_dagster.errors import DaydreamingError
+from daydreaming_dagster.ports.errors import (
     InvalidIdError,
     MalformedArtifactError,
     MissingArtifactError,
@@ -49,10 +51,8 @@ from daydreaming_dagster.data_layer.errors import (
     UnsafePathError,
     UnstorableError,
 )
-from daydreaming_dagster.data_layer.gens_store import Claim, GensStore
-from daydreaming_dagster.data_layer.ids import MAX_ID_LENGTH
-from daydreaming_dagster.data_layer.paths import ARTIFACT_FILENAMES, Artifact
-from daydreaming_dagster.errors import DaydreamingError
+from daydreaming_dagster.ports.gens_store import Artifact, Claim, GensStore
+from daydreaming_dagster.ports.ids import MAX_ID_LENGTH
 from daydreaming_dagster.types import STAGES, JsonObject, JsonValue, Stage
 
 # What the port consists of, from the port itself.

@@ -24,13 +24,8 @@ from typing import Final
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from daydreaming_dagster.data_layer.errors import (
-    InvalidIdError,
-    MissingArtifactError,
-    UnstorableError,
-)
-from daydreaming_dagster.data_layer.gens_store import GensStore
-from daydreaming_dagster.data_layer.paths import Artifact
+from daydreaming_dagster.ports.errors import InvalidIdError, MissingArtifactError, UnstorableError
+from daydreaming_dagster.ports.gens_store import Artifact, GensStore
 from daydreaming_dagster.testing.gens_store_contract import (
     ARTIFACTS,
     DOCUMENTS,

@@ -11,20 +11,15 @@ import pytest
 from sqlalchemy import text
 
 from adapters import FilesystemGensStore
-from adapters.scripted_language_model import ScriptedLanguageModel
-from daydreaming_dagster.cohorts import record_cohort
-from daydreaming_dagster.defs.cohorts import (
-    cohort_membership,
-    cohort_report,
-    cohort_results,
-    cohort_run,
-    discover_cohorts,
-    prune_partitions,
-)
+from adapters.language_model.scripted import ScriptedLanguageModel
+from daydreaming_dagster.application.plan_cohort import record_cohort
+from daydreaming_dagster.defs.cohort_results import cohort_report, cohort_results
+from daydreaming_dagster.defs.cohorts import cohort_membership, cohort_run
+from daydreaming_dagster.defs.discovery import discover_cohorts, prune_partitions
 from daydreaming_dagster.defs.launch import open_instance, run_cohort
 from daydreaming_dagster.defs.partitions import PARTITIONS
 from daydreaming_dagster.defs.resources import production_resources
-from daydreaming_dagster.domain.language_model import LanguageModelError
+from daydreaming_dagster.ports.language_model import LanguageModelError
 from daydreaming_dagster.types import STAGES
 
 

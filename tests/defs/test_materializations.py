@@ -3,8 +3,8 @@
 import pytest
 
 from daydreaming_dagster.defs.materializations import failed_step
-from daydreaming_dagster.domain.generation import RawAnswer
-from daydreaming_dagster.domain.generation_run import Generated
+from daydreaming_dagster.domain.generation.answers import RawAnswer
+from daydreaming_dagster.domain.generation.generated import Generated
 
 ANSWER = RawAnswer("because", {}, reused=False)
 

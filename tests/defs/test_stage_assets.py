@@ -7,23 +7,20 @@ import dagster as dg
 import pytest
 
 from adapters import FilesystemGensStore
-from adapters.experiment_files import (
-    read_catalog,
-    read_cohort_spec,
-    read_membership,
-    write_membership,
-)
-from adapters.scripted_language_model import ScriptedLanguageModel
+from adapters.cohort_store.catalog_files import read_catalog
+from adapters.cohort_store.cohort_files import read_cohort_spec, read_membership, write_membership
+from adapters.language_model.scripted import ScriptedLanguageModel
 from daydreaming_dagster.data_layer.paths import Paths
 from daydreaming_dagster.defs.assets import STAGE_ASSETS
 from daydreaming_dagster.defs.build import build_definitions
 from daydreaming_dagster.defs.launch import open_instance
 from daydreaming_dagster.defs.partitions import PARTITIONS, register_partitions
 from daydreaming_dagster.defs.resources import production_resources
-from daydreaming_dagster.domain.language_model import LanguageModelError
-from daydreaming_dagster.domain.planning import plan_cohort, record_plan
-from daydreaming_dagster.domain.quality import checks_of
-from daydreaming_dagster.domain.results import rank_essays, stage_status
+from daydreaming_dagster.domain.checks.quality import checks_of
+from daydreaming_dagster.domain.cohort.planning import plan_cohort, record_plan
+from daydreaming_dagster.domain.cohort.progress import stage_status
+from daydreaming_dagster.domain.results.ranking import rank_essays
+from daydreaming_dagster.ports.language_model import LanguageModelError
 from daydreaming_dagster.types import STAGES
 
 

@@ -13,7 +13,7 @@ import attrs
 import pytest
 import typer
 
-from daydreaming_dagster.cli import app
+from daydreaming_dagster.cli.app import app
 
 ROOT = Path(__file__).parents[2]
 PAGES = {

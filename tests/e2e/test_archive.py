@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from adapters import FilesystemGensStore
-from daydreaming_dagster.cohorts import record_cohort
+from daydreaming_dagster.application.plan_cohort import record_cohort
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_looking_at_an_archive_works_and_leaves_no_trace(data_root, gen_id, comm
     arguments = [gen_id if word == "GEN_ID" else word for word in command]
 
     result = subprocess.run(
-        [sys.executable, "-m", "daydreaming_dagster.cli", *arguments, "-d", str(data_root)],
+        [sys.executable, "-m", "daydreaming_dagster", *arguments, "-d", str(data_root)],
         capture_output=True,
         text=True,
         check=False,

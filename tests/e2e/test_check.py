@@ -11,14 +11,14 @@ from collections import Counter
 import pytest
 
 from adapters import FilesystemGensStore
-from adapters.filesystem_inspection import inspect_gens, remove_leftovers
+from adapters.gens_store.filesystem_inspection import inspect_gens, remove_leftovers
 
 
 @pytest.fixture
 def daydream(data_root):
     def call(*arguments):
         return subprocess.run(
-            [sys.executable, "-m", "daydreaming_dagster.cli", *arguments, "-d", str(data_root)],
+            [sys.executable, "-m", "daydreaming_dagster", *arguments, "-d", str(data_root)],
             capture_output=True,
             text=True,
             check=False,

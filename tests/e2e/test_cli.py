@@ -11,7 +11,7 @@ from importlib.metadata import version
 import pytest
 
 from adapters import FilesystemGensStore, UnsyncedFilesystemGensStore
-from adapters.experiment_files import read_membership
+from adapters.cohort_store.cohort_files import read_membership
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def daydream(data_root, chat_endpoint):
     def call(*arguments, **environment):
         clean = {key: value for key, value in os.environ.items() if key != "DAGSTER_HOME"}
         return subprocess.run(
-            [sys.executable, "-m", "daydreaming_dagster.cli", *arguments],
+            [sys.executable, "-m", "daydreaming_dagster", *arguments],
             env={
                 **clean,
                 "DAYDREAM_DATA_ROOT": str(data_root),
@@ -412,7 +412,7 @@ def test_a_running_cohort_can_be_followed(data_root, daydream, chat_endpoint):
     chat_endpoint.answer = wait
     with ThreadPoolExecutor() as threads:
         running = threads.submit(daydream, "run", "c1")
-        command = [sys.executable, "-m", "daydreaming_dagster.cli", "tail", "c1"]
+        command = [sys.executable, "-m", "daydreaming_dagster", "tail", "c1"]
         with subprocess.Popen(
             [*command, "-d", str(data_root), "--interval", "0.1"], stdout=subprocess.PIPE, text=True
         ) as follower:

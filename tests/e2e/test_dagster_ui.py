@@ -20,7 +20,7 @@ import pytest
 from playwright.sync_api import expect, sync_playwright
 
 from adapters import FilesystemGensStore
-from adapters.experiment_files import read_membership
+from adapters.cohort_store.cohort_files import read_membership
 
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
@@ -95,7 +95,7 @@ def server(lasting_data_root, lasting_chat_endpoint, environment, tmp_path_facto
     )
     for command in ("plan", "run"):
         subprocess.run(
-            [sys.executable, "-m", "daydreaming_dagster.cli", command, "c1"],
+            [sys.executable, "-m", "daydreaming_dagster", command, "c1"],
             env=environment,
             capture_output=True,
             check=False,  # the run fails, as it shall

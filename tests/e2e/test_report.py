@@ -7,13 +7,14 @@ import sys
 
 import pytest
 
-from adapters.experiment_files import read_catalog, read_membership
-from adapters.filesystem_gens_store import UnsyncedFilesystemGensStore
-from adapters.scripted_language_model import ScriptedLanguageModel
+from adapters.cohort_store.catalog_files import read_catalog
+from adapters.cohort_store.cohort_files import read_membership
+from adapters.gens_store.filesystem import UnsyncedFilesystemGensStore
+from adapters.language_model.scripted import ScriptedLanguageModel
 from daydreaming_dagster.data_layer.paths import Paths
-from daydreaming_dagster.domain.generation_run import GenerationRunner
+from daydreaming_dagster.domain.generation.runner import GenerationRunner
 
-CLI = [sys.executable, "-m", "daydreaming_dagster.cli"]
+CLI = [sys.executable, "-m", "daydreaming_dagster"]
 
 
 @pytest.fixture
@@ -111,7 +112,7 @@ def test_a_cohort_that_is_not_planned_has_none(daydream):
 def test_without_the_extra_the_command_says_how_to_install_it(daydream, package):
     daydream("plan", "c1")
     without = f"import sys; sys.modules[{package!r}] = None"
-    program = f"{without}; from daydreaming_dagster.cli import main; main()"
+    program = f"{without}; from daydreaming_dagster.cli.app import main; main()"
 
     result = daydream("report", "c1", command=[sys.executable, "-c", program])
 

@@ -33,7 +33,7 @@ def start(environment):
 
     def call(*arguments):
         process = subprocess.Popen(
-            [sys.executable, "-m", "daydreaming_dagster.cli", *arguments],
+            [sys.executable, "-m", "daydreaming_dagster", *arguments],
             env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from adapters import FilesystemGensStore, UnsyncedFilesystemGensStore
-from daydreaming_dagster.data_layer.errors import MissingArtifactError
+from daydreaming_dagster.ports.errors import MissingArtifactError
 
 
 def proving(mark):

@@ -6,18 +6,15 @@ import errno
 import pytest
 
 from adapters import FilesystemGensStore, ReadOnlyGensStore
-from adapters.experiment_files import (
-    read_catalog,
-    read_cohort_spec,
-    read_membership,
-    write_membership,
-)
-from adapters.scripted_language_model import ScriptedLanguageModel
+from adapters.cohort_store.catalog_files import read_catalog
+from adapters.cohort_store.cohort_files import read_cohort_spec, read_membership, write_membership
+from adapters.language_model.scripted import ScriptedLanguageModel
 from daydreaming_dagster.data_layer import GensDataLayer
-from daydreaming_dagster.data_layer.errors import ReadOnlyStoreError
-from daydreaming_dagster.domain.generation_run import GenerationRunner
-from daydreaming_dagster.domain.planning import plan_cohort, record_plan
-from daydreaming_dagster.domain.results import rank_essays, stage_status
+from daydreaming_dagster.domain.cohort.planning import plan_cohort, record_plan
+from daydreaming_dagster.domain.cohort.progress import stage_status
+from daydreaming_dagster.domain.generation.runner import GenerationRunner
+from daydreaming_dagster.domain.results.ranking import rank_essays
+from daydreaming_dagster.ports.errors import ReadOnlyStoreError
 from daydreaming_dagster.types import STAGES
 
 ROOT = "/data"
@@ -48,7 +45,7 @@ def run(store, members, stages=STAGES):
 
     async def collect(stage):
         # One at a time: pyfakefs is not made for threads.
-        generated = runner.generate_many({stage: members[stage]}, under_way=1)
+        generated = runner.generate_many({stage: members[stage]}, in_flight=1)
         return [item async for item in generated]
 
     return [item for stage in stages for item in asyncio.run(collect(stage))]

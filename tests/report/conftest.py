@@ -8,16 +8,16 @@ import attrs
 import pytest
 
 from adapters import InMemoryGensStore
-from adapters.scripted_language_model import ScriptedLanguageModel
+from adapters.language_model.scripted import ScriptedLanguageModel
 from daydreaming_dagster.domain.catalog import Catalog, ConceptEntry, ModelEntry, TemplateEntry
-from daydreaming_dagster.domain.cohort_index import CohortIndex
-from daydreaming_dagster.domain.cohort_spec import Axes, CohortSpec
-from daydreaming_dagster.domain.generation_run import GenerationRunner
-from daydreaming_dagster.domain.language_model import Completion, LanguageModelError
-from daydreaming_dagster.domain.planning import plan_cohort, record_plan
-from daydreaming_dagster.domain.report_data import CohortReport, gather_report
-from daydreaming_dagster.domain.result_tables import make_result_tables
-from daydreaming_dagster.domain.stored_generation import read_stored_generation
+from daydreaming_dagster.domain.cohort.index import CohortIndex
+from daydreaming_dagster.domain.cohort.planning import plan_cohort, record_plan
+from daydreaming_dagster.domain.cohort.spec import Axes, CohortSpec
+from daydreaming_dagster.domain.generation.runner import GenerationRunner
+from daydreaming_dagster.domain.generation.stored import read_stored_generation
+from daydreaming_dagster.domain.results.report import CohortReport, gather_report
+from daydreaming_dagster.domain.results.tables import make_result_tables
+from daydreaming_dagster.ports.language_model import Completion, LanguageModelError
 from daydreaming_dagster.report.figures import Figure, make_figures
 from daydreaming_dagster.report.page import render_page
 from daydreaming_dagster.types import STAGES

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daydreaming_dagster.domain.cohort_index import CohortIndex
-from daydreaming_dagster.domain.report_data import gather_report
-from daydreaming_dagster.domain.result_tables import make_result_tables
-from daydreaming_dagster.domain.stored_generation import read_stored_generation
+from daydreaming_dagster.domain.cohort.index import CohortIndex
+from daydreaming_dagster.domain.generation.stored import read_stored_generation
+from daydreaming_dagster.domain.results.report import gather_report
+from daydreaming_dagster.domain.results.tables import make_result_tables
 from daydreaming_dagster.report.figures import make_figures
 from daydreaming_dagster.report.page import json_for_html, render_page
 from daydreaming_dagster.types import STAGES

@@ -1,0 +1,1 @@
+"""Catalogs, cohorts and results as the researcher's own files."""

@@ -1,0 +1,195 @@
+"""The researcher's own files in a data root: catalogs, cohort specifications, memberships."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.metadata import entry_points
+from typing import Final
+
+from adapters.cohort_store.csv_rows import CsvRow, read_rows_by_id
+from daydreaming_dagster.data_layer.paths import DESCRIPTIONS_PREFIX, Paths
+from daydreaming_dagster.domain.catalog import (
+    Catalog,
+    ConceptEntry,
+    ModelEntry,
+    ModelLimits,
+    TemplateEntry,
+)
+from daydreaming_dagster.domain.errors import CatalogError
+from daydreaming_dagster.domain.parsing.registry import PARSERS
+from daydreaming_dagster.domain.parsing.response import DEFAULT_MAXIMUM, Parser
+from daydreaming_dagster.ports.errors import InvalidIdError
+from daydreaming_dagster.ports.ids import check_id, check_stage
+from daydreaming_dagster.types import STAGES, Stage
+
+PARSER_GROUP: Final = "daydreaming_dagster.parsers"
+"""The entry points `daydreaming_dagster.parsers.<stage>` are parsers of installed packages.
+
+Each is a function as `daydreaming_dagster.domain.parsing.response.Parser` says. Catalogs name it
+as the entry point is named; the built-in names cannot be taken.
+"""
+
+
+def read_catalog(paths: Paths) -> Catalog:
+    """Return the catalogs of a data root.
+
+    CSV with a header, UTF-8 with or without a byte order mark; columns that are not needed
+    are ignored. Optional are, in template catalogs, `minimum_lines` and `score_maximum`, in the
+    model catalog `prompt_price` and `completion_price` (USD per million tokens),
+    `max_concurrency`, `requests_per_minute` and `tokens_per_minute`, and the whole of
+    `replication_config.csv` (`stage,replicates`). An optional cell may be empty. A concept's
+    descriptions are the files `concepts/descriptions-<level>/<id>.txt`.
+
+    Raises:
+        CatalogError: Files, columns or values are missing or wrong. Lists all of them by
+            file, line and column.
+    """
+    problems: list[str] = []
+    templates: dict[tuple[Stage, str], TemplateEntry] = {}
+    parsers: dict[Stage, Mapping[str, Parser]] = {}
+    for stage in STAGES:
+        rows = read_rows_by_id(
+            paths.stage_templates_csv(stage),
+            ("template_id", "parser", "generator"),
+            problems,
+            optional=("minimum_lines", "score_maximum"),
+        )
+        for template_id, row in rows.items():
+            templates[stage, template_id] = _template(template_id, row, problems)
+        parsers[stage] = _parsers(stage, rows.values(), problems)
+    catalog = Catalog(
+        concepts=_concepts(paths, problems),
+        templates=templates,
+        models=_models(paths, problems),
+        parsers=parsers,
+        replicates=_replicates(paths, problems),
+    )
+    if problems:
+        raise CatalogError(str(paths.raw_dir), tuple(problems))
+    return catalog
+
+
+def read_models(paths: Paths) -> dict[str, ModelEntry]:
+    """Return the model catalog alone, by its ids.
+
+    Raises:
+        CatalogError: As `read_catalog` says.
+    """
+    problems: list[str] = []
+    models = _models(paths, problems)
+    if problems:
+        raise CatalogError(str(paths.raw_dir), tuple(problems))
+    return models
+
+
+def _template(template_id: str, row: CsvRow, problems: list[str]) -> TemplateEntry:
+    generator = row.cells["generator"].lower() or "llm"
+    if generator not in ("llm", "copy"):
+        row.note("generator", f"expected llm or copy, found {generator!r}", problems)
+    return TemplateEntry(
+        template_id,
+        row.cells["parser"],
+        "copy" if generator == "copy" else "llm",
+        int(row.number("minimum_lines", problems, whole=True) or 0),
+        row.number("score_maximum", problems, least=1) or DEFAULT_MAXIMUM,
+    )
+
+
+def _parsers(stage: Stage, rows: Iterable[CsvRow], problems: list[str]) -> Mapping[str, Parser]:
+    """Return the built-in parsers of a stage and those of other packages that its catalog names."""
+    parsers = dict(PARSERS[stage])
+    named = {row.cells["parser"]: row for row in rows if row.cells["parser"] not in parsers}
+    named.pop("", None)
+    # Only what is named is loaded: a package that is broken matters to those who use it.
+    for entry_point in entry_points(group=f"{PARSER_GROUP}.{stage}") if named else ():
+        row = named.get(entry_point.name)
+        if row is None:
+            continue
+        try:
+            parsers[entry_point.name] = entry_point.load()
+        except Exception as error:  # noqa: BLE001  importing runs code of others
+            reason = f"{entry_point.name!r} ({entry_point.value}) does not load: {error!r}"
+            row.note("parser", reason, problems)
+    return parsers
+
+
+def _concepts(paths: Paths, problems: list[str]) -> dict[str, ConceptEntry]:
+    concepts: dict[str, ConceptEntry] = {}
+    rows = read_rows_by_id(paths.concepts_csv, ("concept_id", "name"), problems)
+    levels = [
+        folder.name.removeprefix(DESCRIPTIONS_PREFIX)
+        for folder in sorted(paths.concepts_dir.glob(f"{DESCRIPTIONS_PREFIX}*"))
+    ]
+    for concept_id, row in rows.items():
+        try:
+            check_id("concept_id", concept_id)
+        except InvalidIdError as error:
+            row.note("concept_id", str(error), problems)
+            continue
+        concepts[concept_id] = ConceptEntry(
+            concept_id, row.cells["name"], _descriptions(paths, concept_id, levels, problems)
+        )
+    return concepts
+
+
+def _descriptions(
+    paths: Paths, concept_id: str, levels: Sequence[str], problems: list[str]
+) -> dict[str, str]:
+    """Return the concept's descriptions by level of detail."""
+    descriptions: dict[str, str] = {}
+    for level in levels:
+        try:
+            path = paths.concept_description_file(level, concept_id)
+            descriptions[level] = path.read_text("utf-8-sig").strip()
+        except FileNotFoundError:
+            continue
+        except (InvalidIdError, UnicodeDecodeError) as error:
+            problems.append(f"description of {concept_id!r} at level {level!r}: {error}")
+    return descriptions
+
+
+def _models(paths: Paths, problems: list[str]) -> dict[str, ModelEntry]:
+    rows = read_rows_by_id(
+        paths.llm_models_csv,
+        ("id", "model", "provider"),
+        problems,
+        optional=(
+            "prompt_price",
+            "completion_price",
+            "max_concurrency",
+            "requests_per_minute",
+            "tokens_per_minute",
+        ),
+    )
+    return {
+        model_id: ModelEntry(
+            model_id,
+            row.cells["model"],
+            row.cells["provider"],
+            row.number("prompt_price", problems),
+            row.number("completion_price", problems),
+            _limits(row, problems),
+        )
+        for model_id, row in rows.items()
+    }
+
+
+def _limits(row: CsvRow, problems: list[str]) -> ModelLimits:
+    concurrency = row.number("max_concurrency", problems, least=1, whole=True)
+    return ModelLimits(
+        None if concurrency is None else int(concurrency),
+        row.number("requests_per_minute", problems, least=0.01),
+        row.number("tokens_per_minute", problems, least=1),
+    )
+
+
+def _replicates(paths: Paths, problems: list[str]) -> dict[Stage, int]:
+    path = paths.replication_config_csv
+    if not path.exists():
+        return {}
+    replicates: dict[Stage, int] = {}
+    for stage, row in read_rows_by_id(path, ("stage", "replicates"), problems).items():
+        number = row.number("replicates", problems, least=1, whole=True)
+        try:
+            replicates[check_stage(stage)] = int(number or 1)
+        except InvalidIdError as error:
+            row.note("stage", str(error), problems)
+    return replicates

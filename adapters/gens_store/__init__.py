@@ -1,0 +1,1 @@
+"""The stores of generations behind the port `GensStore`."""

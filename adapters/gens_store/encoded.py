@@ -1,0 +1,245 @@
+"""What every adapter that keeps bytes has in common: checking ids, and text and JSON to bytes."""
+
+import json
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import PurePath
+from typing import Final, Never
+
+from daydreaming_dagster.ports.errors import (
+    MalformedArtifactError,
+    MissingArtifactError,
+    MissingTemplateError,
+    UnstorableError,
+)
+from daydreaming_dagster.ports.gens_store import Artifact, Claim
+from daydreaming_dagster.ports.ids import check_id, check_stage
+from daydreaming_dagster.types import JsonObject, JsonValue, Stage
+
+
+class EncodedGensStore(ABC):
+    """A `GensStore` in terms of a few hooks that store and load bytes.
+
+    An adapter writes the hooks. They are called with ids that were checked and bytes that
+    are complete, so that all adapters behave alike in everything that is no storage.
+    """
+
+    __slots__ = ()
+
+    @abstractmethod
+    def _reserve(self, stage: Stage, gen_id: str) -> None:
+        """Create the generation, if it is not there."""
+
+    @abstractmethod
+    def _exists(self, stage: Stage, gen_id: str) -> bool:
+        """Return whether the generation is there."""
+
+    @abstractmethod
+    def _list(self, stage: Stage) -> list[str]:
+        """Return the gen_ids of the stage in any order."""
+
+    def _versions(self, stage: Stage) -> dict[str, str]:  # noqa: ARG002  for those that can tell
+        """Return the versions of the stage's generations; none of those that it cannot tell."""
+        return {}
+
+    @abstractmethod
+    def _delete(self, stage: Stage, gen_id: str) -> None:
+        """Delete the generation in one step, if it is there."""
+
+    @abstractmethod
+    def _claim(self, stage: Stage, gen_id: str) -> Claim | None:
+        """Return the right to make the generation, None while another has it. Do not wait."""
+
+    @abstractmethod
+    def _store(self, stage: Stage, gen_id: str, artifact: Artifact, data: bytes) -> None:
+        """Replace the artifact in one step, creating the generation where it is not there."""
+
+    @abstractmethod
+    def _load(self, stage: Stage, gen_id: str, artifact: Artifact) -> bytes | None:
+        """Return the artifact, or None where it is not there."""
+
+    @abstractmethod
+    def _load_template(self, stage: Stage, template_id: str) -> bytes | None:
+        """Return the template, or None where it is not there."""
+
+    @abstractmethod
+    def _location(self, stage: Stage, gen_id: str, artifact: Artifact | None = None) -> PurePath:
+        """Return where a generation, or an artifact of it, is or would be."""
+
+    @abstractmethod
+    def _template_location(self, stage: Stage, template_id: str) -> PurePath:
+        """Return where a template is or would be."""
+
+    def reserve_generation(self, stage: Stage, gen_id: str, *, create: bool = True) -> PurePath:
+        stage, gen_id = check_stage(stage), check_id("gen_id", gen_id)
+        if create:
+            self._reserve(stage, gen_id)
+        return self._location(stage, gen_id)
+
+    def exists(self, stage: Stage, gen_id: str) -> bool:
+        return self._exists(check_stage(stage), check_id("gen_id", gen_id))
+
+    def list_generations(self, stage: Stage) -> list[str]:
+        return sorted(self._list(check_stage(stage)))
+
+    def generation_versions(self, stage: Stage) -> dict[str, str]:
+        return self._versions(check_stage(stage))
+
+    def delete_generation(self, stage: Stage, gen_id: str) -> None:
+        self._delete(check_stage(stage), check_id("gen_id", gen_id))
+
+    def claim(self, stage: Stage, gen_id: str) -> Claim | None:
+        return self._claim(check_stage(stage), check_id("gen_id", gen_id))
+
+    def write_prompt(self, stage: Stage, gen_id: str, text: str) -> None:
+        self._write_text(stage, gen_id, "prompt", text)
+
+    def write_raw(self, stage: Stage, gen_id: str, text: str) -> None:
+        self._write_text(stage, gen_id, "raw", text)
+
+    def write_parsed(self, stage: Stage, gen_id: str, text: str) -> None:
+        self._write_text(stage, gen_id, "parsed", text)
+
+    def write_main_metadata(
+        self, stage: Stage, gen_id: str, metadata: Mapping[str, JsonValue]
+    ) -> None:
+        self._write_document(stage, gen_id, "main_metadata", metadata)
+
+    def write_raw_metadata(
+        self, stage: Stage, gen_id: str, metadata: Mapping[str, JsonValue]
+    ) -> None:
+        self._write_document(stage, gen_id, "raw_metadata", metadata)
+
+    def write_parsed_metadata(
+        self, stage: Stage, gen_id: str, metadata: Mapping[str, JsonValue]
+    ) -> None:
+        self._write_document(stage, gen_id, "parsed_metadata", metadata)
+
+    def read_prompt(self, stage: Stage, gen_id: str) -> str:
+        return self._read_text(stage, gen_id, "prompt")
+
+    def read_raw(self, stage: Stage, gen_id: str) -> str:
+        return self._read_text(stage, gen_id, "raw")
+
+    def read_parsed(self, stage: Stage, gen_id: str) -> str:
+        return self._read_text(stage, gen_id, "parsed")
+
+    def read_main_metadata(self, stage: Stage, gen_id: str) -> JsonObject:
+        return self._read_document(stage, gen_id, "main_metadata")
+
+    def read_raw_metadata(self, stage: Stage, gen_id: str) -> JsonObject:
+        return self._read_document(stage, gen_id, "raw_metadata")
+
+    def read_parsed_metadata(self, stage: Stage, gen_id: str) -> JsonObject:
+        return self._read_document(stage, gen_id, "parsed_metadata")
+
+    def read_template(self, stage: Stage, template_id: str) -> str:
+        stage, template_id = check_stage(stage), check_id("template_id", template_id)
+        data = self._load_template(stage, template_id)
+        if data is None:
+            location = str(self._template_location(stage, template_id))
+            raise MissingTemplateError(stage, template_id, location)
+        try:
+            return data.decode()
+        except UnicodeDecodeError as error:
+            location = str(self._template_location(stage, template_id))
+            raise MalformedArtifactError("template", location, f"not UTF-8: {error}") from error
+
+    def _write_text(self, stage: Stage, gen_id: str, artifact: Artifact, text: str) -> None:
+        stage, gen_id = check_stage(stage), check_id("gen_id", gen_id)
+        if not isinstance(text, str):
+            reason = f"expected a str, got {type(text).__name__}"
+            raise UnstorableError(stage, gen_id, artifact, reason)
+        try:
+            data = text.encode()
+        except UnicodeEncodeError as error:
+            reason = f"a lone surrogate at character {error.start} has no UTF-8 form; replace it"
+            raise UnstorableError(stage, gen_id, artifact, reason) from error
+        self._store(stage, gen_id, artifact, data)
+
+    def _write_document(
+        self, stage: Stage, gen_id: str, artifact: Artifact, document: Mapping[str, JsonValue]
+    ) -> None:
+        stage, gen_id = check_stage(stage), check_id("gen_id", gen_id)
+        try:
+            data = _encoded(document)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise UnstorableError(stage, gen_id, artifact, f"not JSON: {error}") from error
+        self._store(stage, gen_id, artifact, data)
+
+    def _read_text(self, stage: Stage, gen_id: str, artifact: Artifact) -> str:
+        stage, gen_id = check_stage(stage), check_id("gen_id", gen_id)
+        data = self._load(stage, gen_id, artifact)
+        if data is None:
+            location = str(self._location(stage, gen_id, artifact))
+            raise MissingArtifactError(stage, gen_id, artifact, location)
+        try:
+            return data.decode()
+        except UnicodeDecodeError as error:
+            location = str(self._location(stage, gen_id, artifact))
+            raise MalformedArtifactError(artifact, location, f"not UTF-8: {error}") from error
+
+    def _read_document(self, stage: Stage, gen_id: str, artifact: Artifact) -> JsonObject:
+        text = self._read_text(stage, gen_id, artifact)
+        try:
+            document = _DECODER.decode(text)
+        except (ValueError, RecursionError) as error:
+            location = str(self._location(stage, gen_id, artifact))
+            raise MalformedArtifactError(artifact, location, f"not JSON: {error}") from error
+        if not isinstance(document, dict):
+            location = str(self._location(stage, gen_id, artifact))
+            reason = f"expected a JSON object, found {type(document).__name__}"
+            raise MalformedArtifactError(artifact, location, reason)
+        return document
+
+
+def _encoded(document: object) -> bytes:
+    if not isinstance(document, Mapping):
+        raise TypeError(f"expected an object, got {type(document).__name__}")
+    plain = dict(document)
+    if plain and _KEYS.issuperset(map(type, plain)) and _FLAT.issuperset(map(type, plain.values())):
+        return f"{{\n  {_encode_flat(plain)[1:-1]}\n}}\n".encode()
+    _check_json(plain, "$")
+    return f"{_encode_nested(plain)}\n".encode()
+
+
+def _check_json(value: Mapping[object, object] | list[object], where: str) -> None:
+    """Refuse what JSON would change or cannot tell, except numbers, which the encoders know.
+
+    Raises:
+        TypeError: `value` holds such a thing.
+    """
+    items = enumerate(value) if isinstance(value, list) else value.items()
+    for key, item in items:
+        if not isinstance(value, list) and not isinstance(key, str):
+            raise TypeError(f"{where} has the key {key!r}, which is no string")
+        if isinstance(item, list | dict):
+            _check_json(item, f"{where}[{key!r}]")
+        elif item is not None and not isinstance(item, str | int | float):
+            raise TypeError(f"{where}[{key!r}] is a {type(item).__name__}")
+
+
+_encode_nested: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, indent=2).encode
+
+# Most documents are flat: they are checked in a tenth of the time, and encoded in a third, in the
+# same layout. (The encoder that is written in C knows no indentation.)
+_KEYS: Final = frozenset({str})
+_FLAT: Final = frozenset({str, int, float, bool, type(None)})
+_encode_flat: Final = json.JSONEncoder(
+    ensure_ascii=False, allow_nan=False, separators=(",\n  ", ": ")
+).encode
+
+
+def _refuse_constant(name: str) -> Never:
+    raise ValueError(f"{name} is no JSON value")
+
+
+def _finite(literal: str) -> float:
+    number = float(literal)
+    if math.isinf(number):
+        raise ValueError(f"{literal} is too large")
+    return number
+
+
+_DECODER: Final = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite)

@@ -1,0 +1,310 @@
+"""Generations as files that a person can read with `less`."""
+
+import errno
+import os
+import shutil
+import stat
+import time
+from contextlib import suppress
+from pathlib import Path, PurePath
+from typing import ClassVar, Final, Self
+
+import attrs
+
+from adapters.atomic_write import READ, sync_folder, write_atomically
+from adapters.gens_store.encoded import EncodedGensStore
+from adapters.gens_store.file_claim import FileClaim, claim_file
+from daydreaming_dagster.data_layer.paths import (
+    ARTIFACT_FILENAMES,
+    GENS_DIRNAME,
+    RAW_DIRNAME,
+    TEMPLATES_DIRNAME,
+    Paths,
+    as_path,
+)
+from daydreaming_dagster.ports.errors import UnsafePathError
+from daydreaming_dagster.ports.gens_store import Artifact
+from daydreaming_dagster.ports.ids import are_ids, is_id
+from daydreaming_dagster.types import Stage
+
+DELETED_PREFIX: Final = ".deleted-"
+"""How the folder of a deletion under way is named; no id begins with a dot."""
+
+CLAIMED_PREFIX: Final = ".claimed-"
+"""How the file is named, before the gen_id, that is there while a run makes the generation."""
+
+_PAID_FOR: Final = frozenset[Artifact](["raw_metadata", "raw"])
+
+# A write starts over when another process deletes the generation under it, and a deletion when
+# a write under way put a file into it. Each round loses against one whole deletion or write, so
+# this many in a row mean that something else is wrong.
+_ATTEMPTS: Final = 100
+
+# How old the last change of a folder must be for its time to tell it from the next change. The
+# clocks that file systems use go in steps of milliseconds, on FAT of 2 seconds.
+_SETTLED_NS: Final = 3_000_000_000
+
+
+@attrs.frozen
+class FilesystemGensStore(EncodedGensStore):
+    """A `GensStore` in the folder `data_root`, laid out as `Paths` says.
+
+    Files are replaced in one step. What was paid for, a raw text and its metadata, is also
+    on the device before the write of the text returns, and the folders above are, so that it
+    survives a power cut. Everything else can be computed again and is left to the operating
+    system (`UnsyncedFilesystemGensStore` leaves all to it).
+
+    Symbolic links below `data_root` are refused with `UnsafePathError`, and so is reading what
+    is no regular file; a write puts a file in the place of such a link, and nothing where it
+    leads. `data_root` itself may be one. Other failures of the file system are raised as the
+    `OSError` they are. When the device fails to confirm the name of a paid-for file, that is
+    raised too, but the new file is there already.
+
+    The version of a generation is the inode of its folder and the latest time of change
+    (`ctime`) of the folder and its files, which no program can set. So an edit by hand is seen
+    too. It has none in the first seconds after a change, nor where the time lies in the future,
+    nor on Windows, which keeps no such time. Some file systems that show object stores as
+    folders keep none for folders either; there, a file that is deleted by hand is not missed.
+    """
+
+    data_root: Path = attrs.field(converter=as_path)
+    paths: Paths = attrs.field(
+        default=attrs.Factory(lambda store: Paths(store.data_root), takes_self=True),
+        init=False,
+        repr=False,
+        eq=False,
+    )
+    """The layout of this data root."""
+    _ignores_case: bool | None = attrs.field(default=None, init=False, repr=False, eq=False)
+    _synced_stages: set[Stage] = attrs.field(factory=set, init=False, repr=False, eq=False)
+
+    synced: ClassVar[bool] = True
+
+    @classmethod
+    def from_root(cls, data_root: str | os.PathLike[str]) -> Self:
+        """Return the store in the folder `data_root`, which the first write creates."""
+        return cls(Path(data_root))
+
+    def generation_dir(self, stage: Stage, gen_id: str) -> Path:
+        return self.paths.generation_dir(stage, gen_id)
+
+    def prompt_path(self, stage: Stage, gen_id: str) -> Path:
+        return self.paths.prompt_path(stage, gen_id)
+
+    def raw_path(self, stage: Stage, gen_id: str) -> Path:
+        return self.paths.raw_path(stage, gen_id)
+
+    def parsed_path(self, stage: Stage, gen_id: str) -> Path:
+        return self.paths.parsed_path(stage, gen_id)
+
+    def main_metadata_path(self, stage: Stage, gen_id: str) -> Path:
+        return self.paths.metadata_path(stage, gen_id)
+
+    def raw_metadata_path(self, stage: Stage, gen_id: str) -> Path:
+        return self.paths.raw_metadata_path(stage, gen_id)
+
+    def parsed_metadata_path(self, stage: Stage, gen_id: str) -> Path:
+        return self.paths.parsed_metadata_path(stage, gen_id)
+
+    def reserve_generation(self, stage: Stage, gen_id: str, *, create: bool = True) -> Path:
+        return Path(super().reserve_generation(stage, gen_id, create=create))
+
+    def _reserve(self, stage: Stage, gen_id: str) -> None:
+        _make_folder(self._generation_folder(stage, gen_id))
+
+    def _exists(self, stage: Stage, gen_id: str) -> bool:
+        return os.path.isdir(self._generation_folder(stage, gen_id))
+
+    def _list(self, stage: Stage) -> list[str]:
+        try:
+            with os.scandir(self._folder(GENS_DIRNAME, stage)) as entries:
+                names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+        except FileNotFoundError:
+            return []
+        return names if are_ids(names) else [name for name in names if is_id(name)]
+
+    def _versions(self, stage: Stage) -> dict[str, str]:
+        versions: dict[str, str] = {}
+        if os.name == "nt":  # what it calls ctime is the time of creation
+            return versions
+        settled = time.time_ns() - _SETTLED_NS
+        with suppress(FileNotFoundError), os.scandir(self._folder(GENS_DIRNAME, stage)) as entries:
+            for entry in entries:
+                with suppress(FileNotFoundError):  # deleted meanwhile
+                    status = entry.stat(follow_symlinks=False)
+                    changed = max(status.st_ctime_ns, _last_change(entry.path))
+                    if stat.S_ISDIR(status.st_mode) and changed < settled:
+                        versions[entry.name] = f"{status.st_ino}-{changed}"
+        if not are_ids(versions):
+            return {name: version for name, version in versions.items() if is_id(name)}
+        return versions
+
+    def _delete(self, stage: Stage, gen_id: str) -> None:
+        folder = self._generation_folder(stage, gen_id)
+        deleted = f"{os.path.dirname(folder)}/{DELETED_PREFIX}{os.urandom(8).hex()}"
+        try:
+            os.rename(folder, deleted)
+        except FileNotFoundError:
+            return
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                shutil.rmtree(deleted)
+                break
+            except OSError as error:
+                if error.errno not in (errno.ENOTEMPTY, errno.ENOENT) or attempt == _ATTEMPTS:
+                    raise
+
+    def _claim(self, stage: Stage, gen_id: str) -> FileClaim | None:
+        folder = os.path.dirname(self._generation_folder(stage, gen_id))
+        path = f"{folder}/{CLAIMED_PREFIX}{gen_id}"
+        if os.path.islink(path):
+            raise _linked(path)
+        try:
+            return claim_file(path)
+        except FileNotFoundError:
+            _make_folder(folder)
+            return claim_file(path)
+
+    def _store(self, stage: Stage, gen_id: str, artifact: Artifact, data: bytes) -> None:
+        folder = self._generation_folder(stage, gen_id)
+        name = ARTIFACT_FILENAMES[artifact]
+        sync = self.synced and artifact in _PAID_FOR
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                write_atomically(folder, name, data, sync=sync)
+                break
+            except FileNotFoundError:
+                if attempt == _ATTEMPTS:
+                    raise
+                _make_folder(folder)
+                self._synced_stages.discard(stage)
+        if sync and artifact == "raw":
+            self._sync_names(stage, os.path.dirname(folder))
+
+    def _sync_names(self, stage: Stage, stage_folder: str) -> None:
+        """Make the names of the folders above a raw text survive a power cut, as its own does.
+
+        The generation's may be as new as the text; those above it were seen once already. Its
+        metadata does without: it is of no use before the text is there.
+        """
+        sync_folder(stage_folder)
+        if stage not in self._synced_stages:
+            gens_folder = os.path.dirname(stage_folder)
+            sync_folder(gens_folder)
+            sync_folder(os.path.dirname(gens_folder))
+            self._synced_stages.add(stage)
+
+    def _load(self, stage: Stage, gen_id: str, artifact: Artifact) -> bytes | None:
+        return _read(f"{self._generation_folder(stage, gen_id)}/{ARTIFACT_FILENAMES[artifact]}")
+
+    def _load_template(self, stage: Stage, template_id: str) -> bytes | None:
+        folder = self._folder(RAW_DIRNAME, TEMPLATES_DIRNAME, stage)
+        return _read(f"{folder}/{template_id}.txt")
+
+    def _location(self, stage: Stage, gen_id: str, artifact: Artifact | None = None) -> PurePath:
+        return self.paths.artifact_path(stage, gen_id, artifact)
+
+    def _template_location(self, stage: Stage, template_id: str) -> PurePath:
+        return self.paths.template_file(stage, template_id)
+
+    def _generation_folder(self, stage: Stage, gen_id: str) -> str:
+        folder = self._folder(GENS_DIRNAME, stage, gen_id)
+        if self._is_case_ignored():
+            _refuse_other_case(os.path.dirname(folder), gen_id)
+        return folder
+
+    def _folder(self, *names: str) -> str:
+        """Return the folder of that path below the root, having seen that no part is a link."""
+        # As str: joining pathlib's paths costs more than the system calls.
+        path = str(self.data_root)
+        for name in names:
+            path = f"{path}/{name}"
+            if os.path.islink(path):
+                raise _linked(path)
+        return path
+
+    def _is_case_ignored(self) -> bool:
+        """Return whether the file system takes `GENS` for `gens`, as macOS and Windows do.
+
+        Looked up once, as soon as there is such a folder, since it costs as much as a read.
+        """
+        if self._ignores_case is None and os.path.lexists(f"{self.data_root}/{GENS_DIRNAME}"):
+            ignored = os.path.lexists(f"{self.data_root}/{GENS_DIRNAME.upper()}")
+            object.__setattr__(self, "_ignores_case", ignored)
+        return bool(self._ignores_case)
+
+
+class UnsyncedFilesystemGensStore(FilesystemGensStore):
+    """A `FilesystemGensStore` that waits for no device.
+
+    Faster, and as safe when the process ends at any moment; a power cut or a crash of the
+    operating system may lose the last seconds of what was written.
+    """
+
+    synced = False
+
+
+def _last_change(folder: str) -> int:
+    """Return the latest time of change of a generation's files, 0 where there is none."""
+    latest = 0
+    for name in ARTIFACT_FILENAMES.values():
+        try:
+            latest = max(latest, os.lstat(f"{folder}/{name}").st_ctime_ns)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+    return latest
+
+
+def _make_folder(folder: str) -> None:
+    """Create the folder of a generation, if it is not there, and the folders above it.
+
+    `os.makedirs` alone fails when another process deletes the generation between two of its
+    steps; here it was created then, and deleted after.
+    """
+    try:
+        os.mkdir(folder)
+    except FileNotFoundError:
+        os.makedirs(os.path.dirname(folder), exist_ok=True)
+        _make_folder(folder)
+    except FileExistsError:
+        with suppress(FileNotFoundError):
+            if not stat.S_ISDIR(os.lstat(folder).st_mode):
+                raise
+
+
+def _linked(path: str) -> UnsafePathError:
+    return UnsafePathError(path, "a symbolic link may lead outside the data root; replace it")
+
+
+def _refuse_other_case(stage_folder: str, gen_id: str) -> None:
+    try:
+        names = os.listdir(stage_folder)
+    except FileNotFoundError:
+        return
+    if gen_id in names:
+        return
+    for name in names:
+        if name.lower() == gen_id.lower():
+            reason = f"this file system would keep {gen_id!r} in the folder of {name!r}"
+            raise UnsafePathError(f"{stage_folder}/{gen_id}", reason)
+
+
+def _read(path: str) -> bytes | None:
+    try:
+        descriptor = os.open(path, READ)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise _linked(path) from error
+        raise
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise UnsafePathError(path, "it is no regular file; remove it")
+        data = os.read(descriptor, status.st_size)
+        while len(data) < status.st_size and (more := os.read(descriptor, status.st_size)):
+            data += more
+        return data
+    finally:
+        os.close(descriptor)

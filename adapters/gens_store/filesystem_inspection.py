@@ -1,0 +1,106 @@
+"""What lies in a data root's folder of generations besides generations."""
+
+import os
+import shutil
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from adapters.atomic_write import TEMPORARY_PREFIX
+from adapters.gens_store.file_claim import claim_file, is_abandoned
+from adapters.gens_store.filesystem import CLAIMED_PREFIX, DELETED_PREFIX
+from daydreaming_dagster.data_layer.paths import ARTIFACT_FILENAMES, Paths
+from daydreaming_dagster.domain.checks.integrity import Finding
+from daydreaming_dagster.ports.ids import is_id
+from daydreaming_dagster.types import STAGES, Stage
+
+LEFTOVER: Final = "leftover"
+"""The kind of finding that `remove_leftovers` acts on."""
+
+# A write or a deletion takes less than a second; what is older than this was interrupted.
+_UNDER_WAY_SECONDS: Final = 600.0
+
+_FILENAMES: Final = frozenset(ARTIFACT_FILENAMES.values())
+
+
+def inspect_gens(paths: Paths) -> Iterator[Finding]:
+    """Yield leftovers and unknown files beside generations, and ids that differ only in case.
+
+    What lies in the folder of a generation, `inspect_generation` says.
+    """
+    for entry in _scan(paths.gens_root):
+        if entry.name not in STAGES or not entry.is_dir(follow_symlinks=False):
+            yield _unknown(entry)
+    for stage in STAGES:
+        folded: dict[str, list[str]] = defaultdict(list)
+        for entry in _scan(paths.gens_root / stage):
+            if entry.name.startswith(DELETED_PREFIX):
+                yield from _leftover(entry, "a deletion")
+            elif entry.name.startswith(CLAIMED_PREFIX):
+                yield from _claimed(entry)
+            elif not is_id(entry.name) or not entry.is_dir(follow_symlinks=False):
+                yield _unknown(entry)
+            else:
+                folded[entry.name.lower()].append(entry.name)
+        for gen_ids in folded.values():
+            if len(gen_ids) > 1:
+                message = "these would share a folder where the file system ignores case"
+                yield Finding("case", f"{stage}/{{{','.join(sorted(gen_ids))}}}", message)
+
+
+def inspect_generation(paths: Paths, stage: Stage, gen_id: str) -> Iterator[Finding]:
+    """Yield leftovers of interrupted writes and unknown files in the folder of a generation."""
+    for entry in _scan(paths.generation_dir(stage, gen_id)):
+        if entry.name.startswith(TEMPORARY_PREFIX):
+            yield from _leftover(entry, "a write")
+        elif entry.name not in _FILENAMES or not entry.is_file(follow_symlinks=False):
+            yield _unknown(entry)
+
+
+def remove_leftovers(findings: list[Finding]) -> list[str]:
+    """Delete the leftovers among the findings, nothing else, and return their paths."""
+    removed = []
+    for finding in findings:
+        if finding.kind == LEFTOVER:
+            path = Path(finding.subject)
+            if path.name.startswith(CLAIMED_PREFIX):
+                claim = claim_file(finding.subject)
+                if claim is None:  # a run makes the generation by now
+                    continue
+                claim.release()
+            elif path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+            removed.append(finding.subject)
+    return removed
+
+
+def _leftover(entry: os.DirEntry[str], of_what: str) -> Iterator[Finding]:
+    try:
+        age = time.time() - entry.stat(follow_symlinks=False).st_mtime
+    except FileNotFoundError:  # it was under way and is done
+        return
+    if age > _UNDER_WAY_SECONDS:
+        yield Finding(LEFTOVER, entry.path, f"left by {of_what} that was interrupted")
+
+
+def _claimed(entry: os.DirEntry[str]) -> Iterator[Finding]:
+    if not entry.is_file(follow_symlinks=False):
+        yield _unknown(entry)
+    elif is_abandoned(entry.path):
+        yield Finding(LEFTOVER, entry.path, "left by a run that was killed")
+
+
+def _unknown(entry: os.DirEntry[str]) -> Finding:
+    return Finding("unknown", entry.path, "nothing of this name belongs here")
+
+
+def _scan(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(entries, key=lambda entry: entry.name)
+    except (FileNotFoundError, NotADirectoryError):
+        return []

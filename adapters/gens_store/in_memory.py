@@ -1,0 +1,99 @@
+"""Generations in a dict, for tests that are fast."""
+
+from collections.abc import Iterator, Mapping
+from itertools import count
+from pathlib import PurePath, PurePosixPath
+from uuid import uuid4
+
+import attrs
+
+from adapters.gens_store.encoded import EncodedGensStore
+from daydreaming_dagster.data_layer.paths import Paths
+from daydreaming_dagster.ports.gens_store import Artifact
+from daydreaming_dagster.ports.ids import check_id, check_stage
+from daydreaming_dagster.types import Stage
+
+_PATHS = Paths.from_str("memory:")
+
+
+def _check_ids(
+    _store: object, _attribute: object, templates: Mapping[tuple[Stage, str], str]
+) -> None:
+    for stage, template_id in templates:
+        check_stage(stage)
+        check_id("template_id", template_id)
+
+
+def _versions() -> Iterator[str]:
+    """Return versions that no other store has, one after the other, for any thread."""
+    return map(f"{uuid4().hex}-{{}}".format, count())
+
+
+@attrs.frozen(eq=False)
+class InMemoryGensStore(EncodedGensStore):
+    """A `GensStore` that keeps the same bytes as the filesystem, in memory.
+
+    `templates` maps `(stage, template_id)` to the template's source.
+    """
+
+    templates: Mapping[tuple[Stage, str], str] = attrs.field(
+        factory=dict, repr=False, validator=_check_ids
+    )
+    _generations: dict[tuple[Stage, str], dict[Artifact, bytes]] = attrs.field(
+        factory=dict, init=False, repr=False
+    )
+    _version_of: dict[tuple[Stage, str], str] = attrs.field(factory=dict, init=False, repr=False)
+    _new_versions: Iterator[str] = attrs.field(factory=_versions, init=False, repr=False)
+    _claims: dict[tuple[Stage, str], "_Claim"] = attrs.field(factory=dict, init=False, repr=False)
+
+    def _reserve(self, stage: Stage, gen_id: str) -> None:
+        self._generations.setdefault((stage, gen_id), {})
+        self._version_of.setdefault((stage, gen_id), next(self._new_versions))
+
+    def _exists(self, stage: Stage, gen_id: str) -> bool:
+        return (stage, gen_id) in self._generations
+
+    def _list(self, stage: Stage) -> list[str]:
+        # list() copies the keys in one step, so that other threads may write meanwhile.
+        return [gen_id for of_stage, gen_id in list(self._generations) if of_stage == stage]
+
+    def _versions(self, stage: Stage) -> dict[str, str]:
+        versions = list(self._version_of.items())
+        return {gen_id: version for (of_stage, gen_id), version in versions if of_stage == stage}
+
+    def _delete(self, stage: Stage, gen_id: str) -> None:
+        self._generations.pop((stage, gen_id), None)
+        self._version_of.pop((stage, gen_id), None)
+
+    def _claim(self, stage: Stage, gen_id: str) -> "_Claim | None":
+        claim = _Claim(self._claims, (stage, gen_id))
+        # One step, so that of two threads one alone finds its own.
+        return claim if self._claims.setdefault((stage, gen_id), claim) is claim else None
+
+    def _store(self, stage: Stage, gen_id: str, artifact: Artifact, data: bytes) -> None:
+        self._generations.setdefault((stage, gen_id), {})[artifact] = data
+        # After the change: who looked up the version before it finds another one after it.
+        self._version_of[stage, gen_id] = next(self._new_versions)
+
+    def _load(self, stage: Stage, gen_id: str, artifact: Artifact) -> bytes | None:
+        return self._generations.get((stage, gen_id), {}).get(artifact)
+
+    def _load_template(self, stage: Stage, template_id: str) -> bytes | None:
+        source = self.templates.get((stage, template_id))
+        # A lone surrogate becomes bytes that are no UTF-8, malformed as such a file would be.
+        return None if source is None else source.encode(errors="surrogatepass")
+
+    def _location(self, stage: Stage, gen_id: str, artifact: Artifact | None = None) -> PurePath:
+        return PurePosixPath(_PATHS.artifact_path(stage, gen_id, artifact))
+
+    def _template_location(self, stage: Stage, template_id: str) -> PurePath:
+        return PurePosixPath(_PATHS.template_file(stage, template_id))
+
+
+@attrs.frozen(eq=False)
+class _Claim:
+    _claims: "dict[tuple[Stage, str], _Claim]"
+    _key: tuple[Stage, str]
+
+    def release(self) -> None:
+        del self._claims[self._key]

@@ -1,0 +1,91 @@
+"""Another store that can be looked at and not touched."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import PurePath
+
+import attrs
+
+from daydreaming_dagster.ports.errors import ReadOnlyStoreError
+from daydreaming_dagster.ports.gens_store import Claim, GensStore
+from daydreaming_dagster.ports.ids import check_id, check_stage
+from daydreaming_dagster.types import JsonObject, JsonValue, Stage
+
+
+@attrs.frozen
+class ReadOnlyGensStore:
+    """A `GensStore` that reads what `inner` holds and refuses every writer.
+
+    Later writes to `inner` by others are seen.
+    """
+
+    _inner: GensStore
+
+    def reserve_generation(self, stage: Stage, gen_id: str, *, create: bool = True) -> PurePath:
+        if create:
+            raise _refusal("reserve_generation", stage, gen_id)
+        return self._inner.reserve_generation(stage, gen_id, create=False)
+
+    def exists(self, stage: Stage, gen_id: str) -> bool:
+        return self._inner.exists(stage, gen_id)
+
+    def list_generations(self, stage: Stage) -> Sequence[str]:
+        return self._inner.list_generations(stage)
+
+    def generation_versions(self, stage: Stage) -> Mapping[str, str]:
+        return self._inner.generation_versions(stage)
+
+    def delete_generation(self, stage: Stage, gen_id: str) -> None:
+        raise _refusal("delete_generation", stage, gen_id)
+
+    def claim(self, stage: Stage, gen_id: str) -> Claim | None:
+        raise _refusal("claim", stage, gen_id)
+
+    def write_prompt(self, stage: Stage, gen_id: str, text: str) -> None:
+        raise _refusal("write_prompt", stage, gen_id)
+
+    def write_raw(self, stage: Stage, gen_id: str, text: str) -> None:
+        raise _refusal("write_raw", stage, gen_id)
+
+    def write_parsed(self, stage: Stage, gen_id: str, text: str) -> None:
+        raise _refusal("write_parsed", stage, gen_id)
+
+    def write_main_metadata(
+        self, stage: Stage, gen_id: str, metadata: Mapping[str, JsonValue]
+    ) -> None:
+        raise _refusal("write_main_metadata", stage, gen_id)
+
+    def write_raw_metadata(
+        self, stage: Stage, gen_id: str, metadata: Mapping[str, JsonValue]
+    ) -> None:
+        raise _refusal("write_raw_metadata", stage, gen_id)
+
+    def write_parsed_metadata(
+        self, stage: Stage, gen_id: str, metadata: Mapping[str, JsonValue]
+    ) -> None:
+        raise _refusal("write_parsed_metadata", stage, gen_id)
+
+    def read_prompt(self, stage: Stage, gen_id: str) -> str:
+        return self._inner.read_prompt(stage, gen_id)
+
+    def read_raw(self, stage: Stage, gen_id: str) -> str:
+        return self._inner.read_raw(stage, gen_id)
+
+    def read_parsed(self, stage: Stage, gen_id: str) -> str:
+        return self._inner.read_parsed(stage, gen_id)
+
+    def read_main_metadata(self, stage: Stage, gen_id: str) -> JsonObject:
+        return self._inner.read_main_metadata(stage, gen_id)
+
+    def read_raw_metadata(self, stage: Stage, gen_id: str) -> JsonObject:
+        return self._inner.read_raw_metadata(stage, gen_id)
+
+    def read_parsed_metadata(self, stage: Stage, gen_id: str) -> JsonObject:
+        return self._inner.read_parsed_metadata(stage, gen_id)
+
+    def read_template(self, stage: Stage, template_id: str) -> str:
+        return self._inner.read_template(stage, template_id)
+
+
+def _refusal(operation: str, stage: Stage, gen_id: str) -> ReadOnlyStoreError:
+    """Return the error to raise; a bad id is the graver one, as everywhere in the port."""
+    return ReadOnlyStoreError(operation, check_stage(stage), check_id("gen_id", gen_id))

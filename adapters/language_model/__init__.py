@@ -1,0 +1,1 @@
+"""The ways to ask a model behind the port `LanguageModel`."""

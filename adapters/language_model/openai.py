@@ -1,0 +1,318 @@
+"""The `LanguageModel` for every endpoint that speaks OpenAI's chat completions."""
+
+import asyncio
+import importlib.util
+import json
+import math
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+from daydreaming_dagster.ports.language_model import Completion, LanguageModelError, ModelRequest
+
+if TYPE_CHECKING:
+    from httpx2 import AsyncClient
+    from openai import AsyncOpenAI
+
+_OPENAI_URL: Final = "https://api.openai.com/v1"
+_CONNECT_SECONDS: Final = 10.0
+_SHOWN_CHARACTERS: Final = 300
+_SERVER_ERROR: Final = 500
+_PASSING: Final = (408, 409, 429)
+_TIMED_OUT: Final = (504, 524)
+"""What a gateway says that gave up waiting for a model which had the request (RFC 9110, section
+15.6.5; 524 is Cloudflare's), and which may go on and be paid."""
+_OF_REQUEST: Final = (400, 403, 413, 422)
+"""What is wrong with one prompt; 403 is what OpenRouter says where it moderates an input."""
+
+_ADVICE: Final[Mapping[int, str]] = {
+    400: "change the prompt or the sampling parameters",
+    401: "check the key in the environment variable {variable}",
+    402: "add credit to the account that the key in {variable} belongs to",
+    403: "ask for access, or use another key in {variable} or another model",
+    404: "check the model's name, and the URL, which often ends in /v1",
+    413: "shorten the prompt",
+    422: "change the prompt or the sampling parameters",
+    429: "wait and ask again, ask less at once, or check the account's quota",
+}
+_NOT_SENT: Final = frozenset(
+    (
+        *("ConnectError", "ConnectTimeout", "ProxyError"),  # httpcore2's
+        *("ClientConnectorError", "ConnectionTimeoutError", "ClientHttpProxyError"),  # aiohttp's
+    )
+)
+"""Errors of the transports that come before a request is sent. httpx2's errors do not tell: on
+aiohttp, a connection that is lost while the model thinks is a `ConnectTimeout` too."""
+_UNEXPECTED: Final = "check that the URL is an OpenAI-compatible endpoint (it often ends in /v1)"
+
+
+def _url(value: str | None) -> str:
+    # A variable read from a file often ends in a newline, or in a carriage return.
+    url = (value or _OPENAI_URL).strip().rstrip("/")
+    if not url.startswith(("http://", "https://")) or not url.isprintable():
+        raise ValueError(f"{url!r} is no endpoint; give a URL such as {_OPENAI_URL}")
+    return url
+
+
+def _key(value: str | None) -> str | None:
+    """Return the key as a header takes it, without a newline at its end."""
+    key = (value or "").strip()
+    if not (key.isascii() and key.isprintable()):
+        # Sent all the same, it would be shown in the HTTP client's own error.
+        raise ValueError("api_key holds characters that no key has; set it again")
+    return key or None
+
+
+@attrs.define
+class OpenAILanguageModel:
+    """Asks OpenAI, OpenRouter, Ollama, vLLM, llama.cpp and others like them.
+
+    A request becomes one chat completion with one user message. What only some models know
+    goes into `extra_body` (OpenAI's reasoning models refuse `max_tokens` and want
+    `{"max_completion_tokens": n}` there). Nothing is tried twice, since every call is paid
+    for; `LanguageModelError.retryable` says where trying again makes sense.
+
+    Attributes:
+        base_url: The endpoint, usually ending in `/v1`. None means OpenAI's own.
+        api_key: None for endpoints without one. It shows up in no repr and no error. It is
+            never taken from the environment, so that it reaches no other endpoint.
+        api_key_variable: The environment variable that errors tell the user to check.
+        timeout_seconds: How long a whole call may take; None waits without limit.
+        environment_proxies: Whether `HTTPS_PROXY` and the like are obeyed.
+
+    Raises:
+        ValueError: `base_url` is no HTTP URL, or `api_key` holds characters that cannot be sent.
+    """
+
+    base_url: str = attrs.field(default=None, converter=_url)
+    api_key: str | None = attrs.field(default=None, converter=_key, repr=False)
+    api_key_variable: str = "OPENAI_API_KEY"
+    timeout_seconds: float | None = 600.0
+    environment_proxies: bool = True
+    _client: "AsyncOpenAI | None" = attrs.field(default=None, init=False, repr=False, eq=False)
+
+    async def complete(self, request: ModelRequest) -> Completion:
+        """Return the model's answer, its text exactly as the endpoint sent it.
+
+        `finish_reason` is empty where the endpoint gives none. Where it is `length` the text may
+        be empty: a reasoning model used up all tokens before its answer began, and was paid.
+
+        Raises:
+            LanguageModelError: The endpoint could not be reached, took too long, refused, or
+                answered with something that is no completion or has no text in it.
+        """
+        # 0.8 s, to be paid only by processes that ask a model
+        import httpx2
+        import openai
+
+        client = self._connect()
+        started = time.perf_counter()
+        try:
+            async with asyncio.timeout(self.timeout_seconds):
+                # Not `chat.completions.create`, which takes 0.6 ms of CPU to look at each field.
+                response = await client.post(
+                    "/chat/completions", body=_body(request), cast_to=httpx2.Response
+                )
+        except TimeoutError:
+            reason = f"no answer within {self.timeout_seconds} s"
+            message = self._message(request, reason, "ask for fewer tokens, or allow more time")
+            raise LanguageModelError(
+                message, retryable=True, of_endpoint=True, may_be_billed=True
+            ) from None
+        except openai.APIStatusError as error:
+            # Not chained, here and below: the original holds the key in the request's headers.
+            retry_after = error.response.headers.get("retry-after")
+            raise self._refusal(request, error.status_code, error.body, retry_after) from None
+        except _connection_errors() as error:
+            raise self._connection_error(request, error) from None
+        except UnicodeEncodeError:
+            reason = "the prompt holds a lone surrogate, which cannot be sent"
+            message = self._message(request, reason, "correct the text that it comes from")
+            raise LanguageModelError(message) from None
+        duration = time.perf_counter() - started
+        return self._completion(request, response.content, duration)
+
+    def stop(self, reason: str) -> None:
+        """Do nothing: no call waits before it is sent."""
+
+    async def aclose(self) -> None:
+        """Close the connections; calls that are under way fail. The next call opens new ones."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.close()
+
+    def _connect(self) -> "AsyncOpenAI":
+        import openai  # here for the reason that `complete` has
+
+        if self._client is None:
+            self._client = openai.AsyncOpenAI(
+                base_url=self.base_url,
+                # The client wants one, and would otherwise send OPENAI_API_KEY to any endpoint.
+                api_key=self.api_key or "none",
+                max_retries=0,
+                timeout=openai.Timeout(None, connect=_CONNECT_SECONDS),
+                http_client=_http_client(trust_env=self.environment_proxies),
+            )
+        return self._client
+
+    def _completion(self, request: ModelRequest, content: bytes, duration: float) -> Completion:
+        """Return the completion that the body of an answer is.
+
+        The body is read here because the client does not validate its own model of it.
+        """
+        try:
+            body = json.loads(content)
+        except (ValueError, RecursionError):
+            reason = f"the answer is not JSON: {self._shown(content.decode(errors='replace'))}"
+            message = self._message(request, reason, _UNEXPECTED)
+            raise LanguageModelError(message, of_endpoint=True, may_be_billed=True) from None
+        of_endpoint = False
+        match body:
+            case {"choices": [{"message": message} as choice, *_]} if _is_paid_for(choice):
+                usage = body.get("usage")
+                return Completion(
+                    text=_text(message.get("content")) or "",
+                    finish_reason=_text(choice.get("finish_reason")) or "",
+                    model=_text(body.get("model")) or request.model,
+                    duration_seconds=duration,
+                    prompt_tokens=_count(usage, "prompt_tokens"),
+                    completion_tokens=_count(usage, "completion_tokens"),
+                )
+            case {"choices": [choice, *_]}:
+                reason = f"the answer has no text: {self._shown(json.dumps(choice))}"
+                advice = "change the prompt, or ask another model"
+            case {"error": {"code": int(status)} as problem}:  # OpenRouter does, with status 200
+                raise self._refusal(request, status, problem)
+            case _:
+                reason = f"the answer has no choices: {self._shown(json.dumps(body))}"
+                advice, of_endpoint = _UNEXPECTED, True
+        message = self._message(request, reason, advice)
+        raise LanguageModelError(message, of_endpoint=of_endpoint, may_be_billed=True)
+
+    def _refusal(
+        self, request: ModelRequest, status: int, body: object, retry_after: str | None = None
+    ) -> LanguageModelError:
+        """Return the error for an HTTP status, with the endpoint's own words."""
+        words, code = body, None
+        if isinstance(body, Mapping):
+            words, code = body.get("message", body), body.get("code")
+        advice = _ADVICE.get(status, _UNEXPECTED if status < _SERVER_ERROR else "ask again later")
+        return LanguageModelError(
+            self._message(
+                request,
+                f"refused with status {status}: {self._shown(str(words))}",
+                advice.format(variable=self.api_key_variable),
+            ),
+            status,
+            # An exhausted quota has the status of a rate limit, but waiting does not help.
+            retryable=(status in _PASSING or status >= _SERVER_ERROR)
+            and code != "insufficient_quota",
+            retry_after_seconds=_seconds(retry_after),
+            of_endpoint=status not in _OF_REQUEST,
+            may_be_billed=status in _TIMED_OUT,
+        )
+
+    def _connection_error(self, request: ModelRequest, error: Exception) -> LanguageModelError:
+        """Return the error for a connection that was not made, or lost before all had come."""
+        cause: BaseException = error
+        for _ in range(2):  # the client's error, then httpx2's, then the transport's own
+            cause = cause.__cause__ or cause
+        words = f"{type(cause).__name__}: {self._shown(str(cause))}".rstrip(": ")
+        sent = _NOT_SENT.isdisjoint(kind.__name__ for kind in type(cause).__mro__)
+        if sent:
+            reason = f"the connection was lost ({words})"
+            advice = "ask again; the answer that was lost may be billed"
+        else:
+            reason = f"no connection ({words})"
+            advice = "check that the endpoint is up at that URL"
+        return LanguageModelError(
+            self._message(request, reason, advice),
+            retryable=True,
+            of_endpoint=True,
+            may_be_billed=sent,
+        )
+
+    def _message(self, request: ModelRequest, reason: str, advice: str) -> str:
+        return f"{request.model} at {self.base_url}: {reason}; {advice}"
+
+    def _shown(self, text: str) -> str:
+        """Return an endpoint's words for a message: on one line, short, without the key."""
+        if self.api_key:
+            text = text.replace(self.api_key, "***")
+        return " ".join(text.split())[:_SHOWN_CHARACTERS]
+
+
+def _http_client(*, trust_env: bool) -> "AsyncClient":
+    """Return the client's transport on aiohttp, which costs half the CPU, where it is installed."""
+    import openai
+
+    if importlib.util.find_spec("aiohttp") is None:
+        return openai.DefaultAsyncHttpxClient(trust_env=trust_env)
+    return openai.DefaultAioHttpClient(trust_env=trust_env)
+
+
+def _connection_errors() -> tuple[type[Exception], ...]:
+    """Return what a connection that fails raises; aiohttp's own errors where it is no HTTP."""
+    import openai
+
+    if importlib.util.find_spec("aiohttp") is None:
+        return (openai.APIConnectionError,)
+    import aiohttp
+
+    return openai.APIConnectionError, aiohttp.ClientError
+
+
+def _body(request: ModelRequest) -> dict[str, object]:
+    """Return what is sent: model, message, and whatever parameter is set, under its own name."""
+    message = {"role": "user", "content": request.prompt}
+    chosen = attrs.asdict(
+        request.parameters, recurse=False, filter=lambda _, value: value is not None
+    )
+    extra_body = chosen.pop("extra_body")
+    return {"model": request.model, "messages": [message], **chosen, **extra_body}
+
+
+def _is_paid_for(choice: Mapping[str, object]) -> bool:
+    """Return whether there is an answer: a text, or one cut off while the model still reasoned."""
+    message = choice.get("message")
+    if not isinstance(message, Mapping):
+        return False
+    text = _text(message.get("content")) or ""
+    return bool(text.strip()) or choice.get("finish_reason") == "length"
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _count(usage: object, name: str) -> int | None:
+    value = usage.get(name) if isinstance(usage, Mapping) else None
+    return value if isinstance(value, int) and value >= 0 else None
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    """Return a Retry-After header (RFC 9110, section 10.2.3) in seconds, None where it is none.
+
+    It is a number of seconds or a date; one that has passed asks for no wait.
+    """
+    if retry_after is None:
+        return None
+    try:
+        seconds = float(retry_after)
+    except ValueError:
+        return _seconds_until(retry_after)
+    return seconds if 0 <= seconds < math.inf else None
+
+
+def _seconds_until(date: str) -> float | None:
+    try:
+        moment = parsedate_to_datetime(date)
+    except (ValueError, OverflowError):  # the second for numbers beyond those of C
+        return None
+    # The oldest of the three forms names no zone; all are in UTC.
+    moment = moment.replace(tzinfo=moment.tzinfo or UTC)
+    return max(0.0, (moment - datetime.now(UTC)).total_seconds())

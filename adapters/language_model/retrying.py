@@ -1,0 +1,97 @@
+"""A `LanguageModel` that asks another one again where that makes sense."""
+
+import attrs
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception,
+    stop_after_attempt,
+    wait_random_exponential,
+)
+
+from daydreaming_dagster.domain.generation.cancellation import CancellationToken
+from daydreaming_dagster.ports.language_model import (
+    LONGEST_WAIT_SECONDS,
+    Completion,
+    LanguageModel,
+    LanguageModelError,
+    ModelRequest,
+)
+
+
+@attrs.frozen
+class RetryingLanguageModel:
+    """Asks `inner` up to `attempts` times, while its errors say that they may pass.
+
+    What may have been billed is not asked again here: that is for the budget to allow.
+
+    Waits between attempts grow exponentially, with jitter, from `first_wait_seconds`, and last
+    at least as long as the endpoint asks for. An endpoint that asks for more than
+    `longest_wait_seconds` is not waited for.
+    """
+
+    inner: LanguageModel
+    attempts: int = 6
+    first_wait_seconds: float = 1.0
+    longest_wait_seconds: float = LONGEST_WAIT_SECONDS
+    _switch: CancellationToken = attrs.field(
+        factory=CancellationToken, init=False, repr=False, eq=False
+    )
+
+    async def complete(self, request: ModelRequest) -> Completion:
+        """Return the first answer, with the errors that came before it in `failed_attempts`.
+
+        Raises:
+            LanguageModelError: The last error, where none of the attempts had an answer, or the
+                first that may be billed, with those before it in `failed_attempts`.
+            StoppedError: The run ended between two attempts, or before the first was sent.
+        """
+        failed: list[str] = []
+        backoff = wait_random_exponential(self.first_wait_seconds, max=60.0)
+
+        def wait(state: RetryCallState) -> float:
+            return max(backoff(state), _asked_to_wait(state))
+
+        def note(state: RetryCallState) -> None:
+            failed.append(str(_error(state)))
+
+        retrying = AsyncRetrying(
+            retry=retry_if_exception(self._may_pass),
+            stop=stop_after_attempt(self.attempts),
+            wait=wait,
+            before_sleep=note,
+            sleep=self._switch.sleep,
+            reraise=True,
+        )
+        try:
+            completion: Completion = await retrying(self.inner.complete, request)
+        except LanguageModelError as error:
+            error.failed_attempts = tuple(failed)
+            raise
+        return attrs.evolve(completion, failed_attempts=tuple(failed))
+
+    def stop(self, reason: str) -> None:
+        """Make no further attempt."""
+        self._switch.stop(reason)
+        self.inner.stop(reason)
+
+    async def aclose(self) -> None:
+        """Release the connections of the model behind."""
+        await self.inner.aclose()
+
+    def _may_pass(self, error: BaseException) -> bool:
+        return (
+            isinstance(error, LanguageModelError)
+            and error.retryable
+            and not error.may_be_billed
+            and (error.retry_after_seconds or 0.0) <= self.longest_wait_seconds
+        )
+
+
+def _error(state: RetryCallState) -> BaseException | None:
+    return None if state.outcome is None else state.outcome.exception()
+
+
+def _asked_to_wait(state: RetryCallState) -> float:
+    error = _error(state)
+    return (error.retry_after_seconds or 0.0) if isinstance(error, LanguageModelError) else 0.0

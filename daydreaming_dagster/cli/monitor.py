@@ -1,0 +1,119 @@
+"""What a terminal shows of a run while it goes on."""
+
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Self
+
+import attrs
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+from daydreaming_dagster.domain.cohort.estimate import PlanEstimate
+from daydreaming_dagster.domain.generation.budget import Budget
+from daydreaming_dagster.domain.generation.generated import Generated
+from daydreaming_dagster.formatting import counted, money
+from daydreaming_dagster.types import STAGES, Stage
+
+
+class _RateColumn(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        # Of the whole run: those that are done come many at a time.
+        made, seconds = task.completed - task.fields["before"], task.finished_time or task.elapsed
+        return Text(f"{made / seconds:.1f}/s" if made and seconds else "")
+
+
+@attrs.define
+class RunMonitor:
+    """A bar for each stage with its failures, and one for all with what was spent.
+
+    A console that is no terminal gets the estimate and the last state alone. `failed` are the
+    generations that failed, `stale` counts the answers that were stale and are left as they are.
+    """
+
+    console: Console
+    members: Mapping[Stage, Sequence[str]]
+    failed: list[Generated] = attrs.field(factory=list, init=False)
+    stale: int = attrs.field(default=0, init=False)
+    _progress: Progress = attrs.field(init=False, repr=False)
+    _tasks: dict[str, TaskID] = attrs.field(factory=dict, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description:>12}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            _RateColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
+            console=self.console,
+        )
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._progress.stop()
+
+    def begin(
+        self, todo: Mapping[Stage, Sequence[str]], estimate: PlanEstimate, stale: int
+    ) -> None:
+        """Say what the run is expected to ask and to cost, and show the bars."""
+        self.stale = stale
+        self.console.print(_expected(estimate), highlight=False, soft_wrap=True)
+        for stage in STAGES:
+            self._add(stage, len(self.members[stage]), len(todo[stage]))
+        self._add("all", sum(map(len, self.members.values())), sum(map(len, todo.values())))
+
+    def note(self, generated: Generated, budget: Budget) -> None:
+        """Move the bars by a generation that is done, or count it as failed."""
+        task = self._tasks[generated.stage]
+        if generated.error is None:
+            self._progress.advance(task)
+            self._progress.advance(self._tasks["all"])
+        else:
+            self.failed.append(generated)
+            failed = sum(item.stage == generated.stage for item in self.failed)
+            self._progress.update(task, note=f"[red]{failed} failed[/red]")
+        self._progress.update(self._tasks["all"], note=_spent(budget))
+
+    def _add(self, name: str, planned: int, todo: int) -> None:
+        self._tasks[name] = self._progress.add_task(
+            name, total=planned, completed=planned - todo, before=planned - todo, note=""
+        )
+
+
+def _spent(budget: Budget) -> str:
+    tokens = budget.prompt_tokens + budget.completion_tokens
+    cost = f", {money(budget.cost)} USD" if budget.cost else ""
+    return f"{counted(budget.calls, 'call')}, {counted(tokens, 'token')}{cost}"
+
+
+def _expected(estimate: PlanEstimate) -> str:
+    stages = estimate.stages.values()
+    calls = sum(stage.calls for stage in stages)
+    if not calls:
+        return "no model call to make"
+    tokens = sum(stage.prompt_tokens + stage.completion_tokens for stage in stages)
+    costs = [stage.cost for stage in stages if stage.cost is not None]
+    cost = f", about {money(sum(costs))} USD" if costs else ""
+    unpriced = f" (no price: {', '.join(estimate.unpriced)})" if estimate.unpriced else ""
+    asked = f"{counted(calls, 'model call')} to make, about {counted(tokens, 'token')}"
+    return f"{asked}{cost}{unpriced}"

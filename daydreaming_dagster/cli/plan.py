@@ -1,0 +1,79 @@
+"""`daydream plan`."""
+
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from rich.table import Table
+
+from daydreaming_dagster.application.plan_cohort import estimate_cohort, record_cohort
+from daydreaming_dagster.cli.console import CohortId, DataRoot, note, out
+from daydreaming_dagster.domain.cohort.estimate import PlanEstimate
+from daydreaming_dagster.domain.cohort.planning import CohortPlan
+from daydreaming_dagster.formatting import counted, money
+from daydreaming_dagster.types import STAGES
+
+_FIRST_ROWS: Final = 5
+
+
+def plan(
+    cohort_id: CohortId,
+    data_root: DataRoot = Path("data"),
+    *,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Write nothing; say what it would ask and cost.")
+    ] = False,
+) -> None:
+    """Work out the generations of a cohort and write down how each is to be made.
+
+    Asks no model. Planning again changes nothing that is there, and says what an edit of a
+    template, a concept or a model made stale.
+    """
+    if dry_run:
+        _print_estimate(*estimate_cohort(data_root, cohort_id))
+        return
+    recorded = record_cohort(data_root, cohort_id)
+    for notice in recorded.plan.notices:
+        note(f"note: {notice}")
+    created, found = recorded.record.created, recorded.record.found
+    counts = ", ".join(counted(len(recorded.plan.gen_ids(stage)), stage) for stage in STAGES)
+    typer.echo(f"cohort {cohort_id}: {counts} ({created} new, {found} there already)")
+    shared = {stage: n for stage, n in recorded.record.shared_by_stage.items() if n}
+    if shared:
+        counts = ", ".join(counted(n, stage) for stage, n in shared.items())
+        typer.echo(f"shared with cohorts planned before: {counts}")
+    if recorded.stale is not None and recorded.stale.inputs:
+        inputs = ", ".join(f"{kind} {name}" for kind, name in recorded.stale.inputs)
+        direct, inherited = recorded.stale.direct.total(), recorded.stale.inherited.total()
+        note(
+            f"changed since the last plan: {inputs}; stale: {counted(direct, 'generation')} made "
+            f"with it, {inherited} through their parents"
+        )
+
+
+def _print_estimate(planned: CohortPlan, estimate: PlanEstimate) -> None:
+    for notice in planned.notices:
+        note(f"note: {notice}")
+    table = Table("stage", title=f"cohort {planned.cohort_id}, nothing written")
+    for heading in ("generations", "model calls", "tokens in", "tokens out", "cost, USD"):
+        table.add_column(heading, justify="right")
+    for stage, of_stage in estimate.stages.items():
+        table.add_row(
+            stage,
+            *(
+                f"{count:,}"
+                for count in (
+                    of_stage.generations,
+                    of_stage.calls,
+                    of_stage.prompt_tokens,
+                    of_stage.completion_tokens,
+                )
+            ),
+            "-" if of_stage.cost is None else money(of_stage.cost),
+        )
+    out.print(table)
+    if estimate.unpriced:
+        note(f"without a price in llm_models.csv: {', '.join(estimate.unpriced)}")
+    for row in islice(planned.rows(), _FIRST_ROWS):
+        typer.echo("  ".join(f"{axis}={value}" for axis, value in row.items() if value))

@@ -1,0 +1,141 @@
+"""`daydream results` and `daydream report`."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import attrs
+import typer
+from rich.table import Table
+
+from daydreaming_dagster.application.cohort_report import report_cohort, write_figures
+from daydreaming_dagster.application.cohort_results import tabulate_cohort
+from daydreaming_dagster.domain.results.ranking import EssayRank
+from daydreaming_dagster.errors import DaydreamingError
+from daydreaming_dagster.formatting import counted
+
+if TYPE_CHECKING:  # polars is slow to import
+    from polars import DataFrame
+
+from daydreaming_dagster.cli.console import (
+    EXIT_INCOMPLETE,
+    EXIT_WRONG,
+    AsJson,
+    CohortId,
+    DataRoot,
+    complain,
+    err,
+    note,
+    out,
+    pretty,
+)
+
+_SHOWN_ESSAYS: Final = 100
+_SHOWN_SCORES: Final = 4
+
+
+def results(
+    cohort_id: CohortId, data_root: DataRoot = Path("data"), *, as_json: AsJson = False
+) -> None:
+    """Write the results of a cohort as tables, and show the ranking.
+
+    A row an evaluation (CSV and Parquet), essays, templates, models, agreement of the judges,
+    and the evaluations that are missing: in the cohort's folder reports/.
+    """
+    tabulated = tabulate_cohort(data_root, cohort_id)
+    tables = tabulated.tables
+    if as_json:
+        shown = {
+            name: table.to_dicts() for name, table in attrs.asdict(tables, recurse=False).items()
+        }
+        typer.echo(pretty({**shown, "files": [str(file) for file in tabulated.files]}))
+    else:
+        print_ranking(tabulated.ranks)
+        for title, table in (
+            ("templates", tables.templates),
+            ("models", tables.models),
+            ("agreement of judges (1 is perfect, 0 is chance)", tables.agreement),
+        ):
+            _print_table(title, table)
+        for file in tabulated.files:
+            typer.echo(file)
+    if tables.missing.height:
+        complain(f"{counted(tables.missing.height, 'evaluation')} without a score: see missing.csv")
+        raise typer.Exit(EXIT_INCOMPLETE)
+
+
+def report(
+    cohort_id: CohortId,
+    data_root: DataRoot = Path("data"),
+    *,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="The file; else reports/report.html of the cohort."),
+    ] = None,
+    figures: Annotated[
+        Path | None, typer.Option(help="Write the figures to this folder too, as SVG and PNG.")
+    ] = None,
+) -> None:
+    """Write a report of a cohort as one HTML file, with every essay to read and search.
+
+    The file needs no network. It shows what is there: a cohort need not be done.
+    """
+    try:
+        with err.status("writing the report"):
+            reported = report_cohort(data_root, cohort_id, datetime.now(UTC), output)
+            written = [] if figures is None else write_figures(reported.figures, figures)
+    except OSError as error:
+        if isinstance(error, DaydreamingError):
+            raise
+        complain(f"error: cannot write {error.filename}: {error.strerror}")
+        raise typer.Exit(EXIT_WRONG) from None
+    for file in (reported.file, *written):
+        typer.echo(file)
+
+
+def print_ranking(ranks: Sequence[EssayRank]) -> None:
+    """Print the first essays, each on a line; essays.csv has all of all of them."""
+    columns: dict[str, list[str]] = {name: [] for name in ("rank", "mean", "scores", "essay")}
+    for place, rank in enumerate(ranks[:_SHOWN_ESSAYS], start=1):
+        shown = ", ".join(str(score) for score in rank.scores[:_SHOWN_SCORES])
+        more = len(rank.scores) - _SHOWN_SCORES
+        columns["rank"].append(str(place) if rank.scores else "-")
+        columns["mean"].append("-" if rank.mean is None else f"{rank.mean:.2f}")
+        columns["scores"].append(f"{shown}, {more} more" if more > 0 else shown)
+        columns["essay"].append(rank.gen_id)
+    if any(rank.unscored for rank in ranks):
+        columns["not scored"] = [str(rank.unscored or "") for rank in ranks[:_SHOWN_ESSAYS]]
+    table = Table(title="essays by mean score (1.00 is the best)")
+    for name, cells in columns.items():
+        table.add_column(name, no_wrap=True, min_width=max(map(len, (name, *cells))))
+    # What all essays share would only take the room of what tells them apart.
+    axes = [
+        axis
+        for axis in ("combo_id", "template_id", "llm_model_id")
+        if len({getattr(rank, axis) for rank in ranks}) > 1
+    ]
+    room = out.width - sum((column.min_width or 0) + 3 for column in table.columns) - 1
+    for axis in axes:
+        columns[axis] = [getattr(rank, axis) for rank in ranks[:_SHOWN_ESSAYS]]
+        table.add_column(
+            axis, no_wrap=True, overflow="ellipsis", max_width=max(8, room // len(axes) - 3)
+        )
+    for row in zip(*columns.values(), strict=True):
+        table.add_row(*row)
+    out.print(table)
+    if len(ranks) > _SHOWN_ESSAYS:
+        note(f"note: {len(ranks) - _SHOWN_ESSAYS} more; essays.csv has all")
+
+
+def _print_table(title: str, table: "DataFrame") -> None:
+    shown = Table(*table.columns, title=title)
+    for row in table.iter_rows():
+        shown.add_row(*map(_cell, row))
+    out.print(shown)
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.2f}" if isinstance(value, float) else str(value)

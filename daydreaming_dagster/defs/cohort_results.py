@@ -1,0 +1,85 @@
+"""A cohort's results and report as assets."""
+
+
+# No `from __future__ import annotations` here: Dagster reads the annotations.
+
+import base64
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import dagster as dg
+
+from daydreaming_dagster.application.cohort_report import report_cohort
+from daydreaming_dagster.application.cohort_results import tabulate_cohort
+from daydreaming_dagster.defs.failures import as_failure
+from daydreaming_dagster.defs.partitions import (
+    COHORTS,
+    OWNER,
+)
+from daydreaming_dagster.domain.results.ranking import EssayRank
+from daydreaming_dagster.errors import DaydreamingError
+
+_SHOWN_ESSAYS: Final = 20
+
+
+@dg.asset(
+    partitions_def=COHORTS,
+    deps=[dg.AssetDep("evaluation_parsed", partition_mapping=dg.AllPartitionMapping())],
+    group_name="results",
+    owners=[OWNER],
+    kinds={"csv", "parquet"},
+    description="The ranking and tables of each cohort, in its folder `reports/`.",
+)
+def cohort_results(
+    context: dg.AssetExecutionContext, data_root: dg.ResourceParam[str]
+) -> dg.MaterializeResult[Any]:
+    """Write the results of the cohort that is the run's partition."""
+    cohort_id = context.partition_key
+    with as_failure(DaydreamingError):
+        tabulated = tabulate_cohort(Path(data_root), cohort_id)
+    return dg.MaterializeResult(
+        metadata={
+            "ranking": _ranking_table(tabulated.ranks),
+            "without_score": tabulated.tables.missing.height,
+            "folder": dg.MetadataValue.path(str(tabulated.files[0].parent)),
+        }
+    )
+
+
+@dg.asset(
+    partitions_def=COHORTS,
+    deps=[cohort_results],
+    group_name="results",
+    owners=[OWNER],
+    kinds={"html"},
+    description="Each cohort's report: one HTML file, in its folder `reports/`.",
+)
+def cohort_report(
+    context: dg.AssetExecutionContext, data_root: dg.ResourceParam[str]
+) -> dg.MaterializeResult[Any]:
+    """Write the report of the cohort that is the run's partition."""
+    with as_failure(DaydreamingError):
+        reported = report_cohort(Path(data_root), context.partition_key, datetime.now(UTC))
+    ranking = reported.figures[0]
+    shown = ranking.alt
+    if ranking.chart is not None:
+        image = base64.b64encode(ranking.png(scale=1)).decode()
+        shown = f"![{ranking.title}](data:image/png;base64,{image})\n\n{ranking.alt}"
+    return dg.MaterializeResult(
+        metadata={
+            "ranking": _ranking_table(reported.report.ranks),
+            "figure": dg.MetadataValue.md(shown),
+            "report": dg.MetadataValue.path(str(reported.file)),
+        }
+    )
+
+
+def _ranking_table(ranks: Sequence[EssayRank]) -> dg.MarkdownMetadataValue:
+    lines = ["| essay | combination | mean | scores |", "|---|---|---|---|"]
+    for rank in ranks[:_SHOWN_ESSAYS]:
+        mean = "-" if rank.mean is None else f"{rank.mean:.2f}"
+        scores = ", ".join(map(str, rank.scores))
+        lines.append(f"| {rank.gen_id} | {rank.combo_id} | {mean} | {scores} |")
+    return dg.MetadataValue.md("\n".join(lines))

@@ -1,0 +1,129 @@
+"""What is wrong with generations as they are stored."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+import attrs
+
+from daydreaming_dagster.domain.catalog import Catalog
+from daydreaming_dagster.domain.digests import sha256
+from daydreaming_dagster.domain.generation.metadata import interpret_main_metadata, text_field
+from daydreaming_dagster.domain.generation.stored import StoredGeneration
+from daydreaming_dagster.ports.errors import DataLayerError
+from daydreaming_dagster.types import PARENT_STAGE, JsonObject, Stage
+
+
+@attrs.frozen
+class Finding:
+    """Something that is wrong; `subject` is the generation or the path that it is about."""
+
+    kind: str
+    subject: str
+    message: str
+
+
+@attrs.frozen
+class IntegrityCheck:
+    """Checks generations one by one, as they are stored.
+
+    `known` are the gen_ids of each stage whose children are checked. Without a catalog, templates
+    and models are not looked up.
+    """
+
+    known: Mapping[Stage, Collection[str]]
+    catalog: Catalog | None = None
+
+    def check(self, stored: StoredGeneration) -> list[Finding]:
+        """Return what is wrong with a generation."""
+        return [
+            Finding(kind, f"{stored.stage}/{stored.gen_id}", message)
+            for kind, message in self._problems(stored)
+        ]
+
+    def _problems(self, stored: StoredGeneration) -> Iterator[tuple[str, str]]:
+        if stored.unreadable:
+            # What cannot be read is no ground for saying more about the generation.
+            yield from (("unreadable", message) for message in stored.unreadable.values())
+            return
+        if stored.main_metadata is None:
+            yield "no metadata", "metadata.json is missing, so nothing says how it was made"
+        else:
+            yield from self._metadata_problems(stored.stage, stored.gen_id, stored.main_metadata)
+        yield from _pair_problems("raw", stored.raw, stored.raw_metadata)
+        yield from _pair_problems("parsed", stored.parsed, stored.parsed_metadata)
+        if stored.raw_metadata is not None and stored.prompt is not None:
+            yield from _digest_problems(
+                "stale answer",
+                "raw.txt answers another prompt than prompt.txt",
+                stored.prompt,
+                stored.raw_metadata.get("prompt_sha256"),
+            )
+        if stored.parsed_metadata is not None and stored.raw is not None:
+            yield from _digest_problems(
+                "stale text",
+                "parsed.txt was read in another text than raw.txt",
+                stored.raw,
+                stored.parsed_metadata.get("raw_sha256"),
+            )
+
+    def _metadata_problems(
+        self, stage: Stage, gen_id: str, main: JsonObject
+    ) -> Iterator[tuple[str, str]]:
+        try:
+            metadata = interpret_main_metadata(main, stage, gen_id)
+            model_id = text_field(main, "llm_model_id", stage, gen_id)
+        except DataLayerError as error:
+            yield "bad metadata", str(error)
+            return
+        parent_stage = PARENT_STAGE.get(stage)
+        if parent_stage is not None:
+            if metadata.parent_gen_id is None:
+                yield "no parent", f"its metadata names no {parent_stage}"
+            elif metadata.parent_gen_id not in self.known[parent_stage]:
+                yield "no parent", f"there is no {parent_stage}/{metadata.parent_gen_id}"
+        if self.catalog is None:
+            return
+        if (stage, metadata.template_id) not in self.catalog.templates:
+            yield "unknown template", f"the catalog lacks {metadata.template_id!r}"
+        if metadata.mode == "llm" and model_id not in self.catalog.models:
+            yield "unknown model", f"the catalog lacks {model_id!r}"
+
+
+def missing_members(
+    known: Mapping[Stage, Collection[str]],
+    memberships: Mapping[str, Mapping[Stage, Sequence[str]]],
+) -> Iterator[Finding]:
+    """Yield a finding for each generation that a cohort lists and that is not `known`.
+
+    `memberships` are the gen_ids of each cohort, by its id.
+    """
+    for cohort_id, members in memberships.items():
+        for stage, gen_ids in members.items():
+            for gen_id in gen_ids:
+                if gen_id not in known[stage]:
+                    message = f"the cohort {cohort_id} lists it; plan the cohort again"
+                    yield Finding("not there", f"{stage}/{gen_id}", message)
+
+
+def _pair_problems(
+    artifact: str, text: str | None, metadata: JsonObject | None
+) -> Iterator[tuple[str, str]]:
+    if text is not None and metadata is None:
+        yield "no metadata", f"{artifact}.txt is there without {artifact}_metadata.json"
+    elif text is None and metadata is not None:
+        yield "no text", f"{artifact}_metadata.json is there without {artifact}.txt"
+    elif text is not None and metadata is not None:
+        yield from _digest_problems(
+            "wrong text",
+            f"{artifact}.txt is not the text that {artifact}_metadata.json vouches for",
+            text,
+            metadata.get(f"{artifact}_sha256"),
+        )
+
+
+def _digest_problems(
+    kind: str, message: str, text: str, digest: object
+) -> Iterator[tuple[str, str]]:
+    if digest is None:
+        yield "no digest", f"the metadata has no SHA-256 to tell whether {message}"
+    elif digest != sha256(text):
+        yield kind, message

@@ -1,0 +1,72 @@
+"""What is checked of generations when a run ends."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final, Literal, get_args
+
+from daydreaming_dagster.domain.checks.integrity import Finding, IntegrityCheck
+from daydreaming_dagster.domain.generation.answers import read_score
+from daydreaming_dagster.domain.generation.stored import (
+    StoredGeneration,
+    is_current,
+    read_stored_generation,
+)
+from daydreaming_dagster.ports.gens_store import GensStore
+from daydreaming_dagster.types import PARENT_STAGE, Stage
+
+Check = Literal[
+    "parsed_present", "hashes_match", "parent_present", "not_truncated", "score_in_range"
+]
+
+CHECKS: Final[Mapping[Check, str]] = {
+    "parsed_present": "Each generation has a text that was parsed from its present answer.",
+    "hashes_match": "Each text is the one that the metadata beside it vouches for.",
+    "parent_present": "Each generation's parent is in the store.",
+    "not_truncated": "No answer was cut off; one that was is kept and fails to parse.",
+    "score_in_range": "Each score lies between 0 and the best that its judge can give.",
+}
+"""What each check says where it passes."""
+
+_IGNORED: Final = ("no digest",)
+"""Texts from elsewhere are not vouched for, which is no fault of a run."""
+
+
+def checks_of(stage: Stage) -> tuple[Check, ...]:
+    """Return the checks that apply to a stage."""
+    names: tuple[Check, ...] = get_args(Check)
+    return tuple(
+        name
+        for name in names
+        if (name != "score_in_range" or stage == "evaluation")
+        and (name != "parent_present" or stage in PARENT_STAGE)
+    )
+
+
+def check_generations(
+    store: GensStore, stage: Stage, gen_ids: Sequence[str]
+) -> dict[Check, list[Finding]]:
+    """Return what each check found wrong with these generations of a stage. Changes nothing."""
+    found: dict[Check, list[Finding]] = {check: [] for check in CHECKS}
+    parent = PARENT_STAGE.get(stage)
+    integrity = IntegrityCheck(
+        {} if parent is None else {parent: frozenset(store.list_generations(parent))}
+    )
+    for gen_id in gen_ids:
+        stored = read_stored_generation(store, stage, gen_id)
+        for finding in integrity.check(stored):
+            if finding.kind not in _IGNORED:
+                of_parent = finding.kind == "no parent"
+                found["parent_present" if of_parent else "hashes_match"].append(finding)
+        for check, message in _answer_problems(stored):
+            found[check].append(Finding(check, f"{stage}/{gen_id}", message))
+    return found
+
+
+def _answer_problems(stored: StoredGeneration) -> Iterator[tuple[Check, str]]:
+    raw, parsed = stored.raw_metadata or {}, stored.parsed_metadata or {}
+    if stored.parsed is None or not is_current(stored.raw_metadata, stored.parsed_metadata):
+        yield "parsed_present", "there is no parsed text of its present answer"
+    if raw.get("truncated") is True:
+        yield "not_truncated", "the answer was cut off; let the model write more tokens"
+    score = read_score(parsed)
+    if score is not None and not 0 <= score.normalised <= 1:
+        yield "score_in_range", f"the score {score} is none of its scale"

@@ -1,0 +1,1 @@
+"""Cohorts: specification, plan, progress, staleness."""

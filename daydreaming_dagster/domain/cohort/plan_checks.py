@@ -1,0 +1,112 @@
+"""What is wrong with a plan, or unexpected in it, before anything is written."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+
+from daydreaming_dagster.domain.catalog import (
+    Catalog,
+    Concept,
+    TemplateEntry,
+)
+from daydreaming_dagster.domain.cohort.couplings import STAGE_AXES, Axis, unused_values
+from daydreaming_dagster.domain.cohort.spec import COMBO_SEPARATOR, CohortSpec
+from daydreaming_dagster.domain.documents import Problem, suggestion
+from daydreaming_dagster.domain.errors import CatalogError
+from daydreaming_dagster.domain.generation.template_rendering import render_template
+from daydreaming_dagster.errors import DaydreamingError
+from daydreaming_dagster.ports.gens_store import GensStore
+from daydreaming_dagster.types import STAGES, Stage
+
+
+def catalog_problems(spec: CohortSpec, catalog: Catalog) -> Iterator[Problem]:
+    """Yield what the specification asks for and the catalogs do not have."""
+    yield from _concept_problems(spec, catalog)
+    for stage, (templates, models) in STAGE_AXES.items():
+        known = [name for of_stage, name in catalog.templates if of_stage == stage]
+        if not spec.values(templates):
+            yield Problem(("axes", templates), "missing or empty", of_whole=True)
+        for template_id in spec.values(templates):
+            if template_id not in known:
+                yield _lacking(templates, f"{stage} template", template_id, known)
+        for model_id in spec.values(models):
+            if model_id not in catalog.models:
+                yield _lacking(models, "model", model_id, catalog.models)
+        asking = [
+            entry for _, entry in _templates(spec, catalog, stage) if entry.generator == "llm"
+        ]
+        if asking and not spec.values(models):
+            reason = f"missing or empty, and template {asking[0].template_id!r} asks a model"
+            yield Problem(("axes", models), reason, of_whole=True)
+
+
+def _concept_problems(spec: CohortSpec, catalog: Catalog) -> Iterator[Problem]:
+    axes = spec.axes
+    if not (spec.values("combo") or axes.concepts or axes.k):
+        yield Problem(("axes", "combo"), "missing; list combo, or concepts and k", of_whole=True)
+    combos = (
+        [] if axes.concepts else [value.split(COMBO_SEPARATOR) for value in spec.values("combo")]
+    )
+    named = dict.fromkeys(chain(axes.concepts, *combos))
+    for concept_id in named:
+        if concept_id not in catalog.concepts:
+            yield _lacking(
+                "concepts" if axes.concepts else "combo", "concept", concept_id, catalog.concepts
+            )
+
+
+def _lacking(key: str, kind: str, value: str, known: Iterable[str]) -> Problem:
+    reason = f"the {kind} catalog lacks {value!r}{suggestion(value, known)}"
+    return Problem(("axes", key), reason)
+
+
+def _templates(
+    spec: CohortSpec, catalog: Catalog, stage: Stage
+) -> Iterator[tuple[str, TemplateEntry]]:
+    for template_id in dict.fromkeys(spec.values(STAGE_AXES[stage][0])):
+        entry = catalog.templates.get((stage, template_id))
+        if entry is not None:
+            yield template_id, entry
+
+
+def template_problems(store: GensStore, spec: CohortSpec, catalog: Catalog) -> Iterator[str]:
+    """Yield what would fail each generation of a template that the cohort uses."""
+    sizes = [len(value.split(COMBO_SEPARATOR)) for value in spec.values("combo")]
+    trial: Mapping[Stage, Mapping[str, object]] = {
+        "draft": {"concepts": [Concept("a name", "a description")] * min(sizes, default=1)},
+        "essay": {"draft_block": "a draft", "links_block": "a draft"},
+        "evaluation": {"response": "an essay"},
+    }
+    for stage in STAGES:
+        for template_id, entry in _templates(spec, catalog, stage):
+            if entry.generator == "copy" and stage == "draft":
+                yield f"draft template {template_id!r} copies, and a draft has no parent to copy"
+            try:
+                catalog.reader(stage, template_id)
+            except CatalogError as error:
+                yield f"{stage} template {'; '.join(error.problems)}"
+            if entry.generator == "llm":
+                try:
+                    render_template(store, stage, template_id, trial[stage])
+                except DaydreamingError as error:
+                    yield str(error)
+
+
+def plan_notices(
+    spec: CohortSpec,
+    catalog: Catalog,
+    values: Mapping[Axis, Sequence[str]],
+    rows: Sequence[tuple[str, ...]],
+) -> Iterator[str]:
+    """Yield what a researcher may not expect of a plan that is valid."""
+    for axis, value in unused_values(values, rows):
+        yield f"axes.{axis}: {value!r} is in no combination that the couplings allow"
+    for concept_id in sorted({name for row in rows for name in row[0].split(COMBO_SEPARATOR)}):
+        used = catalog.concepts[concept_id].level_for(spec.description_level)
+        if used != spec.description_level:
+            yield (
+                f"concept {concept_id!r} has no description at level {spec.description_level!r}; "
+                f"its {used or 'name'} stands in"
+            )
+    for stage in STAGES:
+        if stage not in spec.replicates and stage in catalog.replicates:
+            yield f"replicates.{stage}: {catalog.replicates[stage]}, as the data root says"

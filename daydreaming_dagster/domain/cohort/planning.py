@@ -1,0 +1,311 @@
+"""From a cohort's specification to its generations."""
+
+import base64
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from itertools import chain
+from typing import Any, Final
+
+import attrs
+
+from daydreaming_dagster.domain.catalog import (
+    Catalog,
+    TemplateEntry,
+    combine_concepts,
+)
+from daydreaming_dagster.domain.cohort.couplings import (
+    AXES,
+    STAGE_AXES,
+    Axis,
+    assignments,
+)
+from daydreaming_dagster.domain.cohort.manifest import Manifest, make_manifest
+from daydreaming_dagster.domain.cohort.plan_checks import (
+    catalog_problems,
+    plan_notices,
+    template_problems,
+)
+from daydreaming_dagster.domain.cohort.spec import COMBO_SEPARATOR, CohortSpec, spec_problems
+from daydreaming_dagster.domain.documents import without_consequences
+from daydreaming_dagster.domain.errors import CatalogError, PlanConflictError
+from daydreaming_dagster.domain.generation.metadata import FORMAT_VERSION
+from daydreaming_dagster.domain.parsing.registry import RESPONSE_FORMATS, parser_name
+from daydreaming_dagster.ports.errors import MissingArtifactError
+from daydreaming_dagster.ports.gens_store import GensStore
+from daydreaming_dagster.ports.language_model import SamplingParameters
+from daydreaming_dagster.types import PARENT_STAGE, STAGES, JsonObject, JsonValue, Stage
+
+_GEN_ID_PREFIX: Final[Mapping[Stage, str]] = {"draft": "d", "essay": "e", "evaluation": "v"}
+_SIGNATURE_VERSION: Final = "1"
+_ROW_PARTS: Final = (
+    ("template", "template_id"),
+    ("llm", "llm_model_id"),
+    ("replicate", "replicate"),
+)
+
+
+@attrs.frozen
+class PlannedGeneration:
+    """A generation as its main metadata will describe it."""
+
+    stage: Stage
+    gen_id: str
+    metadata: JsonObject = attrs.field(hash=False)
+
+
+@attrs.frozen
+class CohortPlan:
+    """The generations of a cohort, each parent before its children.
+
+    `notices` say what a researcher may not expect: descriptions that others stand in for,
+    values that the couplings leave out. `manifest` says what the plan was made from.
+    """
+
+    cohort_id: str
+    generations: tuple[PlannedGeneration, ...] = attrs.field(repr=False)
+    notices: tuple[str, ...] = ()
+    manifest: Manifest = attrs.field(factory=Manifest, repr=False)
+
+    def gen_ids(self, stage: Stage) -> list[str]:
+        """Return the gen_ids of a stage in planned order."""
+        return [planned.gen_id for planned in self.generations if planned.stage == stage]
+
+    def rows(self) -> Iterator[dict[str, str]]:
+        """Yield each evaluation with its value on every axis, and its gen_id and its parents'.
+
+        What does not apply (the model and the replicate of a copy) is `""`.
+        """
+        by_id = {planned.gen_id: planned for planned in self.generations}
+        for planned in self.generations:
+            if planned.stage != "evaluation":
+                continue
+            essay = by_id[str(planned.metadata["parent_gen_id"])]
+            draft = by_id[str(essay.metadata["parent_gen_id"])]
+            row = {"combo": str(planned.metadata["combo_id"])}
+            for member in (draft, essay, planned):
+                row[member.stage] = member.gen_id
+                for part, key in _ROW_PARTS:
+                    row[f"{member.stage}_{part}"] = str(member.metadata.get(key, ""))
+            yield row
+
+
+@attrs.frozen
+class PlanRecord:
+    """What recording a plan did, by stage.
+
+    Attributes:
+        created_by_stage: How many generations are new.
+        found_by_stage: How many were there already.
+        shared_by_stage: How many of those found another cohort had planned first.
+    """
+
+    created_by_stage: Mapping[Stage, int]
+    found_by_stage: Mapping[Stage, int]
+    shared_by_stage: Mapping[Stage, int]
+
+    @property
+    def created(self) -> int:
+        """How many generations are new in all stages."""
+        return sum(self.created_by_stage.values())
+
+    @property
+    def found(self) -> int:
+        """How many generations were there already in all stages."""
+        return sum(self.found_by_stage.values())
+
+
+def plan_cohort(store: GensStore, cohort_id: str, spec: CohortSpec, catalog: Catalog) -> CohortPlan:
+    """Return the generations that the specification's axes and couplings make. Writes nothing.
+
+    A gen_id is a function of everything that changes the text (parent, combination, template,
+    model, parameters, replicate), so that the same generation has the same id in every plan
+    and in every cohort, and the order in which a specification lists things changes no id.
+
+    Raises:
+        CatalogError: The specification is inconsistent, or names what the catalog lacks or a
+            template that does not compile or render. Lists all problems.
+    """
+    found = [*spec_problems(spec), *catalog_problems(spec, catalog)]
+    problems = [*spec.problems, *without_consequences(found, spec.problems)]
+    reasons = [*map(str, problems), *template_problems(store, spec, catalog)]
+    values: dict[Axis, Sequence[str]] = {axis: spec.values(axis) or [""] for axis in AXES}
+    rows = [] if reasons else assignments(values, spec.couplings())
+    if not rows and not reasons:
+        reasons = ["the couplings leave no combination: none satisfies all of them"]
+    if reasons:
+        raise CatalogError(f"cohort {cohort_id}", tuple(reasons))
+    generations = _Planner(cohort_id, spec, catalog).generations(rows)
+    return CohortPlan(
+        cohort_id,
+        generations,
+        tuple(plan_notices(spec, catalog, values, rows)),
+        make_manifest(store, spec, catalog, (planned.metadata for planned in generations)),
+    )
+
+
+def record_plan(store: GensStore, plan: CohortPlan) -> PlanRecord:
+    """Write the main metadata of the plan's generations where it is not there yet.
+
+    Raises:
+        PlanConflictError: A generation is there with metadata that says something else. The
+            generations before it in the plan were recorded.
+    """
+    created, found, shared = Counter[Stage](), Counter[Stage](), Counter[Stage]()
+    # One listing tells in most cases what a failing read of each generation would.
+    listed = {stage: set(store.list_generations(stage)) for stage in STAGES}
+    for planned in plan.generations:
+        stage = planned.stage
+        there = None
+        if planned.gen_id in listed[stage]:
+            with suppress(MissingArtifactError):
+                there = store.read_main_metadata(stage, planned.gen_id)
+        if there is None:
+            store.write_main_metadata(stage, planned.gen_id, planned.metadata)
+            created[stage] += 1
+            continue
+        # Cohorts share generations that are the same; the one that came first stays named.
+        differing = {
+            key
+            for key in planned.metadata.keys() | there.keys()
+            if key != "cohort_id" and planned.metadata.get(key) != there.get(key)
+        }
+        if differing:
+            raise PlanConflictError(stage, planned.gen_id, tuple(sorted(differing)))
+        found[stage] += 1
+        shared[stage] += there.get("cohort_id") != plan.cohort_id
+    return PlanRecord(created, found, shared)
+
+
+@attrs.frozen
+class _Variant:
+    """What generations with the same template, model and replicate have in common.
+
+    `hashed` is the beginning of their signatures, `described` what it stands for.
+    """
+
+    described: JsonObject
+    hashed: Any
+
+
+@attrs.frozen
+class _Planner:
+    cohort_id: str
+    spec: CohortSpec
+    catalog: Catalog
+    _variants: dict[tuple[Stage, str, str], list[_Variant]] = attrs.field(factory=dict)
+
+    def generations(self, rows: Iterable[tuple[str, ...]]) -> tuple[PlannedGeneration, ...]:
+        """Return the generations of these assignments of `AXES`, stage by stage."""
+        # Rows that differ only in what a copy does not depend on are the same generations.
+        tree: dict[Any, Any] = {}
+        for row in rows:
+            branch = tree
+            for step in (row[0], *self._steps(row)):
+                branch = branch.setdefault(step, {})
+        planned: dict[Stage, list[PlannedGeneration]] = {stage: [] for stage in STAGES}
+        for combo, drafts in tree.items():
+            concept_ids: list[JsonValue] = [*combo.split(COMBO_SEPARATOR)]
+            self._grow(planned, "draft", drafts, self._draft_origin(concept_ids))
+        return tuple(chain.from_iterable(planned.values()))
+
+    def _grow(
+        self,
+        planned: Mapping[Stage, list[PlannedGeneration]],
+        stage: Stage,
+        branches: Mapping[tuple[str, str], Any],
+        origin: JsonObject,
+    ) -> None:
+        """Add the generations of a stage with this origin, and all their descendants."""
+        signature = _signature(origin)
+        for (template_id, model_id), children in branches.items():
+            for variant in self._variants_of(stage, template_id, model_id):
+                hashed = variant.hashed.copy()
+                hashed.update(signature)
+                digest = base64.b32encode(hashed.digest()[:16]).decode().rstrip("=").lower()
+                gen_id = f"{_GEN_ID_PREFIX[stage]}_{digest}"
+                metadata: JsonObject = {
+                    "format_version": FORMAT_VERSION,
+                    "gen_id": gen_id,
+                    "cohort_id": self.cohort_id,
+                    **variant.described,
+                    **origin,
+                }
+                planned[stage].append(PlannedGeneration(stage, gen_id, metadata))
+                if children:
+                    child_origin = {"parent_gen_id": gen_id, "combo_id": origin["combo_id"]}
+                    self._grow(planned, _CHILD_STAGE[stage], children, child_origin)
+
+    def _steps(self, row: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+        for stage, axes in STAGE_AXES.items():
+            template_id, model_id = (row[AXES.index(axis)] for axis in axes)
+            copied = self.catalog.templates[stage, template_id].generator == "copy"
+            yield template_id, "" if copied else model_id
+
+    def _draft_origin(self, concept_ids: list[JsonValue]) -> JsonObject:
+        level = self.spec.description_level
+        concepts = [self.catalog.concepts[str(concept_id)] for concept_id in concept_ids]
+        return {
+            "combo_id": combine_concepts(concepts, level).combo_id,
+            "concept_ids": concept_ids,
+            "description_level": level,
+        }
+
+    def _variants_of(self, stage: Stage, template_id: str, model_id: str) -> list[_Variant]:
+        key = stage, template_id, model_id
+        if key not in self._variants:
+            entry = self.catalog.templates[stage, template_id]
+            described: JsonObject = {
+                "stage": stage,
+                "mode": entry.generator,
+                "template_id": template_id,
+            }
+            self._variants[key] = [
+                _Variant(variant, hashlib.sha256(_SIGNATURE_VERSION.encode() + _signature(variant)))
+                for asked in self._questions(stage, entry, model_id)
+                for variant in [{**described, **asked}]
+            ]
+        return self._variants[key]
+
+    def _questions(self, stage: Stage, entry: TemplateEntry, model_id: str) -> Iterator[JsonObject]:
+        """Yield how each replicate is asked."""
+        if entry.generator == "copy":  # nothing is asked, so replicates could not differ
+            yield {}
+            return
+        parameters = self.spec.sampling.get(stage, SamplingParameters())
+        response_format = RESPONSE_FORMATS.get(parser_name(stage, entry.parser))
+        if response_format is not None:
+            extra_body = {"response_format": response_format, **parameters.extra_body}
+            parameters = attrs.evolve(parameters, extra_body=extra_body)
+        for replicate in range(1, _replicates(self.spec, self.catalog, stage) + 1):
+            yield {
+                "llm_model_id": model_id,
+                "parameters": parameters.for_replicate(replicate).as_document(),
+                "replicate": replicate,
+            }
+
+
+_CHILD_STAGE: Final[Mapping[Stage, Stage]] = {
+    parent: child for child, parent in PARENT_STAGE.items()
+}
+
+
+def _signature(described: JsonObject) -> bytes:
+    """Return bytes that tell any two documents apart: each part with its length before it.
+
+    128 bits of their hash make a gen_id: among 10 million generations two share one with a
+    probability of 10^-25. In base 32 and lower case ids stay distinct where a file system
+    ignores case.
+    """
+    parts = (
+        part
+        for key in sorted(described)
+        for part in (key.encode(), json.dumps(described[key], sort_keys=True).encode())
+    )
+    return b"".join(b"%d:%b" % (len(part), part) for part in parts)
+
+
+def _replicates(spec: CohortSpec, catalog: Catalog, stage: Stage) -> int:
+    return spec.replicates.get(stage, catalog.replicates.get(stage, 1))

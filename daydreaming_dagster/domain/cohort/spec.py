@@ -1,0 +1,318 @@
+"""What a researcher writes down to define a cohort."""
+
+import copy
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import combinations
+from typing import Any, Final, Literal
+
+import attrs
+
+from daydreaming_dagster.domain.catalog import DEFAULT_LEVEL
+from daydreaming_dagster.domain.cohort.couplings import AXES, Axis, Coupling, balanced
+from daydreaming_dagster.domain.documents import (
+    NOT_IN_DOCUMENT,
+    Path,
+    Problem,
+    structure_valid,
+    suggestion,
+)
+from daydreaming_dagster.domain.errors import CatalogError
+from daydreaming_dagster.ports.language_model import SamplingParameters
+from daydreaming_dagster.types import Stage
+
+FILE_PREFIX: Final = "@file:"
+"""What begins a value that stands in a CSV file: `@file:items.csv`, beside the specification."""
+
+COMBO_SEPARATOR: Final = "+"
+"""Couplings write a combination of concepts as one value: `stigmergy+kintsugi`."""
+
+
+@attrs.frozen
+class Axes:
+    """What varies: a cohort is every combination of one value of each axis.
+
+    Concepts are combined in all ways of taking `k` of `concepts`, each in the order of their
+    ids, or as listed in `combo`, in the order given. Templates and models are named by their
+    ids in the catalogs. An axis that is not listed has the values that `pairs` and `tuples`
+    name for it.
+    """
+
+    draft_template: list[str] = attrs.field(factory=list)
+    draft_llm: list[str] = attrs.field(factory=list)
+    essay_template: list[str] = attrs.field(factory=list)
+    evaluation_template: list[str] = attrs.field(factory=list)
+    evaluation_llm: list[str] = attrs.field(factory=list)
+    essay_llm: list[str] = attrs.field(factory=list)
+    concepts: list[str] = attrs.field(factory=list)
+    k: int | None = None
+    combo: list[list[str]] = attrs.field(factory=list)
+
+    def values(self, axis: Axis) -> list[str]:
+        """Return the values that are listed for an axis."""
+        if axis != "combo":
+            listed: list[str] = getattr(self, axis)
+            return listed
+        if self.combo:
+            return [COMBO_SEPARATOR.join(combo) for combo in self.combo if combo]
+        chosen = combinations(sorted(self.concepts), self.k or 0) if self.k else ()
+        return [COMBO_SEPARATOR.join(combo) for combo in chosen]
+
+
+@attrs.frozen
+class Pairs:
+    """Which values of two axes go together: the rows `[left, right]` of `allowed`, no others.
+
+    With `balance` only as many of them are kept as let each value of the `left`, of the
+    `right` or of `both` axes be in equally many rows. Which ones does not depend on their order.
+    """
+
+    left: Axis | None = None
+    right: Axis | None = None
+    allowed: list[list[str]] = attrs.field(factory=list)
+    balance: Literal["left", "right", "both"] | None = None
+
+    @property
+    def axes(self) -> list[Axis]:
+        """The axes that are named, left before right."""
+        return [axis for axis in (self.left, self.right) if axis is not None]
+
+    @property
+    def rows(self) -> list[list[str]]:
+        """The pairs that are kept; none where they cannot be balanced."""
+        if self.balance is None:
+            return self.allowed
+        kept = balanced([(left, right) for left, right in self.allowed], self.balance)
+        return [list(pair) for pair in kept or ()]
+
+
+@attrs.frozen
+class Tuples:
+    """Which values of several axes go together: each of `rows` has a value for each of `axes`."""
+
+    axes: list[Axis] = attrs.field(factory=list)
+    rows: list[list[str]] = attrs.field(factory=list)
+
+
+@attrs.frozen
+class CohortSpec:
+    """A cohort as its `spec/config.yaml` defines it.
+
+    Without couplings it is the full factorial of its axes. Couplings restrict it, and all of
+    them hold at once:
+
+    - `subsets` keeps some values of an axis, `{draft_llm: [a, b]}`, as if no others were listed;
+    - `ties` lists axes that always have the same value, `[[draft_llm, essay_llm]]`; they have
+      to list the same values;
+    - `pairs` and `tuples` say which values of two or more axes go together.
+
+    In couplings a combination of concepts is written `stigmergy+kintsugi`, in the order in
+    which the axis has it. Only what is in a whole combination of all axes is planned: a draft
+    for which the couplings leave no essay is not.
+
+    `replicates` says how often each stage asks the same question (default: what the data root
+    says, or 1), `sampling` how its models are asked (default: as the endpoint likes).
+
+    `problems` is what was wrong with the document that this was made from, without which it
+    was made. Planning refuses it, with all that only the catalog can show.
+    """
+
+    axes: Axes = attrs.field(factory=Axes)
+    description_level: str = DEFAULT_LEVEL
+    replicates: Mapping[Stage, int] = attrs.field(factory=dict)
+    sampling: Mapping[Stage, SamplingParameters] = attrs.field(factory=dict)
+    subsets: Mapping[Axis, list[str]] = attrs.field(factory=dict)
+    ties: list[list[Axis]] = attrs.field(factory=list)
+    pairs: list[Pairs] = attrs.field(factory=list)
+    tuples: list[Tuples] = attrs.field(factory=list)
+    problems: tuple[Problem, ...] = attrs.field(default=(), metadata={NOT_IN_DOCUMENT: True})
+
+    def values(self, axis: Axis) -> list[str]:
+        """Return the values of an axis: those listed, or else those of its pairs and tuples."""
+        listed = self.axes.values(axis)
+        if listed:
+            return listed
+        named = [(pairs.axes, pairs.allowed) for pairs in self.pairs]
+        named += [(tuples.axes, tuples.rows) for tuples in self.tuples]
+        return list(
+            dict.fromkeys(
+                row[axes.index(axis)]
+                for axes, rows in named
+                if axis in axes
+                for row in rows
+                if len(row) == len(axes)
+            )
+        )
+
+    def couplings(self) -> list[Coupling]:
+        """Return what restricts the axes. Needs a specification without problems."""
+        return [
+            *(
+                Coupling.of([axis], [[value] for value in kept])
+                for axis, kept in self.subsets.items()
+            ),
+            *(
+                Coupling.of(axes, [[value] * len(axes) for value in self.values(axes[0])])
+                for axes in self.ties
+            ),
+            *(Coupling.of(pairs.axes, pairs.rows) for pairs in self.pairs),
+            *(Coupling.of(tuples.axes, tuples.rows) for tuples in self.tuples),
+        ]
+
+
+ReadColumns = Callable[[str, Sequence[str]], list[list[str]]]
+"""Returns the cells of these columns of the CSV file of that name, row by row.
+
+Raises `CatalogError` with all that is wrong with the file.
+"""
+
+
+def make_cohort_spec(document: object, read_columns: ReadColumns) -> CohortSpec:
+    """Return the specification that a parsed YAML document describes.
+
+    Lists may stand in a CSV file, `@file:items.csv`, that has a column of the axis' name for
+    each axis in question. What is wrong with the document ends up in `problems`.
+    """
+    if document is None:
+        document = {}
+    problems: list[Problem] = []
+    if isinstance(document, dict):
+        document, problems = _with_files(document, read_columns)
+    spec, invalid = structure_valid(document, CohortSpec)
+    return attrs.evolve(spec, problems=(*problems, *invalid))
+
+
+def spec_problems(spec: CohortSpec) -> Iterator[Problem]:
+    """Yield what is wrong with a specification in itself, whatever the catalogs say."""
+    yield from _concept_problems(spec.axes)
+    for axis in AXES:
+        yield from _repeated(("axes", axis), spec.axes.values(axis))
+    for stage, count in spec.replicates.items():
+        if count < 1:
+            yield Problem(("replicates", stage), f"expected at least 1, found {count}")
+    for axis, kept in spec.subsets.items():
+        yield from _rows_problems(spec, ("subsets", axis), [axis], [[value] for value in kept])
+    for i, axes in enumerate(spec.ties):
+        yield from _tie_problems(spec, ("ties", i), axes)
+    for i, pairs in enumerate(spec.pairs):
+        yield from _pairs_problems(spec, ("pairs", i), pairs)
+    for i, tuples in enumerate(spec.tuples):
+        path: Path = ("tuples", i)
+        if len(tuples.axes) < _PAIR:
+            yield Problem((*path, "axes"), "expected at least two axes", of_whole=True)
+        yield from _repeated((*path, "axes"), tuples.axes)
+        if not any(problem.path[:3] == (*path, "axes") for problem in spec.problems):
+            yield from _rows_problems(spec, (*path, "rows"), tuples.axes, tuples.rows)
+
+
+_PAIR: Final = 2
+
+
+def _concept_problems(axes: Axes) -> Iterator[Problem]:
+    if axes.combo and (axes.concepts or axes.k is not None):
+        yield Problem(("axes", "combo"), "excludes concepts and k")
+    elif axes.concepts and axes.k is None:
+        yield Problem(("axes", "k"), "missing; it says how many of the concepts are combined")
+    elif axes.k is not None and not 1 <= axes.k <= len(axes.concepts):
+        reason = f"expected 1 to {len(axes.concepts)}, the number of concepts, found {axes.k}"
+        yield Problem(("axes", "k"), reason)
+    yield from _repeated(("axes", "concepts"), axes.concepts)
+    for i, combo in enumerate(axes.combo):
+        yield from _repeated(("axes", "combo", i), combo)
+        if not combo:
+            yield Problem(("axes", "combo", i), "empty", of_whole=True)
+
+
+def _tie_problems(spec: CohortSpec, path: Path, axes: Sequence[Axis]) -> Iterator[Problem]:
+    if len(axes) < _PAIR:
+        yield Problem(path, "expected at least two axes", of_whole=True)
+    yield from _repeated(path, axes)
+    values = [set(spec.values(axis)) for axis in axes]
+    lacking = [
+        f"{axis} lacks {', '.join(sorted(set().union(*values) - own))}"
+        for axis, own in zip(axes, values, strict=True)
+        if set().union(*values) - own
+    ]
+    if lacking:
+        yield Problem(path, f"tied axes list the same values; {'; '.join(lacking)}")
+
+
+def _pairs_problems(spec: CohortSpec, path: Path, pairs: Pairs) -> Iterator[Problem]:
+    for side in ("left", "right"):
+        if getattr(pairs, side) is None:
+            yield Problem((*path, side), "missing")
+    if len(pairs.axes) < _PAIR:
+        return
+    yield from _repeated(path, pairs.axes)
+    problems = list(_rows_problems(spec, (*path, "allowed"), pairs.axes, pairs.allowed))
+    yield from problems
+    if not problems and not pairs.rows:
+        reason = f"no choice of these pairs is balanced ({pairs.balance}); allow more of them"
+        yield Problem((*path, "balance"), reason)
+
+
+def _rows_problems(
+    spec: CohortSpec, path: Path, axes: Sequence[Axis], rows: Sequence[Sequence[str]]
+) -> Iterator[Problem]:
+    if not rows:
+        yield Problem(path, "empty; leave it out, or name what is allowed", of_whole=True)
+    yield from _repeated(path, [", ".join(row) for row in rows if len(row) == len(axes)])
+    known = {axis: dict.fromkeys(spec.values(axis)) for axis in axes}
+    for i, row in enumerate(rows):
+        if len(row) != len(axes):
+            reason = f"expected {len(axes)} values ({', '.join(axes)}), found {len(row)}"
+            yield Problem((*path, i), reason, of_whole=True)
+            continue
+        for axis, value in zip(axes, row, strict=True):
+            if value not in known[axis]:
+                reason = f"{value!r} is no value of {axis}{suggestion(value, known[axis])}"
+                yield Problem((*path, i), reason)
+
+
+def _repeated(path: Path, values: Sequence[str]) -> Iterator[Problem]:
+    for value, count in Counter(values).items():
+        if count > 1:
+            yield Problem(path, f"{value!r} is there {count} times")
+
+
+def _with_files(
+    document: dict[Any, Any], read_columns: ReadColumns
+) -> tuple[dict[Any, Any], list[Problem]]:
+    """Return the document with what its files say, and what is wrong with them."""
+    document, problems = copy.deepcopy(document), list[Problem]()
+    for path, columns in _file_places(document):
+        parent: Any = document
+        for part in path[:-1]:
+            parent = parent[part]
+        name = parent[path[-1]].removeprefix(FILE_PREFIX)
+        try:
+            rows = read_columns(name, columns)
+        except CatalogError as error:
+            problems += [Problem(path, problem) for problem in error.problems]
+            del parent[path[-1]]
+            continue
+        if path == ("axes", "combo"):
+            parent[path[-1]] = [cell.split(COMBO_SEPARATOR) for (cell,) in rows]
+        else:
+            one_axis = path[0] in ("axes", "subsets")
+            parent[path[-1]] = [cell for (cell,) in rows] if one_axis else rows
+    return document, problems
+
+
+def _file_places(document: dict[Any, Any]) -> Iterator[tuple[Path, list[str]]]:
+    """Yield where a list stands in a file, with the columns that it takes from there."""
+    found: list[tuple[Path, object, object]] = []
+    for section in ("axes", "subsets"):
+        keys = document.get(section)
+        if isinstance(keys, dict):
+            found += [((section, key), value, [key]) for key, value in keys.items()]
+    for section, key in (("pairs", "allowed"), ("tuples", "rows")):
+        items = document.get(section)
+        for i, item in enumerate(items if isinstance(items, list) else ()):
+            if isinstance(item, dict):
+                named = item.get("axes") if key == "rows" else [item.get("left"), item.get("right")]
+                found.append(((section, i, key), item.get(key), named))
+    for path, value, named in found:
+        if isinstance(value, str) and value.startswith(FILE_PREFIX):
+            columns = named if isinstance(named, list) else []
+            yield path, [column for column in columns if isinstance(column, str)]

@@ -1,0 +1,59 @@
+"""Ending a run early without losing what was paid for."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Final
+
+import attrs
+
+from daydreaming_dagster.errors import DaydreamingError
+
+_NOTICED_WITHIN_SECONDS: Final = 0.1
+
+
+@attrs.define(eq=False)
+class StoppedError(DaydreamingError):
+    """A model was not asked, because the run is ending; `reason` says why it is."""
+
+    reason: str
+
+    def __str__(self) -> str:
+        return f"not asked: {self.reason}"
+
+
+@attrs.define
+class CancellationToken:
+    """Says whether a run goes on. Any thread and any signal handler may end it.
+
+    `reason` is None until then, and afterwards the first reason that was given.
+    """
+
+    reason: str | None = attrs.field(default=None, init=False)
+    _subscribers: list[Callable[[str], None]] = attrs.field(factory=list, init=False, repr=False)
+
+    def stop(self, reason: str) -> None:
+        """End the run: nothing new is begun, what is under way is finished and kept."""
+        if self.reason is None:
+            self.reason = reason
+            for tell in tuple(self._subscribers):
+                tell(reason)
+
+    def subscribe(self, tell: Callable[[str], None]) -> None:
+        """Call `tell` with the reason when the run ends, in the thread that ends it."""
+        self._subscribers.append(tell)
+
+    async def sleep(self, seconds: float) -> None:
+        """Return after this time.
+
+        Raises:
+            StoppedError: The run ended before or meanwhile.
+        """
+        until = time.monotonic() + seconds
+        while True:
+            if self.reason is not None:
+                raise StoppedError(self.reason)
+            left = until - time.monotonic()
+            if left <= 0:
+                return
+            await asyncio.sleep(min(left, _NOTICED_WITHIN_SECONDS))

@@ -1,0 +1,69 @@
+"""What became of a generation, and of a run."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Final, Literal, get_args
+
+import attrs
+
+from daydreaming_dagster.domain.generation.answers import (
+    RawAnswer,
+    read_answer,
+    read_parsed,
+)
+from daydreaming_dagster.domain.generation.metadata import (
+    GenerationMetadata,
+    resolve_generation_metadata,
+)
+from daydreaming_dagster.domain.parsing.response import ParsedResponse
+from daydreaming_dagster.errors import DaydreamingError
+from daydreaming_dagster.ports.errors import DataLayerError, MissingArtifactError
+from daydreaming_dagster.ports.gens_store import GensStore
+from daydreaming_dagster.types import Stage
+
+Step = Literal["prompt", "raw", "parsed"]
+STEPS: Final[tuple[Step, ...]] = get_args(Step)
+"""The steps of every generation in their order."""
+
+
+@attrs.define
+class Generated:
+    """What became of a generation: what each step made, and what ended it early.
+
+    `asked` says that it came to the call, or to the copying, whatever came of that. `metadata` is
+    how it is made, None where that cannot be read; `model` is the provider and the model that it is
+    made with, None for a copy.
+    """
+
+    stage: Stage
+    gen_id: str
+    metadata: GenerationMetadata | None = None
+    prompt: str | None = None
+    raw: RawAnswer | None = None
+    parsed: ParsedResponse | None = None
+    error: DaydreamingError | OSError | None = None
+    asked: bool = False
+    model: tuple[str, str] | None = None
+
+
+@attrs.frozen
+class Outcome:
+    """What a run came to: how many were made, which failed, how many were not begun."""
+
+    made: int
+    failed: Sequence[Generated]
+    left: int
+
+
+def read_generated(store: GensStore, stage: Stage, gen_id: str) -> Generated:
+    """Return a generation as it is stored, with what there is of it."""
+    stored = Generated(stage, gen_id)
+    with suppress(DataLayerError):
+        stored.metadata = resolve_generation_metadata(store, stage, gen_id)
+    with suppress(MissingArtifactError):
+        stored.prompt = store.read_prompt(stage, gen_id)
+    with suppress(MissingArtifactError):
+        stored.raw = read_answer(store, stage, gen_id)
+    with suppress(MissingArtifactError):
+        stored.parsed = read_parsed(store, stage, gen_id)
+    return stored

@@ -1,0 +1,106 @@
+"""What the main metadata of a generation says about how it is made."""
+
+from collections.abc import Iterator
+from typing import Final, Literal
+
+import attrs
+
+from daydreaming_dagster.ports.errors import DataLayerError, InvalidMetadataError
+from daydreaming_dagster.ports.gens_store import GensStore
+from daydreaming_dagster.ports.ids import is_id
+from daydreaming_dagster.types import PARENT_STAGE, JsonObject, Stage
+
+Mode = Literal["llm", "copy"]
+
+FORMAT_VERSION: Final = 1
+"""The version of the main metadata that planning writes; without the field, it is 1."""
+
+
+@attrs.frozen
+class GenerationMetadata:
+    """How a generation is made: asked of a model (`llm`), or its parent's text (`copy`).
+
+    `document` is the main metadata that says so; two that say the same are equal.
+    """
+
+    template_id: str
+    parent_stage: Stage | None
+    parent_gen_id: str | None
+    mode: Mode
+    combo_id: str
+    cohort_id: str | None
+    document: JsonObject = attrs.field(factory=dict, eq=False, repr=False)
+
+
+def resolve_generation_metadata(store: GensStore, stage: Stage, gen_id: str) -> GenerationMetadata:
+    """Return what the generation's main metadata says, with defaults for what it leaves out.
+
+    `template_id` and `combo_id` default to `""`, `mode` to `llm`. The cohort is read from
+    `cohort_id`, or from `origin_cohort_id`, as older data roots call it.
+
+    Raises:
+        MissingArtifactError: The generation has no main metadata.
+        MalformedArtifactError: The main metadata is no JSON object.
+        InvalidMetadataError: A field has the wrong type, the mode is unknown, mode copy has no
+            parent, or a newer version of this package wrote the document.
+    """
+    return interpret_main_metadata(store.read_main_metadata(stage, gen_id), stage, gen_id)
+
+
+def interpret_main_metadata(document: JsonObject, stage: Stage, gen_id: str) -> GenerationMetadata:
+    """Return what main metadata that was read already says; see `resolve_generation_metadata`.
+
+    Raises:
+        InvalidMetadataError: As `resolve_generation_metadata` says.
+    """
+    version = document.get("format_version", FORMAT_VERSION)
+    if not isinstance(version, int) or version > FORMAT_VERSION:
+        reason = f"metadata format {version!r} is newer than {FORMAT_VERSION}; update this package"
+        raise InvalidMetadataError(stage, gen_id, reason)
+    mode = text_field(document, "mode", stage, gen_id).strip().lower() or "llm"
+    if mode not in ("llm", "copy"):
+        reason = f"unknown mode {mode!r} (expected llm or copy)"
+        raise InvalidMetadataError(stage, gen_id, reason)
+    parent_gen_id = text_field(document, "parent_gen_id", stage, gen_id) or None
+    parent_stage = PARENT_STAGE.get(stage) if parent_gen_id else None
+    if mode == "copy" and parent_stage is None:
+        raise InvalidMetadataError(stage, gen_id, "copy mode requires parent metadata")
+    return GenerationMetadata(
+        template_id=text_field(document, "template_id", stage, gen_id),
+        parent_stage=parent_stage,
+        parent_gen_id=parent_gen_id,
+        mode="copy" if mode == "copy" else "llm",
+        combo_id=text_field(document, "combo_id", stage, gen_id),
+        cohort_id=text_field(document, "cohort_id", stage, gen_id)
+        or text_field(document, "origin_cohort_id", stage, gen_id)
+        or None,
+        document=document,
+    )
+
+
+def ancestry(store: GensStore, stage: Stage, gen_id: str) -> Iterator[tuple[Stage, str]]:
+    """Yield the generation, its parent, and so on; it ends where the metadata does."""
+    yield stage, gen_id
+    if stage not in PARENT_STAGE:
+        return
+    try:
+        metadata = resolve_generation_metadata(store, stage, gen_id)
+    except DataLayerError:
+        return
+    if metadata.parent_stage is not None and is_id(metadata.parent_gen_id):
+        yield from ancestry(store, metadata.parent_stage, metadata.parent_gen_id)
+
+
+def text_field(document: JsonObject, key: str, stage: Stage, gen_id: str) -> str:
+    """Return a string field of a generation's main metadata, `""` where absent or null.
+
+    Raises:
+        InvalidMetadataError: The field is something else.
+    """
+    value = document.get(key)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        reason = f"{key} must be a string, not {value!r},"
+        raise InvalidMetadataError(stage, gen_id, reason)
+    return value

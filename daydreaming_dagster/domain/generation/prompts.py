@@ -1,0 +1,87 @@
+"""The use case of every stage's first step: the prompt."""
+
+from collections.abc import Iterable
+
+from daydreaming_dagster.domain.catalog import (
+    DEFAULT_LEVEL,
+    Catalog,
+    ConceptCombination,
+    combine_concepts,
+)
+from daydreaming_dagster.domain.generation.metadata import (
+    GenerationMetadata,
+    resolve_generation_metadata,
+    text_field,
+)
+from daydreaming_dagster.domain.generation.prompt_values import (
+    ContentCombination,
+    compute_prompt_values,
+    read_parent_text,
+)
+from daydreaming_dagster.domain.generation.recipe import Recipe
+from daydreaming_dagster.domain.generation.template_rendering import render_source, render_template
+from daydreaming_dagster.ports.errors import InvalidMetadataError
+from daydreaming_dagster.ports.gens_store import GensStore
+from daydreaming_dagster.types import JsonObject, Stage
+
+
+def write_stage_input(
+    store: GensStore,
+    stage: Stage,
+    gen_id: str,
+    *,
+    content_combinations: Iterable[ContentCombination] | None = None,
+) -> str:
+    """Write the generation's prompt and return it.
+
+    In mode copy the prompt is the parent's parsed text, otherwise the rendered template.
+
+    Raises:
+        DaydreamingError: As `resolve_generation_metadata`, `compute_prompt_values` and
+            `render_template` say. The prompt that was there before is then still there.
+    """
+    metadata = resolve_generation_metadata(store, stage, gen_id)
+    if metadata.mode == "copy":
+        prompt = read_parent_text(store, stage, gen_id, metadata)
+    else:
+        values = compute_prompt_values(store, stage, gen_id, metadata, content_combinations)
+        prompt = render_template(store, stage, metadata.template_id, values)
+    store.write_prompt(stage, gen_id, prompt)
+    return prompt
+
+
+def render_planned_input(
+    store: GensStore, catalog: Catalog, gen_id: str, metadata: GenerationMetadata, recipe: Recipe
+) -> str:
+    """Return the prompt of a generation that is made by this recipe, without writing it.
+
+    It is rendered from the recipe's template, or where that was not there, from the present one.
+
+    Raises:
+        DaydreamingError: As `write_stage_input` says.
+        InvalidMetadataError: A draft's metadata names no concepts, or one that the catalog lacks.
+    """
+    stage = recipe.stage
+    if recipe.mode == "copy":
+        return read_parent_text(store, stage, gen_id, metadata)
+    draft = stage == "draft"
+    combinations = [_combination(catalog, gen_id, metadata.document)] if draft else None
+    values = compute_prompt_values(store, stage, gen_id, metadata, combinations)
+    template = recipe.template
+    if template is None:
+        template = store.read_template(stage, recipe.template_id)
+    return render_source(stage, recipe.template_id, template, values)
+
+
+def _combination(catalog: Catalog, gen_id: str, document: JsonObject) -> ConceptCombination:
+    """Return a draft's planned combination, as the catalog describes its concepts today."""
+    concept_ids = document.get("concept_ids")
+    if not isinstance(concept_ids, list) or not concept_ids:
+        raise InvalidMetadataError("draft", gen_id, "concept_ids is missing in the metadata")
+    concepts = [catalog.concepts.get(str(concept_id)) for concept_id in concept_ids]
+    known = [concept for concept in concepts if concept is not None]
+    if len(known) < len(concepts):
+        reason = f"the concept catalog lacks one of {concept_ids}"
+        raise InvalidMetadataError("draft", gen_id, reason)
+    level = text_field(document, "description_level", "draft", gen_id) or DEFAULT_LEVEL
+    return combine_concepts(known, level)

@@ -1,0 +1,110 @@
+"""How a generation's prompt becomes its texts, and whether an answer still fits."""
+
+import attrs
+
+from daydreaming_dagster.domain.catalog import Catalog
+from daydreaming_dagster.domain.digests import sha256
+from daydreaming_dagster.domain.documents import structure
+from daydreaming_dagster.domain.generation.metadata import GenerationMetadata, Mode, text_field
+from daydreaming_dagster.domain.parsing.response import ResponseReader
+from daydreaming_dagster.ports.errors import InvalidMetadataError, MissingTemplateError
+from daydreaming_dagster.ports.gens_store import GensStore
+from daydreaming_dagster.ports.language_model import SamplingParameters
+from daydreaming_dagster.types import PARENT_STAGE, JsonObject, Stage
+
+
+@attrs.frozen
+class Recipe:
+    """How a generation's prompt becomes its raw and its parsed text.
+
+    `template` is the text of the template. It is None for a copy, and where it is not there: a
+    prompt that is can be asked without it.
+    """
+
+    stage: Stage
+    template_id: str
+    mode: Mode
+    reader: ResponseReader
+    template: str | None = None
+    model: str = ""
+    provider: str = ""
+    parameters: SamplingParameters = attrs.field(factory=SamplingParameters)
+
+    @property
+    def template_sha256(self) -> str:
+        """Return the digest of the template, `""` where there is none."""
+        return "" if self.template is None else sha256(self.template)
+
+    def question(self, prompt: str) -> JsonObject:
+        """Return what an answer depends on; two equal questions need only one answer."""
+        return {
+            "mode": self.mode,
+            "model": self.model,
+            "provider": self.provider,
+            "parameters": self.parameters.as_document(),
+            "prompt_sha256": sha256(prompt),
+        }
+
+
+def make_recipe(
+    store: GensStore, catalog: Catalog, stage: Stage, gen_id: str, metadata: GenerationMetadata
+) -> Recipe:
+    """Return the recipe that the generation's metadata and the catalog give.
+
+    Raises:
+        InvalidMetadataError: The metadata names a template or a model that the catalog lacks, or
+            its model is no string.
+        CatalogError: The parameters in the metadata are malformed, or the template names an
+            unknown parser.
+        MalformedArtifactError: The template is not UTF-8.
+        UnsafePathError: The template cannot be read safely.
+    """
+    if (stage, metadata.template_id) not in catalog.templates:
+        reason = f"the {stage} template catalog lacks {metadata.template_id!r}"
+        raise InvalidMetadataError(stage, gen_id, reason)
+    reader = catalog.reader(stage, metadata.template_id)
+    if metadata.mode == "copy":
+        return Recipe(stage, metadata.template_id, "copy", reader)
+    model_id = text_field(metadata.document, "llm_model_id", stage, gen_id)
+    model = catalog.models.get(model_id)
+    if model is None:
+        raise InvalidMetadataError(stage, gen_id, f"the model catalog lacks {model_id!r}")
+    parameters = structure(
+        metadata.document.get("parameters", {}),
+        SamplingParameters,
+        f"parameters in the metadata of {stage}/{gen_id}",
+    )
+    try:
+        template = store.read_template(stage, metadata.template_id)
+    except MissingTemplateError:
+        template = None
+    return Recipe(
+        stage,
+        metadata.template_id,
+        "llm",
+        reader,
+        template,
+        model.model,
+        model.provider,
+        parameters,
+    )
+
+
+def why_stale(metadata: JsonObject, recipe: Recipe, prompt: str) -> str | None:
+    """Return why the answer that this raw metadata describes does not answer the prompt today.
+
+    None says that it does: it was given by the same model, asked the same way.
+    """
+    question = recipe.question(prompt)
+    changed = {key for key, value in question.items() if metadata.get(key) != value}
+    if not changed:
+        return None
+    for key in ("mode", "model", "provider", "parameters"):
+        if key in changed:
+            return f"its {key} was {metadata.get(key)!r} and is {question[key]!r} now"
+    template_sha256 = metadata.get("template_sha256")
+    if template_sha256 and template_sha256 != recipe.template_sha256:
+        return f"{recipe.stage} template {recipe.template_id!r} was edited"
+    if recipe.stage == "draft":
+        return "its concepts were edited"
+    return f"the text of its {PARENT_STAGE[recipe.stage]} changed"

@@ -1,0 +1,50 @@
+"""When refusals in a row end a run."""
+
+from collections import Counter
+from typing import Final
+
+import attrs
+
+from daydreaming_dagster.domain.generation.answers import RawAnswer
+from daydreaming_dagster.domain.generation.generated import Generated
+from daydreaming_dagster.errors import DaydreamingError
+from daydreaming_dagster.ports.language_model import LanguageModelError
+
+REFUSALS: Final = 10
+"""After how many refusals in a row, of the endpoint or of the disk that is to take its answers,
+with no answer between, a run ends. They are counted for each model too: while one answers, another
+may have been refused for good."""
+
+
+@attrs.define
+class Refusals:
+    """Refusals in a row: of all models together, under None, and of each."""
+
+    _counts: Counter[tuple[str, str] | None] = attrs.field(factory=Counter)
+
+    def count(self, done: Generated) -> str | None:
+        """Return why the run is to end, None while it goes on."""
+        models = dict.fromkeys((None, done.model))
+        if _is_error_of_all(done):
+            self._counts.update(models.keys())
+            for model in models:
+                if self._counts[model] >= REFUSALS:
+                    of = "" if model is None else f" of {model[1]}"
+                    problem = f"the last {REFUSALS} generations{of} met what all others would"
+                    return f"{problem}: {done.error}"
+        elif done.raw is not None and _is_from_model(done.raw):
+            for model in models:
+                self._counts[model] = 0
+        return None
+
+
+def _is_from_model(answer: RawAnswer) -> bool:
+    return not answer.reused and answer.metadata["mode"] == "llm"
+
+
+def _is_error_of_all(done: Generated) -> bool:
+    """Return whether it is no fault of this generation that there is no answer of it."""
+    if isinstance(done.error, DaydreamingError):
+        return isinstance(done.error, LanguageModelError) and done.error.of_endpoint
+    # The file system does not take the answer, or what limits the calls.
+    return done.error is not None and done.asked and done.raw is None

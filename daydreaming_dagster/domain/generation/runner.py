@@ -1,0 +1,305 @@
+"""The use case of a whole run: many generations at once, each failing alone."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
+from contextlib import ExitStack, suppress
+from itertools import islice
+from random import uniform
+from typing import Final, TypeVar, TypeVarTuple
+
+import attrs
+
+from daydreaming_dagster.domain.catalog import Catalog
+from daydreaming_dagster.domain.errors import StaleAnswerError
+from daydreaming_dagster.domain.generation.answers import (
+    RawAnswer,
+    find_answer,
+    read_answer,
+    store_answer,
+    store_parsed,
+)
+from daydreaming_dagster.domain.generation.budget import Budget
+from daydreaming_dagster.domain.generation.cancellation import CancellationToken, StoppedError
+from daydreaming_dagster.domain.generation.generated import STEPS, Generated, Step
+from daydreaming_dagster.domain.generation.metadata import (
+    ancestry,
+    resolve_generation_metadata,
+)
+from daydreaming_dagster.domain.generation.prompts import render_planned_input
+from daydreaming_dagster.domain.generation.recipe import Recipe, make_recipe, why_stale
+from daydreaming_dagster.domain.generation.refusals import Refusals
+from daydreaming_dagster.errors import DaydreamingError
+from daydreaming_dagster.ports.gens_store import GensStore
+from daydreaming_dagster.ports.language_model import (
+    LONGEST_WAIT_SECONDS,
+    Completion,
+    LanguageModel,
+    LanguageModelError,
+    ModelRequest,
+)
+from daydreaming_dagster.types import Stage
+
+IN_FLIGHT: Final = 256
+"""How many generations of a run are under way at once; models have limits of their own."""
+
+CLAIM_SECONDS: Final = 1.0
+"""How long a run waits before it looks again at a generation that another run makes."""
+
+_Key = tuple[Stage, str]
+_T = TypeVar("_T")
+_Ts = TypeVarTuple("_Ts")
+
+
+@attrs.frozen
+class _Prepared:
+    """How a generation is made, and what to ask for it; None where nothing is asked.
+
+    `late_prompt` is to be written when the answer is there.
+    """
+
+    recipe: Recipe
+    question: str | None
+    late_prompt: str | None
+
+
+@attrs.frozen
+class GenerationRunner:
+    """Makes generations from what the store plans and the catalog offers, with the model.
+
+    Attributes:
+        replace_stale: Whether a model is asked again where the answer that is stored was given
+            to another question (an edited template, say). The replaced answer is kept. Where
+            it is not replaced, its generation fails with a `StaleAnswerError`.
+        again: Generations for which it is asked again in any case.
+        stop: Ends the run early.
+        budget: What the run may spend.
+        second_call_seconds: How long it waits at most before it asks once more for an answer that
+            was lost, where the endpoint does not ask for longer. Half of that at least, at random,
+            so that answers that were lost together are not asked for together.
+    """
+
+    store: GensStore
+    model: LanguageModel
+    catalog: Catalog
+    replace_stale: bool = False
+    again: Collection[tuple[Stage, str]] = ()
+    stop: CancellationToken = attrs.field(factory=CancellationToken)
+    budget: Budget = attrs.field(factory=Budget)
+    second_call_seconds: float = 10.0
+
+    async def generate(
+        self, stage: Stage, gen_id: str, steps: Collection[Step] = STEPS
+    ) -> Generated:
+        """Return what the chosen steps made. What other steps made is read from the store.
+
+        Everything that is wrong with this generation alone ends up in `error`, and so does
+        the end of the run. While another run makes the generation, this waits for it.
+        """
+        result = Generated(stage, gen_id)
+        try:
+            with ExitStack() as kept, ExitStack() as claims:
+                while (prepared := await _in_thread(self._prepare, result, steps, claims)) is None:
+                    await self.stop.sleep(CLAIM_SECONDS)
+                completion = None
+                if prepared.question is not None:
+                    result.asked = True
+                    completion = await self._ask(prepared.recipe, prepared.question, kept)
+                if completion is not None or "parsed" in steps:
+                    await _in_thread(self._finish, result, steps, claims, prepared, completion)
+        except (DaydreamingError, OSError) as error:
+            result.error = error
+        return result
+
+    async def generate_many(
+        self,
+        generations: Mapping[Stage, Sequence[str]],
+        steps: Collection[Step] = STEPS,
+        *,
+        in_flight: int = IN_FLIGHT,
+    ) -> AsyncGenerator[Generated, None]:
+        """Yield each generation as soon as it is done, with at most `in_flight` at once.
+
+        One whose parent is among them begins when its parent is done, and not at all where
+        its parent fails. When the run is stopped, those that are under way are finished. Where
+        the caller leaves early or is cancelled, they are too, and stored, before this ends;
+        when it is cancelled once more, they are cancelled.
+        """
+        self.stop.subscribe(self.model.stop)
+        ready, children = await asyncio.to_thread(self._order, generations)
+        finished = asyncio.Queue[asyncio.Task[Generated]]()
+        running: set[asyncio.Task[Generated]] = set()
+        refusals = Refusals()
+        try:
+            while True:
+                while ready and len(running) < in_flight and self.stop.reason is None:
+                    task = asyncio.create_task(self.generate(*ready.popleft(), steps))
+                    task.add_done_callback(finished.put_nowait)
+                    running.add(task)
+                if not running:
+                    return
+                task = await finished.get()
+                running.remove(task)
+                done = task.result()
+                if isinstance(done.error, StoppedError):
+                    self.stop.stop(done.error.reason)
+                    continue
+                if (reason := refusals.count(done)) is not None:
+                    self.stop.stop(reason)
+                if done.error is None:
+                    ready.extend(children.pop((done.stage, done.gen_id), ()))
+                yield done
+        finally:
+            if running:
+                await self._finish_those(running)
+
+    async def _finish_those(self, running: Collection[asyncio.Task[Generated]]) -> None:
+        """Wait for the generations of a run that was left: they are being paid for."""
+        self.stop.stop("it was left early")
+        try:
+            await asyncio.wait(running)
+        finally:
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+
+    def _order(
+        self, generations: Mapping[Stage, Sequence[str]]
+    ) -> tuple[deque[_Key], dict[_Key, list[_Key]]]:
+        """Return those that can begin, and those that wait, by the parent that they wait for."""
+        keys: list[_Key] = [
+            (stage, gen_id) for stage, gen_ids in generations.items() for gen_id in gen_ids
+        ]
+        members = set(keys)
+        ready = deque[_Key]()
+        children: dict[_Key, list[_Key]] = {}
+        for key in keys:
+            # Where the metadata is wrong there is no parent, and `generate` says what is wrong.
+            parent = next(islice(ancestry(self.store, *key), 1, None), None)
+            if parent in members:
+                children.setdefault(parent, []).append(key)
+            else:
+                ready.append(key)
+        return ready, children
+
+    def _prepare(
+        self, result: Generated, steps: Collection[Step], claims: ExitStack
+    ) -> _Prepared | None:
+        """Claim the generation, write the prompt, and find the answer that may be stored already.
+
+        Returns None where another run has the claim.
+        """
+        stage, gen_id = result.stage, result.gen_id
+        metadata = resolve_generation_metadata(self.store, stage, gen_id)
+        result.metadata = metadata
+        recipe = make_recipe(self.store, self.catalog, stage, gen_id, metadata)
+        result.model = (recipe.provider, recipe.model) if recipe.mode == "llm" else None
+        if "raw" in steps and recipe.mode == "llm":  # nobody pays for a copy
+            claim = self.store.claim(stage, gen_id)
+            if claim is None:
+                return None
+            claims.callback(claim.release)
+        prompt = question = stored = None
+        if "prompt" in steps:
+            prompt = render_planned_input(self.store, self.catalog, gen_id, metadata, recipe)
+        if "raw" in steps:
+            question = self.store.read_prompt(stage, gen_id) if prompt is None else prompt
+            stored = find_answer(self.store, stage, gen_id)
+            if stored is not None and self._serves(stage, gen_id, stored, recipe, question):
+                result.raw, question = stored, None
+        # An answer keeps its own prompt beside it, until the answer that replaces it is there.
+        if stored is not None and question is not None:
+            return _Prepared(recipe, question, prompt)
+        if prompt is not None:
+            self.store.write_prompt(stage, gen_id, prompt)
+            result.prompt = prompt
+        return _Prepared(recipe, question, None)
+
+    def _serves(
+        self, stage: Stage, gen_id: str, stored: RawAnswer, recipe: Recipe, prompt: str
+    ) -> bool:
+        """Return whether the stored answer serves; where it does not, it is to be replaced.
+
+        Raises:
+            StaleAnswerError: It does not serve, and is not to be replaced.
+        """
+        if (stage, gen_id) in self.again:
+            return False
+        reason = why_stale(stored.metadata, recipe, prompt)
+        if reason is not None and not self.replace_stale:
+            raise StaleAnswerError(stage, gen_id, reason)
+        return reason is None
+
+    async def _ask(self, recipe: Recipe, prompt: str, kept: ExitStack) -> Completion:
+        """Return the model's answer; in mode copy, the prompt itself."""
+        if recipe.mode == "copy":
+            return Completion(prompt, "stop", model="", duration_seconds=0.0)
+        request = ModelRequest(prompt, recipe.model, recipe.provider, recipe.parameters, kept)
+        try:
+            return await self._buy(request)
+        except LanguageModelError as error:
+            asked_to_wait = error.retry_after_seconds or 0.0
+            lost = error.retryable and error.may_be_billed
+            if not lost or asked_to_wait > LONGEST_WAIT_SECONDS:
+                raise
+            # Once more, since a lost connection is often chance. Not more often: each time may
+            # cost as much as an answer, and take as long as the slowest.
+            wait = self.second_call_seconds * uniform(0.5, 1.0)  # noqa: S311  no secret
+            await self.stop.sleep(max(wait, asked_to_wait))
+            completion = await self._buy(request)
+            failed = *error.failed_attempts, str(error), *completion.failed_attempts
+            return attrs.evolve(completion, failed_attempts=failed)
+
+    async def _buy(self, request: ModelRequest) -> Completion:
+        """Return the model's answer, and let the budget know what it cost."""
+        reserved = self.budget.reserve(request)
+        try:
+            completion = await self.model.complete(request)
+        except StoppedError:
+            self.budget.withdraw(reserved)
+            raise
+        except LanguageModelError as error:
+            self.budget.settle_unanswered(reserved, may_be_billed=error.may_be_billed)
+            raise
+        self.budget.settle(request, reserved, completion)
+        return completion
+
+    def _finish(
+        self,
+        result: Generated,
+        steps: Collection[Step],
+        claims: ExitStack,
+        prepared: _Prepared,
+        completion: Completion | None,
+    ) -> None:
+        """Store the answer that came, parse it, and release the claim."""
+        stage, gen_id = result.stage, result.gen_id
+        recipe, question, prompt = prepared.recipe, prepared.question, prepared.late_prompt
+        with claims:
+            if question is not None and completion is not None:
+                result.raw = store_answer(self.store, gen_id, recipe, question, completion)
+                # The paid answer first. After a crash between the two, the next run finds an
+                # answer to today's question, and writes the prompt.
+                if prompt is not None:
+                    self.store.write_prompt(stage, gen_id, prompt)
+                    result.prompt = prompt
+            if "parsed" in steps:
+                answer = result.raw or read_answer(self.store, stage, gen_id)
+                result.parsed = store_parsed(self.store, stage, gen_id, recipe.reader, answer)
+
+
+async def _in_thread(function: Callable[[*_Ts], _T], *arguments: *_Ts) -> _T:
+    """Call what may wait for a device, so that it holds up no other generation.
+
+    It is done to its end though the run is left meanwhile, so that an answer that came is stored
+    and no claim forgotten.
+    """
+    # No task: when a loop ends, it cancels its tasks, and waits for its threads.
+    call = asyncio.get_running_loop().run_in_executor(None, function, *arguments)
+    try:
+        return await asyncio.shield(call)
+    except asyncio.CancelledError:
+        while not call.done():
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait([call])
+        raise

@@ -1,0 +1,76 @@
+"""Prompts from Jinja2 templates, which researchers share and which are therefore sandboxed."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from types import TracebackType
+
+import jinja2
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from daydreaming_dagster.domain.errors import TemplateError
+from daydreaming_dagster.ports.gens_store import GensStore
+from daydreaming_dagster.types import Stage
+
+_ENVIRONMENT = ImmutableSandboxedEnvironment(
+    undefined=jinja2.StrictUndefined,
+    keep_trailing_newline=True,
+    autoescape=False,
+)
+
+
+def render_template(
+    store: GensStore, stage: Stage, template_id: str, values: Mapping[str, object]
+) -> str:
+    """Return the template's text with `values` filled in.
+
+    The template's own lines end with a line feed, as Jinja2 has it; values stay as they are.
+
+    Raises:
+        MissingTemplateError: The stage has no template of that id.
+        TemplateError: It has a syntax error, uses a variable that `values` lacks, or does
+            something that the sandbox forbids.
+    """
+    return render_source(stage, template_id, store.read_template(stage, template_id), values)
+
+
+def render_source(stage: Stage, template_id: str, source: str, values: Mapping[str, object]) -> str:
+    """Return what `render_template` does, of a template's text that was read already.
+
+    Raises:
+        TemplateError: As `render_template` says.
+    """
+    template = compile_source(stage, template_id, source)
+    try:
+        return template.render(values)
+    except Exception as error:  # a template is a program and can fail in any way
+        line = _template_line(error.__traceback__)
+        raise TemplateError(stage, template_id, f"line {line}: {error}") from error
+
+
+def compile_source(stage: Stage, template_id: str, source: str) -> jinja2.Template:
+    """Return the compiled template.
+
+    Raises:
+        TemplateError: It has a syntax error.
+    """
+    try:
+        return _compiled(source)
+    except jinja2.TemplateSyntaxError as error:
+        reason = f"syntax error in line {error.lineno}: {error.message}"
+        raise TemplateError(stage, template_id, reason) from error
+
+
+@lru_cache(maxsize=256)
+def _compiled(source: str) -> jinja2.Template:
+    # Keyed by the source itself, an edited template can never be served stale.
+    return _ENVIRONMENT.from_string(source)
+
+
+def _template_line(traceback: TracebackType | None) -> int | str:
+    """Return the template's line; Jinja2 rewrites tracebacks to the template's own lines."""
+    line: int | str = "?"
+    while traceback is not None:
+        if traceback.tb_frame.f_code.co_filename == "<template>":
+            line = traceback.tb_lineno
+        traceback = traceback.tb_next
+    return line

@@ -1,0 +1,68 @@
+"""The parsers by the names that template catalogs use."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from daydreaming_dagster.domain.errors import CatalogError
+from daydreaming_dagster.domain.parsing.response import Parser, ResponseReader
+from daydreaming_dagster.domain.parsing.scores import parse_json_score, parse_score_line
+from daydreaming_dagster.domain.parsing.text_blocks import (
+    parse_essay_block,
+    parse_essay_block_lenient,
+    parse_essay_idea_last,
+    parse_identity,
+)
+from daydreaming_dagster.types import STAGES, JsonObject, Stage
+
+# The parsers by name
+
+_TEXT_PARSERS: Final[Mapping[str, Parser]] = {
+    "identity": parse_identity,
+    "essay_block": parse_essay_block,
+    "essay_block_lenient": parse_essay_block_lenient,
+    "essay_idea_last": parse_essay_idea_last,
+}
+_SCORE_PARSERS: Final[Mapping[str, Parser]] = {
+    "in_last_line": parse_score_line,
+    "json_score": parse_json_score,
+}
+PARSERS: Final[Mapping[Stage, Mapping[str, Parser]]] = {
+    stage: _SCORE_PARSERS if stage == "evaluation" else _TEXT_PARSERS for stage in STAGES
+}
+"""The built-in parsers of each stage by the name that a template's row in the catalog gives."""
+
+RESPONSE_FORMATS: Final[Mapping[str, JsonObject]] = {
+    "json_score": {
+        "type": "json_schema",
+        "json_schema": {
+            "name": "judgement",
+            "strict": True,
+            "schema": {
+                "type": "object",
+                # In this order: a judge that reasons first has its reasons when it scores.
+                "properties": {"reasoning": {"type": "string"}, "score": {"type": "number"}},
+                "required": ["reasoning", "score"],
+                "additionalProperties": False,
+            },
+        },
+    },
+}
+"""What endpoints are asked to hold the answer to (`response_format`), by parser."""
+
+
+def parser_name(stage: Stage, named: str) -> str:
+    """Return the parser of a template: the one it names, or the stage's default where empty."""
+    return named or ("in_last_line" if stage == "evaluation" else "identity")
+
+
+def find_parser(name: str) -> ResponseReader:
+    """Return a reader with the built-in parser of that name, whatever its stage, and no limits.
+
+    Raises:
+        CatalogError: There is none.
+    """
+    for parsers in PARSERS.values():
+        if name in parsers:
+            return ResponseReader(name, parsers[name])
+    known = ", ".join(sorted({*_TEXT_PARSERS, *_SCORE_PARSERS}))
+    raise CatalogError("the template catalog", (f"unknown parser {name!r}; known are {known}",))

@@ -1,0 +1,101 @@
+"""What is read in a model's answer, and how the answers to a template are read."""
+
+from collections.abc import Callable
+from typing import Final
+
+import attrs
+
+from daydreaming_dagster.domain.errors import ResponseParseError
+from daydreaming_dagster.formatting import counted
+
+DEFAULT_MAXIMUM: Final = 9.0
+"""The best score where neither answer nor template catalog say one: templates ask for 0 to 9."""
+
+
+@attrs.frozen
+class Score:
+    """A judge's score as given. `maximum` is None where the answer states none."""
+
+    value: float
+    maximum: float | None = None
+
+    @property
+    def normalised(self) -> float:
+        """The score as a share of its maximum, 0 to 1."""
+        return self.value / (DEFAULT_MAXIMUM if self.maximum is None else self.maximum)
+
+    def __str__(self) -> str:
+        return f"{self.value:g}" if self.maximum is None else f"{self.value:g}/{self.maximum:g}"
+
+
+@attrs.frozen
+class ParsedResponse:
+    """What a parser reads in an answer; `score` only where the parser looks for one."""
+
+    text: str
+    score: Score | None = None
+
+
+class NotReadableError(ValueError):
+    """Raised by parsers, with the reason; `ResponseReader` adds which answer it was."""
+
+
+Parser = Callable[[str], ParsedResponse]
+"""Returns what it reads in an answer, or raises `NotReadableError`."""
+
+
+@attrs.frozen
+class ResponseReader:
+    """How the answers to one template are read.
+
+    Attributes:
+        parser: The name of the parser, for messages and metadata.
+        parse: The parser itself.
+        needs_score: Whether an answer without a score is none, as for evaluations.
+        score_maximum: The best score where the answer does not say one itself.
+        minimum_lines: How many lines that are not blank the text has at least.
+    """
+
+    parser: str
+    parse: Parser
+    needs_score: bool = False
+    score_maximum: float = DEFAULT_MAXIMUM
+    minimum_lines: int = 0
+
+    def __call__(self, response: str, *, truncated: bool = False) -> ParsedResponse:
+        """Return what the parser reads; a score in it knows its maximum.
+
+        `truncated` says that the endpoint cut the answer off (finish reason `length`).
+
+        Raises:
+            ResponseParseError: The answer was cut off, is not what the parser reads, has fewer
+                lines than asked for, no score where one is needed, or one that is not between
+                0 and its maximum.
+        """
+        try:
+            return self._read(response, truncated=truncated)
+        except NotReadableError as error:
+            raise ResponseParseError(self.parser, str(error), response[-200:]) from None
+
+    def _read(self, response: str, *, truncated: bool) -> ParsedResponse:
+        if truncated:
+            raise NotReadableError(
+                "the answer was cut off; raise max_tokens in the sampling, or lower the reasoning"
+            )
+        parsed = self.parse(response)
+        lines = sum(1 for line in parsed.text.splitlines() if line.strip())
+        if lines < self.minimum_lines:
+            raise NotReadableError(
+                f"{counted(lines, 'line')}, and at least {self.minimum_lines} are due"
+            )
+        return attrs.evolve(parsed, score=self._scaled(parsed.score))
+
+    def _scaled(self, score: Score | None) -> Score | None:
+        if score is None:
+            if self.needs_score:
+                raise NotReadableError("the parser reads no score, and an evaluation has one")
+            return None
+        maximum = self.score_maximum if score.maximum is None else score.maximum
+        if not 0 <= score.value <= maximum or maximum == 0:
+            raise NotReadableError(f"score {score} is outside 0 to {maximum:g}")
+        return Score(score.value, maximum)

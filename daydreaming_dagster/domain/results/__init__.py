@@ -1,0 +1,1 @@
+"""What judges said of a cohort's essays."""

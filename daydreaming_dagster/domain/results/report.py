@@ -1,0 +1,354 @@
+"""What a report says about a cohort, gathered from the store and the catalog."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import fmean, quantiles
+from typing import Final
+
+import attrs
+
+from daydreaming_dagster.domain.catalog import DEFAULT_LEVEL, Catalog
+from daydreaming_dagster.domain.cohort.index import CohortIndex
+from daydreaming_dagster.domain.cohort.staleness import look_at_cohort
+from daydreaming_dagster.domain.generation.metadata import interpret_main_metadata, text_field
+from daydreaming_dagster.domain.results.evaluations import (
+    Evaluation,
+    GenerationOutcome,
+    Member,
+    State,
+    read_evaluations,
+    read_member,
+    read_outcome,
+)
+from daydreaming_dagster.domain.results.ranking import EssayRank, rank_evaluations
+from daydreaming_dagster.ports.gens_store import GensStore
+from daydreaming_dagster.types import STAGES, JsonObject, Stage
+
+FAILED_STATES: Final[frozenset[State]] = frozenset({"not parsed", "cut off"})
+"""What was answered, and cannot be used."""
+
+
+@attrs.frozen
+class ReportConcept:
+    """A concept of a draft as the catalog has it now; `description` is `""` where it lacks it."""
+
+    concept_id: str
+    name: str
+    description: str
+
+
+@attrs.frozen
+class ReportGeneration:
+    """A generation as a report lists it.
+
+    Attributes:
+        stage: Its stage.
+        member: Its template, model and replicate.
+        parent: The gen_id of its parent, None for a draft.
+        combo: The combination of concepts that it goes back to.
+        outcome: What came of it and what it took.
+        stale: Why the present answer is not one to today's question, `""` where it is.
+        concept_ids: Of a draft, its concepts in their order.
+        level: Of a draft, the level of detail of their descriptions.
+    """
+
+    stage: Stage
+    member: Member
+    parent: str | None
+    combo: str
+    outcome: GenerationOutcome
+    stale: str = ""
+    concept_ids: tuple[str, ...] = ()
+    level: str = ""
+
+    @property
+    def failed(self) -> bool:
+        """Whether there is an answer that cannot be used."""
+        return self.outcome.state in FAILED_STATES
+
+    @property
+    def missing(self) -> bool:
+        """Whether there is no answer."""
+        return self.outcome.state == "not answered"
+
+
+@attrs.frozen
+class StageTotals:
+    """A stage in numbers.
+
+    Attributes:
+        stage: Which stage.
+        planned: All generations of the cohort.
+        done: Those that are complete: parsed, at evaluations with a score.
+        failed: Those with an answer that was cut off or could not be parsed.
+        missing: Those without an answer.
+        stale: Those of which `ReportGeneration.stale` says why.
+        cost: Of all answers whose cost is known, in USD; None where that is none.
+    """
+
+    stage: Stage
+    planned: int
+    done: int
+    failed: int
+    missing: int
+    stale: int
+    cost: float | None = None
+
+
+@attrs.frozen
+class FiveNumbers:
+    """How values are spread: a quarter of them lies between each two neighbours."""
+
+    least: float
+    lower: float
+    median: float
+    upper: float
+    greatest: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> "FiveNumbers | None":
+        """Return the five numbers of these values, None where there are no values."""
+        if not values:
+            return None
+        # Quartiles of a single value are that value, which quantiles() would refuse.
+        lower, middle, upper = quantiles(
+            [*values, values[0]] if len(values) == 1 else values, method="inclusive"
+        )
+        return cls(min(values), lower, middle, upper, max(values))
+
+
+@attrs.frozen
+class ModelTotals:
+    """What the answers of a model at a stage took.
+
+    Attributes:
+        stage: Which stage.
+        llm: The model's id in the catalog.
+        answers: How many answers are there. An answer that was replaced is not counted.
+        prompt_tokens: What they were asked with, in all, as far as the endpoint said.
+        completion_tokens: What they came to, in all, as far as the endpoint said.
+        cost: Of all whose cost is known, in USD; None where that is none.
+        without_cost: How many answers have no known cost: no price, or no count of tokens.
+        seconds: The shortest, quartiles and longest of how long an answer took; None where the
+            endpoint did not say.
+    """
+
+    stage: Stage
+    llm: str
+    answers: int
+    prompt_tokens: int
+    completion_tokens: int
+    cost: float | None
+    without_cost: int
+    seconds: FiveNumbers | None
+
+
+@attrs.frozen
+class CellMean:
+    """The mean of all scores of what a template and a model made, as shares of their maximum.
+
+    A copy's model is `""`. `n` counts the scores; the mean is None where there are none.
+    """
+
+    stage: Stage
+    template: str
+    llm: str
+    mean: float | None
+    n: int
+
+
+@attrs.frozen
+class JudgeScores:
+    """The scores that a model gave with a template, as shares of their maximum, in order."""
+
+    template: str
+    llm: str
+    shares: tuple[float, ...]
+    unscored: int
+
+
+@attrs.frozen
+class CohortReport:
+    """All that a report of a cohort says, but for the texts: `read_stored_generation` has them.
+
+    Attributes:
+        cohort_id: Which cohort.
+        generations: All of them by stage, in planned order.
+        evaluations: The evaluations again, with their lineage.
+        ranks: The essays, the best first.
+        concepts: What the drafts are made of, by level of detail and concept_id.
+    """
+
+    cohort_id: str
+    generations: Mapping[Stage, Sequence[ReportGeneration]]
+    evaluations: Sequence[Evaluation]
+    ranks: Sequence[EssayRank]
+    concepts: Mapping[tuple[str, str], ReportConcept]
+
+    def stage_totals(self) -> list[StageTotals]:
+        """Return the numbers of each stage."""
+        return [
+            StageTotals(
+                stage,
+                planned=len(generations),
+                done=sum(not (item.failed or item.missing) for item in generations),
+                failed=sum(item.failed for item in generations),
+                missing=sum(item.missing for item in generations),
+                stale=sum(bool(item.stale) for item in generations),
+                cost=_sum_of_known(item.outcome.cost for item in generations),
+            )
+            for stage, generations in self.generations.items()
+        ]
+
+    def model_totals(self) -> list[ModelTotals]:
+        """Return what each model took at each stage. Copies ask no model."""
+        answered: dict[tuple[Stage, str], list[GenerationOutcome]] = {}
+        for generations in self.generations.values():
+            for item in generations:
+                if item.member.llm and not item.missing:
+                    answered.setdefault((item.stage, item.member.llm), []).append(item.outcome)
+        return [_model_totals(stage, llm, outcomes) for (stage, llm), outcomes in answered.items()]
+
+    def cell_means(self) -> list[CellMean]:
+        """Return how each template and model of each stage was judged, sorted by name."""
+        shares: dict[tuple[Stage, str, str], list[float]] = {}
+        for row in self.evaluations:
+            lineage = {"draft": row.draft, "essay": row.essay, "evaluation": row.evaluation}
+            for stage in STAGES:
+                key = stage, lineage[stage].template, lineage[stage].llm
+                given = shares.setdefault(key, [])
+                if row.outcome.score is not None:
+                    given.append(row.outcome.score.normalised)
+        return [
+            CellMean(*key, fmean(given) if given else None, len(given))
+            for key, given in sorted(shares.items(), key=lambda item: _axis_order(item[0]))
+        ]
+
+    def draft_means(self) -> dict[str, float]:
+        """Return by gen_id the mean of all scores of the essays of each draft that has any."""
+        shares: dict[str, list[float]] = {}
+        for row in self.evaluations:
+            if row.outcome.score is not None:
+                shares.setdefault(row.draft.gen_id, []).append(row.outcome.score.normalised)
+        return {gen_id: fmean(given) for gen_id, given in shares.items()}
+
+    def judge_scores(self) -> list[JudgeScores]:
+        """Return what scores each judge gave, sorted by template and model."""
+        given: dict[tuple[str, str], list[float | None]] = {}
+        for row in self.evaluations:
+            judge = row.evaluation.template, row.evaluation.llm
+            share = None if row.outcome.score is None else row.outcome.score.normalised
+            given.setdefault(judge, []).append(share)
+        return [
+            JudgeScores(
+                *judge,
+                tuple(sorted(share for share in shares if share is not None)),
+                shares.count(None),
+            )
+            for judge, shares in sorted(given.items())
+        ]
+
+    @property
+    def cost(self) -> float | None:
+        """What all answers with a known cost came to, in USD; None where that is none."""
+        return _sum_of_known(totals.cost for totals in self.model_totals())
+
+
+def gather_report(
+    store: GensStore,
+    catalog: Catalog,
+    cohort_id: str,
+    members: Mapping[Stage, Sequence[str]],
+    index: CohortIndex,
+) -> CohortReport:
+    """Return what there is to say about a cohort with these members. Writes nothing.
+
+    `index` saves finding out again what is stale.
+
+    Raises:
+        MissingArtifactError: A member, or the essay or draft that it is about, has no main
+            metadata.
+        MalformedArtifactError: Metadata of one of them is malformed.
+        InvalidMetadataError: Metadata of one of them lacks what its stage needs.
+    """
+    evaluations = list(read_evaluations(store, members, catalog.models))
+    generations: dict[Stage, list[ReportGeneration]] = {stage: [] for stage in STAGES}
+    concepts: dict[tuple[str, str], ReportConcept] = {}
+    combos: dict[str, str] = {}
+    stale = look_at_cohort(store, catalog, members, index).stale
+    for stage in STAGES:
+        for gen_id in members[stage]:
+            why_stale = stale[stage].get(gen_id, "")
+            item = _generation(store, catalog, stage, gen_id, why_stale)
+            # An essay and an evaluation are of the combination of their draft.
+            combo = combos.get(item.parent or "", item.combo)
+            combos[gen_id] = combo
+            generations[stage].append(attrs.evolve(item, combo=combo))
+            for concept_id in item.concept_ids:
+                concepts[item.level, concept_id] = _concept(catalog, concept_id, item.level)
+    ranks = rank_evaluations(store, members, evaluations)
+    return CohortReport(cohort_id, generations, evaluations, ranks, concepts)
+
+
+def _generation(
+    store: GensStore, catalog: Catalog, stage: Stage, gen_id: str, stale: str
+) -> ReportGeneration:
+    document = store.read_main_metadata(stage, gen_id)
+    metadata = interpret_main_metadata(document, stage, gen_id)
+    member = read_member(store, stage, gen_id, document)
+    outcome = read_outcome(store, stage, gen_id, catalog.models.get(member.llm))
+    concept_ids, level = _recorded_concepts(document, stage, gen_id)
+    return ReportGeneration(
+        stage,
+        member,
+        metadata.parent_gen_id,
+        metadata.combo_id,
+        outcome,
+        stale,
+        concept_ids,
+        level,
+    )
+
+
+def _sum_of_known(costs: Iterable[float | None]) -> float | None:
+    known = [cost for cost in costs if cost is not None]
+    return sum(known) if known else None
+
+
+def _axis_order(key: tuple[Stage, str, str]) -> tuple[int, str, str]:
+    stage, template, llm = key
+    return STAGES.index(stage), template, llm
+
+
+def _recorded_concepts(
+    document: JsonObject, stage: Stage, gen_id: str
+) -> tuple[tuple[str, ...], str]:
+    concept_ids = document.get("concept_ids")
+    level = text_field(document, "description_level", stage, gen_id) or DEFAULT_LEVEL
+    return tuple(map(str, concept_ids)) if isinstance(concept_ids, list) else (), level
+
+
+def _concept(catalog: Catalog, concept_id: str, level: str) -> ReportConcept:
+    entry = catalog.concepts.get(concept_id)
+    if entry is None:
+        return ReportConcept(concept_id, concept_id, "")
+    concept = entry.at(level)
+    return ReportConcept(concept_id, concept.name, concept.content)
+
+
+def _model_totals(stage: Stage, llm: str, outcomes: Sequence[GenerationOutcome]) -> ModelTotals:
+    return ModelTotals(
+        stage,
+        llm,
+        answers=len(outcomes),
+        prompt_tokens=sum(outcome.prompt_tokens or 0 for outcome in outcomes),
+        completion_tokens=sum(outcome.completion_tokens or 0 for outcome in outcomes),
+        cost=_sum_of_known(outcome.cost for outcome in outcomes),
+        without_cost=sum(outcome.cost is None for outcome in outcomes),
+        seconds=FiveNumbers.of(
+            [
+                outcome.duration_seconds
+                for outcome in outcomes
+                if outcome.duration_seconds is not None
+            ]
+        ),
+    )

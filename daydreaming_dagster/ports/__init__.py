@@ -1,0 +1,1 @@
+"""The interfaces that the domain depends on, with their errors and ids."""

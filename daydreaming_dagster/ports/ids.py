@@ -1,0 +1,62 @@
+"""Which ids are safe as the name of a folder on every file system, checked before any I/O."""
+
+import re
+from collections.abc import Collection
+from typing import Final, TypeGuard
+
+from daydreaming_dagster.ports.errors import InvalidIdError
+from daydreaming_dagster.types import STAGES, Stage
+
+MAX_ID_LENGTH: Final = 128
+
+# https://learn.microsoft.com/windows/win32/fileio/naming-a-file
+_DEVICE_NAME: Final = "(?i:CON|PRN|AUX|NUL|COM[0-9]|LPT[0-9])"
+_ID: Final = rf"(?!{_DEVICE_NAME}(?:/|\Z))[A-Za-z0-9][A-Za-z0-9_-]{{0,{MAX_ID_LENGTH - 1}}}"
+_one_id: Final = re.compile(_ID).fullmatch
+_many_ids: Final = re.compile(f"(?:{_ID}/)*").fullmatch
+
+
+def check_stage(stage: object) -> Stage:
+    """Return `stage` itself.
+
+    Raises:
+        InvalidIdError: It is not one of `STAGES`.
+    """
+    for known in STAGES:
+        if stage == known:
+            return known
+    raise InvalidIdError("stage", _shown(stage), f"expected one of {', '.join(STAGES)}")
+
+
+def check_id(kind: str, value: object) -> str:
+    """Return `value` as a plain str; `kind` says in the error what the id names (`gen_id`, …).
+
+    Raises:
+        InvalidIdError: It is not a string of at most `MAX_ID_LENGTH` ASCII letters, digits,
+            `_` and `-` that begins with a letter or digit, or it is a Windows device name.
+    """
+    if not is_id(value):
+        raise InvalidIdError(
+            kind,
+            _shown(value),
+            f"expected 1 to {MAX_ID_LENGTH} of A-Z, a-z, 0-9, _ and -, beginning with a letter "
+            f"or digit, and no device name such as CON",
+        )
+    # A subclass, such as a StrEnum's, may format itself as something else than what was checked.
+    return str.__str__(value)
+
+
+def is_id(value: object) -> TypeGuard[str]:
+    """Return whether `check_id` accepts `value`."""
+    return isinstance(value, str) and _one_id(value) is not None
+
+
+def are_ids(values: Collection[str]) -> bool:
+    """Return whether `check_id` accepts each value, in less than half the time for many."""
+    joined = "/".join([*values, ""])
+    return _many_ids(joined) is not None and joined.count("/") == len(values)
+
+
+def _shown(value: object, limit: int = 60) -> str:
+    text = repr(value)
+    return text if len(text) <= limit else f"{text[:limit]}… ({len(text)} characters)"

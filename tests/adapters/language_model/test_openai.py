@@ -1,0 +1,514 @@
+"""What `OpenAILanguageModel` sends and makes of the answers, against a server on this machine."""
+
+import asyncio
+import importlib.util
+import json
+import pickle
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from email.utils import formatdate
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import attrs
+import pytest
+
+from adapters.language_model.limiting import LimitingLanguageModel
+from adapters.language_model.openai import OpenAILanguageModel
+from adapters.language_model.retrying import RetryingLanguageModel
+from daydreaming_dagster.ports.language_model import (
+    Completion,
+    LanguageModelError,
+    ModelRequest,
+    SamplingParameters,
+)
+
+KEY = "sk-a-key-that-nobody-may-see"
+REQUEST = ModelRequest("Dream.\r\n", "big-1", "acme")
+ANSWER = {
+    "model": "big-1-0613",
+    "choices": [{"finish_reason": "stop", "message": {"content": " A dream.\r\n"}}],
+    "usage": {"prompt_tokens": 3, "completion_tokens": 5},
+}
+
+
+@pytest.fixture(autouse=True, params=["aiohttp", "httpx"])
+def transport(request, monkeypatch):
+    """The extra `aiohttp` is there, or is not."""
+    if request.param == "aiohttp":
+        pytest.importorskip("aiohttp")
+    else:
+        monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"  # keeps connections open
+    server: "Endpoint"
+
+    def do_POST(self) -> None:
+        self.body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.received.append(self)
+        self.server.asked.set()
+        self.server.answer(self)
+
+    def reply(self, status: int, body: object, **headers: str) -> None:
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        self.send_response(status)
+        headers = {"Content-Type": "application/json", **headers}
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_args: object) -> None:
+        """Keep quiet."""
+
+
+class Endpoint(ThreadingHTTPServer):
+    """Answers every request with `answer`, and remembers what it received."""
+
+    request_queue_size = 128
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server_port}/v1"
+        self.received: list[Handler] = []
+        self.answer: Callable[[Handler], None] = lambda handler: handler.reply(200, ANSWER)
+        self.asked = threading.Event()
+        self.over = threading.Event()
+
+    def always(self, status: int, body: object, **headers: str) -> None:
+        self.answer = lambda handler: handler.reply(status, body, **headers)
+
+
+@pytest.fixture
+def endpoint() -> Iterator[Endpoint]:
+    with Endpoint() as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server
+        server.over.set()
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def model(endpoint: Endpoint) -> OpenAILanguageModel:
+    return OpenAILanguageModel(endpoint.url, KEY)
+
+
+async def ask(
+    model: OpenAILanguageModel, *requests: ModelRequest, close: bool = True
+) -> list[Completion]:
+    try:
+        return await asyncio.gather(*(model.complete(request) for request in requests or [REQUEST]))
+    finally:
+        if close:
+            await model.aclose()
+
+
+def failure(model: OpenAILanguageModel, request: ModelRequest = REQUEST) -> LanguageModelError:
+    with pytest.raises(LanguageModelError) as caught:
+        asyncio.run(ask(model, request))
+    assert "big-1 at http://127.0.0.1:" in str(caught.value)
+    assert KEY not in "".join(traceback.format_exception(caught.value))
+    return caught.value
+
+
+def test_returns_what_the_endpoint_answered(model):
+    (completion,) = asyncio.run(ask(model))
+    assert 0 < completion.duration_seconds < 30
+    assert attrs.evolve(completion, duration_seconds=1.0) == Completion(
+        " A dream.\r\n", "stop", "big-1-0613", 1.0, 3, 5
+    )
+
+
+def test_takes_an_answer_without_what_not_every_endpoint_gives(endpoint, model):
+    endpoint.always(200, {"choices": [{"message": {"content": "Hm."}}], "usage": None})
+    (completion,) = asyncio.run(ask(model))
+    assert completion == Completion("Hm.", "", "big-1", completion.duration_seconds)
+
+
+@pytest.mark.parametrize("usage", [{"prompt_tokens": "7", "completion_tokens": 1.5}, [7, 5], 12])
+def test_an_answer_counts_though_what_is_said_about_it_makes_no_sense(endpoint, model, usage):
+    choice = {"message": {"content": "Hm."}, "finish_reason": 1}
+    endpoint.always(200, {"choices": [choice], "usage": usage, "model": ["big-1"]})
+    (completion,) = asyncio.run(ask(model))
+    assert completion == Completion("Hm.", "", "big-1", completion.duration_seconds)
+
+
+def test_sends_one_user_message_and_nothing_that_was_not_asked_for(endpoint, model):
+    asyncio.run(ask(model))
+    (received,) = endpoint.received
+    assert received.path == "/v1/chat/completions"
+    assert received.headers["Authorization"] == f"Bearer {KEY}"
+    assert received.body == {
+        "model": "big-1",
+        "messages": [{"role": "user", "content": "Dream.\r\n"}],
+    }
+
+
+def test_sends_parameters_under_their_names_and_extra_body_as_it_is(endpoint, model):
+    parameters = SamplingParameters(
+        temperature=0.0,
+        top_p=0.5,
+        max_tokens=7,
+        seed=0,
+        extra_body={"grammar": "root ::= [0-9]", "reasoning": {"effort": "low"}, "stop": None},
+    )
+    asyncio.run(ask(model, attrs.evolve(REQUEST, parameters=parameters)))
+    (received,) = endpoint.received
+    assert received.body == {
+        "model": "big-1",
+        "messages": [{"role": "user", "content": "Dream.\r\n"}],
+        "temperature": 0.0,
+        "top_p": 0.5,
+        "max_tokens": 7,
+        "seed": 0,
+        "grammar": "root ::= [0-9]",
+        "reasoning": {"effort": "low"},
+        "stop": None,
+    }
+
+
+def test_answers_many_requests_at_once(endpoint, model):
+    def answer(handler: Handler) -> None:
+        prompt = handler.body["messages"][0]["content"]
+        time.sleep(0.2)
+        handler.reply(200, {"choices": [{"message": {"content": prompt}}]})
+
+    endpoint.answer = answer
+    started = time.perf_counter()
+    prompts = [f"Dream {i}." for i in range(20)]
+    completions = asyncio.run(ask(model, *(ModelRequest(prompt, "big-1") for prompt in prompts)))
+    assert [completion.text for completion in completions] == prompts
+    assert time.perf_counter() - started < 3
+
+
+@pytest.mark.parametrize(
+    ("status", "advice", "retryable"),
+    [
+        (400, "change the prompt or the sampling parameters", False),
+        (401, "check the key in the environment variable ACME_KEY", False),
+        (402, "add credit to the account that the key in ACME_KEY belongs to", False),
+        (403, "use another key in ACME_KEY", False),
+        (404, "check the model's name, and the URL", False),
+        (413, "shorten the prompt", False),
+        (418, "check that the URL is an OpenAI-compatible endpoint", False),
+        (422, "change the prompt or the sampling parameters", False),
+        (429, "wait and ask again", True),
+        (500, "ask again later", True),
+        (503, "ask again later", True),
+        (504, "ask again later", True),
+    ],
+)
+def test_says_why_the_endpoint_refused_and_what_to_do(endpoint, status, advice, retryable):
+    endpoint.always(status, {"error": {"message": "The moon is full.", "code": "moon"}})
+    error = failure(OpenAILanguageModel(endpoint.url, KEY, api_key_variable="ACME_KEY"))
+    assert f"refused with status {status}: The moon is full.; " in str(error)
+    assert advice in str(error)
+    assert (error.status, error.retryable) == (status, retryable)
+    assert len(endpoint.received) == 1, "it was asked more than once"
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({"error": "model not found"}, "model not found"),
+        ({"detail": "no such route"}, "{'detail': 'no such route'}"),
+        (b"<html>\n<h1>Bad gateway</h1>", "<html> <h1>Bad gateway</h1>"),
+        (b"", ""),
+    ],
+    ids=["a text", "another form", "HTML", "nothing"],
+)
+def test_quotes_a_refusal_of_any_form(endpoint, model, body, words):
+    endpoint.always(502, body)
+    assert f"refused with status 502: {words}" in str(failure(model))
+
+
+@pytest.mark.parametrize(
+    ("status", "billed"), [(408, False), (502, False), (503, False), (504, True), (524, True)]
+)
+def test_a_gateway_that_gave_up_waiting_for_the_model_may_be_billed(
+    endpoint, model, status, billed
+):
+    endpoint.always(status, {"error": "timed out"})
+    error = failure(model)
+    assert (error.retryable, error.may_be_billed) == (True, billed)
+
+
+def test_quotes_the_beginning_of_a_long_refusal(endpoint, model):
+    endpoint.always(500, {"error": {"message": "no " * 1000}})
+    assert len(str(failure(model))) < 500
+
+
+def test_an_exhausted_quota_is_not_worth_another_try(endpoint, model):
+    endpoint.always(429, {"error": {"message": "Pay.", "code": "insufficient_quota"}})
+    assert not failure(model).retryable
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("7", 7.0),
+        ("0.5", 0.5),
+        ("-1", None),
+        ("inf", None),
+        ("soon", None),
+        ("", None),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0),
+        ("Wednesday, 21-Oct-15 07:28:00 GMT", 0.0),
+        ("Wed Oct 21 07:28:00 2015", 0.0),
+        ("Wed, 21 Oct 20155 07:28:00 GMT", None),
+        ("Wed, 21 Oct 2015 07:28:00 +99999999999999999999", None),
+    ],
+)
+def test_passes_on_how_long_to_wait(endpoint, model, header, seconds):
+    endpoint.always(429, {}, Retry_After=header)
+    assert failure(model).retry_after_seconds == seconds
+
+
+@pytest.mark.parametrize("usegmt", [True, False], ids=["GMT", "-0000"])
+def test_passes_on_until_when_to_wait(endpoint, model, usegmt):
+    tomorrow = formatdate(time.time() + 86_400, usegmt=usegmt)
+    endpoint.always(429, {}, Retry_After=tomorrow)
+    assert failure(model).retry_after_seconds == pytest.approx(86_400, abs=60)
+
+
+def test_nobody_waits_until_the_year_9999(endpoint, model):
+    endpoint.always(429, {}, Retry_After="Fri, 31 Dec 9999 23:59:59 GMT")
+    retrying = RetryingLanguageModel(LimitingLanguageModel(model, {}, Path("unused"), 1))
+
+    async def ask_twice() -> list[object]:
+        calls = (retrying.complete(REQUEST) for _ in range(2))
+        try:
+            return await asyncio.gather(*calls, return_exceptions=True)
+        finally:
+            await retrying.aclose()
+
+    first, second = asyncio.run(ask_twice())
+    assert "refused with status 429" in str(first)
+    assert "its endpoint refuses all for another" in str(second)
+    assert len(endpoint.received) == 1
+
+
+def test_a_refusal_under_status_200_is_one_too(endpoint, model):
+    endpoint.always(200, {"error": {"code": 429, "message": "Slow down."}})
+    error = failure(model)
+    assert "refused with status 429: Slow down.; wait and ask again" in str(error)
+    assert (error.status, error.retryable, error.may_be_billed) == (429, True, False)
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b"<!doctype html><p>Sign in to the hotel</p>", "is not JSON: <!doctype html><p>Sign in"),
+        (b'{"choices": [{"mess', 'is not JSON: {"choices": [{"mess'),
+        (b"\xff\xfe\x00", "is not JSON: "),
+        (b"[" * 100_000, "is not JSON: [[["),
+        ([], "has no choices: []"),
+        ({"choices": []}, 'has no choices: {"choices": []}'),
+        ({"choices": None}, 'has no choices: {"choices": null}'),
+        ({"error": {"message": "Later."}}, 'has no choices: {"error": {"message": "Later."}}'),
+        ({"choices": [{"message": {"content": None}}]}, "has no text: "),
+        ({"choices": [{"message": {"content": ""}}]}, "has no text: "),
+        ({"choices": [{"message": {"content": " \n"}}]}, "has no text: "),
+        ({"choices": [{"message": {"content": ["A dream."]}}]}, "has no text: "),
+        ({"choices": [{"message": {"content": None, "refusal": "No."}}]}, '"refusal": "No."'),
+        ({"choices": [{}]}, "has no text: {}"),
+    ],
+)
+def test_an_answer_without_a_text_is_an_error(endpoint, model, body, message):
+    endpoint.always(200, body)
+    error = failure(model)
+    assert message in str(error)
+    assert (error.status, error.retryable, error.may_be_billed) == (None, False, True)
+
+
+@pytest.mark.parametrize("content", [None, "", " \n"])
+def test_an_answer_cut_off_before_it_began_was_paid_for_and_is_one(endpoint, model, content):
+    choice = {"finish_reason": "length", "message": {"content": content, "reasoning": "Hm…"}}
+    endpoint.always(200, {**ANSWER, "choices": [choice]})
+
+    (completion,) = asyncio.run(ask(model))
+
+    assert (completion.text, completion.finish_reason) == (content or "", "length")
+    assert completion.completion_tokens == 5
+
+
+def test_gives_up_after_the_timeout(endpoint):
+    endpoint.answer = lambda _handler: endpoint.over.wait(30)
+    error = failure(OpenAILanguageModel(endpoint.url, KEY, timeout_seconds=0.2))
+    assert "no answer within 0.2 s; ask for fewer tokens" in str(error)
+    assert (error.retryable, error.may_be_billed) == (True, True)
+
+
+def test_gives_up_on_an_endpoint_that_trickles(endpoint):
+    """The timeout is for the whole call, not for each of its parts."""
+
+    def trickle(handler: Handler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Length", "1000")
+        handler.end_headers()
+        while not endpoint.over.wait(0.05):
+            try:
+                handler.wfile.write(b" ")
+            except OSError:
+                return
+
+    endpoint.answer = trickle
+    error = failure(OpenAILanguageModel(endpoint.url, KEY, timeout_seconds=0.3))
+    assert "no answer within 0.3 s" in str(error)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"",
+        b"HTTP/1.1 200 OK\r\nContent-",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{",
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}",
+        b"Hello!\r\n\r\n",
+    ],
+    ids=["nothing", "half a head", "half a body", "bad chunks", "bad gzip", "no HTTP"],
+)
+@pytest.mark.parametrize("reset", [False, True], ids=["closed", "reset"])
+def test_a_connection_that_is_lost_after_the_request_may_be_billed(endpoint, model, sent, reset):
+    def drop(handler: Handler) -> None:
+        handler.wfile.write(sent)
+        handler.close_connection = True
+        if reset:
+            linger = struct.pack("ii", 1, 0)
+            handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            handler.connection.close()
+
+    endpoint.answer = drop
+    error = failure(model)
+    assert "the connection was lost (" in str(error)
+    assert (error.retryable, error.of_endpoint, error.may_be_billed) == (True, True, True)
+
+
+def test_asks_whether_an_endpoint_that_refuses_connections_is_up(endpoint):
+    closed = OpenAILanguageModel("http://127.0.0.1:9/v1")  # the discard service, which nobody runs
+    error = failure(closed)
+    assert "big-1 at http://127.0.0.1:9/v1: no connection (" in str(error)
+    assert "check that the endpoint is up" in str(error)
+    assert (error.retryable, error.may_be_billed) == (True, False)
+
+
+def test_a_host_that_nobody_knows_is_not_billed():
+    with pytest.raises(LanguageModelError, match=r"no connection \(") as caught:
+        asyncio.run(ask(OpenAILanguageModel("http://nowhere.invalid/v1")))
+    assert not caught.value.may_be_billed
+
+
+def test_a_prompt_that_cannot_be_sent_is_an_error(endpoint, model):
+    assert "lone surrogate" in str(failure(model, ModelRequest("\ud83d", "big-1")))
+    assert endpoint.received == []
+
+
+def test_cancelling_a_call_cancels_it(endpoint, model):
+    endpoint.answer = lambda _handler: endpoint.over.wait(30)
+
+    async def cancel() -> None:
+        call = asyncio.create_task(ask(model))
+        await asyncio.to_thread(endpoint.asked.wait, 30)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+
+    asyncio.run(cancel())
+
+
+def test_connections_are_kept_until_aclose_and_opened_anew_after_it(endpoint, model):
+    async def talk() -> None:
+        for close in (False, True, True):
+            await ask(model, close=close)
+        await model.aclose()
+
+    asyncio.run(talk())
+    first, second, third = (received.client_address for received in endpoint.received)
+    assert first == second
+    assert third != second
+
+
+def test_serves_one_event_loop_after_the_other(endpoint, model):
+    for _ in range(3):
+        asyncio.run(ask(model))
+    assert len(endpoint.received) == 3
+
+
+def test_the_key_shows_up_nowhere(endpoint, model):
+    assert KEY not in repr(model)
+    endpoint.always(401, {"error": {"message": f"Incorrect API key provided: {KEY}"}})
+    assert "Incorrect API key provided: ***; " in str(failure(model))
+    endpoint.always(200, f"<p>Bearer {KEY}</p>".encode())
+    assert "<p>Bearer ***</p>" in str(failure(model))
+
+
+def test_a_key_loses_the_newline_that_its_file_ended_with(endpoint):
+    asyncio.run(ask(OpenAILanguageModel(endpoint.url, f" {KEY}\n")))
+    assert endpoint.received[0].headers["Authorization"] == f"Bearer {KEY}"
+
+
+@pytest.mark.parametrize("key", ["sk-se\ncret", "sk-secret\u2019"])
+def test_a_key_that_no_header_takes_is_refused_without_showing_it(key):
+    with pytest.raises(ValueError, match="api_key holds characters") as caught:
+        OpenAILanguageModel(api_key=key)
+    assert "cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("key", [None, "", "\n"])
+def test_a_key_in_the_environment_reaches_no_endpoint_by_itself(endpoint, monkeypatch, key):
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    endpoint.always(401, {"error": {"message": "Who are you?"}})
+    error = failure(OpenAILanguageModel(endpoint.url, key))
+    assert KEY not in str(endpoint.received[0].headers)
+    assert "check the key in the environment variable OPENAI_API_KEY" in str(error)
+
+
+def test_asks_openai_where_no_other_endpoint_is_named(monkeypatch):
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://elsewhere.invalid/v1")
+    assert OpenAILanguageModel().base_url == "https://api.openai.com/v1"
+    assert OpenAILanguageModel("").base_url == "https://api.openai.com/v1"
+
+
+def test_a_url_that_was_read_from_a_file_may_end_in_a_newline(endpoint):
+    asyncio.run(ask(OpenAILanguageModel(f"{endpoint.url}\r\n", KEY)))
+    assert len(endpoint.received) == 1
+
+    with pytest.raises(ValueError, match="is no endpoint"):
+        OpenAILanguageModel("http://127.0.0.1:9/\nv1")
+
+
+def test_obeys_the_proxy_of_the_environment_unless_told_otherwise(endpoint, monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    for name in ("NO_PROXY", "no_proxy", "ALL_PROXY", "http_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    assert "no connection" in str(failure(OpenAILanguageModel(endpoint.url, KEY)))
+    asyncio.run(ask(OpenAILanguageModel(endpoint.url, KEY, environment_proxies=False)))
+    assert len(endpoint.received) == 1
+
+
+def test_errors_survive_pickling(endpoint, model):
+    """Dagster sends them from one process to another."""
+    endpoint.always(429, {"error": {"message": "Slow down."}}, Retry_After="7")
+    error = failure(model)
+    copy = pickle.loads(pickle.dumps(error))  # noqa: S301
+    assert type(copy) is LanguageModelError
+    assert str(copy) == str(error) == error.message
+    assert (copy.status, copy.retryable, copy.retry_after_seconds) == (429, True, 7.0)
+
+
+def test_importing_the_adapter_does_not_import_openai():
+    """It costs most of a second, which commands that ask no model should not take."""
+    code = "import sys, adapters.language_model.openai; sys.exit('openai' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,46 @@
+"""Ending a run early."""
+
+import asyncio
+import threading
+import time
+
+import pytest
+
+from daydreaming_dagster.domain.generation.cancellation import CancellationToken, StoppedError
+
+
+def test_the_first_reason_counts():
+    switch = CancellationToken()
+    heard = []
+    switch.subscribe(heard.append)
+
+    switch.stop("the first")
+    switch.stop("the second")
+
+    assert switch.reason == "the first"
+    assert heard == ["the first"]
+
+
+def test_sleeping_ends_with_the_time():
+    started = time.monotonic()
+
+    asyncio.run(CancellationToken().sleep(0.25))
+
+    assert time.monotonic() - started >= 0.25
+
+
+def test_sleeping_ends_when_another_thread_stops_the_run():
+    switch = CancellationToken()
+    threading.Timer(0.05, switch.stop, ["interrupted"]).start()
+
+    with pytest.raises(StoppedError, match="not asked: interrupted"):
+        asyncio.run(asyncio.wait_for(switch.sleep(60), timeout=10))
+
+
+@pytest.mark.parametrize("seconds", [-1.0, 0.0, 1.0])
+def test_a_run_that_was_stopped_does_not_sleep(seconds):
+    switch = CancellationToken()
+    switch.stop("enough")
+
+    with pytest.raises(StoppedError):
+        asyncio.run(switch.sleep(seconds))

@@ -1,0 +1,137 @@
+"""What the main metadata of a generation means."""
+
+import pytest
+
+from adapters import InMemoryGensStore
+from daydreaming_dagster.data_layer import GenerationMetadata, resolve_generation_metadata
+from daydreaming_dagster.domain.generation.metadata import ancestry
+from daydreaming_dagster.ports.errors import InvalidMetadataError, MissingArtifactError
+
+
+@pytest.fixture
+def store():
+    return InMemoryGensStore()
+
+
+def test_everything_left_out_has_a_default(store):
+    store.write_main_metadata("draft", "d1", {})
+
+    assert resolve_generation_metadata(store, "draft", "d1") == GenerationMetadata(
+        template_id="",
+        parent_stage=None,
+        parent_gen_id=None,
+        mode="llm",
+        combo_id="",
+        cohort_id=None,
+    )
+
+
+@pytest.mark.parametrize(("stage", "parent"), [("essay", "draft"), ("evaluation", "essay")])
+def test_the_parents_stage_follows_from_the_stage(store, stage, parent):
+    store.write_main_metadata(stage, "x1", {"parent_gen_id": "p1", "template_id": "t"})
+
+    metadata = resolve_generation_metadata(store, stage, "x1")
+
+    assert (metadata.parent_stage, metadata.parent_gen_id) == (parent, "p1")
+    assert metadata.template_id == "t"
+
+
+@pytest.mark.parametrize("stage", ["essay", "evaluation"])
+@pytest.mark.parametrize("parent_gen_id", [{}, {"parent_gen_id": None}, {"parent_gen_id": ""}])
+def test_without_a_parent_there_is_no_parent_stage(store, stage, parent_gen_id):
+    store.write_main_metadata(stage, "x1", parent_gen_id)
+
+    assert resolve_generation_metadata(store, stage, "x1").parent_stage is None
+
+
+@pytest.mark.parametrize("given", ["copy", "COPY", " Copy "])
+def test_the_mode_is_lower_cased(store, given):
+    store.write_main_metadata("essay", "e1", {"mode": given, "parent_gen_id": "d1"})
+
+    assert resolve_generation_metadata(store, "essay", "e1").mode == "copy"
+
+
+@pytest.mark.parametrize("given", [None, ""])
+def test_an_empty_mode_means_llm(store, given):
+    store.write_main_metadata("essay", "e1", {"mode": given})
+
+    assert resolve_generation_metadata(store, "essay", "e1").mode == "llm"
+
+
+def test_an_unknown_mode_is_refused(store):
+    store.write_main_metadata("essay", "e1", {"mode": "telepathy"})
+
+    with pytest.raises(InvalidMetadataError, match=r"unknown mode 'telepathy'.*essay/e1"):
+        resolve_generation_metadata(store, "essay", "e1")
+
+
+@pytest.mark.parametrize(
+    ("stage", "document"),
+    [
+        ("essay", {"mode": "copy"}),
+        ("evaluation", {"mode": "copy", "parent_gen_id": ""}),
+        ("draft", {"mode": "copy", "parent_gen_id": "d0"}),  # a draft has no parent stage
+    ],
+)
+def test_copying_needs_a_parent(store, stage, document):
+    store.write_main_metadata(stage, "x1", document)
+
+    with pytest.raises(ValueError, match=f"^copy mode requires parent metadata for {stage}/x1$"):
+        resolve_generation_metadata(store, stage, "x1")
+
+
+@pytest.mark.parametrize("key", ["cohort_id", "origin_cohort_id"])
+def test_the_cohort_is_read_under_its_old_name_too(store, key):
+    store.write_main_metadata("draft", "d1", {key: "c1"})
+
+    assert resolve_generation_metadata(store, "draft", "d1").cohort_id == "c1"
+
+
+def test_the_cohorts_new_name_comes_first(store):
+    store.write_main_metadata("draft", "d1", {"cohort_id": "new", "origin_cohort_id": "old"})
+
+    assert resolve_generation_metadata(store, "draft", "d1").cohort_id == "new"
+
+
+@pytest.mark.parametrize(
+    "key", ["template_id", "parent_gen_id", "mode", "combo_id", "cohort_id", "origin_cohort_id"]
+)
+@pytest.mark.parametrize("value", [1, ["a"], {"a": 1}, True])
+def test_a_field_of_another_type_is_refused(store, key, value):
+    store.write_main_metadata("essay", "e1", {key: value})
+
+    with pytest.raises(InvalidMetadataError, match=rf"{key} must be a string.*essay/e1"):
+        resolve_generation_metadata(store, "essay", "e1")
+
+
+@pytest.mark.parametrize("version", [2, "1", None])
+def test_another_format_version_is_refused(store, version):
+    store.write_main_metadata("draft", "d1", {"format_version": version})
+
+    with pytest.raises(InvalidMetadataError, match=r"format.*draft/d1"):
+        resolve_generation_metadata(store, "draft", "d1")
+
+
+def test_a_generation_without_metadata_is_missing(store):
+    store.reserve_generation("draft", "d1")
+
+    with pytest.raises(MissingArtifactError, match="draft/d1 has no main_metadata"):
+        resolve_generation_metadata(store, "draft", "d1")
+
+
+def test_the_ancestry_goes_up_to_the_draft(store):
+    store.write_main_metadata("essay", "e1", {"parent_gen_id": "d1"})
+    store.write_main_metadata("evaluation", "v1", {"parent_gen_id": "e1"})
+
+    assert list(ancestry(store, "evaluation", "v1")) == [
+        ("evaluation", "v1"),
+        ("essay", "e1"),
+        ("draft", "d1"),
+    ]
+
+
+@pytest.mark.parametrize("document", [{}, {"parent_gen_id": "../d1"}, {"mode": 3}])
+def test_the_ancestry_ends_where_the_metadata_does(store, document):
+    store.write_main_metadata("essay", "e1", document)
+
+    assert list(ancestry(store, "essay", "e1")) == [("essay", "e1")]

@@ -1,0 +1,79 @@
+"""Prompts from templates."""
+
+import pytest
+
+from adapters import FilesystemGensStore, InMemoryGensStore
+from daydreaming_dagster.domain.catalog import Concept
+from daydreaming_dagster.domain.errors import TemplateError
+from daydreaming_dagster.domain.generation.template_rendering import render_template
+from daydreaming_dagster.ports.errors import MissingTemplateError
+
+
+def rendered(source, **values):
+    store = InMemoryGensStore(templates={("draft", "t"): source})
+    return render_template(store, "draft", "t", values)
+
+
+def test_values_are_filled_in_and_nothing_else_changes():
+    text = rendered("Dear {{ name }},\n<b>\n\n", name="R&D <x>\r\n")
+
+    assert text == "Dear R&D <x>\r\n,\n<b>\n\n"
+
+
+def test_the_lines_of_a_template_end_alike_on_every_platform():
+    assert rendered("one\r\ntwo\rthree\n") == "one\ntwo\nthree\n"
+
+
+def test_concepts_are_looped_over():
+    source = "{% for c in concepts %}{{ loop.index }} {{ c.name }}: {{ c.content }}\n{% endfor %}"
+
+    text = rendered(source, concepts=[Concept("A", "a"), {"name": "B", "content": "b"}])
+
+    assert text == "1 A: a\n2 B: b\n"
+
+
+def test_a_missing_template_is_named():
+    with pytest.raises(MissingTemplateError, match="no draft template 'other'"):
+        render_template(InMemoryGensStore(), "draft", "other", {})
+
+
+def test_a_syntax_error_says_its_line():
+    with pytest.raises(TemplateError, match=r"draft template 't': syntax error in line 3"):
+        rendered("one\ntwo\n{% for %}\n")
+
+
+def test_an_undefined_variable_is_named_with_its_line():
+    with pytest.raises(TemplateError, match=r"draft template 't': line 2: 'nmae' is undefined"):
+        rendered("one\n{{ nmae }}", name="x")
+
+
+def test_an_undefined_attribute_is_named():
+    with pytest.raises(TemplateError, match="no attribute 'contnet'"):
+        rendered("{{ c.contnet }}", c=Concept("A", "a"))
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{{ ().__class__.__mro__ }}",
+        "{{ names.append('x') }}",
+        "{% for i in range(1000000000) %}x{% endfor %}",
+        "{% include 'other' %}",
+        "{{ 1 / 0 }}",
+    ],
+)
+def test_what_a_template_may_not_do_is_a_template_error(source):
+    with pytest.raises(TemplateError, match="draft template 't'"):
+        rendered(source, names=[])
+
+
+def test_an_edited_template_is_never_stale(tmp_path):
+    store = FilesystemGensStore(tmp_path)
+    file = store.paths.template_file("essay", "t")
+    file.parent.mkdir(parents=True)
+    texts = []
+    for source in ("old {{ x }}", "new {{ x }}", "old {{ x }}"):
+        file.write_text(source)
+        texts.append(render_template(store, "essay", "t", {"x": 1}))
+
+    assert texts == ["old 1", "new 1", "old 1"]

@@ -18,7 +18,7 @@ from daydreaming_dagster.ports.ids import check_id, check_stage
 from daydreaming_dagster.types import JsonObject, JsonValue, Stage
 
 
-class EncodedGensStore(ABC):
+class EncodedArtifacts(ABC):
     """A `GensStore` in terms of a few hooks that store and load bytes.
 
     An adapter writes the hooks. They are called with ids that were checked and bytes that
@@ -39,17 +39,9 @@ class EncodedGensStore(ABC):
     def _list(self, stage: Stage) -> list[str]:
         """Return the gen_ids of the stage in any order."""
 
-    def _versions(self, stage: Stage) -> dict[str, str]:  # noqa: ARG002  for those that can tell
-        """Return the versions of the stage's generations; none of those that it cannot tell."""
-        return {}
-
     @abstractmethod
     def _delete(self, stage: Stage, gen_id: str) -> None:
         """Delete the generation in one step, if it is there."""
-
-    @abstractmethod
-    def _claim(self, stage: Stage, gen_id: str) -> Claim | None:
-        """Return the right to make the generation, None while another has it. Do not wait."""
 
     @abstractmethod
     def _store(self, stage: Stage, gen_id: str, artifact: Artifact, data: bytes) -> None:
@@ -60,16 +52,8 @@ class EncodedGensStore(ABC):
         """Return the artifact, or None where it is not there."""
 
     @abstractmethod
-    def _load_template(self, stage: Stage, template_id: str) -> bytes | None:
-        """Return the template, or None where it is not there."""
-
-    @abstractmethod
     def _location(self, stage: Stage, gen_id: str, artifact: Artifact | None = None) -> PurePath:
         """Return where a generation, or an artifact of it, is or would be."""
-
-    @abstractmethod
-    def _template_location(self, stage: Stage, template_id: str) -> PurePath:
-        """Return where a template is or would be."""
 
     def reserve_generation(self, stage: Stage, gen_id: str, *, create: bool = True) -> PurePath:
         stage, gen_id = check_stage(stage), check_id("gen_id", gen_id)
@@ -83,14 +67,8 @@ class EncodedGensStore(ABC):
     def list_generations(self, stage: Stage) -> list[str]:
         return sorted(self._list(check_stage(stage)))
 
-    def generation_versions(self, stage: Stage) -> dict[str, str]:
-        return self._versions(check_stage(stage))
-
     def delete_generation(self, stage: Stage, gen_id: str) -> None:
         self._delete(check_stage(stage), check_id("gen_id", gen_id))
-
-    def claim(self, stage: Stage, gen_id: str) -> Claim | None:
-        return self._claim(check_stage(stage), check_id("gen_id", gen_id))
 
     def write_prompt(self, stage: Stage, gen_id: str, text: str) -> None:
         self._write_text(stage, gen_id, "prompt", text)
@@ -133,18 +111,6 @@ class EncodedGensStore(ABC):
 
     def read_parsed_metadata(self, stage: Stage, gen_id: str) -> JsonObject:
         return self._read_document(stage, gen_id, "parsed_metadata")
-
-    def read_template(self, stage: Stage, template_id: str) -> str:
-        stage, template_id = check_stage(stage), check_id("template_id", template_id)
-        data = self._load_template(stage, template_id)
-        if data is None:
-            location = str(self._template_location(stage, template_id))
-            raise MissingTemplateError(stage, template_id, location)
-        try:
-            return data.decode()
-        except UnicodeDecodeError as error:
-            location = str(self._template_location(stage, template_id))
-            raise MalformedArtifactError("template", location, f"not UTF-8: {error}") from error
 
     def _write_text(self, stage: Stage, gen_id: str, artifact: Artifact, text: str) -> None:
         stage, gen_id = check_stage(stage), check_id("gen_id", gen_id)
@@ -192,6 +158,52 @@ class EncodedGensStore(ABC):
             reason = f"expected a JSON object, found {type(document).__name__}"
             raise MalformedArtifactError(artifact, location, reason)
         return document
+
+
+class EncodedTemplates(ABC):
+    """`Templates` in terms of a hook that loads bytes, as `EncodedArtifacts`."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def _load_template(self, stage: Stage, template_id: str) -> bytes | None:
+        """Return the template, or None where it is not there."""
+
+    @abstractmethod
+    def _template_location(self, stage: Stage, template_id: str) -> PurePath:
+        """Return where a template is or would be."""
+
+    def read_template(self, stage: Stage, template_id: str) -> str:
+        stage, template_id = check_stage(stage), check_id("template_id", template_id)
+        data = self._load_template(stage, template_id)
+        if data is None:
+            location = str(self._template_location(stage, template_id))
+            raise MissingTemplateError(stage, template_id, location)
+        try:
+            return data.decode()
+        except UnicodeDecodeError as error:
+            location = str(self._template_location(stage, template_id))
+            raise MalformedArtifactError("template", location, f"not UTF-8: {error}") from error
+
+
+class EncodedGensStore(EncodedArtifacts, EncodedTemplates):
+    """A `GensStore` with every ability: `Templates`, `Claims`, and `Versions` where it can tell."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def _claim(self, stage: Stage, gen_id: str) -> Claim | None:
+        """Return the right to make the generation, None while another has it. Do not wait."""
+
+    def _versions(self, stage: Stage) -> dict[str, str]:  # noqa: ARG002  for those that can tell
+        """Return the versions of the stage's generations; none of those that it cannot tell."""
+        return {}
+
+    def claim(self, stage: Stage, gen_id: str) -> Claim | None:
+        return self._claim(check_stage(stage), check_id("gen_id", gen_id))
+
+    def generation_versions(self, stage: Stage) -> dict[str, str]:
+        return self._versions(check_stage(stage))
 
 
 def _encoded(document: object) -> bytes:

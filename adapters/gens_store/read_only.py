@@ -6,7 +6,7 @@ from pathlib import PurePath
 import attrs
 
 from daydreaming_dagster.ports.errors import ReadOnlyStoreError
-from daydreaming_dagster.ports.gens_store import Claim, GensStore
+from daydreaming_dagster.ports.gens_store import Claim, GensStoreWithTemplates, versions_of
 from daydreaming_dagster.ports.ids import check_id, check_stage
 from daydreaming_dagster.types import JsonObject, JsonValue, Stage
 
@@ -18,7 +18,7 @@ class ReadOnlyGensStore:
     Later writes to `inner` by others are seen.
     """
 
-    _inner: GensStore
+    _inner: GensStoreWithTemplates
 
     def reserve_generation(self, stage: Stage, gen_id: str, *, create: bool = True) -> PurePath:
         if create:
@@ -32,7 +32,7 @@ class ReadOnlyGensStore:
         return self._inner.list_generations(stage)
 
     def generation_versions(self, stage: Stage) -> Mapping[str, str]:
-        return self._inner.generation_versions(stage)
+        return versions_of(self._inner, stage)
 
     def delete_generation(self, stage: Stage, gen_id: str) -> None:
         raise _refusal("delete_generation", stage, gen_id)

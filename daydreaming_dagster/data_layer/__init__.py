@@ -1,30 +1,79 @@
-"""Where generations are kept: the port, the layout, and the store on disk."""
+"""Where generations are kept: the ports, the layout, the stores and their errors.
 
-from typing import TYPE_CHECKING
+Importing this loads no adapter. The stores `GensDataLayer` and `InMemoryGensStore` are loaded when
+they are first named.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
 
 from daydreaming_dagster.data_layer.paths import Paths
 from daydreaming_dagster.domain.generation.metadata import (
     GenerationMetadata,
     resolve_generation_metadata,
 )
-from daydreaming_dagster.ports.gens_store import GensStore
+from daydreaming_dagster.ports.errors import (
+    DataLayerError,
+    InvalidIdError,
+    InvalidMetadataError,
+    MalformedArtifactError,
+    MissingArtifactError,
+    MissingTemplateError,
+    ReadOnlyStoreError,
+    UnsafePathError,
+    UnstorableError,
+)
+from daydreaming_dagster.ports.gens_store import (
+    Artifact,
+    Claim,
+    Claims,
+    GensStore,
+    GensStoreWithTemplates,
+    Templates,
+    Versions,
+)
+from daydreaming_dagster.types import STAGES, JsonObject, JsonValue, Stage
 
 if TYPE_CHECKING:
+    from adapters.gens_store.in_memory import InMemoryGensStore
     from daydreaming_dagster.data_layer.gens_data_layer import GensDataLayer
 
 __all__ = [
+    "STAGES",
+    "Artifact",
+    "Claim",
+    "Claims",
+    "DataLayerError",
     "GenerationMetadata",
     "GensDataLayer",
     "GensStore",
+    "GensStoreWithTemplates",
+    "InMemoryGensStore",
+    "InvalidIdError",
+    "InvalidMetadataError",
+    "JsonObject",
+    "JsonValue",
+    "MalformedArtifactError",
+    "MissingArtifactError",
+    "MissingTemplateError",
     "Paths",
+    "ReadOnlyStoreError",
+    "Stage",
+    "Templates",
+    "UnsafePathError",
+    "UnstorableError",
+    "Versions",
     "resolve_generation_metadata",
 ]
 
+# The adapters depend on this package, so it may only name them, not import them.
+_ADAPTERS: Final = {
+    "GensDataLayer": "daydreaming_dagster.data_layer.gens_data_layer",
+    "InMemoryGensStore": "adapters.gens_store.in_memory",
+}
+
 
 def __getattr__(name: str) -> object:
-    # The adapter depends on this package, so this package may only name it, not import it.
-    if name == "GensDataLayer":
-        from daydreaming_dagster.data_layer.gens_data_layer import GensDataLayer
-
-        return GensDataLayer
+    if name in _ADAPTERS:
+        return getattr(import_module(_ADAPTERS[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,5 +1,21 @@
-"""The port, under the name that users of the data layer import."""
+"""The ports of a store, under the name that users of the data layer import."""
 
-from daydreaming_dagster.ports.gens_store import Claim, GensStore
+from daydreaming_dagster.ports.gens_store import (
+    Artifact,
+    Claim,
+    Claims,
+    GensStore,
+    GensStoreWithTemplates,
+    Templates,
+    Versions,
+)
 
-__all__ = ["Claim", "GensStore"]
+__all__ = [
+    "Artifact",
+    "Claim",
+    "Claims",
+    "GensStore",
+    "GensStoreWithTemplates",
+    "Templates",
+    "Versions",
+]

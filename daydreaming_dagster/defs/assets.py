@@ -18,7 +18,7 @@ from daydreaming_dagster.domain.checks.quality import checks_of
 from daydreaming_dagster.domain.generation.cancellation import CancellationToken
 from daydreaming_dagster.domain.generation.generated import STEPS, Step
 from daydreaming_dagster.domain.generation.runner import GenerationRunner
-from daydreaming_dagster.ports.gens_store import GensStore
+from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates
 from daydreaming_dagster.ports.language_model import LanguageModel
 from daydreaming_dagster.types import PARENT_STAGE, STAGES, Stage
 
@@ -74,7 +74,7 @@ def build_stage_asset(stage: Stage) -> dg.AssetsDefinition:
     def generations(
         context: dg.AssetExecutionContext,
         config: StageRunConfig,
-        gens_store: dg.ResourceParam[GensStore],
+        gens_store: dg.ResourceParam[GensStoreWithTemplates],
         language_model: dg.ResourceParam[LanguageModel],
         catalog: dg.ResourceParam[Catalog],
         stop: dg.ResourceParam[CancellationToken],

@@ -45,7 +45,7 @@ from daydreaming_dagster.domain.generation.cancellation import CancellationToken
 from daydreaming_dagster.domain.generation.generated import read_generated
 from daydreaming_dagster.domain.generation.runner import GenerationRunner
 from daydreaming_dagster.errors import DaydreamingError
-from daydreaming_dagster.ports.gens_store import GensStore
+from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates
 from daydreaming_dagster.ports.language_model import LanguageModel
 from daydreaming_dagster.types import STAGES, Stage
 
@@ -133,7 +133,7 @@ def cohort_run(
     context: dg.AssetExecutionContext,
     config: CohortRunConfig,
     data_root: dg.ResourceParam[str],
-    gens_store: dg.ResourceParam[GensStore],
+    gens_store: dg.ResourceParam[GensStoreWithTemplates],
     language_model: dg.ResourceParam[LanguageModel],
     catalog: dg.ResourceParam[Catalog],
     stop: dg.ResourceParam[CancellationToken],
@@ -193,7 +193,7 @@ def cohort_run(
 def _look(
     paths: Paths,
     cohort_id: str,
-    store: GensStore,
+    store: GensStoreWithTemplates,
     catalog: Catalog,
     members: Mapping[Stage, Sequence[str]],
 ) -> CohortState:

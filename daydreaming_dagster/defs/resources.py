@@ -14,16 +14,16 @@ from daydreaming_dagster.defs.failures import as_failure
 from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.generation.cancellation import CancellationToken
 from daydreaming_dagster.errors import DaydreamingError
-from daydreaming_dagster.ports.gens_store import GensStore
+from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates
 from daydreaming_dagster.ports.language_model import LanguageModel
 
 
-class GensStoreResource(dg.ConfigurableResource[GensStore]):
+class GensStoreResource(dg.ConfigurableResource[GensStoreWithTemplates]):
     """The store of generations in a data root."""
 
     data_root: str
 
-    def create_resource(self, context: dg.InitResourceContext) -> GensStore:
+    def create_resource(self, context: dg.InitResourceContext) -> GensStoreWithTemplates:
         """Return the filesystem adapter."""
         return FilesystemGensStore.from_root(self.data_root)
 

@@ -36,7 +36,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import PurePath
 from types import FrameType, MappingProxyType
-from typing import Final, NamedTuple, cast
+from typing import Final, NamedTuple, Protocol, cast
 
 import pytest
 
@@ -51,15 +51,27 @@ from daydreaming_dagster.ports.errors import (
     UnsafePathError,
     UnstorableError,
 )
-from daydreaming_dagster.ports.gens_store import Artifact, Claim, GensStore
+from daydreaming_dagster.ports.gens_store import (
+    Artifact,
+    Claim,
+    Claims,
+    GensStore,
+    GensStoreWithTemplates,
+    Versions,
+)
 from daydreaming_dagster.ports.ids import MAX_ID_LENGTH
 from daydreaming_dagster.types import STAGES, JsonObject, JsonValue, Stage
+
+
+class _GensStore(GensStoreWithTemplates, Versions, Claims, Protocol):
+    """A store with every ability."""
+
 
 # What the port consists of, from the port itself.
 
 METHODS: Final[Mapping[str, inspect.Signature]] = {
     name: inspect.signature(function)
-    for name, function in inspect.getmembers(GensStore, inspect.isfunction)
+    for name, function in inspect.getmembers(_GensStore, inspect.isfunction)
     if not name.startswith("_")
 }
 """Every method of the port."""
@@ -378,18 +390,18 @@ CORRUPT_DOCUMENTS: Final = {
 class _Backdoors:
     """What an adapter's test class says about the adapter."""
 
-    def add_template(self, store: GensStore, stage: Stage, template_id: str, source: str) -> None:
+    def add_template(self, store: _GensStore, stage: Stage, template_id: str, source: str) -> None:
         """Give the store a template."""
         raise NotImplementedError
 
     def put_bytes(
-        self, store: GensStore, stage: Stage, gen_id: str, artifact: Artifact, data: bytes
+        self, store: _GensStore, stage: Stage, gen_id: str, artifact: Artifact, data: bytes
     ) -> None:
         """Put bytes in the place of an artifact that is there, as a fault of the disk would."""
         pytest.skip(f"{type(self).__name__} has no put_bytes")
 
     def stored_bytes(
-        self, store: GensStore, stage: Stage, gen_id: str, artifact: Artifact
+        self, store: _GensStore, stage: Stage, gen_id: str, artifact: Artifact
     ) -> bytes:
         """Return the bytes of an artifact."""
         pytest.skip(f"{type(self).__name__} has no stored_bytes")
@@ -399,7 +411,7 @@ class _Backdoors:
         """Return what waits until every generation has a version that tells its next change."""
         pytest.skip(f"{type(self).__name__} has no settle")
 
-    def plant_file(self, store: GensStore, stage: Stage, name: str) -> None:
+    def plant_file(self, store: _GensStore, stage: Stage, name: str) -> None:
         """Put a file that is no generation where the generations of the stage are."""
         pytest.skip(f"{type(self).__name__} has no plant_file")
 
@@ -408,20 +420,22 @@ class GensStoreContract(_Backdoors):
     """What every `GensStore` does. See the module's docstring for how to use it."""
 
     @pytest.fixture
-    def store(self) -> GensStore:
+    def store(self) -> _GensStore:
         """Return a new store that holds nothing."""
         raise NotImplementedError
 
     # Texts
 
     @pytest.mark.parametrize("artifact", TEXTS)
-    def test_a_text_reads_back_to_the_character(self, store: GensStore, artifact: Artifact) -> None:
+    def test_a_text_reads_back_to_the_character(
+        self, store: _GensStore, artifact: Artifact
+    ) -> None:
         for case, text in EXACT_TEXTS.items():
             with _case(case):
                 write(store, "draft", "a", artifact, text)
                 assert read(store, "draft", "a", artifact) == text
 
-    def test_a_text_is_stored_as_its_utf8_bytes_and_nothing_else(self, store: GensStore) -> None:
+    def test_a_text_is_stored_as_its_utf8_bytes_and_nothing_else(self, store: _GensStore) -> None:
         for case, text in EXACT_TEXTS.items():
             with _case(case):
                 store.write_raw("draft", "a", text)
@@ -429,7 +443,7 @@ class GensStoreContract(_Backdoors):
 
     @pytest.mark.parametrize("artifact", ARTIFACTS)
     def test_a_write_replaces_the_whole_artifact(
-        self, store: GensStore, artifact: Artifact
+        self, store: _GensStore, artifact: Artifact
     ) -> None:
         write(store, "draft", "a", artifact, sample(artifact, "long" * 1000))
         write(store, "draft", "a", artifact, sample(artifact, "short"))
@@ -437,7 +451,7 @@ class GensStoreContract(_Backdoors):
 
     @pytest.mark.parametrize("artifact", TEXTS)
     def test_a_lone_surrogate_is_refused_and_the_old_text_stays(
-        self, store: GensStore, artifact: Artifact
+        self, store: _GensStore, artifact: Artifact
     ) -> None:
         write(store, "draft", "a", artifact, "old")
         for text in LONE_SURROGATES:
@@ -450,7 +464,7 @@ class GensStoreContract(_Backdoors):
 
     @pytest.mark.parametrize("artifact", TEXTS)
     def test_a_text_that_is_no_str_is_refused_and_the_old_text_stays(
-        self, store: GensStore, artifact: Artifact
+        self, store: _GensStore, artifact: Artifact
     ) -> None:
         write(store, "draft", "a", artifact, "old")
         for text in (None, b"new", 1, ["new"], PurePath("new")):
@@ -458,7 +472,7 @@ class GensStoreContract(_Backdoors):
                 write(store, "draft", "a", artifact, text)
         assert read(store, "draft", "a", artifact) == "old"
 
-    def test_what_is_refused_creates_no_generation(self, store: GensStore) -> None:
+    def test_what_is_refused_creates_no_generation(self, store: _GensStore) -> None:
         for artifact in ARTIFACTS:
             with pytest.raises(UnstorableError):
                 write(store, "draft", "a", artifact, None)
@@ -468,7 +482,7 @@ class GensStoreContract(_Backdoors):
 
     @pytest.mark.parametrize("artifact", DOCUMENTS)
     def test_a_document_reads_back_with_its_types_and_order(
-        self, store: GensStore, artifact: Artifact
+        self, store: _GensStore, artifact: Artifact
     ) -> None:
         for case, document in JSON_DOCUMENTS.items():
             with _case(case):
@@ -477,7 +491,7 @@ class GensStoreContract(_Backdoors):
                 assert repr(read(store, "draft", "a", artifact)) == repr(document)
 
     def test_mappings_and_subclasses_of_dict_read_back_as_plain_dicts(
-        self, store: GensStore
+        self, store: _GensStore
     ) -> None:
         document = MappingProxyType({"a": cast("JsonValue", OrderedDict(b=1))})
         store.write_main_metadata("draft", "a", document)
@@ -485,7 +499,7 @@ class GensStoreContract(_Backdoors):
 
     @pytest.mark.parametrize("artifact", DOCUMENTS)
     def test_what_is_not_json_is_refused_and_the_old_document_stays(
-        self, store: GensStore, artifact: Artifact
+        self, store: _GensStore, artifact: Artifact
     ) -> None:
         write(store, "draft", "a", artifact, {"old": 1})
         for case, document in NOT_JSON.items():
@@ -493,7 +507,7 @@ class GensStoreContract(_Backdoors):
                 write(store, "draft", "a", artifact, document())
         assert read(store, "draft", "a", artifact) == {"old": 1}
 
-    def test_changing_a_document_changes_nothing_stored(self, store: GensStore) -> None:
+    def test_changing_a_document_changes_nothing_stored(self, store: _GensStore) -> None:
         for artifact in DOCUMENTS:
             given: JsonObject = {"a": [{"b": ["c"]}]}
             write(store, "draft", "a", artifact, given)
@@ -503,7 +517,7 @@ class GensStoreContract(_Backdoors):
             _spoil(read_back)
             assert read(store, "draft", "a", artifact) == {"a": [{"b": ["c"]}]}
 
-    def test_a_document_is_stored_for_people_to_read(self, store: GensStore) -> None:
+    def test_a_document_is_stored_for_people_to_read(self, store: _GensStore) -> None:
         """One line per key, and no letter written as an escape."""
         for artifact in DOCUMENTS:
             write(store, "draft", "a", artifact, {"greeting": "Grüße 🚀", "n": 1})
@@ -514,7 +528,7 @@ class GensStoreContract(_Backdoors):
 
     # Which generations there are
 
-    def test_no_two_places_share_storage(self, store: GensStore) -> None:
+    def test_no_two_places_share_storage(self, store: _GensStore) -> None:
         places: list[tuple[Stage, str, Artifact]] = [
             *((stage, gen_id, "raw") for stage in STAGES for gen_id in UNUSUAL_IDS),
             *(("draft", "a-b", artifact) for artifact in ARTIFACTS),
@@ -526,7 +540,7 @@ class GensStoreContract(_Backdoors):
             assert read(store, stage, gen_id, artifact) == expected
 
     def test_ids_that_differ_in_case_are_kept_apart_or_the_second_is_refused(
-        self, store: GensStore
+        self, store: _GensStore
     ) -> None:
         for artifact in ARTIFACTS:
             write(store, "draft", "case", artifact, sample(artifact, "lower"))
@@ -538,18 +552,18 @@ class GensStoreContract(_Backdoors):
                     continue
         assert contents(store)["draft", "case"] == {a: sample(a, "lower") for a in ARTIFACTS}
 
-    def test_listing_is_sorted_by_code_point_and_complete(self, store: GensStore) -> None:
+    def test_listing_is_sorted_by_code_point_and_complete(self, store: _GensStore) -> None:
         for i, gen_id in enumerate(UNUSUAL_IDS):
             artifact = ARTIFACTS[i % len(ARTIFACTS)]
             write(store, "essay", gen_id, artifact, sample(artifact, "a"))
         assert list(store.list_generations("essay")) == sorted(UNUSUAL_IDS)
 
-    def test_listing_tells_the_stages_apart(self, store: GensStore) -> None:
+    def test_listing_tells_the_stages_apart(self, store: _GensStore) -> None:
         store.write_raw("draft", "a", "")
         store.reserve_generation("evaluation", "b")
         assert [list(store.list_generations(stage)) for stage in STAGES] == [["a"], [], ["b"]]
 
-    def test_a_listing_belongs_to_the_caller(self, store: GensStore) -> None:
+    def test_a_listing_belongs_to_the_caller(self, store: _GensStore) -> None:
         store.reserve_generation("draft", "a")
         listing = store.list_generations("draft")
         store.reserve_generation("draft", "b")
@@ -558,20 +572,20 @@ class GensStoreContract(_Backdoors):
             listing.clear()
         assert list(store.list_generations("draft")) == ["a", "b"]
 
-    def test_files_that_are_no_generations_are_not_listed(self, store: GensStore) -> None:
+    def test_files_that_are_no_generations_are_not_listed(self, store: _GensStore) -> None:
         store.reserve_generation("draft", "a")
         for name in ("README", "notes.txt", ".tmp-0123", ".deleted-0123", "Thumbs.db", "a b", "é"):
             self.plant_file(store, "draft", name)
         assert list(store.list_generations("draft")) == ["a"]
 
-    def test_a_generation_without_artifacts_exists(self, store: GensStore) -> None:
+    def test_a_generation_without_artifacts_exists(self, store: _GensStore) -> None:
         assert not store.exists("draft", "a")
         store.reserve_generation("draft", "a")
         assert store.exists("draft", "a")
         assert not store.exists("essay", "a")
         assert list(store.list_generations("draft")) == ["a"]
 
-    def test_reserving_again_changes_nothing(self, store: GensStore) -> None:
+    def test_reserving_again_changes_nothing(self, store: _GensStore) -> None:
         first = store.reserve_generation("draft", "a")
         for artifact in ARTIFACTS:
             write(store, "draft", "a", artifact, sample(artifact, "old"))
@@ -580,7 +594,7 @@ class GensStoreContract(_Backdoors):
         assert contents(store) == before
 
     def test_reserving_without_creating_says_where_and_creates_nothing(
-        self, store: GensStore
+        self, store: _GensStore
     ) -> None:
         place = store.reserve_generation("draft", "a", create=False)
         assert isinstance(place, PurePath)
@@ -588,7 +602,7 @@ class GensStoreContract(_Backdoors):
         assert contents(store) == {}
         assert store.reserve_generation("draft", "a") == place
 
-    def test_deleting_removes_every_artifact_and_nothing_else(self, store: GensStore) -> None:
+    def test_deleting_removes_every_artifact_and_nothing_else(self, store: _GensStore) -> None:
         for gen_id in ("a", "aa", "a-b"):
             for artifact in ARTIFACTS:
                 write(store, "draft", gen_id, artifact, sample(artifact, gen_id))
@@ -599,14 +613,14 @@ class GensStoreContract(_Backdoors):
         assert contents(store) == before
         assert not store.exists("draft", "a")
 
-    def test_deleting_again_or_what_never_was_changes_nothing(self, store: GensStore) -> None:
+    def test_deleting_again_or_what_never_was_changes_nothing(self, store: _GensStore) -> None:
         store.delete_generation("draft", "a")
         store.write_raw("draft", "a", "text")
         store.delete_generation("draft", "a")
         store.delete_generation("draft", "a")
         assert contents(store) == {}
 
-    def test_a_deleted_generation_can_be_written_anew(self, store: GensStore) -> None:
+    def test_a_deleted_generation_can_be_written_anew(self, store: _GensStore) -> None:
         store.write_raw("draft", "a", "old")
         store.delete_generation("draft", "a")
         store.write_parsed("draft", "a", "new")
@@ -616,7 +630,7 @@ class GensStoreContract(_Backdoors):
 
     @pytest.mark.parametrize("artifact", ARTIFACTS)
     def test_a_missing_artifact_is_an_error_that_names_it(
-        self, store: GensStore, artifact: Artifact
+        self, store: _GensStore, artifact: Artifact
     ) -> None:
         with pytest.raises(MissingArtifactError, match=f"draft/a has no {artifact}") as absent:
             read(store, "draft", "a", artifact)
@@ -630,13 +644,13 @@ class GensStoreContract(_Backdoors):
 
     @pytest.mark.parametrize("artifact", ARTIFACTS)
     def test_one_artifact_makes_a_generation_and_the_others_stay_missing(
-        self, store: GensStore, artifact: Artifact
+        self, store: _GensStore, artifact: Artifact
     ) -> None:
         value = "" if artifact in TEXTS else {}
         write(store, "draft", "a", artifact, value)
         assert contents(store) == {("draft", "a"): {artifact: value}}
 
-    def test_reading_creates_nothing(self, store: GensStore) -> None:
+    def test_reading_creates_nothing(self, store: _GensStore) -> None:
         for method in sorted(READERS):
             try:
                 call(store, method)
@@ -648,7 +662,7 @@ class GensStoreContract(_Backdoors):
     # Versions
 
     def test_a_version_lasts_while_nothing_is_written(
-        self, store: GensStore, settle: Callable[[], None]
+        self, store: _GensStore, settle: Callable[[], None]
     ) -> None:
         for artifact in ARTIFACTS:
             write(store, "draft", "a", artifact, sample(artifact, "a"))
@@ -674,7 +688,7 @@ class GensStoreContract(_Backdoors):
 
     @pytest.mark.parametrize("artifact", ARTIFACTS)
     def test_a_write_gives_a_generation_another_version(
-        self, store: GensStore, settle: Callable[[], None], artifact: Artifact
+        self, store: _GensStore, settle: Callable[[], None], artifact: Artifact
     ) -> None:
         seen = []
         for mark in ("old", "new", "new", "old"):
@@ -684,7 +698,7 @@ class GensStoreContract(_Backdoors):
         assert len(set(seen)) == len(seen)
 
     def test_a_generation_that_was_deleted_and_written_anew_has_another_version(
-        self, store: GensStore, settle: Callable[[], None]
+        self, store: _GensStore, settle: Callable[[], None]
     ) -> None:
         seen = []
         for _ in range(3):
@@ -695,7 +709,7 @@ class GensStoreContract(_Backdoors):
             assert "a" not in store.generation_versions("draft")
         assert len(set(seen)) == len(seen)
 
-    def test_no_version_outlives_a_write_however_soon_it_comes(self, store: GensStore) -> None:
+    def test_no_version_outlives_a_write_however_soon_it_comes(self, store: _GensStore) -> None:
         seen = set[str]()
         for number in range(200):
             store.write_parsed("draft", "a", str(number))
@@ -704,7 +718,7 @@ class GensStoreContract(_Backdoors):
             seen.add(version)
 
     def test_only_generations_have_versions(
-        self, store: GensStore, settle: Callable[[], None]
+        self, store: _GensStore, settle: Callable[[], None]
     ) -> None:
         store.write_raw("draft", "a", "text")
         self.plant_file(store, "draft", "stray")
@@ -714,7 +728,7 @@ class GensStoreContract(_Backdoors):
 
     # Claims
 
-    def test_a_claim_keeps_others_out_until_it_is_released(self, store: GensStore) -> None:
+    def test_a_claim_keeps_others_out_until_it_is_released(self, store: _GensStore) -> None:
         claim = _claimed(store, "draft", "a")
         assert store.claim("draft", "a") is None
         claim.release()
@@ -722,13 +736,13 @@ class GensStoreContract(_Backdoors):
         assert store.claim("draft", "a") is None
         again.release()
 
-    def test_claims_of_other_generations_are_free(self, store: GensStore) -> None:
+    def test_claims_of_other_generations_are_free(self, store: _GensStore) -> None:
         places = list(itertools.product(STAGES, ("a", "aa", "b")))
         claims = [_claimed(store, stage, gen_id) for stage, gen_id in places]
         for claim in claims:
             claim.release()
 
-    def test_a_claim_keeps_nothing_else_from_the_generation(self, store: GensStore) -> None:
+    def test_a_claim_keeps_nothing_else_from_the_generation(self, store: _GensStore) -> None:
         claim = _claimed(store, "draft", "a")
         assert not store.exists("draft", "a")
         assert list(store.list_generations("draft")) == []
@@ -740,7 +754,7 @@ class GensStoreContract(_Backdoors):
         claim.release()
         assert contents(store) == {}
 
-    def test_of_threads_that_claim_the_same_one_has_it_at_a_time(self, store: GensStore) -> None:
+    def test_of_threads_that_claim_the_same_one_has_it_at_a_time(self, store: _GensStore) -> None:
         """Each thread counts while it has the claim; a step that another thread shared is lost."""
         threads, steps, counted = 4, 50, 0
 
@@ -761,7 +775,7 @@ class GensStoreContract(_Backdoors):
                 thread.result()
         assert counted == threads * steps
 
-    def test_a_claim_can_be_released_by_another_thread(self, store: GensStore) -> None:
+    def test_a_claim_can_be_released_by_another_thread(self, store: _GensStore) -> None:
         claim = _claimed(store, "draft", "a")
         with ThreadPoolExecutor() as pool:
             pool.submit(claim.release).result()
@@ -769,13 +783,13 @@ class GensStoreContract(_Backdoors):
 
     # Templates
 
-    def test_a_template_reads_back_to_the_character(self, store: GensStore) -> None:
+    def test_a_template_reads_back_to_the_character(self, store: _GensStore) -> None:
         for case, source in EXACT_TEXTS.items():
             with _case(case):
                 self.add_template(store, "draft", "a", source)
                 assert store.read_template("draft", "a") == source
 
-    def test_templates_are_told_apart_and_are_no_generations(self, store: GensStore) -> None:
+    def test_templates_are_told_apart_and_are_no_generations(self, store: _GensStore) -> None:
         places = list(itertools.product(STAGES, ("a", "aa", "a-b")))
         for stage, template_id in places:
             self.add_template(store, stage, template_id, f"{stage} {template_id}")
@@ -783,7 +797,7 @@ class GensStoreContract(_Backdoors):
             assert store.read_template(stage, template_id) == f"{stage} {template_id}"
         assert contents(store) == {}
 
-    def test_a_missing_template_is_an_error_that_names_it(self, store: GensStore) -> None:
+    def test_a_missing_template_is_an_error_that_names_it(self, store: _GensStore) -> None:
         self.add_template(store, "draft", "a", "")
         with pytest.raises(MissingTemplateError, match="no essay template 'a'") as raised:
             store.read_template("essay", "a")
@@ -795,7 +809,7 @@ class GensStoreContract(_Backdoors):
 
     @pytest.mark.parametrize("method", sorted(METHODS))
     def test_every_method_refuses_hostile_ids_before_any_io(
-        self, store: GensStore, method: str
+        self, store: _GensStore, method: str
     ) -> None:
         hostile: dict[str, Sequence[object]] = {
             "stage": HOSTILE_STAGES,
@@ -818,7 +832,7 @@ class GensStoreContract(_Backdoors):
         assert accepted == []
         assert contents(store) == before
 
-    def test_a_str_of_another_class_is_the_id_that_it_equals(self, store: GensStore) -> None:
+    def test_a_str_of_another_class_is_the_id_that_it_equals(self, store: _GensStore) -> None:
         """Such as a member of a StrEnum, which formats itself in ways of its own."""
 
         class Shouted(str):
@@ -838,7 +852,7 @@ class GensStoreContract(_Backdoors):
 
     @pytest.mark.parametrize("artifact", ARTIFACTS)
     def test_a_corrupt_artifact_is_an_error_that_names_the_file(
-        self, store: GensStore, artifact: Artifact
+        self, store: _GensStore, artifact: Artifact
     ) -> None:
         value = sample(artifact, "good")
         write(store, "draft", "corrupt", artifact, value)
@@ -857,7 +871,7 @@ class GensStoreContract(_Backdoors):
         write(store, "draft", "corrupt", artifact, value)
         assert read(store, "draft", "corrupt", artifact) == value
 
-    def test_errors_survive_pickling_and_copying(self, store: GensStore) -> None:
+    def test_errors_survive_pickling_and_copying(self, store: _GensStore) -> None:
         attempts: list[Callable[[], object]] = [
             lambda: store.exists("draft", ".."),
             lambda: store.read_raw("draft", "absent"),
@@ -870,14 +884,14 @@ class GensStoreContract(_Backdoors):
                 attempt()
             _check_pickles(raised.value)
 
-    def test_an_error_about_a_corrupt_file_survives_pickling(self, store: GensStore) -> None:
+    def test_an_error_about_a_corrupt_file_survives_pickling(self, store: _GensStore) -> None:
         store.write_raw("draft", "a", "text")
         self.put_bytes(store, "draft", "a", "raw", b"\xff")
         with pytest.raises(MalformedArtifactError) as raised:
             store.read_raw("draft", "a")
         _check_pickles(raised.value)
 
-    def test_the_repr_shows_no_content(self, store: GensStore) -> None:
+    def test_the_repr_shows_no_content(self, store: _GensStore) -> None:
         self.add_template(store, "draft", "a", "a secret template")
         for artifact in ARTIFACTS:
             write(store, "draft", "a", artifact, sample(artifact, "secret"))
@@ -886,7 +900,7 @@ class GensStoreContract(_Backdoors):
 
     # Threads
 
-    def test_listing_is_stable_while_others_create_and_delete(self, store: GensStore) -> None:
+    def test_listing_is_stable_while_others_create_and_delete(self, store: _GensStore) -> None:
         kept = [f"kept{i:02}" for i in range(20)]
         for gen_id in kept:
             store.reserve_generation("draft", gen_id)
@@ -913,7 +927,7 @@ class GensStoreContract(_Backdoors):
                 other.result()
         assert list(store.list_generations("draft")) == kept
 
-    def test_readers_find_whole_texts_while_others_write(self, store: GensStore) -> None:
+    def test_readers_find_whole_texts_while_others_write(self, store: _GensStore) -> None:
         texts = [f"{i}" * 50_000 for i in range(4)]
         store.write_parsed("draft", "a", texts[0])
         stop = threading.Event()
@@ -937,21 +951,21 @@ class ReadOnlyGensStoreContract(_Backdoors):
     """What every `GensStore` that only reads does, for a view of another store."""
 
     @pytest.fixture
-    def inner(self) -> GensStore:
+    def inner(self) -> _GensStore:
         """Return a new store that holds nothing and can be written."""
         raise NotImplementedError
 
     @pytest.fixture
-    def store(self, inner: GensStore) -> GensStore:
+    def store(self, inner: _GensStore) -> _GensStore:
         """Return the store under test, which shows what `inner` holds."""
         raise NotImplementedError
 
-    def digest(self, inner: GensStore) -> object:
+    def digest(self, inner: _GensStore) -> object:
         """Return something that is equal only while nothing in `inner` changed."""
         return contents(inner)
 
     @pytest.fixture
-    def filled(self, inner: GensStore) -> GensStore:
+    def filled(self, inner: _GensStore) -> _GensStore:
         """Return `inner` with the generation `draft/sample` and the template of that name."""
         self.add_template(inner, "draft", "sample", "a template")
         for artifact in ARTIFACTS:
@@ -964,7 +978,7 @@ class ReadOnlyGensStoreContract(_Backdoors):
         assert METHODS.keys() == READERS | WRITERS
         assert not READERS & WRITERS
 
-    def test_it_has_no_public_method_beyond_the_port(self, store: GensStore) -> None:
+    def test_it_has_no_public_method_beyond_the_port(self, store: _GensStore) -> None:
         """Such as an inherited `clear`, through which well-known read-only stores are written."""
         public = {name for name in dir(store) if not name.startswith("_")}
         assert {name for name in public if callable(getattr(store, name))} == METHODS.keys()
@@ -972,7 +986,7 @@ class ReadOnlyGensStoreContract(_Backdoors):
     @pytest.mark.parametrize("gen_id", ["sample", "reserved", "new"])
     @pytest.mark.parametrize("method", sorted(WRITERS))
     def test_every_writer_is_refused_and_the_inner_store_unchanged(
-        self, filled: GensStore, store: GensStore, method: str, gen_id: str
+        self, filled: _GensStore, store: _GensStore, method: str, gen_id: str
     ) -> None:
         before = self.digest(filled)
         with pytest.raises(ReadOnlyStoreError, match=f"{method} refused for draft/{gen_id}") as e:
@@ -982,13 +996,13 @@ class ReadOnlyGensStoreContract(_Backdoors):
         assert self.digest(filled) == before
 
     @pytest.mark.parametrize("method", sorted(WRITERS))
-    def test_a_writer_refuses_a_hostile_id_for_the_id(self, store: GensStore, method: str) -> None:
+    def test_a_writer_refuses_a_hostile_id_for_the_id(self, store: _GensStore, method: str) -> None:
         with pytest.raises(InvalidIdError, match="invalid gen_id"):
             call(store, method, gen_id="../evil")
 
     @pytest.mark.parametrize("method", sorted(READERS))
     def test_every_reader_answers_as_the_inner_store_does(
-        self, filled: GensStore, store: GensStore, method: str
+        self, filled: _GensStore, store: _GensStore, method: str
     ) -> None:
         before = self.digest(filled)
         for name in ("sample", "reserved", "absent", "../evil"):
@@ -999,7 +1013,7 @@ class ReadOnlyGensStoreContract(_Backdoors):
         assert self.digest(filled) == before
 
     def test_reading_an_empty_store_creates_nothing(
-        self, inner: GensStore, store: GensStore
+        self, inner: _GensStore, store: _GensStore
     ) -> None:
         before = self.digest(inner)
         for method in sorted(READERS):
@@ -1010,14 +1024,16 @@ class ReadOnlyGensStoreContract(_Backdoors):
         store.reserve_generation("draft", "a", create=False)
         assert self.digest(inner) == before
 
-    def test_it_says_where_a_generation_would_be(self, inner: GensStore, store: GensStore) -> None:
+    def test_it_says_where_a_generation_would_be(
+        self, inner: _GensStore, store: _GensStore
+    ) -> None:
         place = store.reserve_generation("draft", "a", create=False)
         assert place == inner.reserve_generation("draft", "a", create=False)
         with pytest.raises(ReadOnlyStoreError):
             store.reserve_generation("draft", "a")
 
     def test_later_writes_to_the_inner_store_are_seen(
-        self, filled: GensStore, store: GensStore
+        self, filled: _GensStore, store: _GensStore
     ) -> None:
         assert contents(store) == contents(filled)
         filled.write_raw("draft", "sample", "later")
@@ -1029,12 +1045,12 @@ class ReadOnlyGensStoreContract(_Backdoors):
         assert store.read_template("essay", "new") == "later"
         assert contents(store) == contents(filled)
 
-    def test_the_repr_shows_no_content(self, filled: GensStore, store: GensStore) -> None:
+    def test_the_repr_shows_no_content(self, filled: _GensStore, store: _GensStore) -> None:
         filled.write_raw("draft", "sample", "secret")
         assert "secret" not in repr(store)
 
 
-def _claimed(store: GensStore, stage: Stage, gen_id: str) -> Claim:
+def _claimed(store: _GensStore, stage: Stage, gen_id: str) -> Claim:
     claim = store.claim(stage, gen_id)
     assert claim is not None
     return claim

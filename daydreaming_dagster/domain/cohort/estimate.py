@@ -9,7 +9,7 @@ from daydreaming_dagster.domain.catalog import DEFAULT_LEVEL, Catalog
 from daydreaming_dagster.domain.cohort.planning import PlannedGeneration
 from daydreaming_dagster.domain.generation.tokens import CHARACTERS_PER_TOKEN, TYPICAL_ANSWER_TOKENS
 from daydreaming_dagster.ports.errors import DataLayerError, MissingArtifactError
-from daydreaming_dagster.ports.gens_store import GensStore
+from daydreaming_dagster.ports.gens_store import GensStore, GensStoreWithTemplates
 from daydreaming_dagster.types import PARENT_STAGE, STAGES, Stage
 
 
@@ -41,7 +41,7 @@ class PlanEstimate:
 
 
 def estimate_generations(
-    store: GensStore,
+    store: GensStoreWithTemplates,
     catalog: Catalog,
     generations: Iterable[PlannedGeneration],
     again: Collection[str] = (),

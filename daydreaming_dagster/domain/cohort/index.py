@@ -9,7 +9,7 @@ from daydreaming_dagster.domain.digests import sha256
 from daydreaming_dagster.domain.documents import structure
 from daydreaming_dagster.domain.errors import CatalogError
 from daydreaming_dagster.ports.errors import DataLayerError
-from daydreaming_dagster.ports.gens_store import GensStore
+from daydreaming_dagster.ports.gens_store import Templates
 from daydreaming_dagster.types import JsonObject, Stage
 
 INDEX_VERSION: Final = 1
@@ -26,7 +26,7 @@ class CohortIndex:
     Attributes:
         version: The version of this format.
         inputs: The digest of the catalogs and templates that staleness was seen with.
-        done: The version (see `GensStore`) of each generation when it was seen to be done.
+        done: The version (see `Versions`) of each generation when it was seen to be done.
         parents: The parent's gen_id of each whose staleness was looked at, `""` of a draft.
         stale: Why those of them that are stale are.
     """
@@ -57,7 +57,7 @@ class CohortIndex:
         return index if valid and index.version == INDEX_VERSION else cls()
 
 
-def digest_inputs(store: GensStore, catalog: Catalog) -> str:
+def digest_inputs(store: Templates, catalog: Catalog) -> str:
     """Return a digest of all that prompts and questions are made from, besides generations."""
     sources: dict[tuple[Stage, str], str] = {}
     for key in catalog.templates:

@@ -12,7 +12,7 @@ from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.cohort.spec import CohortSpec
 from daydreaming_dagster.domain.documents import structure
 from daydreaming_dagster.domain.errors import CatalogError
-from daydreaming_dagster.ports.gens_store import GensStore
+from daydreaming_dagster.ports.gens_store import Templates
 from daydreaming_dagster.types import STAGES, JsonObject, Stage
 
 MANIFEST_VERSION: Final = 1
@@ -84,7 +84,7 @@ class Staleness:
 
 
 def make_manifest(
-    store: GensStore, spec: CohortSpec, catalog: Catalog, generations: Iterable[JsonObject]
+    store: Templates, spec: CohortSpec, catalog: Catalog, generations: Iterable[JsonObject]
 ) -> Manifest:
     """Return what generations are made from, given their main metadata.
 

@@ -14,7 +14,7 @@ from daydreaming_dagster.domain.documents import Problem, suggestion
 from daydreaming_dagster.domain.errors import CatalogError
 from daydreaming_dagster.domain.generation.template_rendering import render_template
 from daydreaming_dagster.errors import DaydreamingError
-from daydreaming_dagster.ports.gens_store import GensStore
+from daydreaming_dagster.ports.gens_store import Templates
 from daydreaming_dagster.types import STAGES, Stage
 
 
@@ -68,7 +68,7 @@ def _templates(
             yield template_id, entry
 
 
-def template_problems(store: GensStore, spec: CohortSpec, catalog: Catalog) -> Iterator[str]:
+def template_problems(store: Templates, spec: CohortSpec, catalog: Catalog) -> Iterator[str]:
     """Yield what would fail each generation of a template that the cohort uses."""
     sizes = [len(value.split(COMBO_SEPARATOR)) for value in spec.values("combo")]
     trial: Mapping[Stage, Mapping[str, object]] = {

@@ -34,7 +34,7 @@ from daydreaming_dagster.domain.errors import CatalogError, PlanConflictError
 from daydreaming_dagster.domain.generation.metadata import FORMAT_VERSION
 from daydreaming_dagster.domain.parsing.registry import RESPONSE_FORMATS, parser_name
 from daydreaming_dagster.ports.errors import MissingArtifactError
-from daydreaming_dagster.ports.gens_store import GensStore
+from daydreaming_dagster.ports.gens_store import GensStore, Templates
 from daydreaming_dagster.ports.language_model import SamplingParameters
 from daydreaming_dagster.types import PARENT_STAGE, STAGES, JsonObject, JsonValue, Stage
 
@@ -117,7 +117,7 @@ class PlanRecord:
         return sum(self.found_by_stage.values())
 
 
-def plan_cohort(store: GensStore, cohort_id: str, spec: CohortSpec, catalog: Catalog) -> CohortPlan:
+def plan_cohort(store: Templates, cohort_id: str, spec: CohortSpec, catalog: Catalog) -> CohortPlan:
     """Return the generations that the specification's axes and couplings make. Writes nothing.
 
     A gen_id is a function of everything that changes the text (parent, combination, template,

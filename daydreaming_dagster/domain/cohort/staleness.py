@@ -12,7 +12,7 @@ from daydreaming_dagster.domain.generation.metadata import resolve_generation_me
 from daydreaming_dagster.domain.generation.prompts import render_planned_input
 from daydreaming_dagster.domain.generation.recipe import make_recipe, why_stale
 from daydreaming_dagster.errors import DaydreamingError
-from daydreaming_dagster.ports.gens_store import GensStore
+from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates, versions_of
 from daydreaming_dagster.types import PARENT_STAGE, STAGES, Stage
 
 
@@ -29,7 +29,7 @@ class CohortState:
 
 
 def look_at_cohort(
-    store: GensStore,
+    store: GensStoreWithTemplates,
     catalog: Catalog | None,
     members: Mapping[Stage, Sequence[str]],
     index: CohortIndex,
@@ -49,7 +49,7 @@ def look_at_cohort(
     for stage in STAGES:
         gen_ids = members[stage]
         # Before anything is read: what changes meanwhile has another version at the next look.
-        versions = store.generation_versions(stage) if gen_ids else {}
+        versions = versions_of(store, stage) if gen_ids else {}
         before = index.done.get(stage, {})
         unchanged = {
             gen_id for gen_id, version in before.items() if versions.get(gen_id) == version
@@ -82,7 +82,7 @@ def look_at_cohort(
 
 
 def _why_stale(
-    store: GensStore,
+    store: GensStoreWithTemplates,
     catalog: Catalog,
     stage: Stage,
     gen_id: str,

@@ -21,12 +21,12 @@ from daydreaming_dagster.domain.generation.prompt_values import (
 from daydreaming_dagster.domain.generation.recipe import Recipe
 from daydreaming_dagster.domain.generation.template_rendering import render_source, render_template
 from daydreaming_dagster.ports.errors import InvalidMetadataError
-from daydreaming_dagster.ports.gens_store import GensStore
+from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates
 from daydreaming_dagster.types import JsonObject, Stage
 
 
 def write_stage_input(
-    store: GensStore,
+    store: GensStoreWithTemplates,
     stage: Stage,
     gen_id: str,
     *,
@@ -51,7 +51,11 @@ def write_stage_input(
 
 
 def render_planned_input(
-    store: GensStore, catalog: Catalog, gen_id: str, metadata: GenerationMetadata, recipe: Recipe
+    store: GensStoreWithTemplates,
+    catalog: Catalog,
+    gen_id: str,
+    metadata: GenerationMetadata,
+    recipe: Recipe,
 ) -> str:
     """Return the prompt of a generation that is made by this recipe, without writing it.
 

@@ -8,7 +8,7 @@ from daydreaming_dagster.domain.documents import structure
 from daydreaming_dagster.domain.generation.metadata import GenerationMetadata, Mode, text_field
 from daydreaming_dagster.domain.parsing.response import ResponseReader
 from daydreaming_dagster.ports.errors import InvalidMetadataError, MissingTemplateError
-from daydreaming_dagster.ports.gens_store import GensStore
+from daydreaming_dagster.ports.gens_store import Templates
 from daydreaming_dagster.ports.language_model import SamplingParameters
 from daydreaming_dagster.types import PARENT_STAGE, JsonObject, Stage
 
@@ -47,7 +47,7 @@ class Recipe:
 
 
 def make_recipe(
-    store: GensStore, catalog: Catalog, stage: Stage, gen_id: str, metadata: GenerationMetadata
+    store: Templates, catalog: Catalog, stage: Stage, gen_id: str, metadata: GenerationMetadata
 ) -> Recipe:
     """Return the recipe that the generation's metadata and the catalog give.
 

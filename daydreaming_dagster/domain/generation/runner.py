@@ -30,7 +30,7 @@ from daydreaming_dagster.domain.generation.prompts import render_planned_input
 from daydreaming_dagster.domain.generation.recipe import Recipe, make_recipe, why_stale
 from daydreaming_dagster.domain.generation.refusals import Refusals
 from daydreaming_dagster.errors import DaydreamingError
-from daydreaming_dagster.ports.gens_store import GensStore
+from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates, claim_generation
 from daydreaming_dagster.ports.language_model import (
     LONGEST_WAIT_SECONDS,
     Completion,
@@ -79,7 +79,7 @@ class GenerationRunner:
             so that answers that were lost together are not asked for together.
     """
 
-    store: GensStore
+    store: GensStoreWithTemplates
     model: LanguageModel
     catalog: Catalog
     replace_stale: bool = False
@@ -195,7 +195,7 @@ class GenerationRunner:
         recipe = make_recipe(self.store, self.catalog, stage, gen_id, metadata)
         result.model = (recipe.provider, recipe.model) if recipe.mode == "llm" else None
         if "raw" in steps and recipe.mode == "llm":  # nobody pays for a copy
-            claim = self.store.claim(stage, gen_id)
+            claim = claim_generation(self.store, stage, gen_id)
             if claim is None:
                 return None
             claims.callback(claim.release)

@@ -8,7 +8,7 @@ import jinja2
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from daydreaming_dagster.domain.errors import TemplateError
-from daydreaming_dagster.ports.gens_store import GensStore
+from daydreaming_dagster.ports.gens_store import Templates
 from daydreaming_dagster.types import Stage
 
 _ENVIRONMENT = ImmutableSandboxedEnvironment(
@@ -19,7 +19,7 @@ _ENVIRONMENT = ImmutableSandboxedEnvironment(
 
 
 def render_template(
-    store: GensStore, stage: Stage, template_id: str, values: Mapping[str, object]
+    store: Templates, stage: Stage, template_id: str, values: Mapping[str, object]
 ) -> str:
     """Return the template's text with `values` filled in.
 

@@ -20,7 +20,7 @@ from daydreaming_dagster.domain.results.evaluations import (
     read_outcome,
 )
 from daydreaming_dagster.domain.results.ranking import EssayRank, rank_evaluations
-from daydreaming_dagster.ports.gens_store import GensStore
+from daydreaming_dagster.ports.gens_store import GensStore, GensStoreWithTemplates
 from daydreaming_dagster.types import STAGES, JsonObject, Stage
 
 FAILED_STATES: Final[frozenset[State]] = frozenset({"not parsed", "cut off"})
@@ -254,7 +254,7 @@ class CohortReport:
 
 
 def gather_report(
-    store: GensStore,
+    store: GensStoreWithTemplates,
     catalog: Catalog,
     cohort_id: str,
     members: Mapping[Stage, Sequence[str]],

@@ -390,12 +390,18 @@ def test_a_limit_of_cost_stops_the_run_before_it_is_passed(daydream, chat_endpoi
 
     catalog = data_root / "1_raw/llm_models.csv"
     catalog.write_text("id,model,provider,prompt_price,completion_price\nbig,big-1,acme,0,100000\n")
-    # Each answer has 5 tokens, half a dollar; the first could have had 1500.
-    stopped = daydream("run", "c1", "--max-cost", "151", "-j", "1")
+    spec = data_root / "cohorts/c1/spec/config.yaml"
+    tokens = "{max_tokens: 10}"
+    spec.write_text(
+        f"{spec.read_text()}sampling: {{draft: {tokens}, essay: {tokens}, evaluation: {tokens}}}\n"
+    )
+    daydream("plan", "c1")
+    # Each answer may have 10 tokens, a dollar, and has 5.
+    stopped = daydream("run", "c1", "--max-cost", "5")
 
     assert stopped.returncode == 1
-    assert "the limit of 151.00 USD is reached" in stopped.stderr
-    assert 1 <= len(chat_endpoint.bodies) < 18
+    assert "the limit of 5 USD is reached: 4.50 spent" in stopped.stderr
+    assert len(chat_endpoint.bodies) == 9
 
 
 @pytest.mark.usefixtures("planned")

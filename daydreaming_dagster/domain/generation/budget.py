@@ -1,12 +1,13 @@
 """What a run may spend at most."""
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from typing import Self
 
 import attrs
 
 from daydreaming_dagster.domain.catalog import ModelEntry
-from daydreaming_dagster.domain.generation.cancellation import StoppedError
+from daydreaming_dagster.domain.generation.cancellation import CancellationToken, StoppedError
 from daydreaming_dagster.domain.generation.tokens import expected_tokens
 from daydreaming_dagster.formatting import counted, money
 from daydreaming_dagster.ports.language_model import Completion, ModelRequest
@@ -16,11 +17,12 @@ from daydreaming_dagster.ports.language_model import Completion, ModelRequest
 class Budget:
     """Counts the questions of a run and what they cost, and refuses those beyond a limit.
 
-    A question is counted once, however often the endpoint refuses it before it answers, and held
-    back from the limit while it is under way. What it will cost, by `expected_tokens`, is reserved
-    until the answer says what it did, and is spent where no answer says it and the model may have
-    been at work. The limit can be passed only by as much as the answers under way are longer than
-    that.
+    A question is counted once, however often the endpoint refuses it before it answers. While it
+    is in flight, one call and its cost by `expected_tokens` are reserved. The answer replaces that
+    cost by its own; if no answer says it and the model may have been at work, it is spent.
+    A question that does not fit beside the reservations waits until they settle, since most cost
+    less than was reserved and some are never sent. The limit of cost can be passed only by as much
+    as the answers in flight are longer than expected, the limit of calls not at all.
 
     Attributes:
         max_calls: How many questions may be put; None is no limit.
@@ -41,6 +43,8 @@ class Budget:
     _in_flight: int = attrs.field(default=0, init=False)
     _reserved: float = attrs.field(default=0.0, init=False)
     _longest: dict[tuple[str, str], int] = attrs.field(factory=dict, init=False, repr=False)
+    _queue: asyncio.Lock = attrs.field(factory=asyncio.Lock, init=False, repr=False, eq=False)
+    _settled: asyncio.Event = attrs.field(factory=asyncio.Event, init=False, repr=False, eq=False)
 
     @classmethod
     def of(
@@ -49,41 +53,43 @@ class Budget:
         """Return a budget that knows the prices of these models."""
         return cls(max_calls, max_cost, {(model.provider, model.model): model for model in models})
 
-    def reserve(self, request: ModelRequest) -> float:
-        """Return what is held back for a question, in USD, to be given to one of the others.
+    async def reserve(self, request: ModelRequest, stop: CancellationToken) -> float:
+        """Return what is reserved for a question, in USD, to be given to one of the others.
+
+        A question that does not fit waits, in order, until it does.
 
         Raises:
-            StoppedError: The question would pass a limit. Nothing is held back.
+            StoppedError: The question does not fit and nothing is in flight that could make room,
+                or `stop` ended the run. Nothing is reserved.
         """
-        if self.max_calls is not None and self.calls + self._in_flight >= self.max_calls:
-            limit = counted(self.max_calls, "model call")
-            raise StoppedError(f"the limit of {limit} is reached")
-        expected = self._expected_cost(request)
-        committed = self.cost + self._reserved
-        if self.max_cost is not None and not committed + expected <= self.max_cost:  # NaN too
-            raise StoppedError(
-                f"the limit of {money(self.max_cost)} USD is reached: {money(self.cost)} spent, "
-                f"and the next answer may cost {money(expected)}"
-            )
-        self._in_flight += 1
-        self._reserved += expected
-        return expected
+        async with self._queue:
+            while (reason := self._why_too_much(request)) is not None:
+                if not self._in_flight:
+                    raise StoppedError(reason)
+                self._settled.clear()
+                await stop.wait(self._settled)
+            stop.check()
+            expected = self._expected_cost(request)
+            self._in_flight += 1
+            self._reserved += expected
+            return expected
 
     def withdraw(self, reserved: float) -> None:
-        """Take back a question that was not put after all."""
+        """Give back the reservation of a question that was not put after all."""
         self._in_flight -= 1
-        self._reserved -= reserved
+        # The sum of rounding errors would keep the last question from fitting exactly.
+        self._reserved = self._reserved - reserved if self._in_flight else 0.0
+        self._settled.set()
 
     def settle_unanswered(self, reserved: float, *, may_be_billed: bool) -> None:
         """Count what was reserved as spent if it may be billed, and give it back if not."""
-        self.withdraw(reserved)
         self.calls += 1
         if may_be_billed:
             self.cost += reserved
+        self.withdraw(reserved)
 
     def settle(self, request: ModelRequest, reserved: float, completion: Completion) -> None:
         """Count what an answer cost in the place of what was reserved."""
-        self.withdraw(reserved)
         self.calls += 1
         key = request.provider, request.model
         prompt, answer = completion.prompt_tokens, completion.completion_tokens
@@ -93,6 +99,20 @@ class Budget:
         model = self._models.get(key)
         cost = None if model is None else model.cost(prompt, answer)
         self.cost += reserved if cost is None else cost
+        self.withdraw(reserved)
+
+    def _why_too_much(self, request: ModelRequest) -> str | None:
+        """Return which limit a question would pass now, None if it fits."""
+        if self.max_calls is not None and self.calls + self._in_flight >= self.max_calls:
+            return f"the limit of {counted(self.max_calls, 'model call')} is reached"
+        expected = self._expected_cost(request)
+        committed = self.cost + self._reserved
+        if self.max_cost is not None and not committed + expected <= self.max_cost:  # NaN too
+            return (
+                f"the limit of {self.max_cost:.12g} USD is reached: {money(self.cost)} spent, "
+                f"and the next answer may cost {money(expected)}"
+            )
+        return None
 
     def _expected_cost(self, request: ModelRequest) -> float:
         key = request.provider, request.model

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 import attrs
@@ -43,6 +44,15 @@ class CancellationToken:
         """Call `tell` with the reason when the run ends, in the thread that ends it."""
         self._subscribers.append(tell)
 
+    def check(self) -> None:
+        """Return while the run goes on.
+
+        Raises:
+            StoppedError: The run ended.
+        """
+        if self.reason is not None:
+            raise StoppedError(self.reason)
+
     async def sleep(self, seconds: float) -> None:
         """Return after this time.
 
@@ -51,9 +61,21 @@ class CancellationToken:
         """
         until = time.monotonic() + seconds
         while True:
-            if self.reason is not None:
-                raise StoppedError(self.reason)
+            self.check()
             left = until - time.monotonic()
             if left <= 0:
                 return
             await asyncio.sleep(min(left, _NOTICED_WITHIN_SECONDS))
+
+    async def wait(self, event: asyncio.Event) -> None:
+        """Return when the event is set.
+
+        Raises:
+            StoppedError: The run ended before or meanwhile.
+        """
+        self.check()
+        while not event.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_NOTICED_WITHIN_SECONDS):
+                    await event.wait()
+            self.check()

@@ -252,14 +252,17 @@ class GenerationRunner:
 
     async def _buy(self, request: ModelRequest) -> Completion:
         """Return the model's answer, and let the budget know what it cost."""
-        reserved = self.budget.reserve(request)
+        reserved = await self.budget.reserve(request, self.stop)
         try:
             completion = await self.model.complete(request)
-        except StoppedError:
-            self.budget.withdraw(reserved)
-            raise
         except LanguageModelError as error:
             self.budget.settle_unanswered(reserved, may_be_billed=error.may_be_billed)
+            raise
+        except asyncio.CancelledError:
+            self.budget.settle_unanswered(reserved, may_be_billed=True)
+            raise
+        except BaseException:  # it was not sent; kept, the reservation would hold up the others
+            self.budget.withdraw(reserved)
             raise
         self.budget.settle(request, reserved, completion)
         return completion

@@ -1,10 +1,12 @@
 """What a run may spend at most."""
 
+import asyncio
+
 import pytest
 
 from daydreaming_dagster.domain.catalog import ModelEntry
 from daydreaming_dagster.domain.generation.budget import Budget
-from daydreaming_dagster.domain.generation.cancellation import StoppedError
+from daydreaming_dagster.domain.generation.cancellation import CancellationToken, StoppedError
 from daydreaming_dagster.formatting import money
 from daydreaming_dagster.ports.language_model import Completion, ModelRequest, SamplingParameters
 
@@ -22,8 +24,12 @@ def completion(prompt_tokens=100, completion_tokens=10):
     return Completion("because", "stop", "big-1", 1.0, prompt_tokens, completion_tokens)
 
 
+def reserve(budget, request=REQUEST):
+    return asyncio.run(budget.reserve(request, CancellationToken()))
+
+
 def spend(budget, answer, request=REQUEST):
-    budget.settle(request, budget.reserve(request), answer)
+    budget.settle(request, reserve(budget, request), answer)
 
 
 def test_without_a_limit_all_is_counted_and_nothing_refused():
@@ -38,79 +44,125 @@ def test_without_a_limit_all_is_counted_and_nothing_refused():
 
 def test_the_call_after_the_last_one_is_refused():
     spent = budget(max_calls=2)
-    spent.reserve(REQUEST)
-    spent.reserve(REQUEST)
+    spend(spent, completion())
+    spend(spent, completion())
 
     with pytest.raises(StoppedError, match="the limit of 2 model calls is reached"):
-        spent.reserve(REQUEST)
+        reserve(spent)
 
 
-def test_a_call_that_waits_is_not_counted_as_made():
+def after(spent, settle, stop=None):
+    """Return what a second reservation comes to when `settle` is called with the first."""
+
+    async def wait_and_settle():
+        first = await spent.reserve(REQUEST, CancellationToken())
+        second = asyncio.create_task(spent.reserve(REQUEST, stop or CancellationToken()))
+        await asyncio.sleep(0.01)
+        assert not second.done()
+        settle(first)
+        return await asyncio.wait_for(second, timeout=10)
+
+    return asyncio.run(wait_and_settle())
+
+
+def test_a_call_waits_for_the_one_in_flight_and_takes_the_place_that_it_gives_back():
     spent = budget(max_calls=1)
 
-    held = spent.reserve(REQUEST)
+    after(spent, spent.withdraw)
+
     assert spent.calls == 0
 
-    spent.withdraw(held)
-    spend(spent, completion())
-    assert spent.calls == 1
-    with pytest.raises(StoppedError):
-        spent.reserve(REQUEST)
 
-
-def test_a_limit_of_one_call_is_said_in_the_singular():
+def test_a_call_that_waits_is_refused_when_the_last_one_was_made():
     spent = budget(max_calls=1)
-    spent.reserve(REQUEST)
 
     with pytest.raises(StoppedError, match="the limit of 1 model call is reached"):
-        spent.reserve(REQUEST)
+        after(spent, lambda held: spent.settle(REQUEST, held, completion()))
+
+
+def test_a_call_that_waits_ends_with_the_run():
+    spent, stop = budget(max_calls=1), CancellationToken()
+
+    with pytest.raises(StoppedError, match="enough"):
+        after(spent, lambda _held: stop.stop("enough"), stop)
+
+
+def test_calls_that_wait_keep_their_order():
+    spent, order = budget(max_calls=1), []
+
+    async def reserve_and_withdraw(name):
+        held = await spent.reserve(REQUEST, CancellationToken())
+        order.append(name)
+        await asyncio.sleep(0.001)
+        spent.withdraw(held)
+
+    async def reserve_all():
+        await asyncio.gather(*(reserve_and_withdraw(name) for name in range(5)))
+
+    asyncio.run(reserve_all())
+
+    assert order == [0, 1, 2, 3, 4]
 
 
 def test_a_limit_of_none_at_all_refuses_the_first():
     with pytest.raises(StoppedError):
-        budget(max_calls=0).reserve(REQUEST)
+        reserve(budget(max_calls=0))
 
 
 def test_a_limit_of_cost_that_is_no_number_lets_nothing_through():
     with pytest.raises(StoppedError, match="limit of nan USD"):
-        budget(max_cost=float("nan")).reserve(REQUEST)
-
-
-def test_calls_under_way_are_held_back_from_the_limit_of_cost():
-    spent = budget(max_cost=2.5 * EXPECTED)
-
-    assert spent.reserve(REQUEST) == pytest.approx(EXPECTED)
-    spent.reserve(REQUEST)
-    with pytest.raises(StoppedError, match="USD is reached"):
-        spent.reserve(REQUEST)
+        reserve(budget(max_cost=float("nan")))
 
 
 def test_what_an_answer_did_not_cost_can_be_spent_again():
     spent = budget(max_cost=1.5 * EXPECTED)
-    held = spent.reserve(REQUEST)
-    spent.settle(REQUEST, held, completion())
 
-    spent.reserve(REQUEST)
+    assert after(spent, lambda held: spent.settle(REQUEST, held, completion())) == pytest.approx(
+        EXPECTED
+    )
+
+
+def test_what_an_answer_did_cost_cannot():
+    spent = budget(max_cost=1.5 * EXPECTED)
+
+    with pytest.raises(StoppedError, match="USD is reached"):
+        after(spent, lambda held: spent.settle(REQUEST, held, completion(100, 1000)))
+
+
+def test_rounding_keeps_no_call_from_a_limit_that_it_fits_exactly():
+    spent = budget(max_cost=EXPECTED)
+    first, second = ModelRequest("x" * 4, "big-1", "acme"), ModelRequest("", "big-1", "acme")
+
+    async def reserve_and_withdraw():
+        unlimited, spent.max_cost = spent.max_cost, None
+        held = [await spent.reserve(each, CancellationToken()) for each in (first, second) * 9]
+        for reserved in held:
+            spent.withdraw(reserved)
+        spent.max_cost = unlimited
+
+    asyncio.run(reserve_and_withdraw())
+
+    assert reserve(spent) == pytest.approx(EXPECTED)
 
 
 def test_a_call_that_was_refused_costs_nothing():
     spent = budget(max_cost=1.5 * EXPECTED)
 
-    spent.settle_unanswered(spent.reserve(REQUEST), may_be_billed=False)
+    spent.settle_unanswered(reserve(spent), may_be_billed=False)
 
     assert spent.cost == 0.0
     assert spent.calls == 1
-    spent.reserve(REQUEST)
+    reserve(spent)
 
 
 def test_a_call_whose_answer_was_lost_costs_what_was_expected():
     spent = budget(max_cost=1.5 * EXPECTED)
 
-    spent.settle_unanswered(spent.reserve(REQUEST), may_be_billed=True)
+    spent.settle_unanswered(reserve(spent), may_be_billed=True)
 
     assert spent.cost == pytest.approx(EXPECTED)
     with pytest.raises(StoppedError, match="USD is reached"):
-        spent.reserve(REQUEST)
+        reserve(spent)
 
 
 def test_an_answer_that_does_not_say_its_tokens_costs_what_was_expected():
@@ -124,12 +176,12 @@ def test_an_answer_that_does_not_say_its_tokens_costs_what_was_expected():
 def test_without_max_tokens_the_longest_answer_so_far_is_expected():
     spent = budget(max_cost=1.0)
     request = ModelRequest("x" * 400, "big-1", "acme")
-    assert spent.reserve(request) == pytest.approx((100 + 10 * 1500) / 1e6)
+    assert reserve(spent, request) == pytest.approx((100 + 10 * 1500) / 1e6)
 
     spent.settle(request, 0.0, completion(completion_tokens=70))
     spent.settle(request, 0.0, completion(completion_tokens=50))
 
-    assert spent.reserve(request) == pytest.approx((100 + 10 * 70) / 1e6)
+    assert reserve(spent, request) == pytest.approx((100 + 10 * 70) / 1e6)
 
 
 def test_a_model_without_a_price_counts_calls_and_tokens_alone():

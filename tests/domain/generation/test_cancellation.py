@@ -44,3 +44,23 @@ def test_a_run_that_was_stopped_does_not_sleep(seconds):
 
     with pytest.raises(StoppedError):
         asyncio.run(switch.sleep(seconds))
+
+
+def test_waiting_ends_with_the_event():
+    async def wait():
+        event = asyncio.Event()
+        asyncio.get_running_loop().call_later(0.25, event.set)
+        await asyncio.wait_for(CancellationToken().wait(event), timeout=10)
+
+    asyncio.run(wait())
+
+
+def test_waiting_for_an_event_ends_when_another_thread_stops_the_run():
+    switch = CancellationToken()
+    threading.Timer(0.05, switch.stop, ["interrupted"]).start()
+
+    async def wait():
+        await asyncio.wait_for(switch.wait(asyncio.Event()), timeout=10)
+
+    with pytest.raises(StoppedError, match="not asked: interrupted"):
+        asyncio.run(wait())

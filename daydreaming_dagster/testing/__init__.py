@@ -7,11 +7,22 @@ also needs hypothesis, is imported by name.
 import pytest
 
 # Before the import below: what a failing assertion compared is shown for rewritten modules only.
-pytest.register_assert_rewrite("daydreaming_dagster.testing.gens_store_contract")
-
-from daydreaming_dagster.testing.gens_store_contract import (  # noqa: E402  see above
-    GensStoreContract,
-    ReadOnlyGensStoreContract,
+pytest.register_assert_rewrite(
+    "daydreaming_dagster.testing.gens_store", "daydreaming_dagster.testing.gens_store_contract"
 )
 
-__all__ = ["GensStoreContract", "ReadOnlyGensStoreContract"]
+from daydreaming_dagster.testing.gens_store_contract import (  # noqa: E402  see above
+    ClaimsContract,
+    GensStoreContract,
+    ReadOnlyGensStoreContract,
+    TemplatesContract,
+    VersionsContract,
+)
+
+__all__ = [
+    "ClaimsContract",
+    "GensStoreContract",
+    "ReadOnlyGensStoreContract",
+    "TemplatesContract",
+    "VersionsContract",
+]

@@ -11,6 +11,7 @@ from daydreaming_dagster.ports.gens_store import (
     claim_generation,
     versions_of,
 )
+from daydreaming_dagster.testing import GensStoreContract
 
 ABILITIES = (Templates, Versions, Claims)
 
@@ -25,6 +26,14 @@ class ArtifactsAlone:
         if name in {"read_template", "generation_versions", "claim"}:
             raise AttributeError(name)
         return getattr(self.inner, name)
+
+
+class TestArtifactsAlone(GensStoreContract[ArtifactsAlone]):
+    """What an ability says is skipped, and everything else holds."""
+
+    @pytest.fixture
+    def store(self):
+        return ArtifactsAlone()
 
 
 def test_a_store_without_versions_knows_none():

@@ -107,11 +107,12 @@ def runner_in_memory(data_root: Path, concurrency: int) -> None:
 def dagster(data_root: Path, concurrency: int) -> None:
     """Generate in a Dagster run whose events are kept in SQLite, as `daydream run` does."""
     from adapters import FilesystemGensStore
-    from adapters.cohort_store.catalog_files import read_catalog
+    from adapters.cohort_store.filesystem import FilesystemCohortStore
+    from daydreaming_dagster.application.run_cohort import RunOptions
     from daydreaming_dagster.application.run_listener import NullRunListener
     from daydreaming_dagster.bootstrap import compose_language_model
     from daydreaming_dagster.data_layer.paths import Paths
-    from daydreaming_dagster.defs.launch import open_instance, run_cohort
+    from daydreaming_dagster.defs.launch import materialize_cohort_run, open_instance
     from daydreaming_dagster.domain.generation.cancellation import CancellationToken
 
     _import_client()
@@ -119,7 +120,8 @@ def dagster(data_root: Path, concurrency: int) -> None:
     paths = Paths(data_root)
     drafts = "".join(f"draft,{gen_id}\n" for gen_id in _drafts(data_root))
     paths.cohort_membership_csv(COHORT).write_text(f"stage,gen_id\n{drafts}", "utf-8")
-    catalog = read_catalog(paths)
+    cohorts = FilesystemCohortStore(paths)
+    catalog = cohorts.read_catalog()
     base_url = os.environ["OPENAI_BASE_URL"]
     resources = {
         "gens_store": FilesystemGensStore(data_root),
@@ -127,10 +129,10 @@ def dagster(data_root: Path, concurrency: int) -> None:
         "language_model": compose_language_model(catalog.models.values(), base_url, concurrency),
         "stop": CancellationToken(),
         "listener": NullRunListener(),
-        "data_root": str(data_root),
+        "cohort_store": cohorts,
     }
     with open_instance(data_root / "dagster_home") as instance, measured():
-        if not run_cohort(instance, resources, COHORT, {}):
+        if not materialize_cohort_run(instance, resources, COHORT, RunOptions()):
             raise SystemExit("some drafts failed")
 
 
@@ -151,10 +153,9 @@ def _import_client() -> None:
 
 
 def _members(data_root: Path) -> "dict[Stage, list[str]]":
-    from adapters.cohort_store.cohort_files import read_membership
-    from daydreaming_dagster.data_layer.paths import Paths
+    from adapters.cohort_store.filesystem import FilesystemCohortStore
 
-    return read_membership(Paths(data_root), COHORT)
+    return FilesystemCohortStore(data_root).read_membership(COHORT)
 
 
 def _drafts(data_root: Path) -> list[str]:
@@ -192,15 +193,14 @@ def _generate(
     *rounds: "Mapping[Stage, Sequence[str]]",
 ) -> None:
     """Make the generations of each round when those of the round before are done."""
-    from adapters.cohort_store.catalog_files import read_catalog
+    from adapters.cohort_store.filesystem import FilesystemCohortStore
     from daydreaming_dagster.application.async_bridge import iterate_in_thread
     from daydreaming_dagster.bootstrap import compose_language_model
-    from daydreaming_dagster.data_layer.paths import Paths
     from daydreaming_dagster.domain.generation.runner import GenerationRunner
 
     _import_client()
     with measured():
-        catalog = read_catalog(Paths(data_root))
+        catalog = FilesystemCohortStore(data_root).read_catalog()
         base_url = os.environ["OPENAI_BASE_URL"]
         model = compose_language_model(catalog.models.values(), base_url, concurrency)
         generation_runner = GenerationRunner(store, model, catalog)

@@ -20,12 +20,10 @@ from statistics import median
 from typing import Final, NamedTuple
 
 from adapters import UnsyncedFilesystemGensStore
-from adapters.cohort_store.catalog_files import read_catalog
-from adapters.cohort_store.cohort_files import read_membership
+from adapters.cohort_store.filesystem import FilesystemCohortStore
 from benchmarks.endpoint import RunningEndpoint, Settings, running_endpoint
 from benchmarks.loops import COHORT, MODEL, Measured
-from daydreaming_dagster.application.plan_cohort import record_cohort
-from daydreaming_dagster.data_layer.paths import Paths
+from daydreaming_dagster.application.plan_cohort import plan_cohort
 from daydreaming_dagster.domain.generation.answers import store_answer, store_parsed
 from daydreaming_dagster.domain.generation.metadata import resolve_generation_metadata
 from daydreaming_dagster.domain.generation.prompts import render_planned_input
@@ -77,8 +75,8 @@ def planned(chains: int) -> Plan:
     """
     root = Path(tempfile.mkdtemp())
     write_data_root(root, chains)
-    record_cohort(root, COHORT)
-    return Plan(root, read_membership(Paths(root), COHORT))
+    plan_cohort(UnsyncedFilesystemGensStore(root), FilesystemCohortStore(root), COHORT)
+    return Plan(root, FilesystemCohortStore(root).read_membership(COHORT))
 
 
 def write_data_root(root: Path, chains: int) -> None:
@@ -276,7 +274,7 @@ def scale() -> Iterator[Row]:
 def _answer_all_but(plan: Plan, left: int) -> None:
     """Make all generations but the last evaluations, without a model."""
     store = UnsyncedFilesystemGensStore(plan.root)
-    catalog = read_catalog(store.paths)
+    catalog = FilesystemCohortStore(store.paths).read_catalog()
     for stage in STAGES:
         gen_ids = plan.members[stage]
         for gen_id in gen_ids[:-left] if stage == "evaluation" else gen_ids:

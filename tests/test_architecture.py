@@ -52,6 +52,15 @@ def test_the_rules_hold(copy):
         ("daydreaming_dagster/data_layer/paths.py", "import dagster"),
         ("adapters/gens_store/filesystem.py", "import dagster"),
         ("adapters/gens_store/in_memory.py", "import daydreaming_dagster.cli.app"),
+        ("adapters/cohort_store/in_memory.py", "import daydreaming_dagster.application.run_cohort"),
+        ("daydreaming_dagster/application/run_cohort.py", "import adapters"),
+        ("daydreaming_dagster/application/run_cohort.py", "import dagster"),
+        ("daydreaming_dagster/application/plan_cohort.py", "from pathlib import Path"),
+        ("daydreaming_dagster/domain/cohort/planning.py", "import daydreaming_dagster.application"),
+        ("daydreaming_dagster/ports/gens_store.py", "import daydreaming_dagster.domain.catalog"),
+        ("daydreaming_dagster/cli/progress.py", "import adapters.gens_store.filesystem"),
+        ("daydreaming_dagster/defs/cohorts.py", "import adapters.cohort_store.filesystem"),
+        ("daydreaming_dagster/defs/cohorts.py", "import daydreaming_dagster.cli.console"),
     ],
 )
 def test_breaking_a_rule_is_noticed(copy, module, line):

@@ -11,8 +11,7 @@ import attrs
 import pytest
 
 from adapters import FilesystemGensStore, InMemoryGensStore
-from adapters.cohort_store.catalog_files import read_catalog
-from adapters.cohort_store.cohort_files import read_membership, write_membership
+from adapters.cohort_store.filesystem import FilesystemCohortStore
 from adapters.language_model.scripted import ScriptedLanguageModel
 from daydreaming_dagster.data_layer.paths import Paths
 from daydreaming_dagster.domain.catalog import DEFAULT_LEVEL
@@ -47,7 +46,7 @@ def root(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def catalog(root):
-    return read_catalog(Paths(root))
+    return FilesystemCohortStore(root).read_catalog()
 
 
 @pytest.fixture(scope="module")
@@ -229,8 +228,10 @@ def test_a_slice_of_it_goes_through_the_store_on_disk(root, catalog, spec, respo
 
     plan = plan_cohort(store, "few", few, catalog)
     record_plan(store, plan)
-    write_membership(paths, plan)
-    members = read_membership(paths, "few")
+    FilesystemCohortStore(paths).write_membership(
+        plan.cohort_id, {stage: plan.gen_ids(stage) for stage in STAGES}
+    )
+    members = FilesystemCohortStore(paths).read_membership("few")
     failed = asyncio.run(
         run_all(GenerationRunner(store, model_that_answers(responses), catalog), members)
     )

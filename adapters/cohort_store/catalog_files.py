@@ -67,19 +67,6 @@ def read_catalog(paths: Paths) -> Catalog:
     return catalog
 
 
-def read_models(paths: Paths) -> dict[str, ModelEntry]:
-    """Return the model catalog alone, by its ids.
-
-    Raises:
-        CatalogError: As `read_catalog` says.
-    """
-    problems: list[str] = []
-    models = _models(paths, problems)
-    if problems:
-        raise CatalogError(str(paths.raw_dir), tuple(problems))
-    return models
-
-
 def _template(template_id: str, row: CsvRow, problems: list[str]) -> TemplateEntry:
     generator = row.cells["generator"].lower() or "llm"
     if generator not in ("llm", "copy"):

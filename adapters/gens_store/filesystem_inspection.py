@@ -4,9 +4,11 @@ import os
 import shutil
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
+
+import attrs
 
 from adapters.atomic_write import TEMPORARY_PREFIX
 from adapters.gens_store.file_claim import claim_file, is_abandoned
@@ -25,57 +27,61 @@ _UNDER_WAY_SECONDS: Final = 600.0
 _FILENAMES: Final = frozenset(ARTIFACT_FILENAMES.values())
 
 
-def inspect_gens(paths: Paths) -> Iterator[Finding]:
-    """Yield leftovers and unknown files beside generations, and ids that differ only in case.
+@attrs.frozen
+class FilesystemInspection:
+    """A `StorageInspection` of the folder of generations in a data root."""
 
-    What lies in the folder of a generation, `inspect_generation` says.
-    """
-    for entry in _scan(paths.gens_root):
-        if entry.name not in STAGES or not entry.is_dir(follow_symlinks=False):
-            yield _unknown(entry)
-    for stage in STAGES:
-        folded: dict[str, list[str]] = defaultdict(list)
-        for entry in _scan(paths.gens_root / stage):
-            if entry.name.startswith(DELETED_PREFIX):
-                yield from _leftover(entry, "a deletion")
-            elif entry.name.startswith(CLAIMED_PREFIX):
-                yield from _claimed(entry)
-            elif not is_id(entry.name) or not entry.is_dir(follow_symlinks=False):
+    paths: Paths
+
+    def inspect_root(self) -> Iterator[Finding]:
+        """Yield leftovers and unknown files beside generations, and ids that differ only in case.
+
+        What lies in the folder of a generation, `inspect_generation` says.
+        """
+        for entry in _scan(self.paths.gens_root):
+            if entry.name not in STAGES or not entry.is_dir(follow_symlinks=False):
                 yield _unknown(entry)
-            else:
-                folded[entry.name.lower()].append(entry.name)
-        for gen_ids in folded.values():
-            if len(gen_ids) > 1:
-                message = "these would share a folder where the file system ignores case"
-                yield Finding("case", f"{stage}/{{{','.join(sorted(gen_ids))}}}", message)
+        for stage in STAGES:
+            folded: dict[str, list[str]] = defaultdict(list)
+            for entry in _scan(self.paths.gens_root / stage):
+                if entry.name.startswith(DELETED_PREFIX):
+                    yield from _leftover(entry, "a deletion")
+                elif entry.name.startswith(CLAIMED_PREFIX):
+                    yield from _claimed(entry)
+                elif not is_id(entry.name) or not entry.is_dir(follow_symlinks=False):
+                    yield _unknown(entry)
+                else:
+                    folded[entry.name.lower()].append(entry.name)
+            for gen_ids in folded.values():
+                if len(gen_ids) > 1:
+                    message = "these would share a folder where the file system ignores case"
+                    yield Finding("case", f"{stage}/{{{','.join(sorted(gen_ids))}}}", message)
 
+    def inspect_generation(self, stage: Stage, gen_id: str) -> Iterator[Finding]:
+        """Yield leftovers of interrupted writes and unknown files in the folder of a generation."""
+        for entry in _scan(self.paths.generation_dir(stage, gen_id)):
+            if entry.name.startswith(TEMPORARY_PREFIX):
+                yield from _leftover(entry, "a write")
+            elif entry.name not in _FILENAMES or not entry.is_file(follow_symlinks=False):
+                yield _unknown(entry)
 
-def inspect_generation(paths: Paths, stage: Stage, gen_id: str) -> Iterator[Finding]:
-    """Yield leftovers of interrupted writes and unknown files in the folder of a generation."""
-    for entry in _scan(paths.generation_dir(stage, gen_id)):
-        if entry.name.startswith(TEMPORARY_PREFIX):
-            yield from _leftover(entry, "a write")
-        elif entry.name not in _FILENAMES or not entry.is_file(follow_symlinks=False):
-            yield _unknown(entry)
-
-
-def remove_leftovers(findings: list[Finding]) -> list[str]:
-    """Delete the leftovers among the findings, nothing else, and return their paths."""
-    removed = []
-    for finding in findings:
-        if finding.kind == LEFTOVER:
-            path = Path(finding.subject)
-            if path.name.startswith(CLAIMED_PREFIX):
-                claim = claim_file(finding.subject)
-                if claim is None:  # a run makes the generation by now
-                    continue
-                claim.release()
-            elif path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            else:
-                path.unlink(missing_ok=True)
-            removed.append(finding.subject)
-    return removed
+    def remove_leftovers(self, findings: Sequence[Finding]) -> list[str]:
+        """Delete the leftovers among the findings, nothing else, and return their self.paths."""
+        removed = []
+        for finding in findings:
+            if finding.kind == LEFTOVER:
+                path = Path(finding.subject)
+                if path.name.startswith(CLAIMED_PREFIX):
+                    claim = claim_file(finding.subject)
+                    if claim is None:  # a run makes the generation by now
+                        continue
+                    claim.release()
+                elif path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink(missing_ok=True)
+                removed.append(finding.subject)
+        return removed
 
 
 def _leftover(entry: os.DirEntry[str], of_what: str) -> Iterator[Finding]:

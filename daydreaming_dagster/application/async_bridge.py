@@ -58,8 +58,12 @@ def iterate_in_thread(start: Callable[[], AsyncGenerator[_T, None]]) -> Iterator
                     yield arrived
         except GeneratorExit:
             loop.call_soon_threadsafe(task.cancel)
-            if not ended:
-                end.get()
+            # Libraries (polars is one) let system calls restart after SIGINT: an interrupt is only
+            # seen between two waits.
+            while not ended:
+                with suppress(Empty):
+                    end.get(timeout=_TOGETHER_SECONDS)
+                    ended = True
             raise
         finally:
             loop.call_soon_threadsafe(cancel_all)

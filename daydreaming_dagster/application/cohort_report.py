@@ -1,35 +1,31 @@
-"""Writing the report of a cohort."""
+"""The report of a cohort: one HTML page, and its figures."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from adapters.atomic_write import replace_file
-from adapters.cohort_store.catalog_files import read_catalog
-from adapters.cohort_store.cohort_files import (
-    read_cohort_index,
-    read_membership,
-)
-from adapters.gens_store.filesystem import FilesystemGensStore
-from daydreaming_dagster.data_layer.paths import Paths
 from daydreaming_dagster.domain.generation.stored import read_stored_generation
 from daydreaming_dagster.domain.results.report import CohortReport, gather_report
 from daydreaming_dagster.errors import DaydreamingError
+from daydreaming_dagster.ports.cohort_store import CohortStore
+from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # what draws is an extra
     from daydreaming_dagster.report.figures import Figure
+
+REPORT_FILENAME: Final = "report.html"
 
 
 @attrs.frozen
-class ReportedCohort:
-    """The report of a cohort: what it says, its figures, and the file that it is in."""
+class DrawnReport:
+    """The report of a cohort: what it says, its figures, and its page as HTML."""
 
     report: CohortReport
-    figures: "list[Figure]"
-    file: Path
+    figures: "Sequence[Figure]"
+    page: str
 
 
 @attrs.define(eq=False)
@@ -45,46 +41,41 @@ class ReportExtraMissingError(DaydreamingError, ImportError):
         )
 
 
-def report_cohort(
-    data_root: Path, cohort_id: str, made_at: datetime, output: Path | None = None
-) -> ReportedCohort:
-    """Write the report of a cohort, to `output` or its folder `reports/`, and return it.
+def draw_report(
+    store: GensStoreWithTemplates, cohorts: CohortStore, cohort_id: str, made_at: datetime
+) -> DrawnReport:
+    """Return the report of a cohort. Writes nothing.
 
     Raises:
-        ReportExtraMissingError: The extra `report` is not installed. Nothing was written.
-        CatalogError: The cohort is not planned, or the catalogs are wrong.
+        ReportExtraMissingError: The extra `report` is not installed.
+        CohortNotPlannedError: The cohort was not planned yet.
+        CatalogError: The catalogs or the membership are wrong.
         DataLayerError: Metadata of a generation is missing or malformed.
-        OSError: The file system refused.
     """
-    try:  # what draws is an extra, and takes a second to import
+    try:  # takes a second to import
         from daydreaming_dagster.report.figures import make_figures
         from daydreaming_dagster.report.page import render_page
     except ModuleNotFoundError as error:
         raise ReportExtraMissingError(error.name or str(error)) from error
-    from daydreaming_dagster.domain.results.tables import make_result_tables
+    from daydreaming_dagster.domain.results.tables import make_result_tables  # polars is slow
 
-    paths = Paths(data_root)
-    store = FilesystemGensStore(data_root)
-    members = read_membership(paths, cohort_id)
-    index = read_cohort_index(paths, cohort_id)
-    report = gather_report(store, read_catalog(paths), cohort_id, members, index)
+    members = cohorts.read_membership(cohort_id)
+    index = cohorts.read_index(cohort_id)
+    report = gather_report(store, cohorts.read_catalog(), cohort_id, members, index)
     figures = make_figures(report, make_result_tables(report.evaluations))
     page = render_page(report, figures, partial(read_stored_generation, store), made_at)
-    file = paths.cohort_report_html(cohort_id) if output is None else output
-    replace_file(file, page.encode())
-    return ReportedCohort(report, figures, file)
+    return DrawnReport(report, figures, page)
 
 
-def write_figures(figures: "list[Figure]", folder: Path) -> list[Path]:
-    """Write each figure that has something to show as SVG and PNG, and return the files.
+def write_report(
+    store: GensStoreWithTemplates, cohorts: CohortStore, cohort_id: str, made_at: datetime
+) -> tuple[DrawnReport, str]:
+    """Write the report of a cohort beside its tables; return it, and where its page is.
 
     Raises:
-        OSError: The file system refused.
+        DaydreamingError: As `draw_report` says. Nothing was written.
+        OSError: The page could not be written.
     """
-    written: list[Path] = []
-    for figure in figures:
-        if figure.chart is not None:
-            for ending, data in (("svg", figure.svg().encode()), ("png", figure.png())):
-                written.append(folder / f"{figure.name}.{ending}")
-                replace_file(written[-1], data)
-    return written
+    drawn = draw_report(store, cohorts, cohort_id, made_at)
+    (file,) = cohorts.write_report_files(cohort_id, {REPORT_FILENAME: drawn.page.encode()})
+    return drawn, file

@@ -1,44 +1,56 @@
-"""Tabulating the results of a cohort."""
+"""The results of a cohort as tables, in files."""
 
-from pathlib import Path
+import io
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import attrs
 
-from adapters.cohort_store.catalog_files import read_catalog
-from adapters.cohort_store.cohort_files import read_membership
-from adapters.cohort_store.result_files import write_results
-from adapters.gens_store.filesystem import FilesystemGensStore
-from daydreaming_dagster.data_layer.paths import Paths
 from daydreaming_dagster.domain.results.evaluations import read_evaluations
 from daydreaming_dagster.domain.results.ranking import EssayRank, rank_evaluations
+from daydreaming_dagster.ports.cohort_store import CohortStore
+from daydreaming_dagster.ports.gens_store import GensStore
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # polars takes 0.3 s to import
     from daydreaming_dagster.domain.results.tables import ResultTables
 
 
 @attrs.frozen
 class TabulatedCohort:
-    """The results of a cohort: its tables, the ranking of its essays, and the files written."""
+    """The results of a cohort: its tables, the ranking of its essays, and where the files are."""
 
     tables: "ResultTables"
-    ranks: list[EssayRank]
-    files: list[Path]
+    ranks: Sequence[EssayRank]
+    files: Sequence[str]
 
 
-def tabulate_cohort(data_root: Path, cohort_id: str) -> TabulatedCohort:
+def tabulate_cohort(store: GensStore, cohorts: CohortStore, cohort_id: str) -> TabulatedCohort:
     """Write the tables of a cohort's results, and return them with its ranking.
 
+    Each table is a CSV file. The evaluations are a Parquet file too.
+
     Raises:
-        CatalogError: The cohort is not planned, or the catalogs are wrong.
+        CohortNotPlannedError: The cohort was not planned yet.
+        CatalogError: The catalogs or the membership are wrong.
         DataLayerError: Metadata of a generation is missing or malformed.
+        OSError: A file could not be written.
     """
     from daydreaming_dagster.domain.results.tables import make_result_tables
 
-    paths = Paths(data_root)
-    store = FilesystemGensStore(data_root)
-    members = read_membership(paths, cohort_id)
-    evaluations = list(read_evaluations(store, members, read_catalog(paths).models))
+    members = cohorts.read_membership(cohort_id)
+    evaluations = list(read_evaluations(store, members, cohorts.read_catalog().models))
     tables = make_result_tables(evaluations)
     ranks = rank_evaluations(store, members, evaluations)
-    return TabulatedCohort(tables, ranks, write_results(paths, cohort_id, tables))
+    files = cohorts.write_report_files(cohort_id, _as_files(tables))
+    return TabulatedCohort(tables, ranks, files)
+
+
+def _as_files(tables: "ResultTables") -> dict[str, bytes]:
+    files: dict[str, bytes] = {
+        f"{name}.csv": table.write_csv().encode()
+        for name, table in attrs.asdict(tables, recurse=False).items()
+    }
+    parquet = io.BytesIO()
+    tables.evaluations.write_parquet(parquet)
+    files["evaluations.parquet"] = parquet.getvalue()
+    return files

@@ -1,74 +1,74 @@
 """Planning a cohort: what it would ask, and writing down how each generation is made."""
 
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
 import attrs
 
-from adapters.cohort_store.catalog_files import read_catalog
-from adapters.cohort_store.cohort_files import (
-    read_cohort_spec,
-    read_manifest,
-    read_membership,
-    write_manifest,
-    write_membership,
-)
-from adapters.gens_store.filesystem import FilesystemGensStore
-from daydreaming_dagster.data_layer.paths import Paths
+from daydreaming_dagster.application.cohort_status import look
 from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.cohort.estimate import PlanEstimate, estimate_generations
-from daydreaming_dagster.domain.cohort.manifest import Staleness, staleness
-from daydreaming_dagster.domain.cohort.planning import (
-    CohortPlan,
-    PlanRecord,
-    plan_cohort,
-    record_plan,
-)
+from daydreaming_dagster.domain.cohort.manifest import Input
+from daydreaming_dagster.domain.cohort.planning import CohortPlan, PlanRecord, record_plan
+from daydreaming_dagster.domain.cohort.planning import plan_cohort as make_plan
+from daydreaming_dagster.ports.cohort_store import CohortStore
+from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates
+from daydreaming_dagster.types import STAGES, Stage
 
 
 @attrs.frozen
 class RecordedPlan:
-    """A plan that was written down; `stale` is None where there was none before."""
+    """A plan that was written down.
+
+    Attributes:
+        plan: The plan itself.
+        record: How many generations are new, and how many were there.
+        changed: The inputs (templates, concepts, models) that changed since the last plan.
+        stale: Why those of its answers are stale that are, by stage and gen_id. Looked at only
+            where an input changed.
+    """
 
     plan: CohortPlan
     record: PlanRecord
-    stale: Staleness | None
+    changed: Sequence[Input]
+    stale: Mapping[Stage, Mapping[str, str]]
 
 
-def record_cohort(data_root: Path, cohort_id: str) -> RecordedPlan:
-    """Plan a cohort and write it down: metadata, membership, manifest.
+def plan_cohort(
+    store: GensStoreWithTemplates, cohorts: CohortStore, cohort_id: str
+) -> RecordedPlan:
+    """Plan a cohort and write it down: main metadata, membership, manifest.
 
     Raises:
         CatalogError: Specification or catalogs are wrong. Nothing was written.
-        PlanConflictError: As `record_plan` says.
+        PlanConflictError: A generation is there with metadata that says something else. What the
+            plan has before it was written.
     """
-    paths = Paths(data_root)
-    store, _, plan = _plan(data_root, cohort_id)
-    previous = read_manifest(paths, cohort_id)
-    stale = None
-    if previous is not None and paths.cohort_membership_csv(cohort_id).exists():
-        members = read_membership(paths, cohort_id)
-        before = {gen_id for gen_ids in members.values() for gen_id in gen_ids}
-        metadata = (planned.metadata for planned in plan.generations)
-        stale = staleness(previous, plan.manifest, metadata, before)
+    catalog, plan = _plan(store, cohorts, cohort_id)
+    previous = cohorts.read_manifest(cohort_id)
+    changed = [] if previous is None else plan.manifest.changed_since(previous)
     record = record_plan(store, plan)
-    write_membership(paths, plan)
-    write_manifest(paths, plan)
-    return RecordedPlan(plan, record, stale)
+    members: dict[Stage, list[str]] = {stage: plan.gen_ids(stage) for stage in STAGES}
+    cohorts.write_membership(cohort_id, members)
+    # Last: after an interruption, the next plan still compares with what the last one was made of.
+    cohorts.write_manifest(cohort_id, plan.manifest)
+    stale = look(store, cohorts, cohort_id, catalog).stale if changed else {}
+    return RecordedPlan(plan, record, changed, stale)
 
 
-def estimate_cohort(data_root: Path, cohort_id: str) -> tuple[CohortPlan, PlanEstimate]:
+def estimate_cohort(
+    store: GensStoreWithTemplates, cohorts: CohortStore, cohort_id: str
+) -> tuple[CohortPlan, PlanEstimate]:
     """Return the plan of a cohort and what it still asks of the models. Writes nothing.
 
     Raises:
         CatalogError: Specification or catalogs are wrong.
     """
-    store, catalog, plan = _plan(data_root, cohort_id)
+    catalog, plan = _plan(store, cohorts, cohort_id)
     return plan, estimate_generations(store, catalog, plan.generations)
 
 
-def _plan(data_root: Path, cohort_id: str) -> tuple[FilesystemGensStore, Catalog, CohortPlan]:
-    paths = Paths(data_root)
-    store = FilesystemGensStore(data_root)
-    catalog = read_catalog(paths)
-    spec = read_cohort_spec(paths, cohort_id)
-    return store, catalog, plan_cohort(store, cohort_id, spec, catalog)
+def _plan(
+    store: GensStoreWithTemplates, cohorts: CohortStore, cohort_id: str
+) -> tuple[Catalog, CohortPlan]:
+    catalog = cohorts.read_catalog()
+    return catalog, make_plan(store, cohort_id, cohorts.read_spec(cohort_id), catalog)

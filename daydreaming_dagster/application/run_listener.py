@@ -3,32 +3,46 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+import attrs
+
 from daydreaming_dagster.domain.cohort.estimate import PlanEstimate
 from daydreaming_dagster.domain.generation.budget import Budget
 from daydreaming_dagster.domain.generation.generated import Generated
 from daydreaming_dagster.types import Stage
 
 
+@attrs.frozen
+class RunPlan:
+    """What the run of a cohort is about to do.
+
+    Attributes:
+        members: All generations of the cohort by stage, in planned order.
+        todo: Those of them that the run has to make.
+        estimate: What they are expected to ask and to cost.
+        left_stale: How many stale answers the run leaves as they are.
+    """
+
+    members: Mapping[Stage, Sequence[str]]
+    todo: Mapping[Stage, Sequence[str]]
+    estimate: PlanEstimate
+    left_stale: int
+
+
 class RunListener(Protocol):
-    """Told how a run goes on, in the thread of the run."""
+    """Told how a run goes on, in the thread of the run. An error that it raises ends the run."""
 
-    def begin(
-        self, todo: Mapping[Stage, Sequence[str]], estimate: PlanEstimate, stale: int
-    ) -> None:
-        """Hear what the run of a cohort has to make, before the first call.
+    def begin(self, plan: RunPlan) -> None:
+        """Called once, before the first call of a model."""
+        ...
 
-        `stale` counts the answers that are stale, and that it leaves as they are.
-        """
-
-    def note(self, generated: Generated, budget: Budget) -> None:
-        """Hear of a generation as soon as it is done, and what was spent so far."""
+    def note(self, finished: Sequence[Generated], budget: Budget) -> None:
+        """Called with the generations that finished since the last time, and what was spent."""
+        ...
 
 
 class NullRunListener:
-    """Listens to nothing: Dagster's own events say it all."""
+    """Does nothing."""
 
-    def begin(
-        self, todo: Mapping[Stage, Sequence[str]], estimate: PlanEstimate, stale: int
-    ) -> None: ...
+    def begin(self, plan: RunPlan) -> None: ...
 
-    def note(self, generated: Generated, budget: Budget) -> None: ...
+    def note(self, finished: Sequence[Generated], budget: Budget) -> None: ...

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from daydreaming_dagster.cli.console import EXIT_WRONG, complain
+from daydreaming_dagster.cli.console import EXIT_WRONG, complain, explained
 from daydreaming_dagster.cli.examples import demo, init
 from daydreaming_dagster.cli.inspect import check, show
 from daydreaming_dagster.cli.plan import plan
@@ -28,7 +28,7 @@ def main() -> None:
     try:
         app()
     except DaydreamingError as error:
-        complain(f"error: {error}")
+        complain(f"error: {explained(error)}")
         sys.exit(EXIT_WRONG)
 
 

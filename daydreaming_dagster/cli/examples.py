@@ -24,8 +24,8 @@ def demo(
     what a good model would write: its essays are simple, its scores mean little.
     """
     copy_examples(folder)
-    plan(DEMO_COHORT, folder)
-    run(DEMO_COHORT, folder)
+    plan(DEMO_COHORT, str(folder))
+    run(DEMO_COHORT, str(folder))
 
 
 def init(

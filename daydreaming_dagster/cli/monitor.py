@@ -1,6 +1,6 @@
 """What a terminal shows of a run while it goes on."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
@@ -19,11 +19,12 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from daydreaming_dagster.application.run_listener import RunPlan
 from daydreaming_dagster.domain.cohort.estimate import PlanEstimate
 from daydreaming_dagster.domain.generation.budget import Budget
 from daydreaming_dagster.domain.generation.generated import Generated
 from daydreaming_dagster.formatting import counted, money
-from daydreaming_dagster.types import STAGES, Stage
+from daydreaming_dagster.types import STAGES
 
 
 class _RateColumn(ProgressColumn):
@@ -42,7 +43,6 @@ class RunMonitor:
     """
 
     console: Console
-    members: Mapping[Stage, Sequence[str]]
     failed: list[Generated] = attrs.field(factory=list, init=False)
     stale: int = attrs.field(default=0, init=False)
     _progress: Progress = attrs.field(init=False, repr=False)
@@ -72,18 +72,22 @@ class RunMonitor:
     ) -> None:
         self._progress.stop()
 
-    def begin(
-        self, todo: Mapping[Stage, Sequence[str]], estimate: PlanEstimate, stale: int
-    ) -> None:
+    def begin(self, plan: RunPlan) -> None:
         """Say what the run is expected to ask and to cost, and show the bars."""
-        self.stale = stale
-        self.console.print(_expected(estimate), highlight=False, soft_wrap=True)
+        self.stale = plan.left_stale
+        self.console.print(_expected(plan.estimate), highlight=False, soft_wrap=True)
         for stage in STAGES:
-            self._add(stage, len(self.members[stage]), len(todo[stage]))
-        self._add("all", sum(map(len, self.members.values())), sum(map(len, todo.values())))
+            self._add(stage, len(plan.members[stage]), len(plan.todo[stage]))
+        planned, todo = plan.members.values(), plan.todo.values()
+        self._add("all", sum(map(len, planned)), sum(map(len, todo)))
 
-    def note(self, generated: Generated, budget: Budget) -> None:
-        """Move the bars by a generation that is done, or count it as failed."""
+    def note(self, finished: Sequence[Generated], budget: Budget) -> None:
+        """Move the bars by the generations that are done, and count those that failed."""
+        for generated in finished:
+            self._note(generated)
+        self._progress.update(self._tasks["all"], note=_spent(budget))
+
+    def _note(self, generated: Generated) -> None:
         task = self._tasks[generated.stage]
         if generated.error is None:
             self._progress.advance(task)
@@ -92,7 +96,6 @@ class RunMonitor:
             self.failed.append(generated)
             failed = sum(item.stage == generated.stage for item in self.failed)
             self._progress.update(task, note=f"[red]{failed} failed[/red]")
-        self._progress.update(self._tasks["all"], note=_spent(budget))
 
     def _add(self, name: str, planned: int, todo: int) -> None:
         self._tasks[name] = self._progress.add_task(

@@ -1,14 +1,20 @@
 """`daydream plan`."""
 
 from itertools import islice
-from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 from rich.table import Table
 
-from daydreaming_dagster.application.plan_cohort import estimate_cohort, record_cohort
-from daydreaming_dagster.cli.console import CohortId, DataRoot, note, out
+from daydreaming_dagster.application.plan_cohort import estimate_cohort, plan_cohort
+from daydreaming_dagster.bootstrap import open_data_root
+from daydreaming_dagster.cli.console import (
+    DEFAULT_DATA_ROOT,
+    CohortArgument,
+    DataRootOption,
+    note,
+    out,
+)
 from daydreaming_dagster.domain.cohort.estimate import PlanEstimate
 from daydreaming_dagster.domain.cohort.planning import CohortPlan
 from daydreaming_dagster.formatting import counted, money
@@ -18,8 +24,8 @@ _FIRST_ROWS: Final = 5
 
 
 def plan(
-    cohort_id: CohortId,
-    data_root: DataRoot = Path("data"),
+    cohort_id: CohortArgument,
+    data_root: DataRootOption = DEFAULT_DATA_ROOT,
     *,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Write nothing; say what it would ask and cost.")
@@ -30,10 +36,11 @@ def plan(
     Asks no model. Planning again changes nothing that is there, and says what an edit of a
     template, a concept or a model made stale.
     """
+    root = open_data_root(data_root)
     if dry_run:
-        _print_estimate(*estimate_cohort(data_root, cohort_id))
+        _print_estimate(*estimate_cohort(root.store, root.cohorts, cohort_id))
         return
-    recorded = record_cohort(data_root, cohort_id)
+    recorded = plan_cohort(root.store, root.cohorts, cohort_id)
     for notice in recorded.plan.notices:
         note(f"note: {notice}")
     created, found = recorded.record.created, recorded.record.found
@@ -43,13 +50,11 @@ def plan(
     if shared:
         counts = ", ".join(counted(n, stage) for stage, n in shared.items())
         typer.echo(f"shared with cohorts planned before: {counts}")
-    if recorded.stale is not None and recorded.stale.inputs:
-        inputs = ", ".join(f"{kind} {name}" for kind, name in recorded.stale.inputs)
-        direct, inherited = recorded.stale.direct.total(), recorded.stale.inherited.total()
-        note(
-            f"changed since the last plan: {inputs}; stale: {counted(direct, 'generation')} made "
-            f"with it, {inherited} through their parents"
-        )
+    if recorded.changed:
+        inputs = ", ".join(f"{kind} {name}" for kind, name in recorded.changed)
+        stale = {stage: len(of_stage) for stage, of_stage in recorded.stale.items() if of_stage}
+        counts = ", ".join(counted(n, stage) for stage, n in stale.items())
+        note(f"changed since the last plan: {inputs}; stale: {counts or 'no answer'}")
 
 
 def _print_estimate(planned: CohortPlan, estimate: PlanEstimate) -> None:

@@ -2,44 +2,42 @@
 
 import json
 import time
-from pathlib import Path
 from typing import Annotated
 
 import attrs
 import typer
 from rich.table import Table
 
-from adapters.cohort_store.catalog_files import read_catalog
-from adapters.cohort_store.cohort_files import (
-    list_cohorts,
-    read_cohort_index,
-    read_membership,
+from daydreaming_dagster.application.cohort_status import look
+from daydreaming_dagster.bootstrap import open_data_root
+from daydreaming_dagster.cli.console import (
+    DEFAULT_DATA_ROOT,
+    CohortArgument,
+    DataRootOption,
+    JsonOption,
+    note,
+    out,
+    pretty,
 )
-from adapters.gens_store.filesystem import FilesystemGensStore
-from daydreaming_dagster.cli.console import AsJson, CohortId, DataRoot, note, out, pretty
-from daydreaming_dagster.data_layer.paths import Paths
 from daydreaming_dagster.domain.cohort.staleness import look_at_cohort
 from daydreaming_dagster.formatting import counted
 
 
 def status(
     cohort_id: Annotated[str | None, typer.Argument(metavar="[COHORT]")] = None,
-    data_root: DataRoot = Path("data"),
+    data_root: DataRootOption = DEFAULT_DATA_ROOT,
     *,
-    as_json: AsJson = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Show how far a cohort is, and what is stale and why; without one, list the cohorts."""
-    paths = Paths(data_root)
+    root = open_data_root(data_root)
     if cohort_id is None:
-        known = list_cohorts(paths)
+        known = root.cohorts.list_cohorts()
         if not known:
-            note(f"no cohort below {paths.cohorts_dir}; `daydream init` makes a data root")
+            note(f"no cohort in {root.location}; `daydream init` makes a data root")
         typer.echo(pretty(known) if as_json else "\n".join(known))
         return
-    members = read_membership(paths, cohort_id)
-    store = FilesystemGensStore(data_root)
-    seen = read_cohort_index(paths, cohort_id)
-    looked = look_at_cohort(store, read_catalog(paths), members, seen)
+    looked = look(root.store, root.cohorts, cohort_id, root.cohorts.read_catalog())
     stale = looked.stale
     if as_json:
         typer.echo(
@@ -70,24 +68,24 @@ def status(
 
 
 def tail(
-    cohort_id: CohortId,
-    data_root: DataRoot = Path("data"),
+    cohort_id: CohortArgument,
+    data_root: DataRootOption = DEFAULT_DATA_ROOT,
     *,
     interval: Annotated[
         float, typer.Option("--interval", min=0.1, help="Seconds between two looks.")
     ] = 1.0,
-    as_json: AsJson = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Follow a cohort that runs elsewhere: a line for each generation that is done or not parsed.
 
     Ends when all are done, or with Ctrl-C. --json prints an object a line.
     """
-    members = read_membership(Paths(data_root), cohort_id)
-    store = FilesystemGensStore(data_root)
-    index = read_cohort_index(store.paths, cohort_id)
+    root = open_data_root(data_root)
+    members = root.cohorts.read_membership(cohort_id)
+    index = root.cohorts.read_index(cohort_id)
     seen: dict[str, str] | None = None
     while True:
-        looked = look_at_cohort(store, None, members, index)
+        looked = look_at_cohort(root.store, None, members, index)
         states, index = looked.stages.values(), looked.index
         now: dict[str, str] = {}
         for state in states:

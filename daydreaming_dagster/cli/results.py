@@ -1,6 +1,6 @@
 """`daydream results` and `daydream report`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -9,8 +9,10 @@ import attrs
 import typer
 from rich.table import Table
 
-from daydreaming_dagster.application.cohort_report import report_cohort, write_figures
+from adapters.atomic_write import replace_file
+from daydreaming_dagster.application.cohort_report import draw_report, write_report
 from daydreaming_dagster.application.cohort_results import tabulate_cohort
+from daydreaming_dagster.bootstrap import DataRoot, open_data_root
 from daydreaming_dagster.domain.results.ranking import EssayRank
 from daydreaming_dagster.errors import DaydreamingError
 from daydreaming_dagster.formatting import counted
@@ -18,12 +20,15 @@ from daydreaming_dagster.formatting import counted
 if TYPE_CHECKING:  # polars is slow to import
     from polars import DataFrame
 
+    from daydreaming_dagster.report.figures import Figure
+
 from daydreaming_dagster.cli.console import (
+    DEFAULT_DATA_ROOT,
     EXIT_INCOMPLETE,
     EXIT_WRONG,
-    AsJson,
-    CohortId,
-    DataRoot,
+    CohortArgument,
+    DataRootOption,
+    JsonOption,
     complain,
     err,
     note,
@@ -36,20 +41,24 @@ _SHOWN_SCORES: Final = 4
 
 
 def results(
-    cohort_id: CohortId, data_root: DataRoot = Path("data"), *, as_json: AsJson = False
+    cohort_id: CohortArgument,
+    data_root: DataRootOption = DEFAULT_DATA_ROOT,
+    *,
+    as_json: JsonOption = False,
 ) -> None:
     """Write the results of a cohort as tables, and show the ranking.
 
     A row an evaluation (CSV and Parquet), essays, templates, models, agreement of the judges,
     and the evaluations that are missing: in the cohort's folder reports/.
     """
-    tabulated = tabulate_cohort(data_root, cohort_id)
+    root = open_data_root(data_root)
+    tabulated = tabulate_cohort(root.store, root.cohorts, cohort_id)
     tables = tabulated.tables
     if as_json:
         shown = {
             name: table.to_dicts() for name, table in attrs.asdict(tables, recurse=False).items()
         }
-        typer.echo(pretty({**shown, "files": [str(file) for file in tabulated.files]}))
+        typer.echo(pretty({**shown, "files": tabulated.files}))
     else:
         print_ranking(tabulated.ranks)
         for title, table in (
@@ -66,8 +75,8 @@ def results(
 
 
 def report(
-    cohort_id: CohortId,
-    data_root: DataRoot = Path("data"),
+    cohort_id: CohortArgument,
+    data_root: DataRootOption = DEFAULT_DATA_ROOT,
     *,
     output: Annotated[
         Path | None,
@@ -83,15 +92,41 @@ def report(
     """
     try:
         with err.status("writing the report"):
-            reported = report_cohort(data_root, cohort_id, datetime.now(UTC), output)
-            written = [] if figures is None else write_figures(reported.figures, figures)
+            files = _write_report(open_data_root(data_root), cohort_id, output, figures)
     except OSError as error:
         if isinstance(error, DaydreamingError):
             raise
         complain(f"error: cannot write {error.filename}: {error.strerror}")
         raise typer.Exit(EXIT_WRONG) from None
-    for file in (reported.file, *written):
+    for file in files:
         typer.echo(file)
+
+
+def _write_report(
+    root: DataRoot, cohort_id: str, output: Path | None, figures: Path | None
+) -> list[str]:
+    """Write the report of a cohort and its figures, and return the files."""
+    now = datetime.now(UTC)
+    if output is None:
+        drawn, file = write_report(root.store, root.cohorts, cohort_id, now)
+        files = [file]
+    else:
+        drawn = draw_report(root.store, root.cohorts, cohort_id, now)
+        replace_file(output, drawn.page.encode())
+        files = [str(output)]
+    if figures is not None:
+        files += _write_figures(drawn.figures, figures)
+    return files
+
+
+def _write_figures(figures: "Sequence[Figure]", folder: Path) -> Iterator[str]:
+    """Write each figure that has something to show as SVG and PNG, and yield the files."""
+    for figure in figures:
+        if figure.chart is not None:
+            for ending, data in (("svg", figure.svg().encode()), ("png", figure.png())):
+                file = folder / f"{figure.name}.{ending}"
+                replace_file(file, data)
+                yield str(file)
 
 
 def print_ranking(ranks: Sequence[EssayRank]) -> None:

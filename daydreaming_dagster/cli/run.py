@@ -10,41 +10,53 @@ from typing import Annotated
 
 import typer
 
-from adapters.cohort_store.catalog_files import read_catalog
-from adapters.cohort_store.cohort_files import read_cohort_index, read_membership
-from adapters.gens_store.filesystem import FilesystemGensStore
-from daydreaming_dagster.cli.console import EXIT_INCOMPLETE, CohortId, DataRoot, complain, err, note
+from daydreaming_dagster.application.cohort_status import look
+from daydreaming_dagster.application.run_cohort import RunOptions
+from daydreaming_dagster.bootstrap import (
+    BASE_URL_VARIABLE,
+    DataRoot,
+    compose_language_model,
+    open_data_root,
+)
+from daydreaming_dagster.cli.console import (
+    DEFAULT_DATA_ROOT,
+    EXIT_INCOMPLETE,
+    CohortArgument,
+    DataRootOption,
+    complain,
+    err,
+    explained,
+    note,
+)
 from daydreaming_dagster.cli.interruption import loading
 from daydreaming_dagster.cli.monitor import RunMonitor
 from daydreaming_dagster.cli.results import print_ranking
-from daydreaming_dagster.data_layer.paths import Paths
+from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.cohort.progress import StageStatus
-from daydreaming_dagster.domain.cohort.staleness import look_at_cohort
 from daydreaming_dagster.domain.generation.cancellation import CancellationToken
 from daydreaming_dagster.domain.results.ranking import rank_essays
 from daydreaming_dagster.errors import DaydreamingError
 from daydreaming_dagster.formatting import counted
 
-Concurrency = Annotated[
+ConcurrencyOption = Annotated[
     int | None,
     typer.Option(
         "--concurrency",
         "-j",
         min=1,
-        help="Calls under way at once for each model without a limit in llm_models.csv."
+        help="Calls in flight at once for each model without a limit in llm_models.csv."
         " Without it, as many as the endpoint takes.",
     ),
 ]
 
 
 def run(
-    cohort_id: CohortId,
-    data_root: DataRoot = Path("data"),
-    concurrency: Concurrency = None,
+    cohort_id: CohortArgument,
+    data_root: DataRootOption = DEFAULT_DATA_ROOT,
+    concurrency: ConcurrencyOption = None,
     *,
     stale: Annotated[
-        bool,
-        typer.Option("--stale", help="Replace answers to what is no longer asked (see status)."),
+        bool, typer.Option("--stale", help="Replace stale answers (see `daydream status`).")
     ] = False,
     force: Annotated[
         list[str] | None,
@@ -63,70 +75,56 @@ def run(
 
     Every answer is stored as soon as it arrives, and none is asked for again: after an
     interruption, or when some generations failed, run it again. An answer that is replaced is
-    kept beside the new one. Ctrl-C and SIGTERM wait for the answers under way; a second one
+    kept beside the new one. Ctrl-C and SIGTERM wait for the answers in flight; a second one
     does not.
     """
+    root = open_data_root(data_root)
+    options = RunOptions(stale, force or (), max_calls, max_cost)
+    if not _run(root, cohort_id, options, concurrency):
+        raise typer.Exit(EXIT_INCOMPLETE)
+
+
+def _run(root: DataRoot, cohort_id: str, options: RunOptions, concurrency: int | None) -> bool:
+    """Run the cohort in Dagster, say what came of it, and return whether all of it is done."""
     # Dagster takes a second to import, which the other commands need not wait for.
     with loading():
-        from daydreaming_dagster.bootstrap import BASE_URL_VARIABLE, compose_language_model
-        from daydreaming_dagster.defs.launch import open_instance, run_cohort
+        from daydreaming_dagster.defs.launch import materialize_cohort_run, open_instance
 
-    members = read_membership(Paths(data_root), cohort_id)
-    store = FilesystemGensStore(data_root)
-    catalog = read_catalog(store.paths)
+    root.cohorts.read_membership(cohort_id)  # a mistake in the name is said before Dagster starts
+    catalog = root.cohorts.read_catalog()
     base_url = os.environ.get(BASE_URL_VARIABLE, "")
-    switch, monitor = CancellationToken(), RunMonitor(err, members)
+    token, monitor = CancellationToken(), RunMonitor(err)
     resources = {
-        "gens_store": store,
+        "gens_store": root.store,
+        "cohort_store": root.cohorts,
         "catalog": catalog,
         "language_model": compose_language_model(catalog.models.values(), base_url, concurrency),
-        "stop": switch,
+        "stop": token,
         "listener": monitor,
-        "data_root": str(data_root),
     }
-    config = {
-        "stale": stale,
-        "again": force or [],
-        "max_calls": max_calls,
-        "max_cost": max_cost,
-    }
-    home = Path(os.environ.get("DAGSTER_HOME") or data_root / "dagster_home")
     with (
-        _stopped_by_signals(switch),
-        open_instance(home) as instance,
+        _stopped_by_signals(token),
+        open_instance(Path(os.environ.get("DAGSTER_HOME") or root.dagster_home)) as instance,
         monitor,
         # Dagster takes the signals of the main thread for itself, so it gets another one.
         ThreadPoolExecutor(max_workers=1) as thread,
     ):
-        done = thread.submit(run_cohort, instance, resources, cohort_id, config).result()
+        done = thread.submit(
+            materialize_cohort_run, instance, resources, cohort_id, options
+        ).result()
     for generated in monitor.failed:
-        complain(f"{generated.stage}/{generated.gen_id}: {generated.error}")
-    try:
-        ranks = rank_essays(store, members)
-        if any(rank.scores for rank in ranks):
-            print_ranking(ranks)
-    except DaydreamingError as error:  # of a generation that cannot be read; the rest is made
-        complain(f"no ranking: {error}")
-    if switch.reason:
-        complain(f"stopped: {switch.reason}")
-    left_stale = monitor.stale
-    if not done or force:
-        index = read_cohort_index(store.paths, cohort_id)
-        looked = look_at_cohort(store, catalog, members, index)
-        left_stale = sum(map(len, looked.stale.values()))
-        if not done:
-            _say_what_is_left(looked.stages.values(), left_stale if stale else 0)
-    if left_stale and not stale:
-        note(
-            f"{counted(left_stale, 'answer')} stale: `daydream status {cohort_id}` says why, "
-            f"and --stale replaces them"
-        )
-    if not done:
-        raise typer.Exit(EXIT_INCOMPLETE)
+        if generated.error is not None:
+            error = explained(generated.error)
+            complain(f"{generated.stage}/{generated.gen_id}: {error}")
+    _show_ranking(root, cohort_id)
+    if token.reason:
+        complain(f"stopped: {token.reason}")
+    _say_what_is_left(root, catalog, cohort_id, options, done=done, left_stale=monitor.stale)
+    return done
 
 
 @contextmanager
-def _stopped_by_signals(switch: CancellationToken) -> Iterator[None]:
+def _stopped_by_signals(token: CancellationToken) -> Iterator[None]:
     """Let Ctrl-C and SIGTERM end the run of the block, the second of them at once."""
     interrupted = False
 
@@ -137,8 +135,8 @@ def _stopped_by_signals(switch: CancellationToken) -> Iterator[None]:
             # The store survives a kill at any time, and so does Dagster's.
             os._exit(128 + number)
         interrupted = True
-        switch.stop(f"interrupted by {signal.Signals(number).name}")
-        note("interrupted: waiting for the answers under way; interrupt again to drop them")
+        token.stop(f"interrupted by {signal.Signals(number).name}")
+        note("interrupted: waiting for the answers in flight; interrupt again to drop them")
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -148,8 +146,39 @@ def _stopped_by_signals(switch: CancellationToken) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _say_what_is_left(stages: Collection[StageStatus], stale: int) -> None:
-    """Say what a run did not do, and what helps; `stale` are the answers it was to replace."""
+def _show_ranking(root: DataRoot, cohort_id: str) -> None:
+    try:
+        ranks = rank_essays(root.store, root.cohorts.read_membership(cohort_id))
+    except DaydreamingError as error:  # of a generation that cannot be read; the rest is made
+        complain(f"no ranking: {error}")
+        return
+    if any(rank.scores for rank in ranks):
+        print_ranking(ranks)
+
+
+def _say_what_is_left(
+    root: DataRoot,
+    catalog: Catalog,
+    cohort_id: str,
+    options: RunOptions,
+    *,
+    done: bool,
+    left_stale: int,
+) -> None:
+    """Say what a run did not do, and what helps; `left_stale` is what it left on purpose."""
+    if not done or options.force:
+        looked = look(root.store, root.cohorts, cohort_id, catalog)
+        left_stale = sum(map(len, looked.stale.values()))
+        if not done:
+            _say_what_is_missing(looked.stages.values(), left_stale if options.stale else 0)
+    if left_stale and not options.stale:
+        note(
+            f"{counted(left_stale, 'answer')} stale: `daydream status {cohort_id}` says why, "
+            f"and --stale replaces them"
+        )
+
+
+def _say_what_is_missing(stages: Collection[StageStatus], stale: int) -> None:
     missing = sum(len(of_stage.missing) for of_stage in stages) + stale
     unparsed = sum(len(of_stage.unparsed) for of_stage in stages)
     if missing:

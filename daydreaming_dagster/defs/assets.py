@@ -7,12 +7,13 @@ from typing import Final
 
 import dagster as dg
 
+from daydreaming_dagster.application.run_generations import run_generations
 from daydreaming_dagster.application.run_listener import RunListener
 from daydreaming_dagster.defs.checks import check_results, check_specs
 from daydreaming_dagster.defs.event_log import databases_open
 from daydreaming_dagster.defs.failures import run_failure
 from daydreaming_dagster.defs.partitions import OWNER, PARTITIONS, partitions_name
-from daydreaming_dagster.defs.recording import make_and_record
+from daydreaming_dagster.defs.recording import RecordingListener
 from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.checks.quality import checks_of
 from daydreaming_dagster.domain.generation.cancellation import CancellationToken
@@ -87,10 +88,14 @@ def build_stage_asset(stage: Stage) -> dg.AssetsDefinition:
             yield from check_results(stage, gens_store, known, checks)
             return
         steps: list[Step] = [step for step in STEPS if dg.AssetKey(f"{stage}_{step}") in selected]
-        runner = GenerationRunner(gens_store, language_model, catalog, config.stale, stop=stop)
+        runner = GenerationRunner(
+            gens_store, language_model, catalog, replace_stale=config.stale, stop=stop
+        )
         generations: dict[Stage, Sequence[str]] = {stage: context.partition_keys}
         with databases_open(context.instance, context.run.run_id):
-            outcome = make_and_record(context, runner, generations, listener, steps)
+            total = len(context.partition_keys)
+            recording = RecordingListener(context, gens_store, listener, steps, total)
+            outcome = run_generations(runner, generations, recording, steps)
             yield from check_results(stage, gens_store, context.partition_keys, checks)
         if outcome.failed or outcome.left:
             raise run_failure(outcome, stop.reason)

@@ -6,12 +6,11 @@
 import base64
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Final
 
 import dagster as dg
 
-from daydreaming_dagster.application.cohort_report import report_cohort
+from daydreaming_dagster.application.cohort_report import write_report
 from daydreaming_dagster.application.cohort_results import tabulate_cohort
 from daydreaming_dagster.defs.failures import as_failure
 from daydreaming_dagster.defs.partitions import (
@@ -20,6 +19,8 @@ from daydreaming_dagster.defs.partitions import (
 )
 from daydreaming_dagster.domain.results.ranking import EssayRank
 from daydreaming_dagster.errors import DaydreamingError
+from daydreaming_dagster.ports.cohort_store import CohortStore
+from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates
 
 _SHOWN_ESSAYS: Final = 20
 
@@ -33,17 +34,18 @@ _SHOWN_ESSAYS: Final = 20
     description="The ranking and tables of each cohort, in its folder `reports/`.",
 )
 def cohort_results(
-    context: dg.AssetExecutionContext, data_root: dg.ResourceParam[str]
+    context: dg.AssetExecutionContext,
+    gens_store: dg.ResourceParam[GensStoreWithTemplates],
+    cohort_store: dg.ResourceParam[CohortStore],
 ) -> dg.MaterializeResult[Any]:
     """Write the results of the cohort that is the run's partition."""
-    cohort_id = context.partition_key
     with as_failure(DaydreamingError):
-        tabulated = tabulate_cohort(Path(data_root), cohort_id)
+        tabulated = tabulate_cohort(gens_store, cohort_store, context.partition_key)
     return dg.MaterializeResult(
         metadata={
             "ranking": _ranking_table(tabulated.ranks),
             "without_score": tabulated.tables.missing.height,
-            "folder": dg.MetadataValue.path(str(tabulated.files[0].parent)),
+            "folder": dg.MetadataValue.path(tabulated.files[0].rpartition("/")[0]),
         }
     )
 
@@ -57,21 +59,24 @@ def cohort_results(
     description="Each cohort's report: one HTML file, in its folder `reports/`.",
 )
 def cohort_report(
-    context: dg.AssetExecutionContext, data_root: dg.ResourceParam[str]
+    context: dg.AssetExecutionContext,
+    gens_store: dg.ResourceParam[GensStoreWithTemplates],
+    cohort_store: dg.ResourceParam[CohortStore],
 ) -> dg.MaterializeResult[Any]:
     """Write the report of the cohort that is the run's partition."""
     with as_failure(DaydreamingError):
-        reported = report_cohort(Path(data_root), context.partition_key, datetime.now(UTC))
-    ranking = reported.figures[0]
+        cohort_id, now = context.partition_key, datetime.now(UTC)
+        drawn, file = write_report(gens_store, cohort_store, cohort_id, now)
+    ranking = drawn.figures[0]
     shown = ranking.alt
     if ranking.chart is not None:
         image = base64.b64encode(ranking.png(scale=1)).decode()
         shown = f"![{ranking.title}](data:image/png;base64,{image})\n\n{ranking.alt}"
     return dg.MaterializeResult(
         metadata={
-            "ranking": _ranking_table(reported.report.ranks),
+            "ranking": _ranking_table(drawn.report.ranks),
             "figure": dg.MetadataValue.md(shown),
-            "report": dg.MetadataValue.path(str(reported.file)),
+            "report": dg.MetadataValue.path(file),
         }
     )
 

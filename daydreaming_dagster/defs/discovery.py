@@ -5,13 +5,13 @@
 
 import dagster as dg
 
-from adapters.cohort_store.cohort_files import list_cohorts, list_planned_cohorts
-from daydreaming_dagster.data_layer.paths import Paths
-from daydreaming_dagster.defs.cohorts import read_members
+from daydreaming_dagster.defs.failures import as_failure
 from daydreaming_dagster.defs.partitions import (
     COHORTS,
     partitions_name,
 )
+from daydreaming_dagster.errors import DaydreamingError
+from daydreaming_dagster.ports.cohort_store import CohortStore
 from daydreaming_dagster.types import STAGES
 
 
@@ -21,13 +21,13 @@ from daydreaming_dagster.types import STAGES
     description="Adds a partition for each new cohort and removes those whose folder is gone.",
 )
 def discover_cohorts(
-    context: dg.SensorEvaluationContext, data_root: dg.ResourceParam[str]
+    context: dg.SensorEvaluationContext, cohort_store: dg.ResourceParam[CohortStore]
 ) -> dg.SensorResult | dg.SkipReason:
     """Make the partitions of cohorts those that have a specification."""
     known = set(context.instance.get_dynamic_partitions(COHORTS.name or ""))
-    there = set(list_cohorts(Paths.from_str(data_root)))
+    there = set(cohort_store.list_cohorts())
     if known == there:
-        return dg.SkipReason(f"no other cohorts than before below {data_root}")
+        return dg.SkipReason("the cohorts are the same as before")
     return dg.SensorResult(
         dynamic_partitions_requests=[
             COHORTS.build_add_request(sorted(there - known)),
@@ -37,10 +37,13 @@ def discover_cohorts(
 
 
 @dg.op(description="Removes the partitions of generations that no cohort has any more.")
-def prune_generations(context: dg.OpExecutionContext, data_root: dg.ResourceParam[str]) -> None:
+def prune_generations(
+    context: dg.OpExecutionContext, cohort_store: dg.ResourceParam[CohortStore]
+) -> None:
     """Forget partitions. What is stored of the generations stays where it is."""
-    paths = Paths.from_str(data_root)
-    memberships = [read_members(data_root, cohort_id) for cohort_id in list_planned_cohorts(paths)]
+    with as_failure(DaydreamingError):
+        planned = cohort_store.list_planned_cohorts()
+        memberships = [cohort_store.read_membership(cohort_id) for cohort_id in planned]
     for stage in STAGES:
         kept = {gen_id for members in memberships for gen_id in members[stage]}
         name = partitions_name(stage)

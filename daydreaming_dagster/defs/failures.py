@@ -6,6 +6,7 @@ from typing import Final
 
 import dagster as dg
 
+from daydreaming_dagster.domain.errors import CohortNotPlannedError, StaleAnswerError
 from daydreaming_dagster.domain.generation.generated import Outcome
 from daydreaming_dagster.formatting import counted
 from daydreaming_dagster.types import Stage
@@ -19,13 +20,24 @@ def as_failure(*errors: type[Exception]) -> Iterator[None]:
     try:
         yield
     except errors as error:
-        raise dg.Failure(str(error), allow_retries=False) from error
+        raise dg.Failure(explained(error), allow_retries=False) from error
+
+
+def explained(error: Exception | None) -> str:
+    """Return what an error says, and what helps in Dagster, where something does."""
+    match error:
+        case CohortNotPlannedError():
+            return f"{error}; materialize cohort_membership first"
+        case StaleAnswerError():
+            return f"{error}; to replace it, run again with `stale: true` in the launchpad"
+        case _:
+            return str(error)
 
 
 def generation_failure(stage: Stage, gen_id: str, error: Exception) -> dg.Failure:
     """Return the failure of one generation."""
     return dg.Failure(
-        f"{stage}/{gen_id}: {error}",
+        f"{stage}/{gen_id}: {explained(error)}",
         metadata={"stage": stage, "gen_id": gen_id, "error": type(error).__name__},
         allow_retries=False,
     )
@@ -37,7 +49,9 @@ def run_failure(outcome: Outcome, reason: str | None) -> dg.Failure:
     `reason` says why the run was stopped early, if it was.
     """
     failed = outcome.failed
-    quoted = "".join(f"\n  {item.stage}/{item.gen_id}: {item.error}" for item in failed[:_QUOTED])
+    quoted = "".join(
+        f"\n  {item.stage}/{item.gen_id}: {explained(item.error)}" for item in failed[:_QUOTED]
+    )
     more = "\n  …" if len(failed) > _QUOTED else ""
     records = [
         dg.TableRecord(
@@ -45,7 +59,7 @@ def run_failure(outcome: Outcome, reason: str | None) -> dg.Failure:
                 "stage": item.stage,
                 "gen_id": item.gen_id,
                 "error": type(item.error).__name__,
-                "reason": str(item.error),
+                "reason": explained(item.error),
             }
         )
         for item in failed

@@ -5,12 +5,14 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
+import attrs
 import dagster as dg
 from dagster._core.instance.ref import InstanceRef
 from filelock import FileLock
 
+from daydreaming_dagster.application.run_cohort import RunOptions
 from daydreaming_dagster.defs.build import build_definitions
 from daydreaming_dagster.defs.event_log import databases_open
 from daydreaming_dagster.defs.partitions import COHORTS
@@ -57,15 +59,15 @@ def _set_up(home: Path) -> None:
     shutil.rmtree(partial)
 
 
-def run_cohort(
+def materialize_cohort_run(
     instance: dg.DagsterInstance,
     resources: Mapping[str, object],
     cohort_id: str,
-    config: Mapping[str, Any],
+    options: RunOptions,
 ) -> bool:
     """Materialize `cohort_run` in this process; return whether all of the cohort is done.
 
-    `config` is a `CohortRunConfig`. What became of each generation is in the instance and, one
+    What became of each generation is in the instance and, one
     by one, told to the resource `listener`.
 
     Raises:
@@ -80,7 +82,11 @@ def run_cohort(
                 instance=instance,
                 partition_key=cohort_id,
                 run_config={
-                    "ops": {"cohort_run": {"config": dict(config)}},
+                    "ops": {
+                        "cohort_run": {
+                            "config": {**attrs.asdict(options), "force": list(options.force)}
+                        }
+                    },
                     # The caller reports; Dagster's own log is in the instance.
                     "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
                 },

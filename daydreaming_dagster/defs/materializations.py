@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 
 import dagster as dg
 
+from daydreaming_dagster.defs.failures import explained
 from daydreaming_dagster.domain.generation.answers import RawAnswer
 from daydreaming_dagster.domain.generation.generated import STEPS, Generated, Step
 from daydreaming_dagster.domain.parsing.response import ParsedResponse
@@ -57,7 +58,7 @@ def failure_observation(
         partition=generated.gen_id,
         metadata={
             "error": type(generated.error).__name__,
-            "reason": str(generated.error),
+            "reason": explained(generated.error),
             **_about(store, generated),
         },
     )

@@ -1,12 +1,12 @@
-"""Making generations inside a run of Dagster, which records each as soon as it is done."""
+"""What Dagster records of a run while it goes on."""
 
-from collections.abc import AsyncGenerator, Collection, Iterable, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import Collection, Iterable, Sequence
+from typing import Final
 
+import attrs
 import dagster as dg
 
-from daydreaming_dagster.application.async_bridge import iterate_in_thread
-from daydreaming_dagster.application.run_listener import RunListener
+from daydreaming_dagster.application.run_listener import NullRunListener, RunListener, RunPlan
 from daydreaming_dagster.defs.event_log import (
     AssetEvent,
     planned_materialization,
@@ -17,58 +17,80 @@ from daydreaming_dagster.defs.materializations import (
     failure_observation,
     materializations,
 )
-from daydreaming_dagster.domain.generation.generated import STEPS, Generated, Outcome, Step
-from daydreaming_dagster.domain.generation.runner import GenerationRunner
+from daydreaming_dagster.defs.partitions import register_partitions
+from daydreaming_dagster.domain.generation.budget import Budget
+from daydreaming_dagster.domain.generation.generated import (
+    STEPS,
+    Generated,
+    Step,
+    read_generated,
+)
 from daydreaming_dagster.formatting import counted, money
-from daydreaming_dagster.types import Stage
+from daydreaming_dagster.ports.gens_store import GensStore
 
-_LOG_LINES = 20
-
-
-def make_and_record(
-    context: dg.AssetExecutionContext,
-    runner: GenerationRunner,
-    generations: Mapping[Stage, Sequence[str]],
-    listener: RunListener,
-    steps: Collection[Step] = STEPS,
-) -> Outcome:
-    """Make these generations; record what each step made, and how it goes on in the log."""
-    total = sum(map(len, generations.values()))
-
-    async def run() -> AsyncGenerator[Generated, None]:
-        try:
-            async with aclosing(runner.generate_many(generations, steps)) as generated:
-                async for item in generated:
-                    yield item
-        finally:
-            await runner.model.aclose()
-
-    seen = 0
-    failed = []
-    for arrived in iterate_in_thread(run):
-        record(context, runner, arrived, steps)
-        failed += [generated for generated in arrived if generated.error is not None]
-        for generated in arrived:
-            listener.note(generated, runner.budget)
-        before, seen = seen, seen + len(arrived)
-        if seen * _LOG_LINES // total > before * _LOG_LINES // total:
-            context.log.info(_progress(seen, total, len(failed), runner))
-    return Outcome(seen - len(failed), failed, total - seen)
+_LOG_LINES: Final = 20
+_RECORDED_TOGETHER: Final = 500
+"""Generations, with their texts in memory."""
 
 
-def record(
-    context: dg.AssetExecutionContext,
-    runner: GenerationRunner,
-    generations: Iterable[Generated],
-    steps: Collection[Step] = STEPS,
-) -> None:
-    """Record an event for each step that was made, and for the one that failed."""
-    events: list[AssetEvent] = []
-    for generated in generations:
-        events += materializations(runner.store, generated)
-        if generated.error is not None:
-            events.append(failure_observation(runner.store, generated, steps))
-    record_events(context, events)
+@attrs.define
+class RecordingListener:
+    """Records an event for each step that a run makes, and says in its log how far it is.
+
+    `then` is told the same after it was recorded. `total` counts the generations of the run.
+    """
+
+    context: dg.AssetExecutionContext
+    store: GensStore
+    then: RunListener = attrs.field(factory=NullRunListener)
+    steps: Collection[Step] = STEPS
+    total: int = 0
+    _seen: int = attrs.field(default=0, init=False)
+    _failed: int = attrs.field(default=0, init=False)
+
+    def begin(self, plan: RunPlan) -> None:
+        """Record what is done and unknown to Dagster: by the command line, or before a kill."""
+        self.total = sum(map(len, plan.todo.values()))
+        instance = self.context.instance
+        register_partitions(instance, plan.members)
+        self.then.begin(plan)
+        planned, cohort_id = dg.AssetKey("cohort_membership"), self.context.partition_key
+        if cohort_id not in instance.get_materialized_partitions(planned):
+            counts = {f"{stage}s": len(gen_ids) for stage, gen_ids in plan.members.items()}
+            self.context.log_event(
+                dg.AssetMaterialization(planned, partition=cohort_id, metadata=counts)
+            )
+        for stage, gen_ids in plan.members.items():
+            known = instance.get_materialized_partitions(dg.AssetKey(f"{stage}_parsed"))
+            known |= set(plan.todo[stage])
+            unknown = [gen_id for gen_id in gen_ids if gen_id not in known]
+            for start in range(0, len(unknown), _RECORDED_TOGETHER):
+                some = unknown[start : start + _RECORDED_TOGETHER]
+                self._record(read_generated(self.store, stage, key) for key in some)
+
+    def note(self, finished: Sequence[Generated], budget: Budget) -> None:
+        """Record what was made and what failed."""
+        self._record(finished)
+        self._failed += sum(generated.error is not None for generated in finished)
+        self.then.note(finished, budget)
+        before, self._seen = self._seen, self._seen + len(finished)
+        if self._seen * _LOG_LINES // self.total > before * _LOG_LINES // self.total:
+            self.context.log.info(self._progress(budget))
+
+    def _record(self, generations: Iterable[Generated]) -> None:
+        events: list[AssetEvent] = []
+        for generated in generations:
+            events += materializations(self.store, generated)
+            if generated.error is not None:
+                events.append(failure_observation(self.store, generated, self.steps))
+        record_events(self.context, events)
+
+    def _progress(self, budget: Budget) -> str:
+        return (
+            f"{self._seen} of {counted(self.total, 'generation')}, {self._failed} failed; "
+            f"{counted(budget.calls, 'model call')}, {budget.prompt_tokens} tokens sent, "
+            f"{budget.completion_tokens} received, {money(budget.cost)} USD"
+        )
 
 
 def mark_failed(context: dg.AssetExecutionContext, generations: Iterable[Generated]) -> None:
@@ -81,13 +103,4 @@ def mark_failed(context: dg.AssetExecutionContext, generations: Iterable[Generat
             )
             for generated in generations
         ],
-    )
-
-
-def _progress(seen: int, total: int, failed: int, runner: GenerationRunner) -> str:
-    budget = runner.budget
-    return (
-        f"{seen} of {counted(total, 'generation')}, {failed} failed; "
-        f"{counted(budget.calls, 'model call')}, {budget.prompt_tokens} tokens sent, "
-        f"{budget.completion_tokens} received, {money(budget.cost)} USD"
     )

@@ -5,15 +5,17 @@ from pathlib import Path
 
 import dagster as dg
 
-from adapters.cohort_store.catalog_files import read_catalog, read_models
-from adapters.gens_store.filesystem import FilesystemGensStore
 from daydreaming_dagster.application.run_listener import NullRunListener
-from daydreaming_dagster.bootstrap import BASE_URL_VARIABLE, compose_language_model
-from daydreaming_dagster.data_layer.paths import Paths
+from daydreaming_dagster.bootstrap import (
+    BASE_URL_VARIABLE,
+    compose_language_model,
+    open_data_root,
+)
 from daydreaming_dagster.defs.failures import as_failure
 from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.generation.cancellation import CancellationToken
 from daydreaming_dagster.errors import DaydreamingError
+from daydreaming_dagster.ports.cohort_store import CohortStore
 from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates
 from daydreaming_dagster.ports.language_model import LanguageModel
 
@@ -24,8 +26,28 @@ class GensStoreResource(dg.ConfigurableResource[GensStoreWithTemplates]):
     data_root: str
 
     def create_resource(self, context: dg.InitResourceContext) -> GensStoreWithTemplates:
-        """Return the filesystem adapter."""
-        return FilesystemGensStore.from_root(self.data_root)
+        """Return the store.
+
+        Raises:
+            dagster.Failure: Nothing opens data roots of this URL.
+        """
+        with as_failure(DaydreamingError):
+            return open_data_root(self.data_root).store
+
+
+class CohortStoreResource(dg.ConfigurableResource[CohortStore]):
+    """The catalogs, cohorts and reports in a data root."""
+
+    data_root: str
+
+    def create_resource(self, context: dg.InitResourceContext) -> CohortStore:
+        """Return the store.
+
+        Raises:
+            dagster.Failure: Nothing opens data roots of this URL.
+        """
+        with as_failure(DaydreamingError):
+            return open_data_root(self.data_root).cohorts
 
 
 class CatalogResource(dg.ConfigurableResource[Catalog]):
@@ -40,7 +62,7 @@ class CatalogResource(dg.ConfigurableResource[Catalog]):
             dagster.Failure: They are missing or malformed; the message lists all problems.
         """
         with as_failure(DaydreamingError):
-            return read_catalog(Paths.from_str(self.data_root))
+            return open_data_root(self.data_root).cohorts.read_catalog()
 
 
 class LanguageModelResource(dg.ConfigurableResource[LanguageModel]):
@@ -63,7 +85,7 @@ class LanguageModelResource(dg.ConfigurableResource[LanguageModel]):
                 cannot, or the catalog of models is wrong.
         """
         with as_failure(DaydreamingError):
-            models = read_models(Paths.from_str(self.data_root))
+            models = open_data_root(self.data_root).cohorts.read_catalog().models
             return compose_language_model(models.values(), self.base_url, self.concurrency)
 
 
@@ -73,15 +95,15 @@ def cancellation_token(_context: dg.InitResourceContext) -> CancellationToken:
     return CancellationToken()
 
 
-def production_resources(data_root: Path) -> dict[str, object]:
+def production_resources(data_root: str | Path) -> dict[str, object]:
     """Return the resources for a data root and the endpoint that the environment names."""
     return {
         "gens_store": GensStoreResource(data_root=str(data_root)),
+        "cohort_store": CohortStoreResource(data_root=str(data_root)),
         "catalog": CatalogResource(data_root=str(data_root)),
         "language_model": LanguageModelResource(
             data_root=str(data_root), base_url=os.environ.get(BASE_URL_VARIABLE, "")
         ),
         "stop": cancellation_token,
         "listener": NullRunListener(),
-        "data_root": str(data_root),
     }

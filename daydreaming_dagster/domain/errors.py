@@ -56,16 +56,24 @@ class CatalogError(DaydreamingError, ValueError):
 
 
 @attrs.define(eq=False)
+class CohortNotPlannedError(DaydreamingError, LookupError):
+    """A cohort that was not planned yet has no generations."""
+
+    cohort_id: str
+    location: str
+
+    def __str__(self) -> str:
+        return f"cohort {self.cohort_id!r} is not planned yet: there is no {self.location}"
+
+
+@attrs.define(eq=False)
 class CohortBusyError(DaydreamingError, BlockingIOError):
     """Another process runs the cohort; a second would only wait for the first."""
 
     cohort_id: str
 
     def __str__(self) -> str:
-        return (
-            f"another process runs the cohort {self.cohort_id!r}; wait until it ends, or follow "
-            f"it with: daydream tail {self.cohort_id}"
-        )
+        return f"another process runs the cohort {self.cohort_id!r}; wait until it ends"
 
 
 @attrs.define(eq=False)
@@ -92,8 +100,4 @@ class StaleAnswerError(DaydreamingError, ValueError):
     reason: str
 
     def __str__(self) -> str:
-        return (
-            f"the stored answer is stale: {self.reason}; to ask again and keep it beside the "
-            f"new one, replace what is stale (daydream run --stale, or in Dagster's launchpad "
-            f"stale: true)"
-        )
+        return f"the stored answer is stale: {self.reason}"

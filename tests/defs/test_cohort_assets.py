@@ -11,12 +11,14 @@ import pytest
 from sqlalchemy import text
 
 from adapters import FilesystemGensStore
+from adapters.cohort_store.filesystem import FilesystemCohortStore
 from adapters.language_model.scripted import ScriptedLanguageModel
-from daydreaming_dagster.application.plan_cohort import record_cohort
+from daydreaming_dagster.application.plan_cohort import plan_cohort
+from daydreaming_dagster.application.run_cohort import RunOptions
 from daydreaming_dagster.defs.cohort_results import cohort_report, cohort_results
 from daydreaming_dagster.defs.cohorts import cohort_membership, cohort_run
 from daydreaming_dagster.defs.discovery import discover_cohorts, prune_partitions
-from daydreaming_dagster.defs.launch import open_instance, run_cohort
+from daydreaming_dagster.defs.launch import materialize_cohort_run, open_instance
 from daydreaming_dagster.defs.partitions import PARTITIONS
 from daydreaming_dagster.defs.resources import production_resources
 from daydreaming_dagster.ports.language_model import LanguageModelError
@@ -76,13 +78,6 @@ def test_membership_plans_the_cohort_and_registers_its_generations(materialize, 
     assert len(instance.get_dynamic_partitions("evaluation_generations")) == 12
 
 
-def test_planning_after_an_edit_says_what_became_stale(materialize, data_root):
-    materialize(cohort_membership)
-    (data_root / "1_raw/templates/draft/links.txt").write_text("{{ concepts[0].name }}")
-
-    assert metadata(materialize(cohort_membership), cohort_membership)["stale"] == 21
-
-
 def test_a_whole_cohort_is_one_materialization(materialize, instance, data_root):
     materialize(cohort_membership)
 
@@ -103,7 +98,7 @@ def test_a_whole_cohort_is_one_materialization(materialize, instance, data_root)
 def test_a_run_in_this_process_collects_garbage_seldom_while_it_lasts(
     instance, resources, data_root
 ):
-    record_cohort(data_root, "c1")
+    plan_cohort(FilesystemGensStore(data_root), FilesystemCohortStore(data_root), "c1")
     before, during = gc.get_threshold(), []
 
     def noting(request):
@@ -112,7 +107,7 @@ def test_a_run_in_this_process_collects_garbage_seldom_while_it_lasts(
 
     resources["language_model"] = ScriptedLanguageModel(noting)
 
-    assert run_cohort(instance, resources, "c1", {})
+    assert materialize_cohort_run(instance, resources, "c1", RunOptions())
     assert min(during) > before[0]
     assert gc.get_threshold() == before
 
@@ -274,35 +269,14 @@ def test_a_database_that_fails_once_costs_no_answer(materialize, instance, resou
 
 
 def test_a_plan_that_the_command_made_is_recorded_by_the_run(materialize, instance, data_root):
-    record_cohort(data_root, "c1")
+    plan_cohort(FilesystemGensStore(data_root), FilesystemCohortStore(data_root), "c1")
 
     materialize(cohort_run)
 
     assert instance.get_materialized_partitions(cohort_membership.key) == {"c1"}
 
 
-def test_a_budget_stops_the_run_and_the_next_one_goes_on(materialize, resources):
-    materialize(cohort_membership)
-
-    def run_with(**config):
-        result = materialize(
-            cohort_run,
-            raise_on_error=False,
-            run_config={"ops": {"cohort_run": {"config": config}}},
-        )
-        return result, len(resources["language_model"].requests)
-
-    stopped, asked = run_with(max_calls=5)
-    assert asked == 5
-    description = stopped.failure_data_for_node("cohort_run").user_failure_data.description
-    assert description.startswith("stopped: the limit of 5 model calls is reached; 0 generations")
-
-    done, asked = run_with()
-    assert done.success
-    assert asked == 18
-
-
-def test_a_limit_of_cost_needs_prices(materialize):
+def test_what_is_wrong_with_the_input_is_the_failure(materialize):
     materialize(cohort_membership)
 
     with pytest.raises(dg.Failure, match="a limit of cost needs a price for big"):
@@ -310,7 +284,7 @@ def test_a_limit_of_cost_needs_prices(materialize):
 
 
 def test_a_cohort_that_was_not_planned_says_so(materialize):
-    with pytest.raises(dg.Failure, match="not planned yet"):
+    with pytest.raises(dg.Failure, match=r"not planned yet.*materialize cohort_membership first"):
         materialize(cohort_run)
 
 
@@ -361,7 +335,7 @@ def test_new_cohorts_are_found_and_gone_ones_forgotten(instance, data_root):
 
     def evaluate():
         context = dg.build_sensor_context(
-            instance=instance, resources={"data_root": str(data_root)}
+            instance=instance, resources={"cohort_store": FilesystemCohortStore(data_root)}
         )
         return discover_cohorts(context)
 
@@ -382,7 +356,7 @@ def test_generations_of_no_cohort_are_pruned_and_their_texts_kept(
     store.write_raw("draft", "d_old", "paid for")
 
     prune_partitions.execute_in_process(
-        instance=instance, resources={"data_root": resources["data_root"]}
+        instance=instance, resources={"cohort_store": resources["cohort_store"]}
     )
 
     assert "d_old" not in instance.get_dynamic_partitions("draft_generations")

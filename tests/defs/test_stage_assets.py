@@ -7,8 +7,7 @@ import dagster as dg
 import pytest
 
 from adapters import FilesystemGensStore
-from adapters.cohort_store.catalog_files import read_catalog
-from adapters.cohort_store.cohort_files import read_cohort_spec, read_membership, write_membership
+from adapters.cohort_store.filesystem import FilesystemCohortStore
 from adapters.language_model.scripted import ScriptedLanguageModel
 from daydreaming_dagster.data_layer.paths import Paths
 from daydreaming_dagster.defs.assets import STAGE_ASSETS
@@ -36,10 +35,17 @@ def store(data_root):
 @pytest.fixture
 def members(data_root, store):
     paths = Paths(data_root)
-    plan = plan_cohort(store, "c1", read_cohort_spec(paths, "c1"), read_catalog(paths))
+    plan = plan_cohort(
+        store,
+        "c1",
+        FilesystemCohortStore(paths).read_spec("c1"),
+        FilesystemCohortStore(paths).read_catalog(),
+    )
     record_plan(store, plan)
-    write_membership(paths, plan)
-    return read_membership(paths, "c1")
+    FilesystemCohortStore(paths).write_membership(
+        plan.cohort_id, {stage: plan.gen_ids(stage) for stage in STAGES}
+    )
+    return FilesystemCohortStore(paths).read_membership("c1")
 
 
 @pytest.fixture
@@ -249,7 +255,7 @@ def test_a_stale_answer_fails_its_generation_until_the_run_is_to_replace_it(
     refused = materialize()
     failure = refused.failure_data_for_node("draft_generations").user_failure_data
     assert "draft template 'links' was edited" in failure.description
-    assert "launchpad stale: true" in failure.description
+    assert "`stale: true` in the launchpad" in failure.description
     assert model.requests == []
 
     assert materialize(stale=True).success

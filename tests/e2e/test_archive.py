@@ -6,13 +6,14 @@ import sys
 import pytest
 
 from adapters import FilesystemGensStore
-from daydreaming_dagster.application.plan_cohort import record_cohort
+from adapters.cohort_store.filesystem import FilesystemCohortStore
+from daydreaming_dagster.application.plan_cohort import plan_cohort
 
 
 @pytest.fixture
 def gen_id(data_root):
     """A draft with a prompt, in a data root without write permission."""
-    record_cohort(data_root, "c1")
+    plan_cohort(FilesystemGensStore(data_root), FilesystemCohortStore(data_root), "c1")
     store = FilesystemGensStore(data_root)
     gen_id = store.list_generations("draft")[0]
     store.write_prompt("draft", gen_id, "Link ants")

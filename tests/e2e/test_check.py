@@ -11,7 +11,7 @@ from collections import Counter
 import pytest
 
 from adapters import FilesystemGensStore
-from adapters.gens_store.filesystem_inspection import inspect_gens, remove_leftovers
+from adapters.gens_store.filesystem_inspection import FilesystemInspection
 
 
 @pytest.fixture
@@ -185,10 +185,10 @@ def test_what_a_killed_run_claimed_is_a_leftover_and_what_is_claimed_now_is_none
 def test_repairing_takes_no_claim_that_was_made_since_the_check(store, data_root):
     gen_id = store.list_generations("draft")[0]
     (data_root / f"gens/draft/.claimed-{gen_id}").touch()
-    findings = list(inspect_gens(store.paths))
+    findings = list(FilesystemInspection(store.paths).inspect_root())
     claim = store.claim("draft", gen_id)
 
-    assert remove_leftovers(findings) == []
+    assert FilesystemInspection(store.paths).remove_leftovers(findings) == []
 
     assert store.claim("draft", gen_id) is None
     claim.release()

@@ -11,7 +11,7 @@ from importlib.metadata import version
 import pytest
 
 from adapters import FilesystemGensStore, UnsyncedFilesystemGensStore
-from adapters.cohort_store.cohort_files import read_membership
+from adapters.cohort_store.filesystem import FilesystemCohortStore
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def test_a_cohort_is_planned_run_and_looked_at(daydream, data_root, chat_endpoin
     assert "evaluation" in status.stdout
 
     store = FilesystemGensStore(data_root)
-    gen_id = read_membership(store.paths, "c1")["evaluation"][0]
+    gen_id = FilesystemCohortStore(store.paths).read_membership("c1")["evaluation"][0]
     assert sorted(path.name for path in store.generation_dir("evaluation", gen_id).iterdir()) == [
         "metadata.json",
         "parsed.txt",

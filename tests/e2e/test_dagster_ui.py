@@ -20,7 +20,7 @@ import pytest
 from playwright.sync_api import expect, sync_playwright
 
 from adapters import FilesystemGensStore
-from adapters.cohort_store.cohort_files import read_membership
+from adapters.cohort_store.filesystem import FilesystemCohortStore
 
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
@@ -102,7 +102,7 @@ def server(lasting_data_root, lasting_chat_endpoint, environment, tmp_path_facto
         )
     lasting_chat_endpoint.answer = answer
     store = FilesystemGensStore(lasting_data_root)
-    members = read_membership(store.paths, "c1")
+    members = FilesystemCohortStore(store.paths).read_membership("c1")
     folder = tmp_path_factory.mktemp("elsewhere")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

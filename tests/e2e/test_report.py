@@ -7,8 +7,7 @@ import sys
 
 import pytest
 
-from adapters.cohort_store.catalog_files import read_catalog
-from adapters.cohort_store.cohort_files import read_membership
+from adapters.cohort_store.filesystem import FilesystemCohortStore
 from adapters.gens_store.filesystem import UnsyncedFilesystemGensStore
 from adapters.language_model.scripted import ScriptedLanguageModel
 from daydreaming_dagster.data_layer.paths import Paths
@@ -40,11 +39,11 @@ def done(daydream, data_root):
     """The cohort c1, planned and generated."""
     daydream("plan", "c1")
     store = UnsyncedFilesystemGensStore(data_root)
-    members = read_membership(store.paths, "c1")
+    members = FilesystemCohortStore(store.paths).read_membership("c1")
     script = ScriptedLanguageModel(
         lambda request: "Fair.\nSCORE: 6" if request.prompt.startswith("Judge") else "Hello"
     )
-    runner = GenerationRunner(store, script, read_catalog(store.paths))
+    runner = GenerationRunner(store, script, FilesystemCohortStore(store.paths).read_catalog())
 
     async def run():
         async for _ in runner.generate_many(members):
@@ -105,7 +104,8 @@ def test_a_cohort_that_is_not_planned_has_none(daydream):
     result = daydream("report", "c1")
 
     assert result.returncode == 2
-    assert "not planned yet; run: daydream plan c1" in result.stderr
+    assert "cohort 'c1' is not planned yet" in result.stderr
+    assert result.stderr.strip().endswith("; run: daydream plan c1")
 
 
 @pytest.mark.parametrize("package", ["altair", "vl_convert", "markdown_it"])

@@ -6,8 +6,7 @@ import errno
 import pytest
 
 from adapters import FilesystemGensStore, ReadOnlyGensStore
-from adapters.cohort_store.catalog_files import read_catalog
-from adapters.cohort_store.cohort_files import read_cohort_spec, read_membership, write_membership
+from adapters.cohort_store.filesystem import FilesystemCohortStore
 from adapters.language_model.scripted import ScriptedLanguageModel
 from daydreaming_dagster.data_layer import GensDataLayer
 from daydreaming_dagster.domain.cohort.planning import plan_cohort, record_plan
@@ -29,11 +28,16 @@ def store(fs, data_files):
 
 @pytest.fixture
 def members(store):
-    spec, catalog = read_cohort_spec(store.paths, "c1"), read_catalog(store.paths)
+    spec, catalog = (
+        FilesystemCohortStore(store.paths).read_spec("c1"),
+        FilesystemCohortStore(store.paths).read_catalog(),
+    )
     plan = plan_cohort(store, "c1", spec, catalog)
     record_plan(store, plan)
-    write_membership(store.paths, plan)
-    return read_membership(store.paths, "c1")
+    FilesystemCohortStore(store.paths).write_membership(
+        plan.cohort_id, {stage: plan.gen_ids(stage) for stage in STAGES}
+    )
+    return FilesystemCohortStore(store.paths).read_membership("c1")
 
 
 def answer(request):
@@ -41,7 +45,9 @@ def answer(request):
 
 
 def run(store, members, stages=STAGES):
-    runner = GenerationRunner(store, ScriptedLanguageModel(answer), read_catalog(store.paths))
+    runner = GenerationRunner(
+        store, ScriptedLanguageModel(answer), FilesystemCohortStore(store.paths).read_catalog()
+    )
 
     async def collect(stage):
         # One at a time: pyfakefs is not made for threads.

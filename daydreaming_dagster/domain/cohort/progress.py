@@ -60,21 +60,21 @@ def generations_to_make(
     members: Mapping[Stage, Sequence[str]],
     states: Mapping[Stage, StageStatus],
     stale: Mapping[Stage, Collection[str]] | None = None,
-    again: Collection[str] = (),
+    force: Collection[str] = (),
 ) -> dict[Stage, list[str]]:
     """Return what a run of a cohort has to make, in planned order.
 
-    That is what is not done according to `states`, what is `stale`, and the gen_ids in `again`.
+    That is what is not done according to `states`, what is `stale`, and the gen_ids in `force`.
 
     Raises:
-        CatalogError: One of `again` is not in the cohort.
+        CatalogError: One of `force` is not in the cohort.
     """
     known = {gen_id for gen_ids in members.values() for gen_id in gen_ids}
-    strange = tuple(f"{gen_id!r} is not in the cohort" for gen_id in again if gen_id not in known)
+    strange = tuple(f"{gen_id!r} is not in the cohort" for gen_id in force if gen_id not in known)
     if strange:
-        raise CatalogError("the generations that are asked for again", strange)
+        raise CatalogError("the generations to force", strange)
     todo: dict[Stage, list[str]] = {}
     for stage, gen_ids in members.items():
-        wanted = {*states[stage].todo, *again, *(stale or {}).get(stage, ())}
+        wanted = {*states[stage].todo, *force, *(stale or {}).get(stage, ())}
         todo[stage] = [gen_id for gen_id in gen_ids if gen_id in wanted]
     return todo

@@ -71,7 +71,7 @@ class GenerationRunner:
         replace_stale: Whether a model is asked again where the answer that is stored was given
             to another question (an edited template, say). The replaced answer is kept. Where
             it is not replaced, its generation fails with a `StaleAnswerError`.
-        again: Generations for which it is asked again in any case.
+        force: Generations for which it is asked again in any case.
         stop: Ends the run early.
         budget: What the run may spend.
         second_call_seconds: How long it waits at most before it asks once more for an answer that
@@ -82,11 +82,11 @@ class GenerationRunner:
     store: GensStoreWithTemplates
     model: LanguageModel
     catalog: Catalog
-    replace_stale: bool = False
-    again: Collection[tuple[Stage, str]] = ()
-    stop: CancellationToken = attrs.field(factory=CancellationToken)
-    budget: Budget = attrs.field(factory=Budget)
-    second_call_seconds: float = 10.0
+    replace_stale: bool = attrs.field(default=False, kw_only=True)
+    force: Collection[tuple[Stage, str]] = attrs.field(default=(), kw_only=True)
+    stop: CancellationToken = attrs.field(factory=CancellationToken, kw_only=True)
+    budget: Budget = attrs.field(factory=Budget, kw_only=True)
+    second_call_seconds: float = attrs.field(default=10.0, kw_only=True)
 
     async def generate(
         self, stage: Stage, gen_id: str, steps: Collection[Step] = STEPS
@@ -223,7 +223,7 @@ class GenerationRunner:
         Raises:
             StaleAnswerError: It does not serve, and is not to be replaced.
         """
-        if (stage, gen_id) in self.again:
+        if (stage, gen_id) in self.force:
             return False
         reason = why_stale(stored.metadata, recipe, prompt)
         if reason is not None and not self.replace_stale:

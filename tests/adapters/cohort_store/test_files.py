@@ -5,31 +5,18 @@ import os
 import sys
 import textwrap
 
-import polars as pl
 import pytest
 
 from adapters import FilesystemGensStore
-from adapters.cohort_store.catalog_files import read_catalog, read_models
-from adapters.cohort_store.cohort_files import (
-    list_cohorts,
-    read_cohort_index,
-    read_cohort_spec,
-    read_manifest,
-    read_membership,
-    write_cohort_index,
-    write_manifest,
-    write_membership,
-)
-from adapters.cohort_store.result_files import write_results
+from adapters.cohort_store.catalog_files import read_catalog
+from adapters.cohort_store.filesystem import FilesystemCohortStore
 from daydreaming_dagster.data_layer.paths import Paths
 from daydreaming_dagster.domain.catalog import ConceptEntry, ModelEntry, TemplateEntry
 from daydreaming_dagster.domain.cohort.index import CohortIndex
 from daydreaming_dagster.domain.cohort.planning import plan_cohort
-from daydreaming_dagster.domain.errors import CatalogError
+from daydreaming_dagster.domain.errors import CatalogError, CohortNotPlannedError
 from daydreaming_dagster.domain.parsing.registry import PARSERS
 from daydreaming_dagster.domain.parsing.response import ParsedResponse
-from daydreaming_dagster.domain.results.evaluations import Evaluation, GenerationOutcome, Member
-from daydreaming_dagster.domain.results.tables import make_result_tables
 from daydreaming_dagster.ports.errors import InvalidIdError
 from daydreaming_dagster.types import STAGES
 
@@ -58,7 +45,14 @@ def problems_of(read, *arguments):
 
 def plan(paths, cohort_id="c1"):
     store = FilesystemGensStore(paths.data_root)
-    return plan_cohort(store, cohort_id, read_cohort_spec(paths, cohort_id), read_catalog(paths))
+    cohorts = FilesystemCohortStore(paths)
+    return plan_cohort(store, cohort_id, cohorts.read_spec(cohort_id), cohorts.read_catalog())
+
+
+def write_plan(paths, planned):
+    cohorts = FilesystemCohortStore(paths)
+    cohorts.write_membership("c1", {stage: planned.gen_ids(stage) for stage in STAGES})
+    cohorts.write_manifest("c1", planned.manifest)
 
 
 # Catalogs
@@ -107,17 +101,6 @@ def test_a_byte_order_mark_windows_newlines_and_blanks_do_no_harm(paths, write):
             "ant", 'The "Ant",\nan insect', {"article": "Long.", "sentence": "Ants build."}
         )
     }
-
-
-def test_models_are_read_without_the_other_catalogs(paths, write):
-    models = read_catalog(paths).models
-    paths.concepts_csv.unlink()
-
-    assert read_models(paths) == models
-
-    write("1_raw/llm_models.csv", "id,model,provider,prompt_price\nbig,big-1,acme,cheap\n")
-    (problem,) = problems_of(read_models, paths)
-    assert "llm_models.csv, line 2, column prompt_price: expected a number" in problem
 
 
 def test_all_problems_of_all_catalogs_are_named_by_file_line_and_column(paths, write):
@@ -275,7 +258,7 @@ def test_no_file_outside_the_specifications_folder_is_read(paths, write, name, t
     (spec.parent / "link.csv").symlink_to(outside)
     (spec.parent / "folder").symlink_to(outside.parent)
 
-    found = read_cohort_spec(paths, "c1")
+    found = FilesystemCohortStore(paths).read_spec("c1")
 
     assert found.axes.draft_llm == []
     (problem,) = found.problems
@@ -286,7 +269,7 @@ def test_what_is_wrong_with_a_file_is_named_by_its_line_and_the_key_that_names_i
     write("cohorts/c1/spec/config.yaml", "axes: {draft_llm: '@file:m.csv', oops: 1}")
     file = write("cohorts/c1/spec/m.csv", "draft_llm,note\nbig,x\nsmall\n").resolve()
 
-    assert [str(problem) for problem in read_cohort_spec(paths, "c1").problems] == [
+    assert [str(problem) for problem in FilesystemCohortStore(paths).read_spec("c1").problems] == [
         f"axes.draft_llm: {file}, line 3: expected 2 cells, as in the header",
         "axes.oops: unknown key",
     ]
@@ -298,7 +281,7 @@ def test_keys_that_are_there_twice_are_reported(paths, write):
         "axes:\n  draft_llm: [a]\n  essay_llm: [a]\n  draft_llm: [b]\naxes: {}\n",
     )
 
-    found = [str(problem) for problem in read_cohort_spec(paths, "c1").problems]
+    found = [str(problem) for problem in FilesystemCohortStore(paths).read_spec("c1").problems]
 
     assert sorted(found) == ["axes: line 5: there again", "draft_llm: line 4: there again"]
 
@@ -317,24 +300,24 @@ def test_keys_that_are_there_twice_are_reported(paths, write):
 def test_what_is_no_yaml_is_said(paths, write, content, expected):
     write("cohorts/c1/spec/config.yaml", content)
 
-    (problem,) = problems_of(read_cohort_spec, paths, "c1")
+    (problem,) = problems_of(FilesystemCohortStore(paths).read_spec, "c1")
 
     assert problem.startswith(expected)
 
 
 def test_a_cohort_without_a_specification_is_named(paths):
-    (problem,) = problems_of(read_cohort_spec, paths, "c9")
+    (problem,) = problems_of(FilesystemCohortStore(paths).read_spec, "c9")
 
-    assert problem == "cohort 'c9' has no such file; write it, or name another cohort"
+    assert problem == "there is no such file; write it, or name another cohort"
     with pytest.raises(InvalidIdError):
-        read_cohort_spec(paths, "../c1")
+        FilesystemCohortStore(paths).read_spec("../c1")
 
 
 def test_the_cohorts_are_those_with_a_specification(paths, write):
     write("cohorts/a9/spec/config.yaml", "")
     write("cohorts/draft/notes.txt", "")
 
-    assert list_cohorts(paths) == ["a9", "c1"]
+    assert FilesystemCohortStore(paths).list_cohorts() == ["a9", "c1"]
 
 
 # What planning writes
@@ -343,22 +326,24 @@ def test_the_cohorts_are_those_with_a_specification(paths, write):
 def test_a_membership_is_read_as_it_was_written(paths):
     planned = plan(paths)
 
-    write_membership(paths, planned)
+    write_plan(paths, planned)
 
-    assert read_membership(paths, "c1") == {stage: planned.gen_ids(stage) for stage in STAGES}
+    assert FilesystemCohortStore(paths).read_membership("c1") == {
+        stage: planned.gen_ids(stage) for stage in STAGES
+    }
     assert paths.cohort_membership_csv("c1").read_text().startswith("stage,gen_id\ndraft,d_")
 
 
 def test_a_row_that_is_there_twice_is_one_member(paths, write):
     write("cohorts/c1/membership.csv", "stage,gen_id\ndraft,d2\ndraft,d1\ndraft,d2\n")
 
-    assert read_membership(paths, "c1")["draft"] == ["d2", "d1"]
+    assert FilesystemCohortStore(paths).read_membership("c1")["draft"] == ["d2", "d1"]
 
 
 def test_all_wrong_rows_of_a_membership_are_named(paths, write):
     path = write("cohorts/c1/membership.csv", "stage,gen_id\npoem,x\ndraft,../x\ndraft,d1\n")
 
-    found = problems_of(read_membership, paths, "c1")
+    found = problems_of(FilesystemCohortStore(paths).read_membership, "c1")
 
     assert [problem.partition(": ")[0] for problem in found] == [
         f"{path}, line 2",
@@ -366,19 +351,18 @@ def test_all_wrong_rows_of_a_membership_are_named(paths, write):
     ]
 
 
-def test_a_cohort_that_was_not_planned_says_how_to(paths):
-    (problem,) = problems_of(read_membership, paths, "c1")
-
-    assert problem.endswith("run: daydream plan c1")
-    assert read_manifest(paths, "c1") is None
+def test_a_cohort_that_was_not_planned_says_so(paths):
+    with pytest.raises(CohortNotPlannedError, match="cohort 'c1' is not planned yet"):
+        FilesystemCohortStore(paths).read_membership("c1")
+    assert FilesystemCohortStore(paths).read_manifest("c1") is None
 
 
 def test_a_manifest_is_read_as_it_was_written(paths, data_root):
     planned = plan(paths)
 
-    write_manifest(paths, planned)
+    write_plan(paths, planned)
 
-    assert read_manifest(paths, "c1") == planned.manifest
+    assert FilesystemCohortStore(paths).read_manifest("c1") == planned.manifest
     document = json.loads((data_root / "cohorts/c1/manifest.json").read_text())
     assert set(document["template"]) == {"draft/links", "essay/story", "evaluation/judge"}
 
@@ -397,50 +381,48 @@ def test_a_manifest_is_read_as_it_was_written(paths, data_root):
 def test_a_manifest_that_is_none_is_named(paths, write, content, expected):
     write("cohorts/c1/manifest.json", content)
 
-    (problem,) = problems_of(read_manifest, paths, "c1")
+    (problem,) = problems_of(FilesystemCohortStore(paths).read_manifest, "c1")
 
     assert problem.startswith(expected)
 
 
 def test_an_index_reads_back(paths):
-    assert read_cohort_index(paths, "c1") == CohortIndex()
+    assert FilesystemCohortStore(paths).read_index("c1") == CohortIndex()
     index = CohortIndex(
         inputs="0", done={"draft": {"d": "1"}}, parents={"essay": {"e": "d"}}, stale={"draft": {}}
     )
 
-    write_cohort_index(paths, "c1", index)
+    FilesystemCohortStore(paths).write_index("c1", index)
 
-    assert read_cohort_index(paths, "c1") == index
+    assert FilesystemCohortStore(paths).read_index("c1") == index
 
 
 @pytest.mark.parametrize("content", ["", "{", "[" * 100_000, "[]", '{"version": 0}', b"\xff"])
 def test_an_index_that_is_none_counts_as_empty(paths, write, content):
     write("cohorts/c1/index.json", content)
 
-    assert read_cohort_index(paths, "c1") == CohortIndex()
+    assert FilesystemCohortStore(paths).read_index("c1") == CohortIndex()
 
 
 def test_a_folder_in_the_place_of_an_index_counts_as_an_empty_one(paths, data_root):
     (data_root / "cohorts/c1/index.json").mkdir()
 
-    assert read_cohort_index(paths, "c1") == CohortIndex()
+    assert FilesystemCohortStore(paths).read_index("c1") == CohortIndex()
 
 
 def test_an_index_is_that_of_a_cohort(paths):
     with pytest.raises(InvalidIdError):
-        read_cohort_index(paths, "../c1")
+        FilesystemCohortStore(paths).read_index("../c1")
 
 
 def test_writing_what_is_there_already_touches_nothing(paths, data_root):
     planned = plan(paths)
-    for write_file in (write_membership, write_manifest):
-        write_file(paths, planned)
+    write_plan(paths, planned)
     files = [data_root / "cohorts/c1" / name for name in ("membership.csv", "manifest.json")]
     for file in files:
         os.utime(file, (1, 1))
 
-    for write_file in (write_membership, write_manifest):
-        write_file(paths, planned)
+    write_plan(paths, planned)
 
     assert [file.stat().st_mtime for file in files] == [1, 1]
 
@@ -453,27 +435,7 @@ def test_the_researchers_own_files_are_never_written(paths, data_root):
 
     before = own_files()
     planned = plan(paths)
-    write_membership(paths, planned)
-    write_manifest(paths, planned)
+    write_plan(paths, planned)
+    write_plan(paths, planned)
 
     assert own_files() == before
-
-
-def test_results_are_written_as_csv_and_parquet(paths):
-    member = Member("x1", 'judge, "quoted"\nand split', "big", 1, "gens/x1")
-    tables = make_result_tables(
-        [Evaluation("a", "b", member, member, member, GenerationOutcome("not answered"))]
-    )
-
-    files = write_results(paths, "c1", tables)
-
-    folder = paths.data_root / "cohorts/c1/reports"
-    assert sorted(files) == sorted(folder.iterdir())
-    assert {file.name for file in files} == {
-        *(f"{name}.csv" for name in ("evaluations", "essays", "templates", "models", "missing")),
-        "agreement.csv",
-        "evaluations.parquet",
-    }
-    assert pl.read_parquet(folder / "evaluations.parquet").equals(tables.evaluations)
-    read = pl.read_csv(folder / "evaluations.csv", schema=tables.evaluations.schema)
-    assert read.equals(tables.evaluations.with_columns(pl.col(pl.String).replace("", None)))

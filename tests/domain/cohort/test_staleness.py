@@ -153,7 +153,7 @@ def test_another_model_behind_an_id_makes_what_it_answered_stale(store):
 
 def test_an_answer_that_was_replaced_makes_its_children_stale(store):
     make(store)
-    make(store, {"draft": ["da"]}, lambda _request: "other", again=[("draft", "da")])
+    make(store, {"draft": ["da"]}, lambda _request: "other", force=[("draft", "da")])
 
     stale = look(store).stale
 
@@ -186,7 +186,7 @@ def test_what_is_done_is_not_made_again(store):
 def test_generations_can_be_asked_for_again_by_name(store):
     make(store)
 
-    assert generations_to_make(MEMBERS, look(store).stages, again=["eb", "va"]) == {
+    assert generations_to_make(MEMBERS, look(store).stages, force=["eb", "va"]) == {
         "draft": [],
         "essay": ["eb"],
         "evaluation": ["va"],
@@ -195,12 +195,12 @@ def test_generations_can_be_asked_for_again_by_name(store):
 
 def test_a_name_that_the_cohort_does_not_have_is_refused(store):
     with pytest.raises(CatalogError, match="'zz' is not in the cohort"):
-        generations_to_make(MEMBERS, look(store).stages, again=["ea", "zz"])
+        generations_to_make(MEMBERS, look(store).stages, force=["ea", "zz"])
 
 
 def test_a_new_answer_that_does_not_parse_is_not_done_though_the_old_text_is_there(store):
     make(store)
-    make(store, {"evaluation": ["va"]}, lambda _request: "?", again=[("evaluation", "va")])
+    make(store, {"evaluation": ["va"]}, lambda _request: "?", force=[("evaluation", "va")])
 
     status = stage_status(store, "evaluation", MEMBERS["evaluation"])
 

@@ -913,7 +913,7 @@ def test_a_disk_that_takes_no_answers_ends_a_run_that_replaces_too():
     model = ScriptedLanguageModel(lambda _request: "new")
     again = [("draft", gen_id) for gen_id in gen_ids]
 
-    run(GenerationRunner(store, model, CATALOG, again=again), "draft", gen_ids, in_flight=2)
+    run(GenerationRunner(store, model, CATALOG, force=again), "draft", gen_ids, in_flight=2)
 
     assert len(model.requests) < 10 + 2
 
@@ -924,7 +924,7 @@ def test_one_that_is_asked_again_keeps_the_answer_before(store):
     model = ScriptedLanguageModel(lambda _request: next(answers))
     run(GenerationRunner(store, model, CATALOG), "draft", ["d1"])
 
-    run(GenerationRunner(store, model, CATALOG, again=[("draft", "d1")]), "draft", ["d1"])
+    run(GenerationRunner(store, model, CATALOG, force=[("draft", "d1")]), "draft", ["d1"])
 
     assert store.read_parsed("draft", "d1") == "second"
     assert store.read_raw_metadata("draft", "d1")["replaced"][0]["text"] == "first"

@@ -1,0 +1,126 @@
+"""Catalogs, cohorts and their reports as files that a researcher writes and reads."""
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import attrs
+from filelock import FileLock, Timeout
+
+from adapters.atomic_write import replace_file
+from adapters.cohort_store.catalog_files import read_catalog
+from adapters.cohort_store.csv_rows import read_rows
+from adapters.cohort_store.spec_file import read_spec_file
+from daydreaming_dagster.data_layer.paths import Paths
+from daydreaming_dagster.domain.catalog import Catalog
+from daydreaming_dagster.domain.cohort.index import CohortIndex
+from daydreaming_dagster.domain.cohort.manifest import Manifest
+from daydreaming_dagster.domain.cohort.spec import CohortSpec
+from daydreaming_dagster.domain.errors import CatalogError, CohortBusyError, CohortNotPlannedError
+from daydreaming_dagster.ports.errors import InvalidIdError
+from daydreaming_dagster.ports.ids import check_id, check_stage, is_id
+from daydreaming_dagster.types import STAGES, Stage
+
+
+def _as_paths(root: Paths | Path | str) -> Paths:
+    return root if isinstance(root, Paths) else Paths.from_str(root)
+
+
+@attrs.frozen
+class FilesystemCohortStore:
+    """A `CohortStore` in the folders `1_raw` and `cohorts` of a data root.
+
+    A file whose content would not change is not written. Every method that writes raises
+    `OSError` where the file system refuses.
+    """
+
+    paths: Paths = attrs.field(converter=_as_paths)
+
+    def read_catalog(self) -> Catalog:
+        return read_catalog(self.paths)
+
+    def list_cohorts(self) -> list[str]:
+        return sorted(path.parts[-3] for path in self.paths.cohorts_dir.glob("*/spec/config.yaml"))
+
+    def list_planned_cohorts(self) -> list[str]:
+        return [
+            cohort_id
+            for cohort_id in self.list_cohorts()
+            if is_id(cohort_id) and self.paths.cohort_membership_csv(cohort_id).exists()
+        ]
+
+    def read_spec(self, cohort_id: str) -> CohortSpec:
+        return read_spec_file(self.paths.cohort_spec_file(cohort_id))
+
+    def write_membership(self, cohort_id: str, members: Mapping[Stage, Sequence[str]]) -> None:
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(("stage", "gen_id"))
+        for stage, gen_ids in members.items():
+            writer.writerows((stage, gen_id) for gen_id in gen_ids)
+        replace_file(self.paths.cohort_membership_csv(cohort_id), text.getvalue().encode())
+
+    def read_membership(self, cohort_id: str) -> dict[Stage, list[str]]:
+        path = self.paths.cohort_membership_csv(cohort_id)
+        if not path.exists():
+            raise CohortNotPlannedError(cohort_id, str(path))
+        problems: list[str] = []
+        members: dict[Stage, list[str]] = {stage: [] for stage in STAGES}
+        for row in read_rows(path, ("stage", "gen_id"), problems):
+            try:
+                stage = check_stage(row.cells["stage"])
+                members[stage].append(check_id("gen_id", row.cells["gen_id"]))
+            except InvalidIdError as error:
+                problems.append(f"{row.where}: {error}")
+        if problems:
+            raise CatalogError(str(path), tuple(problems))
+        return {stage: list(dict.fromkeys(gen_ids)) for stage, gen_ids in members.items()}
+
+    def write_manifest(self, cohort_id: str, manifest: Manifest) -> None:
+        text = json.dumps(manifest.as_document(), indent=2, sort_keys=True)
+        replace_file(self.paths.cohort_manifest_json(cohort_id), f"{text}\n".encode())
+
+    def read_manifest(self, cohort_id: str) -> Manifest | None:
+        path = self.paths.cohort_manifest_json(cohort_id)
+        try:
+            document = json.loads(path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except (ValueError, RecursionError) as error:
+            problem = f"not JSON: {error}; delete it, and plan the cohort again"
+            raise CatalogError(str(path), (problem,)) from None
+        return Manifest.from_document(document, str(path))
+
+    def write_index(self, cohort_id: str, index: CohortIndex) -> None:
+        text = json.dumps(index.as_document())
+        replace_file(self.paths.cohort_index_json(cohort_id), text.encode())
+
+    def read_index(self, cohort_id: str) -> CohortIndex:
+        path = self.paths.cohort_index_json(cohort_id)
+        try:
+            return CohortIndex.from_document(json.loads(path.read_bytes()))
+        except (OSError, ValueError, RecursionError):
+            return CohortIndex()
+
+    @contextmanager
+    def hold(self, cohort_id: str) -> Iterator[None]:
+        # Dagster may close the generator that holds it in another thread.
+        path = self.paths.cohort_run_lock(cohort_id)
+        lock = FileLock(path, blocking=False, thread_local=False)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise CohortBusyError(cohort_id) from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def write_report_files(self, cohort_id: str, files: Mapping[str, bytes]) -> list[str]:
+        folder = self.paths.cohort_reports_dir(cohort_id)
+        for name, data in files.items():
+            replace_file(folder / name, data)
+        return [str(folder / name) for name in files]

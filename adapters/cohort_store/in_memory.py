@@ -1,0 +1,93 @@
+"""Catalogs and cohorts in dicts, for tests that are fast."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import attrs
+
+from daydreaming_dagster.domain.catalog import Catalog
+from daydreaming_dagster.domain.cohort.index import CohortIndex
+from daydreaming_dagster.domain.cohort.manifest import Manifest
+from daydreaming_dagster.domain.cohort.spec import CohortSpec
+from daydreaming_dagster.domain.errors import CatalogError, CohortBusyError, CohortNotPlannedError
+from daydreaming_dagster.ports.ids import check_id
+from daydreaming_dagster.types import STAGES, Stage
+
+
+def _check(cohort_id: str) -> str:
+    return check_id("cohort_id", cohort_id)
+
+
+@attrs.define(eq=False)
+class InMemoryCohortStore:
+    """A `CohortStore` that keeps its documents in memory.
+
+    `catalog` and `specs` (by cohort_id) are what a researcher would write. A test may change them.
+    `reports` holds the bytes of report files by `cohort_id/name`.
+    """
+
+    catalog: Catalog
+    specs: dict[str, CohortSpec]
+    reports: dict[str, bytes] = attrs.field(factory=dict, init=False, repr=False)
+    _members: dict[str, dict[Stage, list[str]]] = attrs.field(factory=dict, init=False)
+    # As JSON, so that what is read shares nothing with what was written.
+    _manifests: dict[str, str] = attrs.field(factory=dict, init=False, repr=False)
+    _indexes: dict[str, str] = attrs.field(factory=dict, init=False, repr=False)
+    _held: dict[str, object] = attrs.field(factory=dict, init=False, repr=False)
+
+    def read_catalog(self) -> Catalog:
+        return self.catalog
+
+    def list_cohorts(self) -> list[str]:
+        return sorted(self.specs)
+
+    def list_planned_cohorts(self) -> list[str]:
+        return sorted(self._members.keys() & self.specs.keys())
+
+    def read_spec(self, cohort_id: str) -> CohortSpec:
+        if _check(cohort_id) not in self.specs:
+            problem = "there is no such specification; write it, or name another cohort"
+            raise CatalogError(f"memory:{cohort_id}", (problem,))
+        return self.specs[cohort_id]
+
+    def write_membership(self, cohort_id: str, members: Mapping[Stage, Sequence[str]]) -> None:
+        self._members[_check(cohort_id)] = {
+            stage: list(dict.fromkeys(members.get(stage, ()))) for stage in STAGES
+        }
+
+    def read_membership(self, cohort_id: str) -> dict[Stage, list[str]]:
+        if _check(cohort_id) not in self._members:
+            raise CohortNotPlannedError(cohort_id, f"memory:{cohort_id}")
+        return {stage: list(gen_ids) for stage, gen_ids in self._members[cohort_id].items()}
+
+    def write_manifest(self, cohort_id: str, manifest: Manifest) -> None:
+        self._manifests[_check(cohort_id)] = json.dumps(manifest.as_document())
+
+    def read_manifest(self, cohort_id: str) -> Manifest | None:
+        text = self._manifests.get(_check(cohort_id))
+        location = f"memory:{cohort_id}"
+        return None if text is None else Manifest.from_document(json.loads(text), location)
+
+    def write_index(self, cohort_id: str, index: CohortIndex) -> None:
+        self._indexes[_check(cohort_id)] = json.dumps(index.as_document())
+
+    def read_index(self, cohort_id: str) -> CohortIndex:
+        text = self._indexes.get(_check(cohort_id))
+        return CohortIndex() if text is None else CohortIndex.from_document(json.loads(text))
+
+    @contextmanager
+    def hold(self, cohort_id: str) -> Iterator[None]:
+        holder = object()
+        # One step, so that of two threads one alone finds its own.
+        if self._held.setdefault(_check(cohort_id), holder) is not holder:
+            raise CohortBusyError(cohort_id)
+        try:
+            yield
+        finally:
+            del self._held[cohort_id]
+
+    def write_report_files(self, cohort_id: str, files: Mapping[str, bytes]) -> list[str]:
+        written = {f"{_check(cohort_id)}/{name}": data for name, data in files.items()}
+        self.reports |= written
+        return [f"memory:{name}" for name in written]

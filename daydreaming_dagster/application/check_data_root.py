@@ -1,0 +1,70 @@
+"""Verifying a data root: cohorts, parents, digests, leftovers."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+import attrs
+
+from daydreaming_dagster.domain.checks.integrity import Finding, IntegrityCheck, missing_members
+from daydreaming_dagster.domain.errors import CatalogError
+from daydreaming_dagster.domain.generation.stored import read_stored_generation
+from daydreaming_dagster.ports.cohort_store import CohortStore, StorageInspection
+from daydreaming_dagster.ports.gens_store import GensStore
+from daydreaming_dagster.types import STAGES, Stage
+
+Generations = Sequence[tuple[Stage, str]]
+
+
+@attrs.frozen
+class CheckedDataRoot:
+    """What a check found.
+
+    Attributes:
+        generations: How many generations were checked.
+        findings: What is wrong.
+        removed: The leftovers that were deleted; they are no longer among the findings.
+    """
+
+    generations: int
+    findings: Sequence[Finding]
+    removed: Sequence[str]
+
+
+def check_data_root(
+    store: GensStore,
+    cohorts: CohortStore,
+    inspection: StorageInspection | None,
+    *,
+    repair: bool = False,
+    progress: Callable[[Generations], Iterable[tuple[Stage, str]]] = iter,
+) -> CheckedDataRoot:
+    """Return everything that is wrong with a data root.
+
+    Changes nothing. With `repair`, deletes what interrupted writes left, and nothing else.
+    `inspection` looks at the storage itself, where it can be looked at. `progress` is given the
+    generations and yields them one by one, so that a caller can show how far the check is.
+    """
+    known: dict[Stage, frozenset[str]] = {
+        stage: frozenset(store.list_generations(stage)) for stage in STAGES
+    }
+    findings: list[Finding] = [] if inspection is None else list(inspection.inspect_root())
+    try:
+        catalog = cohorts.read_catalog()
+    except CatalogError as error:
+        catalog = None
+        findings.append(Finding("catalog", error.location, str(error)))
+    memberships: dict[str, dict[Stage, list[str]]] = {}
+    for cohort_id in cohorts.list_planned_cohorts():
+        try:
+            memberships[cohort_id] = cohorts.read_membership(cohort_id)
+        except CatalogError as error:
+            findings.append(Finding("membership", error.location, str(error)))
+    findings += missing_members(known, memberships)
+    verify = IntegrityCheck(known, catalog)
+    generations = [(stage, gen_id) for stage in STAGES for gen_id in sorted(known[stage])]
+    for stage, gen_id in progress(generations):
+        if inspection is not None:
+            findings += inspection.inspect_generation(stage, gen_id)
+        findings += verify.check(read_stored_generation(store, stage, gen_id))
+    removed = inspection.remove_leftovers(findings) if repair and inspection is not None else []
+    wrong = [finding for finding in findings if finding.subject not in removed]
+    return CheckedDataRoot(len(generations), wrong, removed)

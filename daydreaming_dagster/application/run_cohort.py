@@ -1,0 +1,133 @@
+"""Running a cohort: everything that it lacks is made, within a budget."""
+
+from collections.abc import Collection, Mapping, Sequence
+from itertools import chain
+from typing import Final
+
+import attrs
+
+from daydreaming_dagster.application.cohort_status import look_and_keep
+from daydreaming_dagster.application.run_generations import run_generations
+from daydreaming_dagster.application.run_listener import RunListener, RunPlan
+from daydreaming_dagster.domain.catalog import Catalog
+from daydreaming_dagster.domain.cohort.estimate import estimate_generations, planned_generations
+from daydreaming_dagster.domain.cohort.progress import generations_to_make
+from daydreaming_dagster.domain.cohort.staleness import CohortState
+from daydreaming_dagster.domain.errors import CatalogError
+from daydreaming_dagster.domain.generation.budget import Budget
+from daydreaming_dagster.domain.generation.cancellation import CancellationToken
+from daydreaming_dagster.domain.generation.generated import Outcome
+from daydreaming_dagster.domain.generation.runner import GenerationRunner
+from daydreaming_dagster.ports.cohort_store import CohortStore
+from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates
+from daydreaming_dagster.ports.language_model import LanguageModel
+from daydreaming_dagster.types import Stage
+
+_WORTH_A_LOOK: Final = 5_000
+"""Generations that a run made; the next look at fewer takes a second or two."""
+
+
+@attrs.frozen
+class RunOptions:
+    """What a run makes beside what is missing, and what it may spend.
+
+    Attributes:
+        stale: Whether stale answers are replaced; they are kept beside the new ones.
+        force: gen_ids whose model is asked again in any case.
+        max_calls: How many model calls the run may make; None is no limit.
+        max_cost: What they may cost, in USD; None is no limit.
+    """
+
+    stale: bool = False
+    force: Collection[str] = ()
+    max_calls: int | None = None
+    max_cost: float | None = None
+
+
+@attrs.frozen
+class CohortRun:
+    """What a run came to.
+
+    Attributes:
+        plan: What it was about to do.
+        outcome: How many generations were made, which failed, how many were left.
+        budget: What was spent.
+        stopped: Why the run ended early, None where it did not.
+    """
+
+    plan: RunPlan
+    outcome: Outcome
+    budget: Budget
+    stopped: str | None
+
+    @property
+    def complete(self) -> bool:
+        """Whether all that the run had to make was made."""
+        return not self.outcome.failed and not self.outcome.left
+
+
+def run_cohort(
+    store: GensStoreWithTemplates,
+    cohorts: CohortStore,
+    model: LanguageModel,
+    cohort_id: str,
+    options: RunOptions,
+    *,
+    token: CancellationToken,
+    listener: RunListener,
+    catalog: Catalog | None = None,
+) -> CohortRun:
+    """Make what a cohort lacks, all stages at once, and return what came of it.
+
+    Each answer is stored before anything is said of it. `token` ends the run early: what was sent
+    is kept. `catalog` takes the place of the one that `cohorts` has.
+
+    Raises:
+        CohortNotPlannedError: The cohort was not planned yet.
+        CohortBusyError: Another run holds the cohort.
+        CatalogError: The catalogs are wrong, a gen_id in `force` is not in the cohort, or a model
+            has no price and the cost is limited. In all these cases no model was asked.
+    """
+    catalog = cohorts.read_catalog() if catalog is None else catalog
+    members = cohorts.read_membership(cohort_id)
+    with cohorts.hold(cohort_id):
+        state = look_and_keep(store, cohorts, cohort_id, catalog)
+        plan = _plan(store, catalog, members, state, options)
+        listener.begin(plan)
+        runner = GenerationRunner(
+            store,
+            model,
+            catalog,
+            replace_stale=options.stale,
+            force={
+                (stage, gen_id)
+                for stage, gen_ids in plan.todo.items()
+                for gen_id in gen_ids
+                if gen_id in options.force
+            },
+            stop=token,
+            budget=Budget.of(catalog.models.values(), options.max_calls, options.max_cost),
+        )
+        outcome = run_generations(runner, plan.todo, listener)
+        if outcome.made >= _WORTH_A_LOOK:
+            look_and_keep(store, cohorts, cohort_id, catalog)
+    return CohortRun(plan, outcome, runner.budget, token.reason)
+
+
+def _plan(
+    store: GensStoreWithTemplates,
+    catalog: Catalog,
+    members: Mapping[Stage, Sequence[str]],
+    state: CohortState,
+    options: RunOptions,
+) -> RunPlan:
+    stale = state.stale if options.stale else {}
+    todo = generations_to_make(members, state.stages, stale, options.force)
+    unanswered = [status.missing for status in state.stages.values()]
+    asked = {*options.force, *chain(*unanswered, *stale.values())}
+    estimate = estimate_generations(store, catalog, planned_generations(store, todo), asked)
+    if options.max_cost is not None and estimate.unpriced:
+        problem = f"a limit of cost needs a price for {', '.join(estimate.unpriced)}"
+        raise CatalogError("the model catalog", (problem,))
+    left_stale = 0 if options.stale else sum(map(len, state.stale.values()))
+    return RunPlan(members, todo, estimate, left_stale)

@@ -1,0 +1,38 @@
+"""Making generations, many at a time, for a caller that is not async."""
+
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from contextlib import aclosing
+
+from daydreaming_dagster.application.async_bridge import iterate_in_thread
+from daydreaming_dagster.application.run_listener import RunListener
+from daydreaming_dagster.domain.generation.generated import STEPS, Generated, Outcome, Step
+from daydreaming_dagster.domain.generation.runner import GenerationRunner
+from daydreaming_dagster.types import Stage
+
+
+def run_generations(
+    runner: GenerationRunner,
+    generations: Mapping[Stage, Sequence[str]],
+    listener: RunListener,
+    steps: Collection[Step] = STEPS,
+) -> Outcome:
+    """Make these generations, tell the listener of each, and return how many were made.
+
+    The model is closed at the end.
+    """
+
+    async def run() -> AsyncGenerator[Generated, None]:
+        try:
+            async with aclosing(runner.generate_many(generations, steps)) as generated:
+                async for item in generated:
+                    yield item
+        finally:
+            await runner.model.aclose()
+
+    finished, failed = 0, list[Generated]()
+    for arrived in iterate_in_thread(run):
+        listener.note(arrived, runner.budget)
+        finished += len(arrived)
+        failed += [generated for generated in arrived if generated.error is not None]
+    total = sum(map(len, generations.values()))
+    return Outcome(finished - len(failed), failed, total - finished)

@@ -3,7 +3,7 @@
 mutmut changes one thing in the code at a time and runs the tests that come there. It works in
 `.mutants`, a copy of the files under version control as they are now, so that no mutant is ever in
 the checkout. SAMPLE is how many of the mutants are tried (default: 1000), or `all`; they are drawn
-at random, always the same. docs/mutants.md has the figures.
+at random, always the same. docs/development/mutants.md has the figures.
 """
 # ruff: noqa: INP001, T201, S311, S603  a program to be run by hand
 

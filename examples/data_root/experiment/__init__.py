@@ -1,1 +1,1 @@
-"""The experiment in Dagster: run `dg dev` or `dagster dev` in the folder above."""
+"""The experiment in Dagster: run `dg dev` or `dagster dev` in the parent folder."""

@@ -1,4 +1,4 @@
-"""What `dg dev` and `dagster dev` load in this folder: its assets, and your own if you add them."""
+"""`dg dev` and `dagster dev` load this module. Add assets of your own here."""
 
 import os
 from pathlib import Path

@@ -3,11 +3,17 @@
 import sys
 
 from daydreaming_dagster.cli.interruption import EXIT_INTERRUPTED, INTERRUPTED, loading
+from daydreaming_dagster.installation import ForeignAdaptersError, check_adapters
 
 
 def main() -> None:
     """Run the command line. Exits as `app.main` does, or with `EXIT_INTERRUPTED` and a line."""
     with loading():
+        try:
+            check_adapters()
+        except ForeignAdaptersError as error:
+            sys.stderr.write(f"error: {error}\n")
+            sys.exit(2)
         from daydreaming_dagster.cli import app
     try:
         app.main()

@@ -12,6 +12,7 @@ from daydreaming_dagster.domain.generation.metadata import (
     GenerationMetadata,
     resolve_generation_metadata,
 )
+from daydreaming_dagster.installation import check_adapters
 from daydreaming_dagster.ports.errors import (
     DataLayerError,
     InvalidIdError,
@@ -65,6 +66,8 @@ __all__ = [
     "Versions",
     "resolve_generation_metadata",
 ]
+
+check_adapters()
 
 # The adapters depend on this package, so it may only name them, not import them.
 _ADAPTERS: Final = {

@@ -2,16 +2,23 @@
 
 import asyncio
 import importlib.util
-import json
 import math
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final
+from urllib.parse import parse_qsl, urlsplit
 
 import attrs
 
+from adapters.language_model.chat_completion import (
+    error_words,
+    read_body,
+    read_completion,
+    reported_error,
+)
+from adapters.language_model.redaction import Redaction, basic_credentials, redacted_url
 from daydreaming_dagster.ports.language_model import Completion, LanguageModelError, ModelRequest
 
 if TYPE_CHECKING:
@@ -20,7 +27,6 @@ if TYPE_CHECKING:
 
 _OPENAI_URL: Final = "https://api.openai.com/v1"
 _CONNECT_SECONDS: Final = 10.0
-_SHOWN_CHARACTERS: Final = 300
 _SERVER_ERROR: Final = 500
 _PASSING: Final = (408, 409, 429)
 _TIMED_OUT: Final = (504, 524)
@@ -53,9 +59,18 @@ _UNEXPECTED: Final = "check that the URL is an OpenAI-compatible endpoint (it of
 def _url(value: str | None) -> str:
     # A variable read from a file often ends in a newline, or in a carriage return.
     url = (value or _OPENAI_URL).strip().rstrip("/")
-    if not url.startswith(("http://", "https://")) or not url.isprintable():
-        raise ValueError(f"{url!r} is no endpoint; give a URL such as {_OPENAI_URL}")
+    if not url.startswith(("http://", "https://")) or not url.isprintable() or not _has_host(url):
+        shown = redacted_url(url)
+        raise ValueError(f"{shown!r} is no endpoint; give a URL such as {_OPENAI_URL}")
     return url
+
+
+def _has_host(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:  # brackets that are no IPv6 address, a port that is no number
+        return False
 
 
 def _key(value: str | None) -> str | None:
@@ -77,7 +92,9 @@ class OpenAILanguageModel:
     for; `LanguageModelError.retryable` says where trying again makes sense.
 
     Attributes:
-        base_url: The endpoint, usually ending in `/v1`. None means OpenAI's own.
+        base_url: The endpoint, usually ending in `/v1`. None means OpenAI's own. A user and
+            password in it are sent instead of the key, its query with each request; they show up
+            in no repr and no error.
         api_key: None for endpoints without one. It shows up in no repr and no error. It is
             never taken from the environment, so that it reaches no other endpoint.
         api_key_variable: The environment variable that errors tell the user to check.
@@ -88,7 +105,7 @@ class OpenAILanguageModel:
         ValueError: `base_url` is no HTTP URL, or `api_key` holds characters that cannot be sent.
     """
 
-    base_url: str = attrs.field(default=None, converter=_url)
+    base_url: str = attrs.field(default=None, converter=_url, repr=redacted_url)
     api_key: str | None = attrs.field(default=None, converter=_key, repr=False)
     api_key_variable: str = "OPENAI_API_KEY"
     timeout_seconds: float | None = 600.0
@@ -98,12 +115,12 @@ class OpenAILanguageModel:
     async def complete(self, request: ModelRequest) -> Completion:
         """Return the model's answer, its text exactly as the endpoint sent it.
 
-        `finish_reason` is empty where the endpoint gives none. Where it is `length` the text may
-        be empty: a reasoning model used up all tokens before its answer began, and was paid.
+        `finish_reason` is empty where the endpoint gives none. An answer without a text was paid
+        for all the same, and is `unreadable`.
 
         Raises:
             LanguageModelError: The endpoint could not be reached, took too long, refused, or
-                answered with something that is no completion or has no text in it.
+                answered with something that is not a completion.
         """
         # 0.8 s, to be paid only by processes that ask a model
         import httpx2
@@ -134,7 +151,7 @@ class OpenAILanguageModel:
             message = self._message(request, reason, "correct the text that it comes from")
             raise LanguageModelError(message) from None
         duration = time.perf_counter() - started
-        return self._completion(request, response.content, duration)
+        return attrs.evolve(self._completion(request, response.content), duration_seconds=duration)
 
     def stop(self, reason: str) -> None:
         """Do nothing: no call waits before it is sent."""
@@ -149,8 +166,14 @@ class OpenAILanguageModel:
         import openai  # here for the reason that `complete` has
 
         if self._client is None:
+            parts = urlsplit(self.base_url)
+            # The credentials apart: HTTP clients log the URL, and append paths to its query.
+            host = parts.netloc.rpartition("@")[2]
+            basic = basic_credentials(self.base_url)
             self._client = openai.AsyncOpenAI(
-                base_url=self.base_url,
+                base_url=parts._replace(netloc=host, query="", fragment="").geturl(),
+                default_query=dict(parse_qsl(parts.query, keep_blank_values=True)),
+                default_headers={"Authorization": f"Basic {basic}"} if basic else None,
                 # The client wants one, and would otherwise send OPENAI_API_KEY to any endpoint.
                 api_key=self.api_key or "none",
                 max_retries=0,
@@ -159,39 +182,35 @@ class OpenAILanguageModel:
             )
         return self._client
 
-    def _completion(self, request: ModelRequest, content: bytes, duration: float) -> Completion:
+    def _completion(self, request: ModelRequest, content: bytes) -> Completion:
         """Return the completion that the body of an answer is.
 
         The body is read here because the client does not validate its own model of it.
         """
+        text = content.decode("utf-8-sig", errors="replace")
+        problem, error = "is not JSON", None
         try:
-            body = json.loads(content)
-        except (ValueError, RecursionError):
-            reason = f"the answer is not JSON: {self._shown(content.decode(errors='replace'))}"
-            message = self._message(request, reason, _UNEXPECTED)
-            raise LanguageModelError(message, of_endpoint=True, may_be_billed=True) from None
-        of_endpoint = False
-        match body:
-            case {"choices": [{"message": message} as choice, *_]} if _is_paid_for(choice):
-                usage = body.get("usage")
-                return Completion(
-                    text=_text(message.get("content")) or "",
-                    finish_reason=_text(choice.get("finish_reason")) or "",
-                    model=_text(body.get("model")) or request.model,
-                    duration_seconds=duration,
-                    prompt_tokens=_count(usage, "prompt_tokens"),
-                    completion_tokens=_count(usage, "completion_tokens"),
-                )
-            case {"choices": [choice, *_]}:
-                reason = f"the answer has no text: {self._shown(json.dumps(choice))}"
-                advice = "change the prompt, or ask another model"
-            case {"error": {"code": int(status)} as problem}:  # OpenRouter does, with status 200
-                raise self._refusal(request, status, problem)
+            body = read_body(text)
+        except ValueError:
+            pass
+        else:
+            problem = "has no choices"
+            if isinstance(body, Mapping):
+                completion = read_completion(body, text, request, self._quoted)
+                if completion is not None:
+                    return completion
+                error = reported_error(body)
+        match error:
+            case {"code": int(status)}:
+                raise self._refusal(request, status, error)
+            case None:
+                reason = f"the answer {problem}: {self._quoted(text)}"
             case _:
-                reason = f"the answer has no choices: {self._shown(json.dumps(body))}"
-                advice, of_endpoint = _UNEXPECTED, True
-        message = self._message(request, reason, advice)
-        raise LanguageModelError(message, of_endpoint=of_endpoint, may_be_billed=True)
+                reason = (
+                    f"the endpoint reports an error: {self._quoted(error_words(error) or text)}"
+                )
+        message = self._message(request, reason, _UNEXPECTED)
+        raise LanguageModelError(message, of_endpoint=True, may_be_billed=True)
 
     def _refusal(
         self, request: ModelRequest, status: int, body: object, retry_after: str | None = None
@@ -204,7 +223,7 @@ class OpenAILanguageModel:
         return LanguageModelError(
             self._message(
                 request,
-                f"refused with status {status}: {self._shown(str(words))}",
+                f"refused with status {status}: {self._quoted(str(words))}",
                 advice.format(variable=self.api_key_variable),
             ),
             status,
@@ -221,7 +240,7 @@ class OpenAILanguageModel:
         cause: BaseException = error
         for _ in range(2):  # the client's error, then httpx2's, then the transport's own
             cause = cause.__cause__ or cause
-        words = f"{type(cause).__name__}: {self._shown(str(cause))}".rstrip(": ")
+        words = f"{type(cause).__name__}: {self._quoted(str(cause))}".rstrip(": ")
         sent = _NOT_SENT.isdisjoint(kind.__name__ for kind in type(cause).__mro__)
         if sent:
             reason = f"the connection was lost ({words})"
@@ -237,13 +256,11 @@ class OpenAILanguageModel:
         )
 
     def _message(self, request: ModelRequest, reason: str, advice: str) -> str:
-        return f"{request.model} at {self.base_url}: {reason}; {advice}"
+        return f"{request.model} at {redacted_url(self.base_url)}: {reason}; {advice}"
 
-    def _shown(self, text: str) -> str:
-        """Return an endpoint's words for a message: on one line, short, without the key."""
-        if self.api_key:
-            text = text.replace(self.api_key, "***")
-        return " ".join(text.split())[:_SHOWN_CHARACTERS]
+    def _quoted(self, text: str) -> str:
+        """Return an endpoint's words as a message may show them."""
+        return Redaction(self.api_key, self.base_url)(text)
 
 
 def _http_client(*, trust_env: bool) -> "AsyncClient":
@@ -273,25 +290,8 @@ def _body(request: ModelRequest) -> dict[str, object]:
         request.parameters, recurse=False, filter=lambda _, value: value is not None
     )
     extra_body = chosen.pop("extra_body")
-    return {"model": request.model, "messages": [message], **chosen, **extra_body}
-
-
-def _is_paid_for(choice: Mapping[str, object]) -> bool:
-    """Return whether there is an answer: a text, or one cut off while the model still reasoned."""
-    message = choice.get("message")
-    if not isinstance(message, Mapping):
-        return False
-    text = _text(message.get("content")) or ""
-    return bool(text.strip()) or choice.get("finish_reason") == "length"
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
-
-
-def _count(usage: object, name: str) -> int | None:
-    value = usage.get(name) if isinstance(usage, Mapping) else None
-    return value if isinstance(value, int) and value >= 0 else None
+    # The question last: whatever else is sent, it is what the record says was asked.
+    return {**extra_body, **chosen, "model": request.model, "messages": [message]}
 
 
 def _seconds(retry_after: str | None) -> float | None:

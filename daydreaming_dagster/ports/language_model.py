@@ -62,7 +62,9 @@ class Completion:
 
     `model` is the one that answered, as the endpoint names it. `finish_reason` is the
     endpoint's (`stop`, `length`, …). Token counts are None where the endpoint gives none.
-    `failed_attempts` are the errors of attempts before the one that answered.
+    `failed_attempts` are the errors of attempts before the one that answered. `reasoning` is what
+    the endpoint sends apart from the text. If the answer was paid for and gives no text that can
+    be used, `unreadable` says why, and `response` is the whole of what came.
     """
 
     text: str
@@ -72,6 +74,9 @@ class Completion:
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     failed_attempts: tuple[str, ...] = ()
+    reasoning: str = ""
+    unreadable: str = ""
+    response: str = ""
 
 
 @attrs.define(eq=False)
@@ -108,7 +113,7 @@ class LanguageModel(Protocol):
         """Return the model's answer, for which at most one request was sent that may be billed.
 
         Raises:
-            LanguageModelError: There was no answer, or none that is a text.
+            LanguageModelError: There was no answer.
             StoppedError: `stop` was called before the request could be sent.
         """
         ...

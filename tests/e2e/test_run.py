@@ -404,6 +404,38 @@ def test_a_limit_of_cost_stops_the_run_before_it_is_passed(daydream, chat_endpoi
     assert len(chat_endpoint.bodies) == 9
 
 
+SHAPES = [
+    {"message": {"content": None, "reasoning_content": "Bees and ants, hm."}},
+    {"message": {"content": 7}},
+    {"message": {"content": "Half a dr"}, "finish_reason": "content_filter"},
+]
+
+
+@pytest.mark.usefixtures("planned")
+def test_an_answer_that_cannot_be_read_is_kept_and_bought_again_on_request_alone(
+    daydream, chat_endpoint, data_root
+):
+    shapes = iter(SHAPES)
+    chat_endpoint.answer = lambda _prompt: (200, {"choices": [next(shapes)]})
+
+    failed = daydream("run", "c1")
+    assert failed.returncode == 1
+    assert "the answer could not be read: it holds reasoning and no text" in failed.stderr
+    assert "the answer could not be read: its content is not a text" in failed.stderr
+    assert "a filter of the endpoint ended it (finish_reason 'content_filter')" in failed.stderr
+    assert len(chat_endpoint.bodies) == 3
+    kept = [path.read_text() for path in data_root.glob("gens/draft/*/raw_metadata.json")]
+    assert any("Bees and ants, hm." in document for document in kept)
+
+    assert daydream("run", "c1").returncode == 1
+    assert len(chat_endpoint.bodies) == 3
+
+    chat_endpoint.answer = lambda prompt: f"Re: {prompt}"
+    draft = next(data_root.glob("gens/draft/*")).name
+    daydream("run", "c1", "--force", draft, "--max-calls", "1")
+    assert len(chat_endpoint.bodies) == 4
+
+
 @pytest.mark.usefixtures("planned")
 def test_stale_answers_are_listed_and_replaced_on_request_alone(daydream, chat_endpoint, data_root):
     daydream("run", "c1")

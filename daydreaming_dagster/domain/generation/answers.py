@@ -3,6 +3,8 @@
 import attrs
 
 from daydreaming_dagster.domain.digests import sha256
+from daydreaming_dagster.domain.errors import ResponseParseError
+from daydreaming_dagster.domain.generation.finish import was_cut_off, why_unreadable
 from daydreaming_dagster.domain.generation.recipe import Recipe
 from daydreaming_dagster.domain.parsing.response import ParsedResponse, ResponseReader, Score
 from daydreaming_dagster.ports.errors import MissingArtifactError
@@ -18,6 +20,18 @@ class RawAnswer:
     text: str
     metadata: JsonObject
     reused: bool
+
+    @property
+    def cut_off(self) -> bool:
+        """Whether the model would have gone on."""
+        truncated = self.metadata.get("truncated") is True
+        return was_cut_off(_text(self.metadata.get("finish_reason")), truncated=truncated)
+
+    @property
+    def unreadable(self) -> str | None:
+        """Why no text may be read in it though it was not cut off, None if one may."""
+        reasons = (_text(self.metadata.get(key)) for key in ("finish_reason", "unreadable"))
+        return why_unreadable(*reasons)
 
 
 def find_answer(store: GensStore, stage: Stage, gen_id: str) -> RawAnswer | None:
@@ -63,7 +77,7 @@ def store_answer(
         "template_sha256": recipe.template_sha256,
         "answered_by": _storable(completion.model),
         "finish_reason": _storable(completion.finish_reason),
-        "truncated": completion.finish_reason == "length",
+        "truncated": was_cut_off(completion.finish_reason),
         "usage": {
             "prompt_tokens": completion.prompt_tokens,
             "completion_tokens": completion.completion_tokens,
@@ -72,6 +86,9 @@ def store_answer(
         "failed_attempts": [_storable(error) for error in completion.failed_attempts],
         "raw_sha256": sha256(text),
     }
+    for key in ("reasoning", "unreadable", "response"):
+        if getattr(completion, key):
+            metadata[key] = _storable(getattr(completion, key))
     replaced = _replaced(store, recipe.stage, gen_id)
     if replaced:
         metadata["replaced"] = replaced
@@ -90,11 +107,13 @@ def store_parsed(
     """Parse an answer, store the result, its metadata first, and return it.
 
     Raises:
-        ResponseParseError: The answer was cut off or is not what the template's parser reads.
-            Nothing was written.
+        ResponseParseError: The answer was cut off, holds no text that may be used, or is not what
+            the template's parser reads. Nothing was written.
     """
-    truncated = answer.metadata.get("truncated") is True
-    parsed = reader(answer.text, truncated=truncated)
+    if answer.unreadable is not None and not answer.cut_off:
+        reason = f"the answer could not be read: {answer.unreadable}; --force asks for another"
+        raise ResponseParseError(reader.parser, reason, answer.text[-200:])
+    parsed = reader(answer.text, truncated=answer.cut_off)
     metadata: JsonObject = {
         "parser": reader.parser,
         "raw_sha256": sha256(answer.text),
@@ -128,6 +147,10 @@ def read_score(parsed_metadata: JsonObject) -> Score | None:
     if not isinstance(value, int | float):
         return None
     return Score(float(value), float(maximum) if isinstance(maximum, int | float) else None)
+
+
+def _text(value: JsonValue) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def _storable(text: str) -> str:

@@ -13,14 +13,15 @@ from daydreaming_dagster.ports.language_model import LanguageModelError
 REFUSALS: Final = 10
 """After how many refusals in a row, of the endpoint or of the disk that is to take its answers,
 with no answer between, a run ends. They are counted for each model too: while one answers, another
-may have been refused for good."""
+may have been refused for good. Answers of a model that could not be read are counted likewise."""
 
 
 @attrs.define
 class Refusals:
-    """Refusals in a row: of all models together, under None, and of each."""
+    """Refusals in a row, of all models together under None and of each; and unreadable answers."""
 
     _counts: Counter[tuple[str, str] | None] = attrs.field(factory=Counter)
+    _unreadable: Counter[tuple[str, str] | None] = attrs.field(factory=Counter)
 
     def count(self, done: Generated) -> str | None:
         """Return why the run is to end, None while it goes on."""
@@ -33,9 +34,18 @@ class Refusals:
                     problem = f"the last {REFUSALS} generations{of} met what all others would"
                     return f"{problem}: {done.error}"
         elif done.raw is not None and _is_from_model(done.raw):
+            if done.raw.unreadable is not None:
+                return self._count_unreadable(done.model, done.raw.unreadable)
+            self._unreadable[done.model] = 0
             for model in models:
                 self._counts[model] = 0
         return None
+
+    def _count_unreadable(self, model: tuple[str, str] | None, reason: str) -> str | None:
+        self._unreadable[model] += 1
+        if model is None or self._unreadable[model] < REFUSALS:
+            return None
+        return f"the last {REFUSALS} answers of {model[1]} could not be read: {reason}"
 
 
 def _is_from_model(answer: RawAnswer) -> bool:

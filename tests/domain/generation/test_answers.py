@@ -139,10 +139,50 @@ def test_an_answer_is_stored_with_everything_that_it_cost(store):
     }
 
 
-def test_a_cut_off_answer_is_marked(store):
-    store_answer(store, "d1", RECIPE, "why?", completion("beca", "length"))
+@pytest.mark.parametrize("finish_reason", ["length", "MAX_TOKENS", "model_length"])
+def test_a_cut_off_answer_is_marked_however_the_endpoint_says_it(store, finish_reason):
+    store_answer(store, "d1", RECIPE, "why?", completion("beca", finish_reason))
 
     assert store.read_raw_metadata("draft", "d1")["truncated"] is True
+
+
+def test_reasoning_is_kept_beside_the_text(store):
+    said = attrs.evolve(completion("because"), reasoning="Hm \ud83d.")
+
+    store_answer(store, "d1", RECIPE, "why?", said)
+
+    assert store.read_raw("draft", "d1") == "because"
+    metadata = store.read_raw_metadata("draft", "d1")
+    assert metadata["reasoning"] == "Hm \N{REPLACEMENT CHARACTER}."
+    assert "unreadable" not in metadata
+
+
+def test_an_answer_that_could_not_be_read_is_kept_as_it_came_and_gives_no_text(store):
+    said = attrs.evolve(completion(""), unreadable="it holds no text", response='{"choices": [7]}')
+
+    answer = store_answer(store, "d1", RECIPE, "why?", said)
+
+    assert store.read_raw_metadata("draft", "d1")["response"] == '{"choices": [7]}'
+    assert find_answer(store, "draft", "d1") == attrs.evolve(answer, reused=True)
+    with pytest.raises(ResponseParseError, match="could not be read: it holds no text; --force"):
+        store_parsed(store, "draft", "d1", IDENTITY, answer)
+
+
+@pytest.mark.parametrize("finish_reason", ["content_filter", "SAFETY", "error"])
+def test_an_answer_that_a_filter_or_an_error_ended_is_kept_and_not_scored(store, finish_reason):
+    answer = store_answer(store, "v1", RECIPE, "why?", completion("SCORE: 7", finish_reason))
+
+    with pytest.raises(ResponseParseError, match=f"could not be read: .*'{finish_reason}'"):
+        store_parsed(store, "evaluation", "v1", SCORE, answer)
+
+    assert store.read_raw("draft", "v1") == "SCORE: 7"
+
+
+@pytest.mark.parametrize("finish_reason", ["", "eos", "moonrise"])
+def test_an_answer_that_ended_otherwise_is_scored(store, finish_reason):
+    answer = store_answer(store, "v1", RECIPE, "why?", completion("SCORE: 7", finish_reason))
+
+    assert store_parsed(store, "evaluation", "v1", SCORE, answer).score.value == 7
 
 
 def test_lone_surrogates_of_a_model_become_replacement_characters(store):

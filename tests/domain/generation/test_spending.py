@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import itertools
 
 import pytest
 
@@ -137,3 +138,26 @@ def test_a_call_that_is_cancelled_counts_as_what_it_may_have_cost(store):
 
     assert budget.calls == 1
     assert budget.cost == pytest.approx(0.06)
+
+
+UNREADABLE = Completion("", "stop", "big-1", 0.01, 0, 100, unreadable="it holds no text")
+
+
+def test_answers_that_could_not_be_read_end_the_run_and_are_not_bought_again(store, tmp_path):
+    requests, runner = spend(store, tmp_path, lambda _request: UNREADABLE)
+
+    assert 10 <= len(requests) < len(DRAFTS)
+    assert runner.stop.reason == "the last 10 answers of big-1 could not be read: it holds no text"
+
+    again, _ = spend(store, tmp_path, answering(100))
+
+    assert len(again) == len(DRAFTS) - len(requests)
+
+
+def test_answers_that_can_be_read_between_the_others_let_the_run_go_on(store, tmp_path):
+    answers = itertools.cycle([UNREADABLE] * 8 + [answering(100)(None)])
+
+    requests, runner = spend(store, tmp_path, lambda _request: next(answers))
+
+    assert len(requests) == len(DRAFTS)
+    assert runner.stop.reason is None

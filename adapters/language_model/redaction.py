@@ -1,0 +1,83 @@
+"""Texts that others wrote as messages show them: on one line, short, and without secrets."""
+
+import base64
+import re
+from collections.abc import Iterator
+from itertools import groupby
+from typing import Final
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import attrs
+
+_HIDDEN: Final = "***"
+_SHOWN_CHARACTERS: Final = 300
+_SEARCHED_CHARACTERS: Final = 20_000
+_RUN: Final = 8
+"""How many characters of a secret in a row are hidden: endpoints quote parts of a key."""
+_SHORTEST: Final = 4
+"""Users and query values with fewer characters stand in any text by chance."""
+_USER: Final = re.compile(r"^([a-z][a-z0-9+.-]*://)?.*@", re.DOTALL | re.IGNORECASE)
+_USER_IN_TEXT: Final = re.compile(r"://[^\s/@]*@")
+_QUERY_VALUE: Final = re.compile(r"([?#&;])([^=&;#]*=)?[^&;#]+")
+
+
+def redacted_url(url: str) -> str:
+    """Return a URL, or what was meant as one, without its user, password and query values."""
+    if not re.search("[.:/]", url):  # neither host nor port: rather a key in the wrong variable
+        return _HIDDEN
+    return _QUERY_VALUE.sub(rf"\1\2{_HIDDEN}", _USER.sub(rf"\1{_HIDDEN}@", url))
+
+
+@attrs.frozen
+class Redaction:
+    """Hides an endpoint's key and the credentials of its URL in what is shown of its answers."""
+
+    api_key: str | None = attrs.field(repr=False)
+    url: str = attrs.field(repr=redacted_url)
+
+    def __call__(self, text: str) -> str:
+        """Return the beginning of a text, printable and without any part of a secret."""
+        text = self._hide(_USER_IN_TEXT.sub(f"://{_HIDDEN}@", text[:_SEARCHED_CHARACTERS]))
+        return _printable(" ".join(text.split()))[:_SHOWN_CHARACTERS]
+
+    def _hide(self, text: str) -> str:
+        hidden = [False] * len(text)
+        for secret in self._secrets():
+            length = min(_RUN, len(secret))
+            runs = {secret[at : at + length] for at in range(len(secret) - length + 1)}
+            for at in range(len(text) - length + 1):
+                if text[at : at + length] in runs:
+                    hidden[at : at + length] = [True] * length
+        parts = groupby(zip(text, hidden, strict=True), key=lambda part: part[1])
+        return "".join(
+            _HIDDEN if secret else "".join(character for character, _ in part)
+            for secret, part in parts
+        )
+
+    def _secrets(self) -> Iterator[str]:
+        parts = urlsplit(self.url)
+        yield from filter(None, (self.api_key, parts.password, unquote(parts.password or "")))
+        if basic := basic_credentials(self.url):
+            yield basic
+        user = parts.username or ""
+        values = [value for _, value in parse_qsl(parts.query)]
+        for value in (user, unquote(user), parts.query.rpartition("=")[2], *values):
+            if len(value) >= _SHORTEST:
+                yield value
+
+
+def basic_credentials(url: str) -> str:
+    """Return user and password of a URL as HTTP sends them (RFC 7617), `""` if it has none."""
+    parts = urlsplit(url)
+    if parts.username is None:
+        return ""
+    pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+    return base64.b64encode(pair.encode()).decode()
+
+
+def _printable(text: str) -> str:
+    """Return a text with escapes in the place of what could steer a terminal."""
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in text
+    )

@@ -465,6 +465,40 @@ def test_the_key_shows_up_nowhere(endpoint, model):
     assert "<p>Bearer ***</p>" in str(failure(model))
 
 
+def test_parts_of_the_key_show_up_nowhere_either(endpoint, model):
+    endpoint.always(401, {"error": {"message": f"Incorrect: {KEY[:14]}…{KEY[14:]}"}})
+    assert "Incorrect: ***…***; " in str(failure(model))
+
+
+def test_credentials_in_the_url_are_sent_and_not_shown(endpoint):
+    host = endpoint.url.removeprefix("http://")
+    model = OpenAILanguageModel(f"http://user:pass%20word@{host}?api_key=very-secret", KEY)
+    endpoint.always(401, {"error": {"message": "pass%20word, very-secret, user:pass word"}})
+
+    with pytest.raises(LanguageModelError) as caught:
+        asyncio.run(ask(model))
+
+    (received,) = endpoint.received
+    assert received.path == "/v1/chat/completions?api_key=very-secret"
+    assert received.headers["Authorization"] == "Basic dXNlcjpwYXNzIHdvcmQ="
+    assert f"big-1 at http://***@{host}?api_key=***: " in str(caught.value)
+    for shown in (str(caught.value), repr(model)):
+        assert "secret" not in shown
+        assert "pass" not in shown
+
+
+@pytest.mark.parametrize("url", ["http://user:word@", "http://user:word@h:port/", "user:word@h/v1"])
+def test_a_url_that_cannot_be_used_is_refused_without_its_credentials(url):
+    with pytest.raises(ValueError, match="is no endpoint") as caught:
+        OpenAILanguageModel(url)
+    assert "word" not in str(caught.value)
+
+
+def test_an_endpoint_steers_no_terminal(endpoint, model):
+    endpoint.always(500, {"error": {"message": "\x1b]52;c;eA==\x07\u202eoops\r\n\x9b2J"}})
+    assert "\\x1b]52;c;eA==\\x07\\u202eoops \\x9b2J; " in str(failure(model))
+
+
 def test_a_key_loses_the_newline_that_its_file_ended_with(endpoint):
     asyncio.run(ask(OpenAILanguageModel(endpoint.url, f" {KEY}\n")))
     assert endpoint.received[0].headers["Authorization"] == f"Bearer {KEY}"

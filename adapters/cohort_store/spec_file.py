@@ -47,13 +47,14 @@ class _Loader(yaml.SafeLoader):
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002  as PyYAML has it
         if isinstance(node, yaml.MappingNode):
-            seen: set[object] = set()
+            seen: set[str] = set()
             for key, _value in node.value:
+                if not isinstance(key.value, str):  # a list or mapping, which PyYAML refuses
+                    continue
                 if key.value in seen:
                     line = key.start_mark.line + 1
-                    self.repeated.append(Problem((str(key.value),), f"line {line}: there again"))
-                if isinstance(key.value, str):
-                    seen.add(key.value)
+                    self.repeated.append(Problem((key.value,), f"line {line}: there again"))
+                seen.add(key.value)
         return super().construct_mapping(node, deep)
 
 

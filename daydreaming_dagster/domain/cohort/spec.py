@@ -10,6 +10,7 @@ import attrs
 
 from daydreaming_dagster.domain.catalog import DEFAULT_LEVEL
 from daydreaming_dagster.domain.cohort.couplings import AXES, Axis, Coupling, balanced
+from daydreaming_dagster.domain.cohort.sampling import sampling_problems
 from daydreaming_dagster.domain.documents import (
     NOT_IN_DOCUMENT,
     Path,
@@ -190,6 +191,7 @@ def spec_problems(spec: CohortSpec) -> Iterator[Problem]:
     for stage, count in spec.replicates.items():
         if count < 1:
             yield Problem(("replicates", stage), f"expected at least 1, found {count}")
+    yield from sampling_problems(spec.sampling)
     for axis, kept in spec.subsets.items():
         yield from _rows_problems(spec, ("subsets", axis), [axis], [[value] for value in kept])
     for i, axes in enumerate(spec.ties):

@@ -295,6 +295,8 @@ def test_keys_that_are_there_twice_are_reported(paths, write):
         ("axes: !!python/object/apply:os.getcwd []", "not YAML: could not determine a constructor"),
         ("[" * 100_000, "not YAML: "),
         ("when: 2020-13-45", "not YAML: month must be in 1..12"),
+        ("? [a, b]\n: 1", "not YAML: while constructing a mapping"),
+        ("? {a: b}\n: 1", "not YAML: while constructing a mapping"),
     ],
 )
 def test_what_is_no_yaml_is_said(paths, write, content, expected):

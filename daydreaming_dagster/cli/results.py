@@ -132,10 +132,10 @@ def _write_figures(figures: "Sequence[Figure]", folder: Path) -> Iterator[str]:
 def print_ranking(ranks: Sequence[EssayRank]) -> None:
     """Print the first essays, each on a line; essays.csv has all of all of them."""
     columns: dict[str, list[str]] = {name: [] for name in ("rank", "mean", "scores", "essay")}
-    for place, rank in enumerate(ranks[:_SHOWN_ESSAYS], start=1):
+    for rank in ranks[:_SHOWN_ESSAYS]:
         shown = ", ".join(str(score) for score in rank.scores[:_SHOWN_SCORES])
         more = len(rank.scores) - _SHOWN_SCORES
-        columns["rank"].append(str(place) if rank.scores else "-")
+        columns["rank"].append(str(rank.rank or "-"))
         columns["mean"].append("-" if rank.mean is None else f"{rank.mean:.2f}")
         columns["scores"].append(f"{shown}, {more} more" if more > 0 else shown)
         columns["essay"].append(rank.gen_id)

@@ -82,9 +82,10 @@ def cohort_report(
 
 
 def _ranking_table(ranks: Sequence[EssayRank]) -> dg.MarkdownMetadataValue:
-    lines = ["| essay | combination | mean | scores |", "|---|---|---|---|"]
+    lines = ["| rank | essay | combination | mean | scores |", "|---|---|---|---|---|"]
     for rank in ranks[:_SHOWN_ESSAYS]:
         mean = "-" if rank.mean is None else f"{rank.mean:.2f}"
         scores = ", ".join(map(str, rank.scores))
-        lines.append(f"| {rank.gen_id} | {rank.combo_id} | {mean} | {scores} |")
+        place = rank.rank or "-"
+        lines.append(f"| {place} | {rank.gen_id} | {rank.combo_id} | {mean} | {scores} |")
     return dg.MetadataValue.md("\n".join(lines))

@@ -4,22 +4,17 @@ from collections.abc import Collection, Iterator
 from typing import Any, Final
 from urllib.parse import urlencode
 
+import attrs
 import dagster as dg
 
 from daydreaming_dagster.defs.failures import explained
-from daydreaming_dagster.domain.generation.answers import RawAnswer
 from daydreaming_dagster.domain.generation.generated import STEPS, Generated, Step
+from daydreaming_dagster.domain.generation.state import RawAnswer
 from daydreaming_dagster.domain.parsing.response import ParsedResponse
 from daydreaming_dagster.ports.gens_store import GensStore
 
 # Events live in Dagster's database; the whole text is in the store.
 _SHOWN_CHARACTERS: Final = 20_000
-
-_SHOWN: Final = {
-    "model": "answered_by",
-    "finish_reason": "finish_reason",
-    "seconds": "duration_seconds",
-}
 
 
 def materializations(store: GensStore, generated: Generated) -> Iterator[dg.AssetMaterialization]:
@@ -72,26 +67,26 @@ def _about(store: GensStore, generated: Generated) -> dict[str, Any]:
     if metadata is None:  # the failure of the generation says what is wrong with it
         return shown
     shown |= {"combo_id": metadata.combo_id, "template_id": metadata.template_id}
-    if metadata.parent_stage is not None and metadata.parent_gen_id is not None:
-        query = urlencode({"view": "partitions", "partition": metadata.parent_gen_id})
-        page = f"/assets/{metadata.parent_stage}_parsed?{query}"
-        shown["parent_gen_id"] = dg.MetadataValue.md(f"[{metadata.parent_gen_id}]({page})")
+    if metadata.parent is not None:
+        query = urlencode({"view": "partitions", "partition": metadata.parent.gen_id})
+        page = f"/assets/{metadata.parent.stage}_parsed?{query}"
+        shown["parent_gen_id"] = dg.MetadataValue.md(f"[{metadata.parent.gen_id}]({page})")
     return shown
 
 
 def _raw(answer: RawAnswer) -> dict[str, Any]:
-    metadata = answer.metadata
-    shown: dict[str, Any] = {
+    record = answer.record
+    shown = {
+        "model": record.answered_by,
+        "finish_reason": record.finish_reason,
+        "seconds": record.duration_seconds,
+        **({} if record.usage is None else attrs.asdict(record.usage)),
+    }
+    return {
         "answer": _markdown(answer.text),
         "reused": answer.reused,
+        **{name: value for name, value in shown.items() if value is not None},
     }
-    for name, key in _SHOWN.items():
-        if key in metadata:
-            shown[name] = metadata[key]
-    usage = metadata.get("usage")
-    if isinstance(usage, dict):
-        shown |= {name: count for name, count in usage.items() if count is not None}
-    return shown
 
 
 def _parsed(parsed: ParsedResponse) -> dict[str, Any]:

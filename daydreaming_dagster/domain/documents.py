@@ -4,7 +4,7 @@ import copy
 import difflib
 import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Final, Literal, TypeVar, get_args, get_origin
+from typing import Annotated, Any, Final, Literal, TypeAlias, TypeVar, get_args, get_origin
 
 import attrs
 import cattrs
@@ -18,6 +18,14 @@ _Structure = Callable[[Any, Any], Any]
 
 NOT_IN_DOCUMENT: Final = "not in document"
 """In the metadata of a field: it is no key of documents."""
+
+Count: TypeAlias = Annotated[int, "count"]
+"""A number of things, as endpoints report it: not negative, and whole though it may be a float."""
+
+Amount: TypeAlias = Annotated[float, "amount"]
+"""A quantity that is not negative."""
+
+_LARGEST_COUNT: Final = 2**31 - 1  # tables hold it, and no answer has two billion tokens
 
 Path = tuple[str | int, ...]
 """The keys and indices that lead to a place in a document."""
@@ -153,8 +161,15 @@ def _strict_converter() -> cattrs.Converter:
 
     converter.register_structure_hook(str, expect((str,), "a string", unchanged))
     converter.register_structure_hook(int, expect((int,), "a whole number", unchanged))
+    converter.register_structure_hook(bool, expect((bool,), "true or false", unchanged))
     converter.register_structure_hook(
         float, expect((int, float), "a number", lambda value, _target: float(value))
+    )
+    converter.register_structure_hook_func(
+        (lambda target: bool(target == Count)), expect((int, float), "a count", _count)
+    )
+    converter.register_structure_hook_func(
+        (lambda target: bool(target == Amount)), expect((int, float), "an amount", _amount)
     )
     for predicate, types, name, factory in (
         (is_sequence, (list,), "a list", list_structure_factory),
@@ -177,6 +192,18 @@ def _strict_converter() -> cattrs.Converter:
         expect((dict,), "a mapping", unchanged),
     )
     return converter
+
+
+def _count(value: float, _target: object) -> int:
+    if not 0 <= value <= _LARGEST_COUNT or value != int(value):
+        raise TypeError(f"expected a count, found {value!r:.60}")
+    return int(value)
+
+
+def _amount(value: float, _target: object) -> float:
+    if value < 0:
+        raise TypeError(f"expected an amount, found {value!r:.60}")
+    return float(value)
 
 
 def _class_structure_factory(target: Any, converter: cattrs.Converter) -> _Structure:

@@ -113,13 +113,13 @@ def _ranking(report: CohortReport) -> Figure:
     ranked = [rank for rank in report.ranks if rank.mean is not None][:RANKED_ESSAYS]
     rows = [
         (
-            f"{place}  {short_id(rank.gen_id)}",
+            f"{rank.rank}  {short_id(rank.gen_id)}",
             rank.mean,
             min(score.normalised for score in rank.scores),
             max(score.normalised for score in rank.scores),
             len(rank.scores),
         )
-        for place, rank in enumerate(ranked, start=1)
+        for rank in ranked
     ]
     columns = ("essay", "mean", "lowest", "highest", "scores")
     title = "Essays by mean score"

@@ -128,7 +128,6 @@ def _texts(texts: StoredGeneration, item: ReportGeneration, report: CohortReport
 
 def _index(report: CohortReport, chunks: _Chunks) -> JsonObject:
     """Return what the browser of generations lists, searches and filters by."""
-    places = {rank.gen_id: place for place, rank in enumerate(report.ranks, start=1) if rank.scores}
     ranks = {rank.gen_id: rank for rank in report.ranks}
     draft_means = report.draft_means()
     chunk_of: dict[str, int] = {}
@@ -166,7 +165,7 @@ def _index(report: CohortReport, chunks: _Chunks) -> JsonObject:
                     item.stale,
                     mean,
                     scores,
-                    places.get(gen_id),
+                    ranks[gen_id].rank if gen_id in ranks else None,
                     chunk_of[gen_id],
                 ]
             )

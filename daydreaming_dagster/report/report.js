@@ -139,9 +139,12 @@
     );
   }
 
+  // Essays of one rank have equal means, but for rounding.
+  const above = (a, b) => (a.rank !== null && a.rank === b.rank ? 0 : (b.mean ?? -1) - (a.mean ?? -1));
+  const byId = (a, b) => (a.id < b.id ? -1 : 1);
   const orders = {
-    best: (a, b) => (b.mean ?? -1) - (a.mean ?? -1),
-    worst: (a, b) => (a.mean ?? 2) - (b.mean ?? 2),
+    best: (a, b) => above(a, b) || byId(a, b),
+    worst: (a, b) => (a.mean === null) - (b.mean === null) || above(b, a) || byId(a, b),
     planned: () => 0,
   };
 

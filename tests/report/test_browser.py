@@ -8,6 +8,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
 
+from daydreaming_dagster.report.figures import short_id
+
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
 )
@@ -277,6 +279,15 @@ def test_scores_are_filtered_and_ordered(read, made):
     reader.found(sum(mean <= 0.2 for mean in means))
     reader.page.select_option("select[name=order]", "worst")
     reader.page.wait_for_selector(f"#list tbody tr:first-child >> text='{means[0]:.2f}'")
+
+
+def test_the_best_come_first_in_the_order_of_the_ranking(read, made):
+    reader = read()
+    reader.page.select_option("select[name=order]", "worst")
+    reader.page.select_option("select[name=order]", "best")
+    reader.found(110)
+
+    assert reader.labels() == [short_id(rank.gen_id) for rank in made.report.ranks[:50]]
 
 
 def test_a_long_list_has_pages(read):

@@ -6,10 +6,12 @@ import attrs
 
 from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.digests import sha256
-from daydreaming_dagster.domain.generation.metadata import interpret_main_metadata, text_field
+from daydreaming_dagster.domain.generation.metadata import interpret_main_metadata
+from daydreaming_dagster.domain.generation.records import ParsedRecord, RawRecord
 from daydreaming_dagster.domain.generation.stored import StoredGeneration
+from daydreaming_dagster.domain.stages import STAGE_DEFINITIONS
 from daydreaming_dagster.ports.errors import DataLayerError
-from daydreaming_dagster.types import PARENT_STAGE, JsonObject, Stage
+from daydreaming_dagster.types import JsonObject, Stage
 
 
 @attrs.frozen
@@ -48,21 +50,25 @@ class IntegrityCheck:
             yield "no metadata", "metadata.json is missing, so nothing says how it was made"
         else:
             yield from self._metadata_problems(stored.stage, stored.gen_id, stored.main_metadata)
-        yield from _pair_problems("raw", stored.raw, stored.raw_metadata)
-        yield from _pair_problems("parsed", stored.parsed, stored.parsed_metadata)
+        raw = RawRecord.from_document(stored.raw_metadata or {})
+        parsed = ParsedRecord.from_document(stored.parsed_metadata or {})
+        yield from _pair_problems("raw", stored.raw, stored.raw_metadata, raw.raw_sha256)
+        yield from _pair_problems(
+            "parsed", stored.parsed, stored.parsed_metadata, parsed.parsed_sha256
+        )
         if stored.raw_metadata is not None and stored.prompt is not None:
             yield from _digest_problems(
                 "stale answer",
                 "raw.txt answers another prompt than prompt.txt",
                 stored.prompt,
-                stored.raw_metadata.get("prompt_sha256"),
+                raw.prompt_sha256,
             )
         if stored.parsed_metadata is not None and stored.raw is not None:
             yield from _digest_problems(
                 "stale text",
                 "parsed.txt was read in another text than raw.txt",
                 stored.raw,
-                stored.parsed_metadata.get("raw_sha256"),
+                parsed.raw_sha256,
             )
 
     def _metadata_problems(
@@ -70,11 +76,10 @@ class IntegrityCheck:
     ) -> Iterator[tuple[str, str]]:
         try:
             metadata = interpret_main_metadata(main, stage, gen_id)
-            model_id = text_field(main, "llm_model_id", stage, gen_id)
         except DataLayerError as error:
             yield "bad metadata", str(error)
             return
-        parent_stage = PARENT_STAGE.get(stage)
+        parent_stage = STAGE_DEFINITIONS[stage].parent
         if parent_stage is not None:
             if metadata.parent_gen_id is None:
                 yield "no parent", f"its metadata names no {parent_stage}"
@@ -84,6 +89,7 @@ class IntegrityCheck:
             return
         if (stage, metadata.template_id) not in self.catalog.templates:
             yield "unknown template", f"the catalog lacks {metadata.template_id!r}"
+        model_id = metadata.record.llm_model_id or ""
         if metadata.mode == "llm" and model_id not in self.catalog.models:
             yield "unknown model", f"the catalog lacks {model_id!r}"
 
@@ -105,7 +111,7 @@ def missing_members(
 
 
 def _pair_problems(
-    artifact: str, text: str | None, metadata: JsonObject | None
+    artifact: str, text: str | None, metadata: JsonObject | None, digest: str | None
 ) -> Iterator[tuple[str, str]]:
     if text is not None and metadata is None:
         yield "no metadata", f"{artifact}.txt is there without {artifact}_metadata.json"
@@ -116,12 +122,12 @@ def _pair_problems(
             "wrong text",
             f"{artifact}.txt is not the text that {artifact}_metadata.json vouches for",
             text,
-            metadata.get(f"{artifact}_sha256"),
+            digest,
         )
 
 
 def _digest_problems(
-    kind: str, message: str, text: str, digest: object
+    kind: str, message: str, text: str, digest: str | None
 ) -> Iterator[tuple[str, str]]:
     if digest is None:
         yield "no digest", f"the metadata has no SHA-256 to tell whether {message}"

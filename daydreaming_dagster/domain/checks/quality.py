@@ -4,14 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, Literal, get_args
 
 from daydreaming_dagster.domain.checks.integrity import Finding, IntegrityCheck
-from daydreaming_dagster.domain.generation.answers import read_score
-from daydreaming_dagster.domain.generation.stored import (
-    StoredGeneration,
-    is_current,
-    read_stored_generation,
-)
+from daydreaming_dagster.domain.generation.state import GenerationState
+from daydreaming_dagster.domain.generation.stored import StoredGeneration, read_stored_generation
+from daydreaming_dagster.domain.stages import STAGE_DEFINITIONS
 from daydreaming_dagster.ports.gens_store import GensStore
-from daydreaming_dagster.types import PARENT_STAGE, Stage
+from daydreaming_dagster.types import Stage
 
 Check = Literal[
     "parsed_present", "hashes_match", "parent_present", "not_truncated", "score_in_range"
@@ -36,8 +33,8 @@ def checks_of(stage: Stage) -> tuple[Check, ...]:
     return tuple(
         name
         for name in names
-        if (name != "score_in_range" or stage == "evaluation")
-        and (name != "parent_present" or stage in PARENT_STAGE)
+        if (name != "score_in_range" or STAGE_DEFINITIONS[stage].judges)
+        and (name != "parent_present" or STAGE_DEFINITIONS[stage].parent is not None)
     )
 
 
@@ -46,7 +43,7 @@ def check_generations(
 ) -> dict[Check, list[Finding]]:
     """Return what each check found wrong with these generations of a stage. Changes nothing."""
     found: dict[Check, list[Finding]] = {check: [] for check in CHECKS}
-    parent = PARENT_STAGE.get(stage)
+    parent = STAGE_DEFINITIONS[stage].parent
     integrity = IntegrityCheck(
         {} if parent is None else {parent: frozenset(store.list_generations(parent))}
     )
@@ -62,11 +59,11 @@ def check_generations(
 
 
 def _answer_problems(stored: StoredGeneration) -> Iterator[tuple[Check, str]]:
-    raw, parsed = stored.raw_metadata or {}, stored.parsed_metadata or {}
-    if stored.parsed is None or not is_current(stored.raw_metadata, stored.parsed_metadata):
+    answer = GenerationState(stored)
+    if answer.state in ("not answered", "not parsed"):
         yield "parsed_present", "there is no parsed text of its present answer"
-    if raw.get("truncated") is True:
+    if answer.state == "cut off":
         yield "not_truncated", "the answer was cut off; let the model write more tokens"
-    score = read_score(parsed)
+    score = answer.parsed_record.judged
     if score is not None and not 0 <= score.normalised <= 1:
-        yield "score_in_range", f"the score {score} is none of its scale"
+        yield "score_in_range", f"the score {score} is outside its scale"

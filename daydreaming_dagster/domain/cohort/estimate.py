@@ -7,10 +7,12 @@ import attrs
 
 from daydreaming_dagster.domain.catalog import DEFAULT_LEVEL, Catalog
 from daydreaming_dagster.domain.cohort.planning import PlannedGeneration
-from daydreaming_dagster.domain.generation.tokens import CHARACTERS_PER_TOKEN, TYPICAL_ANSWER_TOKENS
-from daydreaming_dagster.ports.errors import DataLayerError, MissingArtifactError
+from daydreaming_dagster.domain.generation.state import read_state
+from daydreaming_dagster.domain.generation.tokens import CHARACTERS_PER_TOKEN
+from daydreaming_dagster.domain.stages import PARENT_STAGE, STAGE_DEFINITIONS
+from daydreaming_dagster.ports.errors import DataLayerError
 from daydreaming_dagster.ports.gens_store import GensStore, GensStoreWithTemplates
-from daydreaming_dagster.types import PARENT_STAGE, STAGES, Stage
+from daydreaming_dagster.types import STAGES, Stage
 
 
 @attrs.define
@@ -68,7 +70,7 @@ def estimate_generations(
         answer = _answer_tokens(planned)
         text_tokens[planned.gen_id] = answer
         there = planned.gen_id in listed[stage] and planned.gen_id not in again
-        if there and _answered(store, planned):
+        if there and not _needs_answer(store, planned):
             continue
         key = stage, str(metadata.get("template_id", ""))
         try:
@@ -120,7 +122,9 @@ def _parent_tokens(
 def _answer_tokens(planned: PlannedGeneration) -> int:
     parameters = planned.metadata.get("parameters")
     limit = parameters.get("max_tokens") if isinstance(parameters, dict) else None
-    return limit if isinstance(limit, int) else TYPICAL_ANSWER_TOKENS[planned.stage]
+    return (
+        limit if isinstance(limit, int) else STAGE_DEFINITIONS[planned.stage].typical_answer_tokens
+    )
 
 
 def _concept_tokens(planned: PlannedGeneration, catalog: Catalog) -> int:
@@ -136,11 +140,8 @@ def _concept_tokens(planned: PlannedGeneration, catalog: Catalog) -> int:
     )
 
 
-def _answered(store: GensStore, planned: PlannedGeneration) -> bool:
+def _needs_answer(store: GensStore, planned: PlannedGeneration) -> bool:
     try:
-        store.read_raw_metadata(planned.stage, planned.gen_id)
-    except MissingArtifactError:
-        return False
+        return read_state(store, planned.stage, planned.gen_id).needs_answer
     except DataLayerError:  # it fails before it asks
-        return True
-    return True
+        return False

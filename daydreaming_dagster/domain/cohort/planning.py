@@ -22,7 +22,7 @@ from daydreaming_dagster.domain.cohort.couplings import (
     Axis,
     assignments,
 )
-from daydreaming_dagster.domain.cohort.manifest import Manifest, make_manifest
+from daydreaming_dagster.domain.cohort.manifest import Input, Manifest, make_manifest
 from daydreaming_dagster.domain.cohort.plan_checks import (
     catalog_problems,
     plan_notices,
@@ -137,12 +137,13 @@ def plan_cohort(store: Templates, cohort_id: str, spec: CohortSpec, catalog: Cat
         reasons = ["the couplings leave no combination: none satisfies all of them"]
     if reasons:
         raise CatalogError(f"cohort {cohort_id}", tuple(reasons))
-    generations = _Planner(cohort_id, spec, catalog).generations(rows)
+    planner = _Planner(cohort_id, spec, catalog)
+    generations = planner.generations(rows)
     return CohortPlan(
         cohort_id,
         generations,
         tuple(plan_notices(spec, catalog, values, rows)),
-        make_manifest(store, spec, catalog, (planned.metadata for planned in generations)),
+        make_manifest(store, spec, catalog, planner.inputs(rows)),
     )
 
 
@@ -210,6 +211,16 @@ class _Planner:
             concept_ids: list[JsonValue] = [*combo.split(COMBO_SEPARATOR)]
             self._grow(planned, "draft", drafts, self._draft_origin(concept_ids))
         return tuple(chain.from_iterable(planned.values()))
+
+    def inputs(self, rows: Iterable[tuple[str, ...]]) -> Iterator[Input]:
+        """Yield what the generations of these assignments are made from, once they are planned."""
+        for stage, template_id, model_id in self._variants:
+            if self.catalog.templates[stage, template_id].generator == "llm":
+                yield "template", f"{stage}/{template_id}"
+                yield "model", model_id
+        for combo in {row[0] for row in rows}:
+            for concept_id in combo.split(COMBO_SEPARATOR):
+                yield "concept", concept_id
 
     def _grow(
         self,

@@ -1,11 +1,17 @@
 """How far the generations of a cohort are, and what a run of it has to make."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Self
 
 import attrs
 
 from daydreaming_dagster.domain.errors import CatalogError
-from daydreaming_dagster.domain.generation.stored import has_text, if_there, is_current
+from daydreaming_dagster.domain.generation.state import (
+    COMPLETE,
+    GenerationState,
+    State,
+    read_state,
+)
 from daydreaming_dagster.ports.errors import MalformedArtifactError, UnsafePathError
 from daydreaming_dagster.ports.gens_store import GensStore
 from daydreaming_dagster.types import Stage
@@ -13,7 +19,11 @@ from daydreaming_dagster.types import Stage
 
 @attrs.frozen
 class StageStatus:
-    """The generations of a stage by how far they are; `planned` counts them all."""
+    """The generations of a stage by how far they are; `planned` counts them all.
+
+    Those that are `unparsed` have an answer, and no text or score of it. One with an artifact
+    that cannot be read is among them: somebody has to look at it.
+    """
 
     stage: Stage
     planned: int
@@ -21,39 +31,33 @@ class StageStatus:
     unparsed: tuple[str, ...]
     missing: tuple[str, ...]
 
+    @classmethod
+    def of(cls, stage: Stage, states: Mapping[str, State]) -> Self:
+        """Return the status of generations in these states, by gen_id."""
+        todo = {gen_id: state for gen_id, state in states.items() if state not in COMPLETE}
+        missing = tuple(gen_id for gen_id, state in todo.items() if state == "not answered")
+        unparsed = tuple(gen_id for gen_id, state in todo.items() if state != "not answered")
+        return cls(stage, len(states), len(states) - len(todo), unparsed, missing)
+
     @property
     def todo(self) -> tuple[str, ...]:
         """The generations that a run has to look at again."""
         return (*self.unparsed, *self.missing)
 
 
-def stage_status(
-    store: GensStore, stage: Stage, gen_ids: Iterable[str], known_done: Collection[str] = ()
-) -> StageStatus:
-    """Return how far these generations are: a text parsed from the present answer ends one.
-
-    Those in `known_done` are taken to be done, and not read. One with an artifact that is
-    malformed, or cannot be read safely, is `unparsed`: it is to be looked at.
-    """
-    planned, unparsed, missing = 0, list[str](), list[str]()
-    for gen_id in gen_ids:
-        planned += 1
-        if gen_id in known_done:
-            continue
-        try:
-            if has_text(store.read_parsed, stage, gen_id) and _is_current(store, stage, gen_id):
-                continue
-            begun = has_text(store.read_raw, stage, gen_id)
-        except (MalformedArtifactError, UnsafePathError):
-            begun = True
-        (unparsed if begun else missing).append(gen_id)
-    done = planned - len(unparsed) - len(missing)
-    return StageStatus(stage, planned, done, tuple(unparsed), tuple(missing))
+def stage_status(store: GensStore, stage: Stage, gen_ids: Iterable[str]) -> StageStatus:
+    """Return how far these generations are, each read anew."""
+    return StageStatus.of(
+        stage, {gen_id: readable_state(read_state(store, stage, gen_id)) for gen_id in gen_ids}
+    )
 
 
-def _is_current(store: GensStore, stage: Stage, gen_id: str) -> bool:
-    raw = if_there(store.read_raw_metadata, stage, gen_id)
-    return is_current(raw, if_there(store.read_parsed_metadata, stage, gen_id))
+def readable_state(stored: GenerationState) -> State:
+    """Return how far a generation is; one that cannot be read is `not parsed`."""
+    try:
+        return stored.state
+    except (MalformedArtifactError, UnsafePathError):
+        return "not parsed"
 
 
 def generations_to_make(

@@ -1,19 +1,20 @@
-"""How far a cohort is, what a run of it has to make, and which stored answers went stale."""
+"""How far a cohort is, and which of its stored answers went stale."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import attrs
 
 from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.cohort.index import CohortIndex, digest_inputs
-from daydreaming_dagster.domain.cohort.progress import StageStatus, stage_status
-from daydreaming_dagster.domain.generation.answers import find_answer
+from daydreaming_dagster.domain.cohort.progress import StageStatus, readable_state
 from daydreaming_dagster.domain.generation.metadata import resolve_generation_metadata
 from daydreaming_dagster.domain.generation.prompts import render_planned_input
 from daydreaming_dagster.domain.generation.recipe import make_recipe, why_stale
+from daydreaming_dagster.domain.generation.state import GenerationState, State, read_state
+from daydreaming_dagster.domain.stages import PARENT_STAGE, GenerationRef
 from daydreaming_dagster.errors import DaydreamingError
 from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates, versions_of
-from daydreaming_dagster.types import PARENT_STAGE, STAGES, Stage
+from daydreaming_dagster.types import STAGES, Stage
 
 
 @attrs.frozen
@@ -41,67 +42,101 @@ def look_at_cohort(
     is missing, say) is not stale; without a catalog, nothing is.
     """
     inputs = "" if catalog is None else digest_inputs(store, catalog)
-    stages: dict[Stage, StageStatus] = {}
-    stale: dict[Stage, dict[str, str]] = {stage: {} for stage in STAGES}
-    # Those whose staleness is as it was: they, their ancestors and all inputs are.
-    same: dict[Stage, set[str]] = {stage: set() for stage in STAGES}
-    seen = CohortIndex(inputs=inputs)
+    before = index if index.inputs == inputs else attrs.evolve(index, parents={}, stale={})
+    looks: dict[Stage, _StageLook] = {}
     for stage in STAGES:
-        gen_ids = members[stage]
-        # Before anything is read: what changes meanwhile has another version at the next look.
-        versions = versions_of(store, stage) if gen_ids else {}
-        before = index.done.get(stage, {})
-        unchanged = {
-            gen_id for gen_id, version in before.items() if versions.get(gen_id) == version
-        }
-        stages[stage] = stage_status(store, stage, gen_ids, unchanged)
-        kept = (versions.keys() & set(gen_ids)) - set(stages[stage].todo)
-        seen.done[stage] = {gen_id: versions[gen_id] for gen_id in kept}
-        if catalog is None:
+        looks[stage] = _look_at_stage(store, catalog, stage, members[stage], before, looks)
+    kept = {stage: look.kept for stage, look in looks.items()}
+    seen = CohortIndex(
+        inputs=inputs,
+        done=kept,
+        parents={stage: _only(kept[stage], look.parents) for stage, look in looks.items()},
+        stale={stage: _only(kept[stage], look.stale) for stage, look in looks.items()},
+    )
+    return CohortState(
+        {stage: look.status for stage, look in looks.items()},
+        {stage: look.stale for stage, look in looks.items()},
+        seen,
+    )
+
+
+@attrs.frozen
+class _StageLook:
+    """What was seen of a stage.
+
+    Attributes:
+        status: How far its generations are.
+        kept: The versions of those whose next look this one can save.
+        parents: The parent's gen_id of those whose staleness is known, `""` if they have none.
+        stale: Why those of them that are stale are.
+        same: Those whose staleness is as it was: they, their ancestors and all inputs are.
+    """
+
+    status: StageStatus
+    kept: dict[str, str]
+    parents: dict[str, str]
+    stale: dict[str, str]
+    same: set[str]
+
+
+def _look_at_stage(  # noqa: PLR0913, PLR0917  a stage, what it is seen with, what was seen before
+    store: GensStoreWithTemplates,
+    catalog: Catalog | None,
+    stage: Stage,
+    gen_ids: Sequence[str],
+    before: CohortIndex,
+    looks: Mapping[Stage, _StageLook],
+) -> _StageLook:
+    # Before anything is read: what changes meanwhile has another version at the next look.
+    versions = versions_of(store, stage) if gen_ids else {}
+    done, known = before.done.get(stage, {}), before.parents.get(stage, {})
+    states: dict[str, State] = {}
+    parents: dict[str, str] = {}
+    stale: dict[str, str] = {}
+    same: set[str] = set()
+    for gen_id in gen_ids:
+        stored = read_state(store, stage, gen_id)
+        unchanged = gen_id in done and done[gen_id] == versions.get(gen_id)
+        states[gen_id] = "done" if unchanged else readable_state(stored)
+        if catalog is None or states[gen_id] == "not answered":  # and so not stale
             continue
-        parents = index.parents.get(stage, {}) if index.inputs == inputs else {}
-        seen.parents[stage] = {}
-        unanswered = set(stages[stage].missing)
-        for gen_id in gen_ids:
-            if gen_id in unanswered:  # and so not stale
-                continue
-            parent = parents.get(gen_id) if gen_id in unchanged else None
-            if parent == "" or (parent is not None and parent in same[PARENT_STAGE[stage]]):
-                same[stage].add(gen_id)
-                reason = index.stale.get(stage, {}).get(gen_id)
-            else:
-                parent, reason = _why_stale(store, catalog, stage, gen_id, stale)
-            if reason is not None:
-                stale[stage][gen_id] = reason
-            if gen_id in kept:
-                seen.parents[stage][gen_id] = parent
-        seen.stale[stage] = {
-            gen_id: reason for gen_id, reason in stale[stage].items() if gen_id in kept
-        }
-    return CohortState(stages, stale, seen)
+        parent = known.get(gen_id) if unchanged else None
+        if parent == "" or (parent and parent in looks[PARENT_STAGE[stage]].same):
+            same.add(gen_id)
+            reason = before.stale.get(stage, {}).get(gen_id)
+        else:
+            parent, reason = _why_stale(store, catalog, GenerationRef(stage, gen_id), stored, looks)
+        parents[gen_id] = parent
+        if reason is not None:
+            stale[gen_id] = reason
+    status = StageStatus.of(stage, states)
+    kept = (versions.keys() & states.keys()) - set(status.todo)
+    return _StageLook(status, _only(kept, versions), parents, stale, same)
 
 
 def _why_stale(
     store: GensStoreWithTemplates,
     catalog: Catalog,
-    stage: Stage,
-    gen_id: str,
-    stale: Mapping[Stage, Mapping[str, str]],
+    ref: GenerationRef,
+    stored: GenerationState,
+    looks: Mapping[Stage, _StageLook],
 ) -> tuple[str, str | None]:
-    """Return the gen_id of its parent, `""` where it has none, and why it is stale, if it is."""
+    """Return the gen_id of its parent, `""` if it has none, and why it is stale, if it is."""
     parent = ""
     try:
-        metadata = resolve_generation_metadata(store, stage, gen_id)
-        parent_stage, parent_gen_id = metadata.parent_stage, metadata.parent_gen_id
-        if parent_stage is not None and parent_gen_id is not None:
-            parent = parent_gen_id
-        answer = find_answer(store, stage, gen_id)
-        if answer is None:
+        metadata = resolve_generation_metadata(store, *ref)
+        if metadata.parent is not None:
+            parent = metadata.parent.gen_id
+        if stored.answer is None:
             return parent, None
-        if parent_stage is not None and parent in stale[parent_stage]:
-            return parent, f"its {parent_stage} {parent} is stale"
-        recipe = make_recipe(store, catalog, stage, gen_id, metadata)
-        prompt = render_planned_input(store, catalog, gen_id, metadata, recipe)
+        if metadata.parent is not None and parent in looks[metadata.parent.stage].stale:
+            return parent, f"its {metadata.parent.stage} {parent} is stale"
+        recipe = make_recipe(store, catalog, *ref, metadata)
+        prompt = render_planned_input(store, catalog, ref.gen_id, metadata, recipe)
+        return parent, why_stale(stored.question, recipe, prompt)
     except DaydreamingError:
         return parent, None
-    return parent, why_stale(answer.metadata, recipe, prompt)
+
+
+def _only(gen_ids: Collection[str], texts: Mapping[str, str]) -> dict[str, str]:
+    return {gen_id: text for gen_id, text in texts.items() if gen_id in gen_ids}

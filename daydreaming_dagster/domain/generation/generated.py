@@ -6,16 +6,15 @@ from typing import Final, Literal, get_args
 
 import attrs
 
-from daydreaming_dagster.domain.generation.answers import (
-    RawAnswer,
-    read_answer,
-    read_parsed,
-)
+from daydreaming_dagster.domain.generation.answers import read_answer, read_parsed
 from daydreaming_dagster.domain.generation.metadata import (
     GenerationMetadata,
     resolve_generation_metadata,
 )
+from daydreaming_dagster.domain.generation.state import RawAnswer
+from daydreaming_dagster.domain.generation.stored import if_there
 from daydreaming_dagster.domain.parsing.response import ParsedResponse
+from daydreaming_dagster.domain.stages import GenerationRef
 from daydreaming_dagster.errors import DaydreamingError
 from daydreaming_dagster.ports.errors import DataLayerError, MissingArtifactError
 from daydreaming_dagster.ports.gens_store import GensStore
@@ -45,6 +44,11 @@ class Generated:
     asked: bool = False
     model: tuple[str, str] | None = None
 
+    @property
+    def ref(self) -> GenerationRef:
+        """Which generation it is."""
+        return GenerationRef(self.stage, self.gen_id)
+
 
 @attrs.frozen
 class Outcome:
@@ -60,8 +64,7 @@ def read_generated(store: GensStore, stage: Stage, gen_id: str) -> Generated:
     stored = Generated(stage, gen_id)
     with suppress(DataLayerError):
         stored.metadata = resolve_generation_metadata(store, stage, gen_id)
-    with suppress(MissingArtifactError):
-        stored.prompt = store.read_prompt(stage, gen_id)
+    stored.prompt = if_there(store.read_prompt, stage, gen_id)
     with suppress(MissingArtifactError):
         stored.raw = read_answer(store, stage, gen_id)
     with suppress(MissingArtifactError):

@@ -5,10 +5,12 @@ from typing import Final, Literal
 
 import attrs
 
+from daydreaming_dagster.domain.generation.records import MainRecord
+from daydreaming_dagster.domain.stages import PARENT_STAGE, GenerationRef
 from daydreaming_dagster.ports.errors import DataLayerError, InvalidMetadataError
 from daydreaming_dagster.ports.gens_store import GensStore
 from daydreaming_dagster.ports.ids import is_id
-from daydreaming_dagster.types import PARENT_STAGE, JsonObject, Stage
+from daydreaming_dagster.types import JsonObject, Stage
 
 Mode = Literal["llm", "copy"]
 
@@ -20,7 +22,7 @@ FORMAT_VERSION: Final = 1
 class GenerationMetadata:
     """How a generation is made: asked of a model (`llm`), or its parent's text (`copy`).
 
-    `document` is the main metadata that says so; two that say the same are equal.
+    `record` is the main metadata that says so; two that say the same are equal.
     """
 
     template_id: str
@@ -29,7 +31,14 @@ class GenerationMetadata:
     mode: Mode
     combo_id: str
     cohort_id: str | None
-    document: JsonObject = attrs.field(factory=dict, eq=False, repr=False)
+    record: MainRecord = attrs.field(factory=MainRecord, eq=False, repr=False)
+
+    @property
+    def parent(self) -> GenerationRef | None:
+        """The generation whose text this one is made from."""
+        if self.parent_stage is None or self.parent_gen_id is None:
+            return None
+        return GenerationRef(self.parent_stage, self.parent_gen_id)
 
 
 def resolve_generation_metadata(store: GensStore, stage: Stage, gen_id: str) -> GenerationMetadata:
@@ -53,42 +62,47 @@ def interpret_main_metadata(document: JsonObject, stage: Stage, gen_id: str) -> 
     Raises:
         InvalidMetadataError: As `resolve_generation_metadata` says.
     """
-    version = document.get("format_version", FORMAT_VERSION)
+    record = MainRecord.from_document(document)
+    version = document.get(_FORMAT_VERSION, FORMAT_VERSION)
     if not isinstance(version, int) or version > FORMAT_VERSION:
         reason = f"metadata format {version!r} is newer than {FORMAT_VERSION}; update this package"
         raise InvalidMetadataError(stage, gen_id, reason)
-    mode = text_field(document, "mode", stage, gen_id).strip().lower() or "llm"
+    for key in _TEXTS:
+        text_field(document, key, stage, gen_id)
+    mode = (record.mode or "").strip().lower() or "llm"
     if mode not in ("llm", "copy"):
         reason = f"unknown mode {mode!r} (expected llm or copy)"
         raise InvalidMetadataError(stage, gen_id, reason)
-    parent_gen_id = text_field(document, "parent_gen_id", stage, gen_id) or None
+    parent_gen_id = record.parent_gen_id or None
     parent_stage = PARENT_STAGE.get(stage) if parent_gen_id else None
     if mode == "copy" and parent_stage is None:
         raise InvalidMetadataError(stage, gen_id, "copy mode requires parent metadata")
     return GenerationMetadata(
-        template_id=text_field(document, "template_id", stage, gen_id),
+        template_id=record.template_id or "",
         parent_stage=parent_stage,
         parent_gen_id=parent_gen_id,
         mode="copy" if mode == "copy" else "llm",
-        combo_id=text_field(document, "combo_id", stage, gen_id),
-        cohort_id=text_field(document, "cohort_id", stage, gen_id)
-        or text_field(document, "origin_cohort_id", stage, gen_id)
-        or None,
-        document=document,
+        combo_id=record.combo_id or "",
+        cohort_id=record.cohort_id or record.origin_cohort_id or None,
+        record=record,
     )
 
 
-def ancestry(store: GensStore, stage: Stage, gen_id: str) -> Iterator[tuple[Stage, str]]:
+_FORMAT_VERSION: Final = attrs.fields(MainRecord).format_version.name
+_TEXTS: Final = [field.name for field in attrs.fields(MainRecord) if field.type == str | None]
+
+
+def ancestry(store: GensStore, stage: Stage, gen_id: str) -> Iterator[GenerationRef]:
     """Yield the generation, its parent, and so on; it ends where the metadata does."""
-    yield stage, gen_id
+    yield GenerationRef(stage, gen_id)
     if stage not in PARENT_STAGE:
         return
     try:
-        metadata = resolve_generation_metadata(store, stage, gen_id)
+        parent = resolve_generation_metadata(store, stage, gen_id).parent
     except DataLayerError:
         return
-    if metadata.parent_stage is not None and is_id(metadata.parent_gen_id):
-        yield from ancestry(store, metadata.parent_stage, metadata.parent_gen_id)
+    if parent is not None and is_id(parent.gen_id):
+        yield from ancestry(store, *parent)
 
 
 def text_field(document: JsonObject, key: str, stage: Stage, gen_id: str) -> str:

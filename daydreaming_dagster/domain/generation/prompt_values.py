@@ -5,6 +5,7 @@ from typing import Protocol
 
 from daydreaming_dagster.domain.errors import UnknownCombinationError
 from daydreaming_dagster.domain.generation.metadata import GenerationMetadata
+from daydreaming_dagster.domain.stages import STAGE_DEFINITIONS
 from daydreaming_dagster.ports.errors import InvalidMetadataError
 from daydreaming_dagster.ports.gens_store import GensStore
 from daydreaming_dagster.ports.ids import check_stage
@@ -30,24 +31,30 @@ def compute_prompt_values(
 ) -> dict[str, object]:
     """Return the variables of the generation's template.
 
-    A draft gets `concepts`, an essay its draft's parsed text as `draft_block` and
-    `links_block`, an evaluation its essay's as `response`.
+    They are those of the stage's definition: concepts, or the parent's parsed text.
 
     Raises:
         UnknownCombinationError: No combination has the draft's `combo_id`.
-        InvalidMetadataError: An essay or evaluation names no parent.
+        InvalidMetadataError: It has to have a parent, and names none.
         MissingArtifactError: The parent has no parsed text.
         InvalidIdError: There is no such stage.
     """
-    if check_stage(stage) == "draft":
-        for combination in content_combinations or ():
-            if combination.combo_id == metadata.combo_id:
-                return {"concepts": combination.contents}
-        raise UnknownCombinationError(metadata.combo_id, gen_id)
-    text = read_parent_text(store, stage, gen_id, metadata)
-    if stage == "essay":
-        return {"draft_block": text, "links_block": text}
-    return {"response": text}
+    definition = STAGE_DEFINITIONS[check_stage(stage)]
+    value: object
+    if definition.parent is None:
+        value = _find_contents(gen_id, metadata.combo_id, content_combinations or ())
+    else:
+        value = read_parent_text(store, stage, gen_id, metadata)
+    return dict.fromkeys(definition.variables, value)
+
+
+def _find_contents(
+    gen_id: str, combo_id: str, content_combinations: Iterable[ContentCombination]
+) -> object:
+    for combination in content_combinations:
+        if combination.combo_id == combo_id:
+            return combination.contents
+    raise UnknownCombinationError(combo_id, gen_id)
 
 
 def read_parent_text(
@@ -59,6 +66,6 @@ def read_parent_text(
         InvalidMetadataError: It has no parent.
         MissingArtifactError: The parent has no parsed text.
     """
-    if metadata.parent_stage is None or metadata.parent_gen_id is None:
+    if metadata.parent is None:
         raise InvalidMetadataError(stage, gen_id, "parent_gen_id is missing in the metadata")
-    return store.read_parsed(metadata.parent_stage, metadata.parent_gen_id)
+    return store.read_parsed(*metadata.parent)

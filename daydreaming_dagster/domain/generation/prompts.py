@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+import attrs
+
 from daydreaming_dagster.domain.catalog import (
     DEFAULT_LEVEL,
     Catalog,
@@ -11,7 +13,6 @@ from daydreaming_dagster.domain.catalog import (
 from daydreaming_dagster.domain.generation.metadata import (
     GenerationMetadata,
     resolve_generation_metadata,
-    text_field,
 )
 from daydreaming_dagster.domain.generation.prompt_values import (
     ContentCombination,
@@ -19,10 +20,12 @@ from daydreaming_dagster.domain.generation.prompt_values import (
     read_parent_text,
 )
 from daydreaming_dagster.domain.generation.recipe import Recipe
+from daydreaming_dagster.domain.generation.records import MainRecord
 from daydreaming_dagster.domain.generation.template_rendering import render_source, render_template
+from daydreaming_dagster.domain.stages import STAGE_DEFINITIONS
 from daydreaming_dagster.ports.errors import InvalidMetadataError
 from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates
-from daydreaming_dagster.types import JsonObject, Stage
+from daydreaming_dagster.types import Stage
 
 
 def write_stage_input(
@@ -68,8 +71,8 @@ def render_planned_input(
     stage = recipe.stage
     if recipe.mode == "copy":
         return read_parent_text(store, stage, gen_id, metadata)
-    draft = stage == "draft"
-    combinations = [_combination(catalog, gen_id, metadata.document)] if draft else None
+    first = STAGE_DEFINITIONS[stage].parent is None
+    combinations = [_combination(catalog, stage, gen_id, metadata.record)] if first else None
     values = compute_prompt_values(store, stage, gen_id, metadata, combinations)
     template = recipe.template
     if template is None:
@@ -77,15 +80,18 @@ def render_planned_input(
     return render_source(stage, recipe.template_id, template, values)
 
 
-def _combination(catalog: Catalog, gen_id: str, document: JsonObject) -> ConceptCombination:
+def _combination(
+    catalog: Catalog, stage: Stage, gen_id: str, record: MainRecord
+) -> ConceptCombination:
     """Return a draft's planned combination, as the catalog describes its concepts today."""
-    concept_ids = document.get("concept_ids")
-    if not isinstance(concept_ids, list) or not concept_ids:
-        raise InvalidMetadataError("draft", gen_id, "concept_ids is missing in the metadata")
-    concepts = [catalog.concepts.get(str(concept_id)) for concept_id in concept_ids]
+    if attrs.fields(MainRecord).concept_ids.name in record.malformed:
+        reason = "concept_ids is no list of strings in the metadata"
+        raise InvalidMetadataError(stage, gen_id, reason)
+    if not record.concept_ids:
+        raise InvalidMetadataError(stage, gen_id, "concept_ids is missing in the metadata")
+    concepts = [catalog.concepts.get(concept_id) for concept_id in record.concept_ids]
     known = [concept for concept in concepts if concept is not None]
     if len(known) < len(concepts):
-        reason = f"the concept catalog lacks one of {concept_ids}"
-        raise InvalidMetadataError("draft", gen_id, reason)
-    level = text_field(document, "description_level", "draft", gen_id) or DEFAULT_LEVEL
-    return combine_concepts(known, level)
+        reason = f"the concept catalog lacks one of {record.concept_ids}"
+        raise InvalidMetadataError(stage, gen_id, reason)
+    return combine_concepts(known, record.description_level or DEFAULT_LEVEL)

@@ -5,12 +5,14 @@ import attrs
 from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.digests import sha256
 from daydreaming_dagster.domain.documents import structure
-from daydreaming_dagster.domain.generation.metadata import GenerationMetadata, Mode, text_field
+from daydreaming_dagster.domain.generation.metadata import GenerationMetadata, Mode
+from daydreaming_dagster.domain.generation.records import RawRecord
 from daydreaming_dagster.domain.parsing.response import ResponseReader
+from daydreaming_dagster.domain.stages import STAGE_DEFINITIONS
 from daydreaming_dagster.ports.errors import InvalidMetadataError, MissingTemplateError
 from daydreaming_dagster.ports.gens_store import Templates
 from daydreaming_dagster.ports.language_model import SamplingParameters
-from daydreaming_dagster.types import PARENT_STAGE, JsonObject, Stage
+from daydreaming_dagster.types import Stage
 
 
 @attrs.frozen
@@ -35,15 +37,15 @@ class Recipe:
         """Return the digest of the template, `""` where there is none."""
         return "" if self.template is None else sha256(self.template)
 
-    def question(self, prompt: str) -> JsonObject:
+    def question(self, prompt: str) -> RawRecord:
         """Return what an answer depends on; two equal questions need only one answer."""
-        return {
-            "mode": self.mode,
-            "model": self.model,
-            "provider": self.provider,
-            "parameters": self.parameters.as_document(),
-            "prompt_sha256": sha256(prompt),
-        }
+        return RawRecord(
+            mode=self.mode,
+            model=self.model,
+            provider=self.provider,
+            parameters=self.parameters.as_document(),
+            prompt_sha256=sha256(prompt),
+        )
 
 
 def make_recipe(
@@ -52,8 +54,7 @@ def make_recipe(
     """Return the recipe that the generation's metadata and the catalog give.
 
     Raises:
-        InvalidMetadataError: The metadata names a template or a model that the catalog lacks, or
-            its model is no string.
+        InvalidMetadataError: The metadata names a template or a model that the catalog lacks.
         CatalogError: The parameters in the metadata are malformed, or the template names an
             unknown parser.
         MalformedArtifactError: The template is not UTF-8.
@@ -65,12 +66,12 @@ def make_recipe(
     reader = catalog.reader(stage, metadata.template_id)
     if metadata.mode == "copy":
         return Recipe(stage, metadata.template_id, "copy", reader)
-    model_id = text_field(metadata.document, "llm_model_id", stage, gen_id)
+    model_id = metadata.record.llm_model_id or ""
     model = catalog.models.get(model_id)
     if model is None:
         raise InvalidMetadataError(stage, gen_id, f"the model catalog lacks {model_id!r}")
     parameters = structure(
-        metadata.document.get("parameters", {}),
+        {} if metadata.record.parameters is None else metadata.record.parameters,
         SamplingParameters,
         f"parameters in the metadata of {stage}/{gen_id}",
     )
@@ -90,21 +91,19 @@ def make_recipe(
     )
 
 
-def why_stale(metadata: JsonObject, recipe: Recipe, prompt: str) -> str | None:
-    """Return why the answer that this raw metadata describes does not answer the prompt today.
+def why_stale(asked: RawRecord, recipe: Recipe, prompt: str) -> str | None:
+    """Return why the answer to the question `asked` does not answer the prompt today.
 
-    None says that it does: it was given by the same model, asked the same way.
+    None says that it does: nothing that is recorded of the question differs.
     """
     question = recipe.question(prompt)
-    changed = {key for key, value in question.items() if metadata.get(key) != value}
-    if not changed:
-        return None
     for key in ("mode", "model", "provider", "parameters"):
-        if key in changed:
-            return f"its {key} was {metadata.get(key)!r} and is {question[key]!r} now"
-    template_sha256 = metadata.get("template_sha256")
-    if template_sha256 and template_sha256 != recipe.template_sha256:
+        before, now = getattr(asked, key), getattr(question, key)
+        if before is not None and before != now:
+            return f"its {key} was {before!r} and is {now!r} now"
+    if asked.prompt_sha256 in (None, question.prompt_sha256):
+        return None
+    if asked.template_sha256 and asked.template_sha256 != recipe.template_sha256:
         return f"{recipe.stage} template {recipe.template_id!r} was edited"
-    if recipe.stage == "draft":
-        return "its concepts were edited"
-    return f"the text of its {PARENT_STAGE[recipe.stage]} changed"
+    parent = STAGE_DEFINITIONS[recipe.stage].parent
+    return "its concepts were edited" if parent is None else f"the text of its {parent} changed"

@@ -5,8 +5,8 @@ from typing import Final
 
 import attrs
 
-from daydreaming_dagster.domain.generation.answers import RawAnswer
 from daydreaming_dagster.domain.generation.generated import Generated
+from daydreaming_dagster.domain.generation.state import RawAnswer
 from daydreaming_dagster.errors import DaydreamingError
 from daydreaming_dagster.ports.language_model import LanguageModelError
 
@@ -34,8 +34,8 @@ class Refusals:
                     problem = f"the last {REFUSALS} generations{of} met what all others would"
                     return f"{problem}: {done.error}"
         elif done.raw is not None and _is_from_model(done.raw):
-            if done.raw.unreadable is not None:
-                return self._count_unreadable(done.model, done.raw.unreadable)
+            if done.raw.record.unusable is not None:
+                return self._count_unreadable(done.model, done.raw.record.unusable)
             self._unreadable[done.model] = 0
             for model in models:
                 self._counts[model] = 0
@@ -49,7 +49,7 @@ class Refusals:
 
 
 def _is_from_model(answer: RawAnswer) -> bool:
-    return not answer.reused and answer.metadata["mode"] == "llm"
+    return not answer.reused and answer.record.mode == "llm"
 
 
 def _is_error_of_all(done: Generated) -> bool:

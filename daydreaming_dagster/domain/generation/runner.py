@@ -13,9 +13,8 @@ import attrs
 from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.errors import StaleAnswerError
 from daydreaming_dagster.domain.generation.answers import (
-    RawAnswer,
-    find_answer,
     read_answer,
+    read_parsed,
     store_answer,
     store_parsed,
 )
@@ -29,6 +28,8 @@ from daydreaming_dagster.domain.generation.metadata import (
 from daydreaming_dagster.domain.generation.prompts import render_planned_input
 from daydreaming_dagster.domain.generation.recipe import Recipe, make_recipe, why_stale
 from daydreaming_dagster.domain.generation.refusals import Refusals
+from daydreaming_dagster.domain.generation.state import GenerationState, read_state
+from daydreaming_dagster.domain.stages import GenerationRef
 from daydreaming_dagster.errors import DaydreamingError
 from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates, claim_generation
 from daydreaming_dagster.ports.language_model import (
@@ -46,7 +47,6 @@ IN_FLIGHT: Final = 256
 CLAIM_SECONDS: Final = 1.0
 """How long a run waits before it looks again at a generation that another run makes."""
 
-_Key = tuple[Stage, str]
 _T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")
 
@@ -105,7 +105,7 @@ class GenerationRunner:
                 if prepared.question is not None:
                     result.asked = True
                     completion = await self._ask(prepared.recipe, prepared.question, kept)
-                if completion is not None or "parsed" in steps:
+                if completion is not None or ("parsed" in steps and result.parsed is None):
                     await _in_thread(self._finish, result, steps, claims, prepared, completion)
         except (DaydreamingError, OSError) as error:
             result.error = error
@@ -147,7 +147,7 @@ class GenerationRunner:
                 if (reason := refusals.count(done)) is not None:
                     self.stop.stop(reason)
                 if done.error is None:
-                    ready.extend(children.pop((done.stage, done.gen_id), ()))
+                    ready.extend(children.pop(done.ref, ()))
                 yield done
         finally:
             if running:
@@ -165,14 +165,16 @@ class GenerationRunner:
 
     def _order(
         self, generations: Mapping[Stage, Sequence[str]]
-    ) -> tuple[deque[_Key], dict[_Key, list[_Key]]]:
+    ) -> tuple[deque[GenerationRef], dict[GenerationRef, list[GenerationRef]]]:
         """Return those that can begin, and those that wait, by the parent that they wait for."""
-        keys: list[_Key] = [
-            (stage, gen_id) for stage, gen_ids in generations.items() for gen_id in gen_ids
+        keys: list[GenerationRef] = [
+            GenerationRef(stage, gen_id)
+            for stage, gen_ids in generations.items()
+            for gen_id in gen_ids
         ]
         members = set(keys)
-        ready = deque[_Key]()
-        children: dict[_Key, list[_Key]] = {}
+        ready = deque[GenerationRef]()
+        children: dict[GenerationRef, list[GenerationRef]] = {}
         for key in keys:
             # Where the metadata is wrong there is no parent, and `generate` says what is wrong.
             parent = next(islice(ancestry(self.store, *key), 1, None), None)
@@ -199,16 +201,18 @@ class GenerationRunner:
             if claim is None:
                 return None
             claims.callback(claim.release)
-        prompt = question = stored = None
+        prompt = question = None
+        stored = read_state(self.store, stage, gen_id)
         if "prompt" in steps:
             prompt = render_planned_input(self.store, self.catalog, gen_id, metadata, recipe)
         if "raw" in steps:
             question = self.store.read_prompt(stage, gen_id) if prompt is None else prompt
-            stored = find_answer(self.store, stage, gen_id)
-            if stored is not None and self._serves(stage, gen_id, stored, recipe, question):
-                result.raw, question = stored, None
+            if self._serves(stored, result.ref, recipe, question):
+                result.raw, question = stored.answer, None
+                if stored.answer is None:  # a text from elsewhere
+                    result.parsed = read_parsed(self.store, stage, gen_id)
         # An answer keeps its own prompt beside it, until the answer that replaces it is there.
-        if stored is not None and question is not None:
+        if question is not None and stored.answer is not None:
             return _Prepared(recipe, question, prompt)
         if prompt is not None:
             self.store.write_prompt(stage, gen_id, prompt)
@@ -216,18 +220,18 @@ class GenerationRunner:
         return _Prepared(recipe, question, None)
 
     def _serves(
-        self, stage: Stage, gen_id: str, stored: RawAnswer, recipe: Recipe, prompt: str
+        self, stored: GenerationState, ref: GenerationRef, recipe: Recipe, prompt: str
     ) -> bool:
-        """Return whether the stored answer serves; where it does not, it is to be replaced.
+        """Return whether what is stored serves; if it does not, a model is to be asked.
 
         Raises:
-            StaleAnswerError: It does not serve, and is not to be replaced.
+            StaleAnswerError: There is an answer that does not serve, and is not to be replaced.
         """
-        if (stage, gen_id) in self.force:
+        if ref in self.force or stored.needs_answer:
             return False
-        reason = why_stale(stored.metadata, recipe, prompt)
+        reason = None if stored.answer is None else why_stale(stored.question, recipe, prompt)
         if reason is not None and not self.replace_stale:
-            raise StaleAnswerError(stage, gen_id, reason)
+            raise StaleAnswerError(*ref, reason)
         return reason is None
 
     async def _ask(self, recipe: Recipe, prompt: str, kept: ExitStack) -> Completion:

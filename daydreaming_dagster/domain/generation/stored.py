@@ -1,6 +1,7 @@
-"""All that is stored of a generation, read once."""
+"""What is stored of a generation."""
 
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import TypeVar
 
 import attrs
@@ -12,9 +13,17 @@ from daydreaming_dagster.types import JsonObject, Stage
 _T = TypeVar("_T")
 
 
+def if_there(read: Callable[[Stage, str], _T], stage: Stage, gen_id: str) -> _T | None:
+    """Return an artifact, None if it is not there."""
+    try:
+        return read(stage, gen_id)
+    except MissingArtifactError:
+        return None
+
+
 @attrs.frozen
 class StoredGeneration:
-    """The artifacts of a generation. None where one is not there.
+    """The artifacts of a generation, all read at once. None where one is not there.
 
     `unreadable` says of those that cannot be read why; these are None too.
     """
@@ -30,6 +39,43 @@ class StoredGeneration:
     unreadable: Mapping[Artifact, str]
 
 
+@attrs.frozen
+class LazyGeneration:
+    """The artifacts of a generation, each read when it is first asked for. None if not there.
+
+    Each raises a `DataLayerError` if it cannot be read.
+    """
+
+    store: GensStore
+    stage: Stage
+    gen_id: str
+
+    @cached_property
+    def prompt(self) -> str | None:
+        """The prompt."""
+        return if_there(self.store.read_prompt, self.stage, self.gen_id)
+
+    @cached_property
+    def raw(self) -> str | None:
+        """The answer as it came."""
+        return if_there(self.store.read_raw, self.stage, self.gen_id)
+
+    @cached_property
+    def parsed(self) -> str | None:
+        """What was read in the answer."""
+        return if_there(self.store.read_parsed, self.stage, self.gen_id)
+
+    @cached_property
+    def raw_metadata(self) -> JsonObject | None:
+        """The document beside the answer."""
+        return if_there(self.store.read_raw_metadata, self.stage, self.gen_id)
+
+    @cached_property
+    def parsed_metadata(self) -> JsonObject | None:
+        """The document beside what was read."""
+        return if_there(self.store.read_parsed_metadata, self.stage, self.gen_id)
+
+
 def read_stored_generation(store: GensStore, stage: Stage, gen_id: str) -> StoredGeneration:
     """Return all that is stored of a generation, whatever is wrong with it.
 
@@ -40,9 +86,7 @@ def read_stored_generation(store: GensStore, stage: Stage, gen_id: str) -> Store
 
     def read(artifact: Artifact, reader: Callable[[Stage, str], _T]) -> _T | None:
         try:
-            return reader(stage, gen_id)
-        except MissingArtifactError:
-            return None
+            return if_there(reader, stage, gen_id)
         except DataLayerError as error:
             unreadable[artifact] = str(error)
             return None
@@ -58,29 +102,3 @@ def read_stored_generation(store: GensStore, stage: Stage, gen_id: str) -> Store
         parsed_metadata=read("parsed_metadata", store.read_parsed_metadata),
         unreadable=unreadable,
     )
-
-
-def is_current(raw_metadata: JsonObject | None, parsed_metadata: JsonObject | None) -> bool:
-    """Return whether a parsed text is of the present answer; one without metadata is."""
-    if raw_metadata is None or parsed_metadata is None:
-        return True
-    return raw_metadata.get("raw_sha256") == parsed_metadata.get("raw_sha256")
-
-
-def if_there(
-    read: Callable[[Stage, str], JsonObject], stage: Stage, gen_id: str
-) -> JsonObject | None:
-    """Return a document, None where it is not there."""
-    try:
-        return read(stage, gen_id)
-    except MissingArtifactError:
-        return None
-
-
-def has_text(read: Callable[[Stage, str], str], stage: Stage, gen_id: str) -> bool:
-    """Return whether a text is there."""
-    try:
-        read(stage, gen_id)
-    except MissingArtifactError:
-        return False
-    return True

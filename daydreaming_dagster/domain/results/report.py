@@ -9,19 +9,20 @@ import attrs
 from daydreaming_dagster.domain.catalog import DEFAULT_LEVEL, Catalog
 from daydreaming_dagster.domain.cohort.index import CohortIndex
 from daydreaming_dagster.domain.cohort.staleness import look_at_cohort
-from daydreaming_dagster.domain.generation.metadata import interpret_main_metadata, text_field
+from daydreaming_dagster.domain.generation.metadata import resolve_generation_metadata
+from daydreaming_dagster.domain.generation.state import State
 from daydreaming_dagster.domain.results.evaluations import (
     Evaluation,
     GenerationOutcome,
     Member,
-    State,
+    make_member,
     read_evaluations,
-    read_member,
     read_outcome,
 )
 from daydreaming_dagster.domain.results.ranking import EssayRank, rank_evaluations
+from daydreaming_dagster.domain.stages import GenerationRef
 from daydreaming_dagster.ports.gens_store import GensStore, GensStoreWithTemplates
-from daydreaming_dagster.types import STAGES, JsonObject, Stage
+from daydreaming_dagster.types import STAGES, Stage
 
 FAILED_STATES: Final[frozenset[State]] = frozenset({"not parsed", "cut off"})
 """What was answered, and cannot be used."""
@@ -292,11 +293,9 @@ def gather_report(
 def _generation(
     store: GensStore, catalog: Catalog, stage: Stage, gen_id: str, stale: str
 ) -> ReportGeneration:
-    document = store.read_main_metadata(stage, gen_id)
-    metadata = interpret_main_metadata(document, stage, gen_id)
-    member = read_member(store, stage, gen_id, document)
+    metadata = resolve_generation_metadata(store, stage, gen_id)
+    member = make_member(store, GenerationRef(stage, gen_id), metadata)
     outcome = read_outcome(store, stage, gen_id, catalog.models.get(member.llm))
-    concept_ids, level = _recorded_concepts(document, stage, gen_id)
     return ReportGeneration(
         stage,
         member,
@@ -304,8 +303,8 @@ def _generation(
         metadata.combo_id,
         outcome,
         stale,
-        concept_ids,
-        level,
+        tuple(metadata.record.concept_ids or ()),
+        metadata.record.description_level or DEFAULT_LEVEL,
     )
 
 
@@ -317,14 +316,6 @@ def _sum_of_known(costs: Iterable[float | None]) -> float | None:
 def _axis_order(key: tuple[Stage, str, str]) -> tuple[int, str, str]:
     stage, template, llm = key
     return STAGES.index(stage), template, llm
-
-
-def _recorded_concepts(
-    document: JsonObject, stage: Stage, gen_id: str
-) -> tuple[tuple[str, ...], str]:
-    concept_ids = document.get("concept_ids")
-    level = text_field(document, "description_level", stage, gen_id) or DEFAULT_LEVEL
-    return tuple(map(str, concept_ids)) if isinstance(concept_ids, list) else (), level
 
 
 def _concept(catalog: Catalog, concept_id: str, level: str) -> ReportConcept:

@@ -6,7 +6,10 @@ from typing import Any, Final
 import attrs
 import polars as pl
 
+from daydreaming_dagster.domain.parsing.response import Score
 from daydreaming_dagster.domain.results.evaluations import Evaluation, Member
+from daydreaming_dagster.domain.results.ranking import rank_by_mean
+from daydreaming_dagster.domain.stages import JUDGED_STAGE
 from daydreaming_dagster.types import STAGES
 
 _SCHEMA: Final[dict[str, Any]] = {
@@ -50,7 +53,7 @@ class ResultTables:
 
     Attributes:
         evaluations: A row an evaluation, scored or not, with all axes and what it took.
-        essays: The ranking, the best mean first, those without a score last.
+        essays: The ranking, in the order and with the ranks of `rank_by_mean`.
         templates: The same by stage and template.
         models: The same by stage and model; copies, which have none, are left out.
         agreement: How far judges agree, see `judge_agreement`.
@@ -67,11 +70,12 @@ class ResultTables:
 
 def make_result_tables(evaluations: Iterable[Evaluation]) -> ResultTables:
     """Return the tables of these evaluations."""
+    evaluations = list(evaluations)
     rows = pl.DataFrame([_row(row) for row in evaluations], schema=_SCHEMA, orient="row")
     essay_axes = ["essay", "combo", *_axes("draft"), *_axes("essay")]
     return ResultTables(
         evaluations=rows,
-        essays=_summary(rows, essay_axes),
+        essays=_ranked(_summary(rows, essay_axes), evaluations),
         templates=_by_stage(rows, "template"),
         models=_by_stage(rows, "llm"),
         agreement=judge_agreement(rows),
@@ -147,6 +151,21 @@ def _summary(rows: pl.DataFrame, groups: list[str]) -> pl.DataFrame:
         )
         .sort("mean", *groups, descending=[True] + [False] * len(groups), nulls_last=True)
     )
+
+
+def _ranked(essays: pl.DataFrame, evaluations: Iterable[Evaluation]) -> pl.DataFrame:
+    """Return the essays in the order of the ranking, each with its rank."""
+    scores: dict[str, list[Score]] = {}
+    for row in evaluations:
+        given = scores.setdefault(row.essay.gen_id, [])
+        if row.outcome.score is not None:
+            given.append(row.outcome.score)
+    ranks = rank_by_mean(scores)
+    ranked = pl.DataFrame(
+        {"rank": ranks.values(), JUDGED_STAGE: ranks.keys()},
+        schema={"rank": pl.Int32, JUDGED_STAGE: pl.String},
+    )
+    return ranked.join(essays, on=JUDGED_STAGE, how="left", maintain_order="left")
 
 
 def _by_stage(rows: pl.DataFrame, axis: str) -> pl.DataFrame:

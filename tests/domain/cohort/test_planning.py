@@ -12,12 +12,12 @@ from adapters import InMemoryGensStore
 from daydreaming_dagster.domain.catalog import Catalog, ConceptEntry, ModelEntry, TemplateEntry
 from daydreaming_dagster.domain.cohort.couplings import AXES
 from daydreaming_dagster.domain.cohort.estimate import estimate_generations, planned_generations
-from daydreaming_dagster.domain.cohort.manifest import Manifest, staleness
+from daydreaming_dagster.domain.cohort.manifest import Manifest
 from daydreaming_dagster.domain.cohort.planning import PlannedGeneration, plan_cohort, record_plan
 from daydreaming_dagster.domain.cohort.spec import Axes, CohortSpec, Pairs, make_cohort_spec
 from daydreaming_dagster.domain.errors import CatalogError, PlanConflictError
-from daydreaming_dagster.domain.generation.tokens import TYPICAL_ANSWER_TOKENS
 from daydreaming_dagster.domain.parsing.registry import RESPONSE_FORMATS
+from daydreaming_dagster.domain.stages import STAGE_DEFINITIONS
 from daydreaming_dagster.ports.ids import check_id
 from daydreaming_dagster.ports.language_model import SamplingParameters
 from daydreaming_dagster.types import PARENT_STAGE, STAGES
@@ -588,9 +588,8 @@ def test_what_the_catalog_lists_and_the_folder_lacks_matters_only_to_who_uses_it
 # What a plan was made from, and what of it changed
 
 
-def stale(before, after, planned_before=None):
-    ids = {g.gen_id for g in before.generations} if planned_before is None else planned_before
-    return staleness(before.manifest, after.manifest, [g.metadata for g in after.generations], ids)
+def changed(before, after):
+    return after.manifest.changed_since(before.manifest)
 
 
 def edited(key, source):
@@ -619,59 +618,44 @@ def test_what_is_no_manifest_is_named(document):
     assert len(caught.value.problems) == 1
 
 
-def test_nothing_is_stale_where_nothing_changed():
-    assert stale(plan_of(SPEC), plan_of(SPEC)).inputs == ()
+def test_nothing_changed_where_nothing_was_edited():
+    assert changed(plan_of(SPEC), plan_of(SPEC)) == []
 
 
-def test_an_edited_template_makes_its_generations_and_their_descendants_stale():
-    found = stale(plan_of(SPEC), edited(("essay", "t0"), "New: {{ draft_block }}"))
+def test_an_edited_template_is_named():
+    after = edited(("essay", "t0"), "New: {{ draft_block }}")
 
-    assert found.inputs == (("template", "essay/t0"),)
-    assert found.direct == {"essay": 6 * 4}
-    assert found.inherited == {"evaluation": 6 * 4 * 6}
+    assert changed(plan_of(SPEC), after) == [("template", "essay/t0")]
 
 
-def test_an_edited_description_makes_the_drafts_that_use_it_stale():
+def test_an_edited_description_is_named():
     concepts = {**CATALOG.concepts, "a": ConceptEntry("a", "A", {"paragraph": "new"})}
+    after = plan_of(SPEC, catalog=attrs.evolve(CATALOG, concepts=concepts))
 
-    found = stale(plan_of(SPEC), plan_of(SPEC, catalog=attrs.evolve(CATALOG, concepts=concepts)))
-
-    assert found.inputs == (("concept", "a"),)
-    assert found.direct == {"draft": 4}
-    assert found.inherited == {"essay": 4 * 5, "evaluation": 4 * 5 * 6}
+    assert changed(plan_of(SPEC), after) == [("concept", "a")]
 
 
-def test_another_model_behind_an_id_makes_its_generations_stale():
+def test_another_model_behind_an_id_is_named():
     models = {**CATALOG.models, "m1": ModelEntry("m1", "model-1", "other")}
+    after = plan_of(SPEC, catalog=attrs.evolve(CATALOG, models=models))
 
-    found = stale(plan_of(SPEC), plan_of(SPEC, catalog=attrs.evolve(CATALOG, models=models)))
-
-    assert found.inputs == (("model", "m1"),)
-    assert found.direct == {"draft": 3, "essay": 3 * 2 + 3 * 2}
-    assert found.inherited == {"essay": 3 * 3, "evaluation": (3 * 5 + 3 * 2) * 6}
+    assert changed(plan_of(SPEC), after) == [("model", "m1")]
 
 
-def test_a_description_at_a_level_that_is_not_used_makes_nothing_stale():
+def test_a_description_at_a_level_that_is_not_used_is_no_change():
     concepts = {
         **CATALOG.concepts,
         "a": ConceptEntry("a", "A", {"paragraph": "a.", "article": "much longer"}),
     }
+    after = plan_of(SPEC, catalog=attrs.evolve(CATALOG, concepts=concepts))
 
-    assert not stale(
-        plan_of(SPEC), plan_of(SPEC, catalog=attrs.evolve(CATALOG, concepts=concepts))
-    ).inputs
+    assert changed(plan_of(SPEC), after) == []
 
 
 def test_what_is_used_for_the_first_time_is_no_change():
-    found = stale(plan_of(SPEC), plan_of(with_axes(essay_template=["t0", "t1", "copied"])))
+    after = plan_of(with_axes(essay_template=["t0", "t1", "copied"]))
 
-    assert found.inputs == ()
-
-
-def test_what_was_not_planned_before_cannot_be_stale():
-    found = stale(plan_of(SPEC), edited(("essay", "t0"), "New"), planned_before=set())
-
-    assert (found.inputs, found.direct) == ((("template", "essay/t0"),), {})
+    assert changed(plan_of(SPEC), after) == []
 
 
 # What it will ask
@@ -695,7 +679,9 @@ def test_an_estimate_counts_calls_tokens_and_cost(store):
     }
     sources = {stage: len(source) // 4 for stage, source in SOURCES.items()}
     concepts = 2 * len("A" + "a.") // 4
-    draft, judged = TYPICAL_ANSWER_TOKENS["draft"], TYPICAL_ANSWER_TOKENS["evaluation"]
+    draft, judged = (
+        STAGE_DEFINITIONS[stage].typical_answer_tokens for stage in ("draft", "evaluation")
+    )
     drafts, essays, evaluations = (estimate.stages[stage] for stage in STAGES)
     assert drafts.prompt_tokens == 6 * (sources["draft"] + concepts)
     assert drafts.completion_tokens == 6 * draft
@@ -744,7 +730,7 @@ def test_generations_are_estimated_from_what_was_recorded_of_them(store):
 def test_an_estimate_leaves_out_what_was_answered_and_writes_nothing(store):
     plan = plan_of(SPEC)
     record_plan(store, plan)
-    store.write_raw_metadata("draft", plan.gen_ids("draft")[0], {})
+    store.write_raw("draft", plan.gen_ids("draft")[0], "an answer")
 
     estimate = estimate_generations(store, CATALOG, plan.generations)
 

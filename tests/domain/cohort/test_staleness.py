@@ -1,6 +1,7 @@
 """What a run of a cohort has to make, and what went stale."""
 
 import asyncio
+from collections import Counter
 
 import attrs
 import pytest
@@ -34,12 +35,14 @@ MEMBERS = {"draft": ["da", "db"], "essay": ["ea", "eb"], "evaluation": ["va", "v
 
 @attrs.frozen(eq=False)
 class NotingStore(InMemoryGensStore):
-    """Notes which generations are read."""
+    """Notes which generations are read, and each read."""
 
     noted: set = attrs.field(factory=set, init=False)
+    reads: Counter = attrs.field(factory=Counter, init=False)
 
     def _load(self, stage, gen_id, artifact):
         self.noted.add(gen_id)
+        self.reads[gen_id, artifact] += 1
         return super()._load(stage, gen_id, artifact)
 
 
@@ -242,6 +245,19 @@ def test_what_did_not_change_is_not_read_again(store, index):
     assert state.index == index
 
 
+@pytest.mark.parametrize(("catalog", "reads"), [(CATALOG, 34), (None, 18)])
+def test_what_changed_is_read_once(store, index, catalog, reads):
+    store.reads.clear()
+
+    look(store, catalog=catalog)
+
+    assert store.reads.total() == reads
+    # A text is read once more for the prompt of each child.
+    assert {key for key, times in store.reads.items() if times > 1} <= {
+        (parent, "parsed") for parent in ("da", "db", "ea", "eb")
+    }
+
+
 @pytest.mark.parametrize("catalog", [CATALOG, None])
 def test_of_many_generations_those_that_are_missing_are_read_alone(store, index, catalog):
     for name in ("raw", "raw_metadata", "parsed", "parsed_metadata"):
@@ -372,7 +388,7 @@ def test_a_change_during_a_look_is_seen_by_the_next_one(store):
     class ChangedMeanwhile(NotingStore):
         def _load(self, stage, gen_id, artifact):
             loaded = super()._load(stage, gen_id, artifact)
-            if (gen_id, artifact) == ("vb", "parsed_metadata"):  # the last that is read of it
+            if (gen_id, artifact) == ("vb", "raw"):  # the last that is read of it
                 self.write_raw_metadata(stage, gen_id, {"raw_sha256": "another"})
             return loaded
 

@@ -8,8 +8,6 @@ from daydreaming_dagster.domain.catalog import Catalog, ModelEntry, TemplateEntr
 from daydreaming_dagster.domain.digests import sha256
 from daydreaming_dagster.domain.errors import CatalogError, ResponseParseError
 from daydreaming_dagster.domain.generation.answers import (
-    RawAnswer,
-    find_answer,
     read_answer,
     read_parsed,
     store_answer,
@@ -17,6 +15,8 @@ from daydreaming_dagster.domain.generation.answers import (
 )
 from daydreaming_dagster.domain.generation.metadata import resolve_generation_metadata
 from daydreaming_dagster.domain.generation.recipe import Recipe, make_recipe, why_stale
+from daydreaming_dagster.domain.generation.records import RawRecord
+from daydreaming_dagster.domain.generation.state import RawAnswer, read_state
 from daydreaming_dagster.domain.parsing.registry import find_parser
 from daydreaming_dagster.domain.parsing.response import ParsedResponse, ResponseReader
 from daydreaming_dagster.domain.parsing.text_blocks import parse_identity
@@ -57,7 +57,7 @@ def recipe_of(store, catalog, stage, gen_id):
 
 
 def answered(text):
-    return RawAnswer(text, {}, reused=False)
+    return RawAnswer(text, RawRecord(), reused=False)
 
 
 def completion(text, finish_reason="stop"):
@@ -163,7 +163,7 @@ def test_an_answer_that_could_not_be_read_is_kept_as_it_came_and_gives_no_text(s
     answer = store_answer(store, "d1", RECIPE, "why?", said)
 
     assert store.read_raw_metadata("draft", "d1")["response"] == '{"choices": [7]}'
-    assert find_answer(store, "draft", "d1") == attrs.evolve(answer, reused=True)
+    assert read_state(store, "draft", "d1").answer == attrs.evolve(answer, reused=True)
     with pytest.raises(ResponseParseError, match="could not be read: it holds no text; --force"):
         store_parsed(store, "draft", "d1", IDENTITY, answer)
 
@@ -191,7 +191,7 @@ def test_lone_surrogates_of_a_model_become_replacement_characters(store):
     answer = store_answer(store, "d1", RECIPE, "?", completion(text))
 
     assert answer.text == "a\N{REPLACEMENT CHARACTER}b\N{REPLACEMENT CHARACTER} \N{GRINNING FACE}"
-    assert find_answer(store, "draft", "d1") is not None
+    assert read_state(store, "draft", "d1").answer is not None
 
 
 def test_lone_surrogates_beside_an_answer_do_not_lose_it(store):
@@ -207,7 +207,7 @@ def test_lone_surrogates_beside_an_answer_do_not_lose_it(store):
     metadata = store.read_raw_metadata("draft", "d1")
     assert metadata["failed_attempts"] == ["busy \N{REPLACEMENT CHARACTER}"]
     assert metadata["answered_by"] == "big\N{REPLACEMENT CHARACTER}"
-    assert find_answer(store, "draft", "d1") is not None
+    assert read_state(store, "draft", "d1").answer is not None
 
 
 class DyingStore(InMemoryGensStore):
@@ -235,7 +235,7 @@ def test_what_vouches_for_a_text_is_written_before_it():
 def test_the_same_question_finds_its_answer(store):
     store_answer(store, "d1", RECIPE, "why?", completion("because"))
 
-    found = find_answer(store, "draft", "d1")
+    found = read_state(store, "draft", "d1").answer
 
     assert found is not None
     assert (found.text, found.reused) == ("because", True)
@@ -257,29 +257,36 @@ def test_the_same_question_finds_its_answer(store):
 def test_an_answer_to_another_question_is_stale_and_says_why(store, changes, prompt, reason):
     answer = store_answer(store, "d1", RECIPE, "why?", completion("because"))
 
-    assert reason in why_stale(answer.metadata, attrs.evolve(RECIPE, **changes), prompt)
+    assert reason in why_stale(answer.record, attrs.evolve(RECIPE, **changes), prompt)
 
 
 @pytest.mark.parametrize("changes", [{}, {"reader": SCORE}, {"template": "another"}])
 def test_the_same_question_is_not_stale(store, changes):
     answer = store_answer(store, "d1", RECIPE, "why?", completion("because"))
 
-    assert why_stale(answer.metadata, attrs.evolve(RECIPE, **changes), "why?") is None
+    assert why_stale(answer.record, attrs.evolve(RECIPE, **changes), "why?") is None
 
 
-def test_a_text_that_its_metadata_does_not_vouch_for_is_no_answer(store):
-    store_answer(store, "d1", RECIPE, "why?", completion("because"))
-    store.write_raw("draft", "d1", "beca")
+@pytest.mark.parametrize(
+    "recorded",
+    [
+        {},
+        {"mode": None, "model": 5, "parameters": "none", "prompt_sha256": True},
+        {"model": "big-1", "prompt_sha256": sha256("why?")},
+    ],
+)
+def test_only_what_is_recorded_of_a_question_can_make_an_answer_stale(recorded):
+    assert why_stale(RawRecord.from_document(recorded), RECIPE, "why?") is None
 
-    assert find_answer(store, "draft", "d1") is None
 
+def test_the_stored_prompt_stands_in_for_a_question_that_was_not_recorded(store):
+    store.write_raw("draft", "d1", "because")
+    store.write_prompt("draft", "d1", "why?")
 
-def test_metadata_without_its_text_is_no_answer(store):
-    full = InMemoryGensStore()
-    store_answer(full, "d1", RECIPE, "why?", completion("because"))
-    store.write_raw_metadata("draft", "d1", full.read_raw_metadata("draft", "d1"))
+    asked = read_state(store, "draft", "d1").question
 
-    assert find_answer(store, "draft", "d1") is None
+    assert why_stale(asked, RECIPE, "why?") is None
+    assert why_stale(asked, RECIPE, "why not?") == "its concepts were edited"
 
 
 def test_replaced_answers_are_kept_with_what_they_cost(store):

@@ -190,7 +190,11 @@ def test_a_step_without_the_one_before_says_what_is_missing(store, runner, step,
 
 @pytest.mark.parametrize(
     ("concept_ids", "reason"),
-    [([], "concept_ids is missing"), (["a", "z"], "concept catalog lacks"), ([["a"]], "lacks")],
+    [
+        ([], "concept_ids is missing"),
+        (["a", "z"], "concept catalog lacks"),
+        ([["a"]], "no list of strings"),
+    ],
 )
 def test_a_draft_whose_concepts_are_not_known_fails(store, runner, concept_ids, reason):
     store.write_main_metadata(

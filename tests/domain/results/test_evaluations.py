@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from adapters import InMemoryGensStore, ReadOnlyGensStore
 from daydreaming_dagster.domain.catalog import ModelEntry
 from daydreaming_dagster.domain.cohort.progress import stage_status
+from daydreaming_dagster.domain.digests import sha256
 from daydreaming_dagster.domain.parsing.response import Score
 from daydreaming_dagster.domain.results.evaluations import (
     Evaluation,
@@ -68,12 +69,12 @@ MEMBERS = {
 }
 
 
-def answer(store, gen_id, **raw):
+def answer(store, gen_id, text="an answer", **raw):
     store.write_raw_metadata(
         "evaluation",
         gen_id,
         {
-            "raw_sha256": "1",
+            "raw_sha256": sha256(text),
             "finish_reason": "stop",
             "truncated": False,
             "answered_by": "big-1-0613",
@@ -82,14 +83,16 @@ def answer(store, gen_id, **raw):
             **raw,
         },
     )
+    store.write_raw("evaluation", gen_id, text)
 
 
-def judge(store, gen_id, score, maximum=9.0, *, raw_sha256="1"):
+def judge(store, gen_id, score, maximum=9.0, *, of="an answer"):
     store.write_parsed_metadata(
         "evaluation",
         gen_id,
-        {"score": score, "score_maximum": maximum, "raw_sha256": raw_sha256},
+        {"score": score, "score_maximum": maximum, "raw_sha256": sha256(of)},
     )
+    store.write_parsed("evaluation", gen_id, str(score))
 
 
 def rows(store, models=None):
@@ -139,8 +142,8 @@ def test_each_evaluation_without_a_score_says_why(store):
     answer(store, "e1-big")
     answer(store, "e1-small", finish_reason="length", truncated=True)
     judge(store, "e1-small", 7.0)
-    answer(store, "e2-big", raw_sha256="2")
-    judge(store, "e2-big", 7.0, raw_sha256="1")  # of an answer that was replaced since
+    answer(store, "e2-big", "a new answer")
+    judge(store, "e2-big", 7.0, of="the old answer")  # of an answer that was replaced since
 
     found = rows(store)
 
@@ -355,11 +358,13 @@ def test_means_are_of_the_scores_that_are_there_and_the_others_are_counted():
         ]
     )
 
-    ranking = tables.essays.select("essay", "mean", "spread", "lowest", "highest", "n", "missing")
+    ranking = tables.essays.select(
+        "rank", "essay", "mean", "spread", "lowest", "highest", "n", "missing"
+    )
     assert ranking.rows() == [
-        ("e2", 0.5, None, 0.5, 0.5, 1, 0),
-        ("e1", 0.4, pytest.approx(0.2 * 2**0.5), 0.2, 0.6, 2, 1),
-        ("e3", None, None, None, None, 0, 1),
+        (1, "e2", 0.5, None, 0.5, 0.5, 1, 0),
+        (2, "e1", 0.4, pytest.approx(0.2 * 2**0.5), 0.2, 0.6, 2, 1),
+        (None, "e3", None, None, None, None, 0, 1),
     ]
     assert tables.missing.select("evaluation", "state").rows() == [
         ("e1-t-j3-1", "not answered"),

@@ -9,6 +9,7 @@ from adapters import InMemoryGensStore
 from adapters.language_model.scripted import ScriptedLanguageModel
 from daydreaming_dagster.domain.catalog import Catalog, ConceptEntry, ModelEntry, TemplateEntry
 from daydreaming_dagster.domain.cohort.index import CohortIndex
+from daydreaming_dagster.domain.digests import sha256
 from daydreaming_dagster.domain.generation.runner import GenerationRunner
 from daydreaming_dagster.domain.results.evaluations import GenerationOutcome, read_outcome
 from daydreaming_dagster.domain.results.report import (
@@ -210,8 +211,10 @@ def test_texts_that_came_without_metadata_count_as_what_they_are(store):
 
 def test_a_text_that_was_read_in_an_earlier_answer_is_not_that_of_the_present_one(store):
     run(store)
-    store.write_raw_metadata("draft", "d1", {"raw_sha256": "another"})
+    store.write_raw_metadata("draft", "d1", {"raw_sha256": sha256("another")})
+    assert read_outcome(store, "draft", "d1").state == "not answered"
 
+    store.write_raw("draft", "d1", "another")
     assert read_outcome(store, "draft", "d1").state == "not parsed"
 
 

@@ -1,0 +1,161 @@
+"""The documents beside a generation's texts as typed records: each key is written here, once."""
+
+from typing import Any, Self
+
+import attrs
+
+from daydreaming_dagster.domain.documents import (
+    NOT_IN_DOCUMENT,
+    Amount,
+    Count,
+    structure_valid,
+)
+from daydreaming_dagster.domain.generation.finish import was_cut_off, why_unreadable
+from daydreaming_dagster.domain.parsing.response import DEFAULT_MAXIMUM, Score
+from daydreaming_dagster.types import JsonObject, JsonValue
+
+
+@attrs.frozen(kw_only=True)
+class Record:
+    """A JSON document. A field is None if the document lacks it, or has it with a wrong type.
+
+    Fields are named like the keys, in the order in which a new document has them.
+
+    Attributes:
+        document: What the record was read from, with unknown keys and wrong values.
+        malformed: The keys whose values have a wrong type.
+    """
+
+    document: JsonObject = attrs.field(
+        factory=dict, eq=False, repr=False, metadata={NOT_IN_DOCUMENT: True}
+    )
+    malformed: frozenset[str] = attrs.field(
+        default=frozenset(), eq=False, repr=False, metadata={NOT_IN_DOCUMENT: True}
+    )
+
+    @classmethod
+    def from_document(cls, document: JsonObject) -> Self:
+        """Return the record that a document describes, whatever is wrong with the document."""
+        record, problems = structure_valid(document, cls)
+        malformed = frozenset(str(problem.path[0]) for problem in problems)
+        # A list that lost an item would say something else.
+        lists = {key: None for key in malformed if isinstance(getattr(record, key, None), list)}
+        return attrs.evolve(record, document=document, malformed=malformed, **lists)
+
+    def as_document(self) -> JsonObject:
+        """Return the record as JSON: what it was read from, with what was changed since.
+
+        The key of a field that was changed to None is left out.
+        """
+        before = type(self).from_document(self.document)
+        changed = {
+            field.name: getattr(self, field.name)
+            for field in attrs.fields(type(self))
+            if not field.metadata.get(NOT_IN_DOCUMENT)
+            and getattr(self, field.name) != getattr(before, field.name)
+        }
+        document = {**self.document, **{key: _as_json(value) for key, value in changed.items()}}
+        return {key: value for key, value in document.items() if changed.get(key, key) is not None}
+
+
+def _as_json(value: Any) -> JsonValue:
+    document: JsonValue = attrs.asdict(value) if attrs.has(type(value)) else value
+    return document
+
+
+@attrs.frozen(kw_only=True)
+class MainRecord(Record):
+    """How a generation is made, as planning writes it (`metadata.json`).
+
+    `origin_cohort_id` is what older data roots call the cohort. What the version and the
+    parameters have to be is said where they are used.
+    """
+
+    format_version: Any = None
+    gen_id: str | None = None
+    cohort_id: str | None = None
+    stage: str | None = None
+    mode: str | None = None
+    template_id: str | None = None
+    llm_model_id: str | None = None
+    parameters: Any = None
+    replicate: Count | None = None
+    parent_gen_id: str | None = None
+    combo_id: str | None = None
+    concept_ids: list[str] | None = None
+    description_level: str | None = None
+    origin_cohort_id: str | None = None
+
+
+@attrs.frozen
+class Usage:
+    """How many tokens an endpoint counted."""
+
+    prompt_tokens: Count | None = None
+    completion_tokens: Count | None = None
+
+
+@attrs.frozen(kw_only=True)
+class RawRecord(Record):
+    """What was asked and how the answer came (`raw_metadata.json`).
+
+    The first five keys are the question. `replaced` are the answers before this one, each its
+    own record with its text.
+    """
+
+    mode: str | None = None
+    model: str | None = None
+    provider: str | None = None
+    parameters: JsonObject | None = None
+    prompt_sha256: str | None = None
+    template_sha256: str | None = None
+    answered_by: str | None = None
+    finish_reason: str | None = None
+    truncated: bool | None = None
+    usage: Usage | None = None
+    duration_seconds: Amount | None = None
+    failed_attempts: list[str] | None = None
+    raw_sha256: str | None = None
+    reasoning: str | None = None
+    unreadable: str | None = None
+    response: str | None = None
+    replaced: Any = None
+
+    @property
+    def cut_off(self) -> bool:
+        """Whether the model would have gone on."""
+        return was_cut_off(self.finish_reason, truncated=self.truncated)
+
+    @property
+    def unusable(self) -> str | None:
+        """Why no text may be read in the answer, None if one may: a cut-off one says it itself."""
+        return None if self.cut_off else why_unreadable(self.finish_reason, self.unreadable)
+
+
+@attrs.frozen(kw_only=True)
+class ReplacedAnswer(RawRecord):
+    """An answer that another one replaced: its record, with its text."""
+
+    text: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class ParsedRecord(Record):
+    """What was read in which answer (`parsed_metadata.json`)."""
+
+    parser: str | None = None
+    raw_sha256: str | None = None
+    parsed_sha256: str | None = None
+    score: float | None = None
+    score_maximum: float | None = None
+
+    @property
+    def judged(self) -> Score | None:
+        """The score on its scale; None if there is none, or if its scale is malformed.
+
+        Older data roots did not record the maximum where it was the usual one.
+        """
+        maximum = DEFAULT_MAXIMUM if self.score_maximum is None else self.score_maximum
+        if self.score is None or "score_maximum" in self.malformed or maximum <= 0:
+            return None
+        return Score(self.score, maximum)

@@ -1,0 +1,142 @@
+"""How far a generation is: the one definition, for all that shows it or acts on it."""
+
+from functools import cached_property
+from typing import Final, Literal, Protocol
+
+import attrs
+
+from daydreaming_dagster.domain.digests import sha256
+from daydreaming_dagster.domain.generation.records import ParsedRecord, RawRecord
+from daydreaming_dagster.domain.generation.stored import LazyGeneration
+from daydreaming_dagster.domain.parsing.response import Score
+from daydreaming_dagster.domain.stages import STAGE_DEFINITIONS
+from daydreaming_dagster.ports.gens_store import GensStore
+from daydreaming_dagster.types import JsonObject, Stage
+
+State = Literal["scored", "done", "not parsed", "cut off", "not answered"]
+"""How far a generation is. One that is complete is `scored` at a stage that judges, else `done`."""
+
+COMPLETE: Final[frozenset[State]] = frozenset({"scored", "done"})
+
+
+class Artifacts(Protocol):
+    """The artifacts that a generation's state depends on; None if one is not there."""
+
+    @property
+    def stage(self) -> Stage: ...
+
+    @property
+    def prompt(self) -> str | None: ...
+
+    @property
+    def raw(self) -> str | None: ...
+
+    @property
+    def parsed(self) -> str | None: ...
+
+    @property
+    def raw_metadata(self) -> JsonObject | None: ...
+
+    @property
+    def parsed_metadata(self) -> JsonObject | None: ...
+
+
+@attrs.frozen
+class RawAnswer:
+    """A raw text and its record. `reused` says that it was there and nothing was asked."""
+
+    text: str
+    record: RawRecord
+    reused: bool
+
+
+@attrs.frozen
+class GenerationState:
+    """What a generation's artifacts say of each other. Reads no more of them than is needed.
+
+    Only what is recorded can contradict. A text without a record, or a record without a digest,
+    comes from elsewhere or from an older data root: it counts, so that nobody pays for it again.
+    """
+
+    artifacts: Artifacts
+
+    @cached_property
+    def raw_record(self) -> RawRecord:
+        """The record of the answer."""
+        return RawRecord.from_document(self.artifacts.raw_metadata or {})
+
+    @cached_property
+    def parsed_record(self) -> ParsedRecord:
+        """The record of the parsed text."""
+        return ParsedRecord.from_document(self.artifacts.parsed_metadata or {})
+
+    @cached_property
+    def answer(self) -> RawAnswer | None:
+        """The answer, None if there is none, or if its record vouches for another text.
+
+        A crash between the two writes leaves such a record.
+        """
+        text = self.artifacts.raw
+        if text is None or self.raw_record.raw_sha256 not in (None, sha256(text)):
+            return None
+        return RawAnswer(text, self.raw_record, reused=True)
+
+    @cached_property
+    def question(self) -> RawRecord:
+        """The record of the answer; the stored prompt stands in for a digest that it lacks."""
+        prompt = self.artifacts.prompt if self.raw_record.prompt_sha256 is None else None
+        if prompt is None:
+            return self.raw_record
+        return attrs.evolve(self.raw_record, prompt_sha256=sha256(prompt))
+
+    @cached_property
+    def state(self) -> State:
+        """How far the generation is.
+
+        A parsed text counts if its record does not name another answer than the present one, and
+        at a stage that judges, if it has a score. An answer that was cut off, or that gives
+        no text that may be used, is never complete.
+        """
+        if self._parsed_is_present() and self._is_usable():
+            if not STAGE_DEFINITIONS[self.artifacts.stage].judges:
+                return "done"
+            if self.parsed_record.judged is not None:
+                return "scored"
+        if self.answer is None:
+            return "not answered"
+        return "cut off" if self.raw_record.cut_off else "not parsed"
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing is left to be made."""
+        return self.state in COMPLETE
+
+    @property
+    def needs_answer(self) -> bool:
+        """Whether a model has to be asked."""
+        return self.answer is None and not self.is_complete
+
+    @property
+    def score(self) -> Score | None:
+        """The score of the present answer; None at a stage that does not judge."""
+        return self.parsed_record.judged if self.state == "scored" else None
+
+    def _parsed_is_present(self) -> bool:
+        if self.artifacts.parsed is None:
+            return False
+        of_answer = self.parsed_record.raw_sha256
+        return of_answer is None or self._answer_sha256() in (None, of_answer)
+
+    def _is_usable(self) -> bool:
+        return not self.raw_record.cut_off and self.raw_record.unusable is None
+
+    def _answer_sha256(self) -> str | None:
+        if self.raw_record.raw_sha256 is not None:
+            return self.raw_record.raw_sha256
+        text = self.artifacts.raw
+        return None if text is None else sha256(text)
+
+
+def read_state(store: GensStore, stage: Stage, gen_id: str) -> GenerationState:
+    """Return the state of a generation, which reads artifacts when it is asked for them."""
+    return GenerationState(LazyGeneration(store, stage, gen_id))

@@ -276,13 +276,32 @@ def test_a_dry_run_says_what_would_be_asked_and_writes_nothing(daydream, data_ro
 
 
 def test_planning_after_an_edit_says_what_is_stale(daydream, data_root):
+    """As `status` does: what was never answered is not stale."""
     daydream("plan", "c1")
-    (data_root / "1_raw/templates/essay/story.txt").write_text("Sing of: {{ draft_block }}")
+    template = data_root / "1_raw/templates/essay/story.txt"
+    template.write_text("Sing of: {{ draft_block }}")
 
-    result = daydream("plan", "c1")
+    assert daydream("plan", "c1").stderr == (
+        "changed since the last plan: template essay/story; stale: no answer\n"
+    )
 
-    assert "changed since the last plan: template essay/story" in result.stderr
-    assert "3 generations made with it, 6 through their parents" in result.stderr
+    store = FilesystemGensStore(data_root)
+    essays = [
+        gen_id
+        for gen_id in store.list_generations("essay")
+        if store.read_main_metadata("essay", gen_id)["template_id"] == "story"
+    ]
+    for gen_id in essays[:2]:
+        draft = store.read_main_metadata("essay", gen_id)["parent_gen_id"]
+        store.write_parsed("draft", draft, "a dream")
+        store.write_prompt("essay", gen_id, "Sing of: a dream")
+        store.write_raw("essay", gen_id, "La")
+    template.write_text("Hum: {{ draft_block }}")
+
+    assert daydream("plan", "c1").stderr == (
+        "changed since the last plan: template essay/story; stale: 2 essays\n"
+    )
+    assert daydream("status", "c1").stderr.count("stale: essay/") == 2
 
 
 def test_cohorts_share_what_is_the_same(daydream, data_root):

@@ -122,11 +122,10 @@ def dagster(data_root: Path, concurrency: int) -> None:
     paths.cohort_membership_csv(COHORT).write_text(f"stage,gen_id\n{drafts}", "utf-8")
     cohorts = FilesystemCohortStore(paths)
     catalog = cohorts.read_catalog()
-    base_url = os.environ["OPENAI_BASE_URL"]
     resources = {
         "gens_store": FilesystemGensStore(data_root),
         "catalog": catalog,
-        "language_model": compose_language_model(catalog.models.values(), base_url, concurrency),
+        "language_model": compose_language_model(catalog.models.values(), concurrency),
         "stop": CancellationToken(),
         "listener": NullRunListener(),
         "cohort_store": cohorts,
@@ -201,8 +200,7 @@ def _generate(
     _import_client()
     with measured():
         catalog = FilesystemCohortStore(data_root).read_catalog()
-        base_url = os.environ["OPENAI_BASE_URL"]
-        model = compose_language_model(catalog.models.values(), base_url, concurrency)
+        model = compose_language_model(catalog.models.values(), concurrency)
         generation_runner = GenerationRunner(store, model, catalog)
 
         async def generated() -> "AsyncGenerator[Generated, None]":

@@ -93,9 +93,11 @@ def _open_folder(folder: Path) -> DataRoot:
 
 
 def compose_language_model(
-    models: Iterable[ModelEntry], base_url: str, concurrency: int | None
+    models: Iterable[ModelEntry], concurrency: int | None = None
 ) -> LanguageModel:
     """Return the adapters that ask these models: one retry layer, and below it their limits.
+
+    Where the endpoint is, and its key, the environment says now: neither is kept anywhere.
 
     Raises:
         SetupError: The endpoint's URL or key cannot be used, or the folder of the limits.
@@ -109,7 +111,9 @@ def compose_language_model(
 
     try:
         endpoint = OpenAILanguageModel(
-            base_url or None, os.environ.get(API_KEY_VARIABLE), api_key_variable=API_KEY_VARIABLE
+            os.environ.get(BASE_URL_VARIABLE),
+            os.environ.get(API_KEY_VARIABLE),
+            api_key_variable=API_KEY_VARIABLE,
         )
     except ValueError as error:
         raise SetupError(f"{error}; set {BASE_URL_VARIABLE} and {API_KEY_VARIABLE}") from error

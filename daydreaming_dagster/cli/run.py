@@ -13,7 +13,6 @@ import typer
 from daydreaming_dagster.application.cohort_status import look
 from daydreaming_dagster.application.run_cohort import RunOptions
 from daydreaming_dagster.bootstrap import (
-    BASE_URL_VARIABLE,
     DataRoot,
     compose_language_model,
     open_data_root,
@@ -92,13 +91,12 @@ def _run(root: DataRoot, cohort_id: str, options: RunOptions, concurrency: int |
 
     root.cohorts.read_membership(cohort_id)  # a mistake in the name is said before Dagster starts
     catalog = root.cohorts.read_catalog()
-    base_url = os.environ.get(BASE_URL_VARIABLE, "")
     token, monitor = CancellationToken(), RunMonitor(err)
     resources = {
         "gens_store": root.store,
         "cohort_store": root.cohorts,
         "catalog": catalog,
-        "language_model": compose_language_model(catalog.models.values(), base_url, concurrency),
+        "language_model": compose_language_model(catalog.models.values(), concurrency),
         "stop": token,
         "listener": monitor,
     }

@@ -1,13 +1,11 @@
 """The ports as Dagster resources, each made of the adapter that production uses."""
 
-import os
 from pathlib import Path
 
 import dagster as dg
 
 from daydreaming_dagster.application.run_listener import NullRunListener
 from daydreaming_dagster.bootstrap import (
-    BASE_URL_VARIABLE,
     compose_language_model,
     open_data_root,
 )
@@ -68,13 +66,13 @@ class CatalogResource(dg.ConfigurableResource[Catalog]):
 class LanguageModelResource(dg.ConfigurableResource[LanguageModel]):
     """The models: provider `local` in this process, all others at one OpenAI-compatible endpoint.
 
-    `base_url` is empty for OpenAI's own. The key is read from the environment variable
-    `OPENAI_API_KEY` when a run starts, and shown nowhere. `concurrency` is how many calls at
-    once a model gets whose row in the catalog does not say it; None finds it.
+    The endpoint and its key are read from the environment variables `OPENAI_BASE_URL` and
+    `OPENAI_API_KEY` when a run starts. They are not configuration, which Dagster stores and shows:
+    a URL may hold a password. `concurrency` is how many calls at once a model gets whose row in
+    the catalog does not say it; None finds it.
     """
 
     data_root: str
-    base_url: str = ""
     concurrency: int | None = None
 
     def create_resource(self, context: dg.InitResourceContext) -> LanguageModel:
@@ -86,7 +84,7 @@ class LanguageModelResource(dg.ConfigurableResource[LanguageModel]):
         """
         with as_failure(DaydreamingError):
             models = open_data_root(self.data_root).cohorts.read_catalog().models
-            return compose_language_model(models.values(), self.base_url, self.concurrency)
+            return compose_language_model(models.values(), self.concurrency)
 
 
 @dg.resource(description="What ends a run early; a new one for each run.")
@@ -101,9 +99,7 @@ def production_resources(data_root: str | Path) -> dict[str, object]:
         "gens_store": GensStoreResource(data_root=str(data_root)),
         "cohort_store": CohortStoreResource(data_root=str(data_root)),
         "catalog": CatalogResource(data_root=str(data_root)),
-        "language_model": LanguageModelResource(
-            data_root=str(data_root), base_url=os.environ.get(BASE_URL_VARIABLE, "")
-        ),
+        "language_model": LanguageModelResource(data_root=str(data_root)),
         "stop": cancellation_token,
         "listener": NullRunListener(),
     }

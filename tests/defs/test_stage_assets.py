@@ -6,6 +6,10 @@ import threading
 import dagster as dg
 import pytest
 
+# What a code location tells Dagster of itself, but of no public module.
+from dagster._core.remote_representation.external_data import RepositorySnap
+from dagster_shared.serdes import serialize_value
+
 from adapters import FilesystemGensStore
 from adapters.cohort_store.filesystem import FilesystemCohortStore
 from adapters.language_model.scripted import ScriptedLanguageModel
@@ -306,3 +310,12 @@ def test_interrupting_the_run_ends_the_calls(instance, data_root, members, store
         run_stage(instance, resources, "draft", members["draft"], raise_on_error=True)
 
     assert stage_status(store, "draft", members["draft"]).missing == tuple(members["draft"])
+
+
+def test_the_endpoint_is_not_in_the_configuration_that_dagster_stores(data_root, monkeypatch):
+    monkeypatch.setenv("OPENAI_BASE_URL", "https://me:the-word@api.example.com/v1")
+
+    definitions = build_definitions(production_resources(data_root))
+
+    snapshot = RepositorySnap.from_def(definitions.get_repository_def())
+    assert "api.example.com" not in serialize_value(snapshot)

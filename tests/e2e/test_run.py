@@ -437,6 +437,28 @@ def test_an_answer_that_cannot_be_read_is_kept_and_bought_again_on_request_alone
 
 
 @pytest.mark.usefixtures("planned")
+def test_credentials_of_the_endpoint_are_sent_and_kept_nowhere(
+    daydream, environment, chat_endpoint, data_root
+):
+    key, password, token = "sk-a-key-of-mine", "the-word-of-mine", "the-token-of-mine"
+    host = chat_endpoint.base_url.removeprefix("http://")
+    environment["OPENAI_BASE_URL"] = f"http://me:{password}@{host}?token={token}"
+    environment["OPENAI_API_KEY"] = key
+    chat_endpoint.answer = lambda _prompt: (
+        401,
+        {"error": {"message": f"\x1b[2J{password[:12]}… {token} {key[:10]}…"}},
+    )
+
+    failed = daydream("run", "c1")
+
+    assert "refused with status 401: \\x1b[2J***… *** ***…" in failed.stderr
+    kept = [path.read_bytes() for path in data_root.rglob("*") if path.is_file()]
+    shown = [failed.stdout.encode(), failed.stderr.encode(), *kept]
+    for secret in (key, password, token):
+        assert not any(secret[:10].encode() in content for content in shown)
+
+
+@pytest.mark.usefixtures("planned")
 def test_stale_answers_are_listed_and_replaced_on_request_alone(daydream, chat_endpoint, data_root):
     daydream("run", "c1")
     (data_root / "1_raw/templates/essay/story.txt").write_text("Sing of: {{ draft_block }}")

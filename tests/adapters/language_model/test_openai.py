@@ -178,6 +178,15 @@ def test_sends_parameters_under_their_names_and_extra_body_as_it_is(endpoint, mo
     }
 
 
+def test_no_parameter_takes_the_place_of_the_question(endpoint, model):
+    """Planning refuses these; metadata that was planned before may hold them."""
+    parameters = SamplingParameters(extra_body={"messages": [], "model": "small-1"})
+    asyncio.run(ask(model, attrs.evolve(REQUEST, parameters=parameters)))
+    (received,) = endpoint.received
+    assert received.body["model"] == "big-1"
+    assert received.body["messages"] == [{"role": "user", "content": "Dream.\r\n"}]
+
+
 def test_answers_many_requests_at_once(endpoint, model):
     def answer(handler: Handler) -> None:
         prompt = handler.body["messages"][0]["content"]

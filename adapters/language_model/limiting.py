@@ -49,7 +49,7 @@ class LimitingLanguageModel:
     folder: Path
     concurrency: int | None = None
     longest_wait_seconds: float = LONGEST_WAIT_SECONDS
-    _switch: CancellationToken = attrs.field(
+    _cancellation: CancellationToken = attrs.field(
         factory=CancellationToken, init=False, repr=False, eq=False
     )
     _gates: "dict[tuple[str, str], _Gate]" = attrs.field(factory=dict, init=False, repr=False)
@@ -64,7 +64,7 @@ class LimitingLanguageModel:
         """
         gate = self._gate(request)
         with ExitStack() as place:
-            turn = await gate.turn(request, self._switch, place)
+            turn = await gate.turn(request, self._cancellation, place)
             try:
                 completion = await self.inner.complete(request)
             except LanguageModelError as error:
@@ -78,7 +78,7 @@ class LimitingLanguageModel:
 
     def stop(self, reason: str) -> None:
         """Let nothing more through."""
-        self._switch.stop(reason)
+        self._cancellation.stop(reason)
         self.inner.stop(reason)
 
     async def aclose(self) -> None:
@@ -137,7 +137,7 @@ class _Gate:
         return cls(fixed, slots, requests, tokens, longest_wait_seconds)
 
     async def turn(
-        self, request: ModelRequest, switch: CancellationToken, place: ExitStack
+        self, request: ModelRequest, cancellation: CancellationToken, place: ExitStack
     ) -> _Turn:
         """Wait until all limits let a call through; it counts in them until `place` is closed.
 
@@ -149,11 +149,11 @@ class _Gate:
         place.callback(self._give_place)
         # One at a time looks at the files, so that those of this process keep their order.
         async with self.first:
-            await self._pause(request, switch)
+            await self._pause(request, cancellation)
             if self.slots is not None:
-                place.callback((await self._take_slot(self.slots, switch)).release)
-            tokens = await self._take_rates(request, switch)
-            await self._pause(request, switch)  # a refusal may have come meanwhile
+                place.callback((await self._take_slot(self.slots, cancellation)).release)
+            tokens = await self._take_rates(request, cancellation)
+            await self._pause(request, cancellation)  # a refusal may have come meanwhile
         return _Turn(self.level.begin(), tokens)
 
     def refused(self, turn: _Turn, retry_after_seconds: float) -> None:
@@ -198,16 +198,16 @@ class _Gate:
                 self.in_flight += 1
                 place.set_result(None)
 
-    async def _take_rates(self, request: ModelRequest, switch: CancellationToken) -> float:
+    async def _take_rates(self, request: ModelRequest, cancellation: CancellationToken) -> float:
         """Return the tokens that were taken."""
         tokens = float(sum(expected_tokens(request, self.longest_answer)))
         for rate, amount in ((self.requests, 1.0), (self.tokens, tokens)):
             while rate and (wait := await asyncio.to_thread(rate.take, amount)):
                 # An answer that is shorter than expected gives back what it did not use.
-                await switch.sleep(min(wait, _LOOK_AGAIN_SECONDS))
+                await cancellation.sleep(min(wait, _LOOK_AGAIN_SECONDS))
         return tokens
 
-    async def _pause(self, request: ModelRequest, switch: CancellationToken) -> None:
+    async def _pause(self, request: ModelRequest, cancellation: CancellationToken) -> None:
         """Return when the endpoint may be asked again; another refusal may come meanwhile."""
         while True:
             pause = self.free_from - time.monotonic()
@@ -219,13 +219,13 @@ class _Gate:
                     retry_after_seconds=pause,
                     of_endpoint=True,
                 )
-            await switch.sleep(pause)
+            await cancellation.sleep(pause)
             if self.free_from <= time.monotonic():
                 return
 
-    async def _take_slot(self, slots: FileSemaphore, switch: CancellationToken) -> FileLock:
+    async def _take_slot(self, slots: FileSemaphore, cancellation: CancellationToken) -> FileLock:
         while (slot := await asyncio.to_thread(slots.take)) is None:
-            await switch.sleep(_LOOK_AGAIN_SECONDS)
+            await cancellation.sleep(_LOOK_AGAIN_SECONDS)
         return slot
 
 

@@ -20,6 +20,7 @@ from typing import Any, Final
 import attrs
 
 from adapters.language_model.openai import OpenAILanguageModel
+from daydreaming_dagster.domain.generation.cancellation import CancellationToken
 from daydreaming_dagster.ports.language_model import Completion, LanguageModelError, ModelRequest
 
 LOCAL_MODEL: Final = "SmolLM2-135M-Instruct"
@@ -62,6 +63,9 @@ class LocalLanguageModel:
     _endpoint: "asyncio.Task[OpenAILanguageModel] | None" = attrs.field(
         default=None, init=False, repr=False, eq=False
     )
+    _cancellation: CancellationToken = attrs.field(
+        factory=CancellationToken, init=False, repr=False, eq=False
+    )
 
     async def complete(self, request: ModelRequest) -> Completion:
         """Return the local model's answer, whatever model `request` names.
@@ -69,15 +73,19 @@ class LocalLanguageModel:
         Raises:
             LanguageModelError: The weights or what runs them could not be had, the prompt is
                 too long, or the answer has no text.
+            StoppedError: `stop` was called before the model was there.
         """
+        self._cancellation.check()
         if self._endpoint is None:
             self._endpoint = asyncio.create_task(_start(self.notify))
         # Shielded, because the others wait for the same start when one call is cancelled.
         endpoint = await asyncio.shield(self._endpoint)
+        self._cancellation.check()
         return await endpoint.complete(attrs.evolve(request, model=LOCAL_MODEL))
 
     def stop(self, reason: str) -> None:
-        """Do nothing: what this model was asked waits in its server."""
+        """Send nothing more to the model. What waits in its server is still answered."""
+        self._cancellation.stop(reason)
 
     async def aclose(self) -> None:
         """Close the connections. The model stays loaded until the process ends."""

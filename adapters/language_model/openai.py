@@ -19,6 +19,7 @@ from adapters.language_model.chat_completion import (
     reported_error,
 )
 from adapters.language_model.redaction import Redaction, basic_credentials, redacted_url
+from daydreaming_dagster.domain.generation.cancellation import CancellationToken
 from daydreaming_dagster.ports.language_model import Completion, LanguageModelError, ModelRequest
 
 if TYPE_CHECKING:
@@ -111,6 +112,9 @@ class OpenAILanguageModel:
     timeout_seconds: float | None = 600.0
     environment_proxies: bool = True
     _client: "AsyncOpenAI | None" = attrs.field(default=None, init=False, repr=False, eq=False)
+    _cancellation: CancellationToken = attrs.field(
+        factory=CancellationToken, init=False, repr=False, eq=False
+    )
 
     async def complete(self, request: ModelRequest) -> Completion:
         """Return the model's answer, its text exactly as the endpoint sent it.
@@ -121,7 +125,9 @@ class OpenAILanguageModel:
         Raises:
             LanguageModelError: The endpoint could not be reached, took too long, refused, or
                 answered with something that is not a completion.
+            StoppedError: `stop` was called before.
         """
+        self._cancellation.check()
         # 0.8 s, to be paid only by processes that ask a model
         import httpx2
         import openai
@@ -154,7 +160,8 @@ class OpenAILanguageModel:
         return attrs.evolve(self._completion(request, response.content), duration_seconds=duration)
 
     def stop(self, reason: str) -> None:
-        """Do nothing: no call waits before it is sent."""
+        """Send nothing more."""
+        self._cancellation.stop(reason)
 
     async def aclose(self) -> None:
         """Close the connections; calls that are under way fail. The next call opens new ones."""

@@ -34,7 +34,7 @@ class RetryingLanguageModel:
     attempts: int = 6
     first_wait_seconds: float = 1.0
     longest_wait_seconds: float = LONGEST_WAIT_SECONDS
-    _switch: CancellationToken = attrs.field(
+    _cancellation: CancellationToken = attrs.field(
         factory=CancellationToken, init=False, repr=False, eq=False
     )
 
@@ -60,7 +60,7 @@ class RetryingLanguageModel:
             stop=stop_after_attempt(self.attempts),
             wait=wait,
             before_sleep=note,
-            sleep=self._switch.sleep,
+            sleep=self._cancellation.sleep,
             reraise=True,
         )
         try:
@@ -72,7 +72,7 @@ class RetryingLanguageModel:
 
     def stop(self, reason: str) -> None:
         """Make no further attempt."""
-        self._switch.stop(reason)
+        self._cancellation.stop(reason)
         self.inner.stop(reason)
 
     async def aclose(self) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import attrs
 
+from daydreaming_dagster.domain.generation.cancellation import CancellationToken
 from daydreaming_dagster.ports.language_model import Completion, ModelRequest
 
 
@@ -25,13 +26,18 @@ class ScriptedLanguageModel:
     script: Callable[[ModelRequest], str | Completion | Exception]
     latency_seconds: float = 0.0
     requests: list[ModelRequest] = attrs.field(factory=list, init=False)
+    _cancellation: CancellationToken = attrs.field(
+        factory=CancellationToken, init=False, repr=False, eq=False
+    )
 
     async def complete(self, request: ModelRequest) -> Completion:
         """Return the scripted answer.
 
         Raises:
             Exception: Whatever the script returned or raised.
+            StoppedError: `stop` was called before.
         """
+        self._cancellation.check()
         self.requests.append(request)
         answer = self.script(request)
         await asyncio.sleep(self.latency_seconds)
@@ -42,7 +48,8 @@ class ScriptedLanguageModel:
         return answer
 
     def stop(self, reason: str) -> None:
-        """Do nothing: no call waits before it is sent."""
+        """Answer nothing more, except what was asked already."""
+        self._cancellation.stop(reason)
 
     async def aclose(self) -> None:
         """Do nothing: there is nothing to release."""

@@ -119,7 +119,7 @@ class LanguageModel(Protocol):
         ...
 
     def stop(self, reason: str) -> None:
-        """Send nothing more: calls that wait end with a `StoppedError`, those that are sent go on.
+        """Send nothing more: other calls end with a `StoppedError`, those that were sent go on.
 
         May be called from any thread and from a signal handler.
         """

@@ -8,7 +8,9 @@ import pytest
 
 # Before the import below: what a failing assertion compared is shown for rewritten modules only.
 pytest.register_assert_rewrite(
-    "daydreaming_dagster.testing.gens_store", "daydreaming_dagster.testing.gens_store_contract"
+    "daydreaming_dagster.testing.gens_store",
+    "daydreaming_dagster.testing.gens_store_contract",
+    "daydreaming_dagster.testing.language_model_contract",
 )
 
 from daydreaming_dagster.testing.gens_store_contract import (  # noqa: E402  see above
@@ -18,10 +20,14 @@ from daydreaming_dagster.testing.gens_store_contract import (  # noqa: E402  see
     TemplatesContract,
     VersionsContract,
 )
+from daydreaming_dagster.testing.language_model_contract import (  # noqa: E402
+    LanguageModelContract,
+)
 
 __all__ = [
     "ClaimsContract",
     "GensStoreContract",
+    "LanguageModelContract",
     "ReadOnlyGensStoreContract",
     "TemplatesContract",
     "VersionsContract",

@@ -10,7 +10,7 @@ demo: $(VENV)/demo-installed
 	$(BIN)/daydream demo $(DATA)
 
 test: $(VENV)/dev-installed
-	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest -n auto --dist loadgroup --cov --cov-report=term:skip-covered
 
 lint: $(VENV)/dev-installed
 	$(BIN)/ruff format --check .

@@ -1,6 +1,9 @@
-"""A small data root as a researcher would write it, and an endpoint to ask."""
+"""A small data root as a researcher would write it, an endpoint to ask, and the command."""
 
 import json
+import os
+import signal
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,6 +14,8 @@ from typing import Any
 import attrs
 import pytest
 from hypothesis import settings
+
+from command import DAYDREAM, call_daydream
 
 # An example that takes long on a busy machine is no mistake.
 settings.register_profile("patient", deadline=None)
@@ -55,6 +60,13 @@ description_level: sentence
 replicates: {evaluation: 2}
 """,
 }
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interruptible() -> None:
+    """Take SIGINT, which a script's background ignores, and with this all that the tests start."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
@@ -145,8 +157,68 @@ def _served() -> Iterator[ChatEndpoint]:
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         endpoint.base_url = f"http://127.0.0.1:{server.server_port}/v1"
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         yield endpoint
         server.shutdown()
         thread.join()
+
+
+@pytest.fixture
+def environment(data_root: Path, chat_endpoint: ChatEndpoint, tmp_path: Path) -> dict[str, str]:
+    """What the command knows of its surroundings: the data root and the endpoint."""
+    kept = {key: value for key, value in os.environ.items() if key != "DAGSTER_HOME"}
+    return {
+        **kept,
+        "DAYDREAM_DATA_ROOT": str(data_root),
+        "OPENAI_BASE_URL": chat_endpoint.base_url,
+        "OPENAI_API_KEY": "sk-secret",
+        "COLUMNS": "160",
+        "XDG_STATE_HOME": str(tmp_path / "state"),
+    }
+
+
+@pytest.fixture
+def daydream(environment: dict[str, str]) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Call the command in this process; keywords are variables of its environment."""
+
+    def call(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+        return call_daydream(arguments, {**environment, **more})
+
+    return call
+
+
+@pytest.fixture
+def start(environment: dict[str, str]) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Start the command, or another one, in a process of its own."""
+    processes = []
+
+    def start(*arguments: str, command: list[str] = DAYDREAM, **more: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [*command, *arguments],
+            env={**environment, **more},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        processes.append(process)
+        return process
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def daydream_process(
+    start: Callable[..., subprocess.Popen[str]],
+) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run the command, or another one, in a process of its own."""
+
+    def call(*arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:
+        process = start(*arguments, **more)
+        stdout, stderr = process.communicate(timeout=120)
+        return subprocess.CompletedProcess(arguments, process.returncode, stdout, stderr)
+
+    return call

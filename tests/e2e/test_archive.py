@@ -1,8 +1,5 @@
 """An archive: a data root that may be looked at and not written to."""
 
-import subprocess
-import sys
-
 import pytest
 
 from adapters import FilesystemGensStore
@@ -44,17 +41,14 @@ def tree(root):
         (["plan", "c1", "--dry-run"], "nothing written"),
     ],
 )
-def test_looking_at_an_archive_works_and_leaves_no_trace(data_root, gen_id, command, expected):
+def test_looking_at_an_archive_works_and_leaves_no_trace(
+    daydream, data_root, gen_id, command, expected
+):
     """Permissions do not bind root, whose writes show in the times of the folders."""
     before = tree(data_root)
     arguments = [gen_id if word == "GEN_ID" else word for word in command]
 
-    result = subprocess.run(
-        [sys.executable, "-m", "daydreaming_dagster", *arguments, "-d", str(data_root)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    result = daydream(*arguments)
 
     assert result.returncode == 0, result.stderr
     assert expected in result.stdout

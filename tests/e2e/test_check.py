@@ -3,8 +3,6 @@
 import json
 import os
 import shutil
-import subprocess
-import sys
 import time
 from collections import Counter
 
@@ -12,19 +10,6 @@ import pytest
 
 from adapters import FilesystemGensStore
 from adapters.gens_store.filesystem_inspection import FilesystemInspection
-
-
-@pytest.fixture
-def daydream(data_root):
-    def call(*arguments):
-        return subprocess.run(
-            [sys.executable, "-m", "daydreaming_dagster", *arguments, "-d", str(data_root)],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    return call
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 
 import pytest
@@ -14,29 +13,8 @@ from adapters import FilesystemGensStore, UnsyncedFilesystemGensStore
 from adapters.cohort_store.filesystem import FilesystemCohortStore
 
 
-@pytest.fixture
-def daydream(data_root, chat_endpoint):
-    def call(*arguments, **environment):
-        clean = {key: value for key, value in os.environ.items() if key != "DAGSTER_HOME"}
-        return subprocess.run(
-            [sys.executable, "-m", "daydreaming_dagster", *arguments],
-            env={
-                **clean,
-                "DAYDREAM_DATA_ROOT": str(data_root),
-                "OPENAI_BASE_URL": chat_endpoint.base_url,
-                "OPENAI_API_KEY": "sk-secret",
-                "COLUMNS": "160",
-                **environment,
-            },
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    return call
-
-
-def test_a_cohort_is_planned_run_and_looked_at(daydream, data_root, chat_endpoint):
+def test_a_cohort_is_planned_run_and_looked_at(daydream_process, data_root, chat_endpoint):
+    daydream = daydream_process
     planned = daydream("plan", "c1")
     assert planned.returncode == 0, planned.stderr
     assert "3 drafts, 6 essays, 12 evaluations (21 new, 0 there already)" in planned.stdout
@@ -115,11 +93,11 @@ def test_what_fails_is_said_and_taken_up_by_the_next_run(daydream, chat_endpoint
     assert len(chat_endpoint.bodies) == 2 + 2 + 8
 
 
-def test_a_ranking_that_is_no_terminals_is_not_cut(daydream):
+def test_a_ranking_that_is_no_terminals_is_not_cut(daydream, daydream_process):
     daydream("plan", "c1")
     daydream("run", "c1")
 
-    narrow = daydream("results", "c1", COLUMNS="40")
+    narrow = daydream_process("results", "c1", COLUMNS="40")
 
     ranking = narrow.stdout.split("templates")[0]
     essays = [line for line in ranking.splitlines() if line.startswith("│")]
@@ -127,8 +105,8 @@ def test_a_ranking_that_is_no_terminals_is_not_cut(daydream):
     assert all("0.67" in line and ("story" in line or "copied" in line) for line in essays)
 
 
-def test_the_version_is_that_of_the_package(daydream):
-    assert daydream("--version").stdout.strip() == version("daydreaming-dagster")
+def test_the_version_is_that_of_the_package(daydream_process):
+    assert daydream_process("--version").stdout.strip() == version("daydreaming-dagster")
 
 
 def test_a_folder_without_cohorts_is_said_to_have_none(daydream, tmp_path):
@@ -182,16 +160,16 @@ def test_wrong_input_is_one_clear_line_and_exit_code_2(daydream, arguments, mess
 
 
 @pytest.mark.parametrize(
-    ("environment", "message"),
+    ("settings", "message"),
     [
         ({"OPENAI_BASE_URL": "localhost:8080"}, "'localhost:8080' is no endpoint"),
         ({"OPENAI_API_KEY": "sk-\u00e9"}, "api_key holds characters that no key has"),
     ],
 )
-def test_settings_that_cannot_be_used_are_said_at_once(daydream, environment, message):
+def test_settings_that_cannot_be_used_are_said_at_once(daydream, settings, message):
     daydream("plan", "c1")
 
-    result = daydream("run", "c1", **environment)
+    result = daydream("run", "c1", **settings)
 
     assert result.returncode == 2
     assert message in result.stderr
@@ -246,14 +224,11 @@ def test_terminal_codes_of_a_model_are_not_passed_on(daydream, data_root):
     assert "\x1b" not in daydream("show", "draft", "d1").stdout
 
 
-def test_the_definitions_load(daydream, data_root):
-    command = [sys.executable, "-m", "dagster", "definitions", "validate"]
-    result = subprocess.run(
-        [*command, "-m", "daydreaming_dagster.definitions"],
-        env={**os.environ, "DAYDREAM_DATA_ROOT": str(data_root), "DAGSTER_HOME": str(data_root)},
-        capture_output=True,
-        text=True,
-        check=False,
+def test_the_definitions_load(daydream_process, data_root):
+    validate = [sys.executable, "-m", "dagster", "definitions", "validate"]
+
+    result = daydream_process(
+        *("-m", "daydreaming_dagster.definitions"), command=validate, DAGSTER_HOME=str(data_root)
     )
 
     assert result.returncode == 0, result.stderr
@@ -419,7 +394,7 @@ def test_results_are_json_for_scripts(daydream):
     assert any(file.endswith("evaluations.parquet") for file in shown["files"])
 
 
-def test_a_running_cohort_can_be_followed(data_root, daydream, chat_endpoint):
+def test_a_running_cohort_can_be_followed(start, daydream, chat_endpoint):
     daydream("plan", "c1")
     answer = chat_endpoint.answer
     going_on = threading.Event()
@@ -429,17 +404,14 @@ def test_a_running_cohort_can_be_followed(data_root, daydream, chat_endpoint):
         return answer(prompt)
 
     chat_endpoint.answer = wait
-    with ThreadPoolExecutor() as threads:
-        running = threads.submit(daydream, "run", "c1")
-        command = [sys.executable, "-m", "daydreaming_dagster", "tail", "c1"]
-        with subprocess.Popen(
-            [*command, "-d", str(data_root), "--interval", "0.1"], stdout=subprocess.PIPE, text=True
-        ) as follower:
-            first = follower.stdout.readline()
-            going_on.set()
-            rest, _ = follower.communicate(timeout=120)
-        assert running.result().returncode == 0
+    running = start("run", "c1")
+    follower = start("tail", "c1", "--interval", "0.1")
+    first = follower.stdout.readline()
+    going_on.set()
+    rest, _ = follower.communicate(timeout=120)
+    running.communicate(timeout=120)
 
+    assert (running.returncode, follower.returncode) == (0, 0)
     assert first == "cohort c1: 0 of 3 drafts, 0 of 6 essays, 0 of 12 evaluations done\n"
     lines = rest.splitlines()
     assert sorted(line.split("/")[0] for line in lines if line.endswith(" done")) == [

@@ -1,8 +1,6 @@
 """`daydream report` as a researcher types it."""
 
 import asyncio
-import os
-import subprocess
 import sys
 
 import pytest
@@ -12,26 +10,6 @@ from adapters.gens_store.filesystem import UnsyncedFilesystemGensStore
 from adapters.language_model.scripted import ScriptedLanguageModel
 from daydreaming_dagster.data_layer.paths import Paths
 from daydreaming_dagster.domain.generation.runner import GenerationRunner
-
-CLI = [sys.executable, "-m", "daydreaming_dagster"]
-
-
-@pytest.fixture
-def daydream(data_root):
-    def call(*arguments, command=CLI):
-        return subprocess.run(
-            [*command, *arguments],
-            env={
-                **{key: value for key, value in os.environ.items() if key != "DAGSTER_HOME"},
-                "DAYDREAM_DATA_ROOT": str(data_root),
-                "COLUMNS": "200",
-            },
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    return call
 
 
 @pytest.fixture
@@ -109,12 +87,12 @@ def test_a_cohort_that_is_not_planned_has_none(daydream):
 
 
 @pytest.mark.parametrize("package", ["altair", "vl_convert", "markdown_it"])
-def test_without_the_extra_the_command_says_how_to_install_it(daydream, package):
+def test_without_the_extra_the_command_says_how_to_install_it(daydream, daydream_process, package):
     daydream("plan", "c1")
     without = f"import sys; sys.modules[{package!r}] = None"
     program = f"{without}; from daydreaming_dagster.cli.app import main; main()"
 
-    result = daydream("report", "c1", command=[sys.executable, "-c", program])
+    result = daydream_process("report", "c1", command=[sys.executable, "-c", program])
 
     assert result.returncode == 2
     assert (

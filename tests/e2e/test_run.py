@@ -1,10 +1,8 @@
 """Runs of a cohort against a real endpoint that fails, and processes that end early."""
 
 import json
-import os
 import shutil
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -13,49 +11,6 @@ from collections import Counter
 import pytest
 
 from adapters import FilesystemGensStore
-
-
-@pytest.fixture
-def environment(data_root, chat_endpoint, tmp_path):
-    clean = {key: value for key, value in os.environ.items() if key != "DAGSTER_HOME"}
-    return {
-        **clean,
-        "DAYDREAM_DATA_ROOT": str(data_root),
-        "OPENAI_BASE_URL": chat_endpoint.base_url,
-        "COLUMNS": "160",
-        "XDG_STATE_HOME": str(tmp_path / "state"),
-    }
-
-
-@pytest.fixture
-def start(environment):
-    processes = []
-
-    def call(*arguments):
-        process = subprocess.Popen(
-            [sys.executable, "-m", "daydreaming_dagster", *arguments],
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        processes.append(process)
-        return process
-
-    yield call
-    for process in processes:
-        process.kill()
-        process.communicate()
-
-
-@pytest.fixture
-def daydream(start):
-    def call(*arguments):
-        process = start(*arguments)
-        out, err = process.communicate(timeout=120)
-        return subprocess.CompletedProcess(arguments, process.returncode, out, err)
-
-    return call
 
 
 @pytest.fixture
@@ -130,35 +85,30 @@ LOADING = """if True:
 
 @pytest.mark.usefixtures("planned")
 @pytest.mark.parametrize("module", ["unicodedata", "typer", "dagster", "filelock", "tenacity"])
-def test_ctrl_c_while_a_run_is_being_loaded_ends_it_with_a_line(environment, module):
+def test_ctrl_c_while_a_run_is_being_loaded_ends_it_with_a_line(daydream_process, module):
     # Imports make other errors of a KeyboardInterrupt, or none: unicodedata is needed to compile.
-    command = [sys.executable, "-c", LOADING, module, "run", "c1"]
-    ran = subprocess.run(
-        command, env=environment, capture_output=True, text=True, timeout=60, check=False
-    )
+    command = [sys.executable, "-c", LOADING, module]
+
+    ran = daydream_process("run", "c1", command=command)
 
     assert (ran.returncode, ran.stdout, ran.stderr) == (130, "", "interrupted\n")
 
 
 @pytest.mark.usefixtures("planned")
-def test_ctrl_c_in_a_command_that_runs_nothing_ends_it_with_a_line(environment):
-    command = [sys.executable, "-m", "daydreaming_dagster", "tail", "c1"]
-    with subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout.readline().startswith("cohort c1: 0 of 3 drafts")
-        process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=60)
+def test_ctrl_c_in_a_command_that_runs_nothing_ends_it_with_a_line(start):
+    process = start("tail", "c1")
+    assert process.stdout.readline().startswith("cohort c1: 0 of 3 drafts")
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
 
     assert (process.returncode, err) == (130, "interrupted\n")
 
 
 @pytest.mark.usefixtures("planned")
-def test_ctrl_c_before_the_first_call_leaves_all_to_the_next_run(environment, chat_endpoint):
-    command = [sys.executable, "-c", LOADING, "schedules.db", "run", "c1"]
-    ran = subprocess.run(
-        command, env=environment, capture_output=True, text=True, timeout=60, check=False
-    )
+def test_ctrl_c_before_the_first_call_leaves_all_to_the_next_run(daydream_process, chat_endpoint):
+    command = [sys.executable, "-c", LOADING, "schedules.db"]
+
+    ran = daydream_process("run", "c1", command=command)
 
     assert ran.returncode == 1
     assert "stopped: interrupted by SIGINT" in ran.stderr
@@ -302,7 +252,7 @@ def test_an_endpoint_without_a_key_is_asked_for_no_more_than_it_takes_to_see_it(
 ):
     chat_endpoint.answer = lambda _prompt: (401, {"error": {"message": "who are you?"}})
 
-    ran = daydream("run", "c1")
+    ran = daydream("run", "c1", OPENAI_API_KEY="")
 
     assert ran.returncode == 1
     assert len(chat_endpoint.bodies) == 3  # once a draft, and none of their descendants

@@ -27,7 +27,7 @@ from daydreaming_dagster.cli.console import (
     explained,
     note,
 )
-from daydreaming_dagster.cli.interruption import loading
+from daydreaming_dagster.cli.interruption import handling, loading
 from daydreaming_dagster.cli.monitor import RunMonitor
 from daydreaming_dagster.cli.results import print_ranking
 from daydreaming_dagster.domain.catalog import Catalog
@@ -136,12 +136,8 @@ def _stopped_by_signals(token: CancellationToken) -> Iterator[None]:
         token.stop(f"interrupted by {signal.Signals(number).name}")
         note("interrupted: waiting for the answers in flight; interrupt again to drop them")
 
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with handling(handle, signal.SIGINT, signal.SIGTERM):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _show_ranking(root: DataRoot, cohort_id: str) -> None:

@@ -11,6 +11,7 @@ from collections import Counter
 import pytest
 
 from adapters import FilesystemGensStore
+from command import DAYDREAM
 
 
 @pytest.fixture
@@ -117,6 +118,24 @@ def test_ctrl_c_before_the_first_call_leaves_all_to_the_next_run(daydream_proces
 
 
 @pytest.mark.usefixtures("planned")
+def test_a_run_in_the_background_of_a_script_is_ended_by_sigterm_and_not_by_ctrl_c(
+    start, chat_endpoint
+):
+    slow(chat_endpoint, 1, "Link")
+    background = ["bash", "-c", """trap '' INT; exec "$@" """, "bash", *DAYDREAM]
+    process = start("run", "c1", "-j", "1", command=background)
+    wait_for_calls(chat_endpoint, 1)
+
+    process.send_signal(signal.SIGINT)
+    wait_for_calls(chat_endpoint, 2)
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=60)
+
+    assert process.returncode == 1
+    assert "stopped: interrupted by SIGTERM" in err
+
+
+@pytest.mark.usefixtures("planned")
 def test_a_second_signal_does_not_wait(start, chat_endpoint):
     slow(chat_endpoint, 20, "Link")
     process = start("run", "c1", "-j", "1")
@@ -131,17 +150,19 @@ def test_a_second_signal_does_not_wait(start, chat_endpoint):
 
 
 @pytest.mark.usefixtures("planned")
-def test_the_first_signal_waits_though_the_run_is_ending_already(start, chat_endpoint, data_root):
+def test_a_signal_ends_the_call_that_waits_for_the_limit_and_keeps_those_in_flight(
+    start, chat_endpoint, data_root
+):
     slow(chat_endpoint, 3, "Link")
     process = start("run", "c1", "--max-calls", "2")
     wait_for_calls(chat_endpoint, 2)
-    time.sleep(0.5)  # the third question has met the limit
+    time.sleep(0.5)  # the third question waits: one of the two may cost nothing
 
     process.send_signal(signal.SIGTERM)
     _, err = process.communicate(timeout=60)
 
     assert process.returncode == 1
-    assert "stopped: the limit of 2 model calls is reached" in err
+    assert "stopped: interrupted by SIGTERM" in err
     assert len(list((data_root / "gens/draft").glob("*/raw.txt"))) == 2
 
 

@@ -3,12 +3,13 @@
 import sys
 
 from daydreaming_dagster.cli.interruption import EXIT_INTERRUPTED, INTERRUPTED, loading
-from daydreaming_dagster.installation import ForeignAdaptersError, check_adapters
 
 
 def main() -> None:
     """Run the command line. Exits as `app.main` does, or with `EXIT_INTERRUPTED` and a line."""
     with loading():
+        from daydreaming_dagster.installation import ForeignAdaptersError, check_adapters
+
         try:
             check_adapters()
         except ForeignAdaptersError as error:

@@ -113,7 +113,7 @@ def test_a_folder_without_cohorts_is_said_to_have_none(daydream, tmp_path):
     listed = daydream("status", "-d", str(tmp_path / "nowhere"))
 
     assert (listed.returncode, listed.stdout.strip()) == (0, "")
-    assert "no cohort below" in listed.stderr
+    assert "no cohort in" in listed.stderr
     assert "`daydream init` makes a data root" in listed.stderr
 
 
@@ -144,9 +144,9 @@ def test_a_judge_who_gives_no_score_is_shown_as_such(daydream, chat_endpoint):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("plan", "other"), "cohort 'other' has no such file"),
+        (("plan", "other"), "there is no such file; write it, or name another cohort"),
         (("plan", "../c1"), "invalid cohort_id '../c1'"),
-        (("run", "c1"), "cohort 'c1' is not planned yet; run: daydream plan c1"),
+        (("run", "c1"), "cohort 'c1' is not planned yet: there is no"),
         (("show", "draft", "d1"), "there is no generation draft/d1"),
         (("show", "poem", "d1"), "invalid stage 'poem'"),
     ],

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections import Counter
 from typing import Annotated
 
 import attrs
@@ -43,7 +44,11 @@ def status(
         typer.echo(
             pretty(
                 {
-                    stage: {**attrs.asdict(state), "stale": stale[stage]}
+                    stage: {
+                        **attrs.asdict(state),
+                        "stale": stale[stage],
+                        "unknown_finish": looked.unknown_finish[stage],
+                    }
                     for stage, state in looked.stages.items()
                 }
             )
@@ -65,6 +70,10 @@ def status(
     for stage, reasons in stale.items():
         for gen_id, reason in reasons.items():
             note(f"stale: {stage}/{gen_id}: {reason}")
+    for stage, finishes in looked.unknown_finish.items():
+        for finish, count in Counter(finishes.values()).items():
+            ended = f"{counted(count, stage)} ended with finish_reason {finish!r:.60}"
+            note(f"{ended}, whose meaning is unknown: see whether the answer is whole")
 
 
 def tail(

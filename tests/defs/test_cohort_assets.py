@@ -204,6 +204,7 @@ def test_a_run_shows_what_its_checks_found(materialize, instance, resources):
         "hashes_match": True,
         "parent_present": True,
         "not_truncated": True,
+        "known_finish": True,
         "score_in_range": True,
     }
     shown = checks["parsed_present"].metadata

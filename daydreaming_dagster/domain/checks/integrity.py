@@ -56,6 +56,9 @@ class IntegrityCheck:
         yield from _pair_problems(
             "parsed", stored.parsed, stored.parsed_metadata, parsed.parsed_sha256
         )
+        if raw.unknown_finish is not None:
+            message = f"nobody knows what finish_reason {raw.unknown_finish!r:.60} means"
+            yield "unknown finish", f"{message}; see whether the answer is whole"
         if stored.raw_metadata is not None and stored.prompt is not None:
             yield from _digest_problems(
                 "stale answer",

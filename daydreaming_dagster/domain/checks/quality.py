@@ -11,7 +11,12 @@ from daydreaming_dagster.ports.gens_store import GensStore
 from daydreaming_dagster.types import Stage
 
 Check = Literal[
-    "parsed_present", "hashes_match", "parent_present", "not_truncated", "score_in_range"
+    "parsed_present",
+    "hashes_match",
+    "parent_present",
+    "not_truncated",
+    "known_finish",
+    "score_in_range",
 ]
 
 CHECKS: Final[Mapping[Check, str]] = {
@@ -19,9 +24,16 @@ CHECKS: Final[Mapping[Check, str]] = {
     "hashes_match": "Each text is the one that the metadata beside it vouches for.",
     "parent_present": "Each generation's parent is in the store.",
     "not_truncated": "No answer was cut off; one that was is kept and fails to parse.",
+    "known_finish": "Each answer ended with a finish reason whose meaning is known.",
     "score_in_range": "Each score lies between 0 and the best that its judge can give.",
 }
 """What each check says where it passes."""
+
+_CHECK_OF: Final[Mapping[str, Check]] = {
+    "no parent": "parent_present",
+    "unknown finish": "known_finish",
+}
+"""Which check a finding of its kind fails; any other is of a text and its metadata."""
 
 _IGNORED: Final = ("no digest",)
 """Texts from elsewhere are not vouched for, which is no fault of a run."""
@@ -51,8 +63,7 @@ def check_generations(
         stored = read_stored_generation(store, stage, gen_id)
         for finding in integrity.check(stored):
             if finding.kind not in _IGNORED:
-                of_parent = finding.kind == "no parent"
-                found["parent_present" if of_parent else "hashes_match"].append(finding)
+                found[_CHECK_OF.get(finding.kind, "hashes_match")].append(finding)
         for check, message in _answer_problems(stored):
             found[check].append(Finding(check, f"{stage}/{gen_id}", message))
     return found

@@ -12,7 +12,7 @@ from daydreaming_dagster.ports.errors import DataLayerError
 from daydreaming_dagster.ports.gens_store import Templates
 from daydreaming_dagster.types import JsonObject, Stage
 
-INDEX_VERSION: Final = 2
+INDEX_VERSION: Final = 3
 """To be raised with this format, with what counts as done, and with how prompts are made."""
 
 
@@ -29,6 +29,7 @@ class CohortIndex:
         done: The version (see `Versions`) of each generation when it was seen to be done.
         parents: The parent's gen_id of each whose staleness was looked at, `""` of a draft.
         stale: Why those of them that are stale are.
+        unknown_finish: The finish reasons whose meaning is unknown.
     """
 
     version: int = INDEX_VERSION
@@ -36,6 +37,7 @@ class CohortIndex:
     done: dict[Stage, dict[str, str]] = attrs.field(factory=dict, repr=False)
     parents: dict[Stage, dict[str, str]] = attrs.field(factory=dict, repr=False)
     stale: dict[Stage, dict[str, str]] = attrs.field(factory=dict, repr=False)
+    unknown_finish: dict[Stage, dict[str, str]] = attrs.field(factory=dict, repr=False)
 
     def as_document(self) -> JsonObject:
         """Return the index as JSON."""
@@ -50,7 +52,7 @@ class CohortIndex:
             return cls()
         valid = all(
             isinstance(text, str)
-            for part in (index.done, index.parents, index.stale)
+            for part in (index.done, index.parents, index.stale, index.unknown_finish)
             for texts in part.values()
             for text in texts.values()
         )

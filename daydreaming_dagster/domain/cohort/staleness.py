@@ -13,6 +13,7 @@ from daydreaming_dagster.domain.generation.recipe import make_recipe, why_stale
 from daydreaming_dagster.domain.generation.state import GenerationState, State, read_state
 from daydreaming_dagster.domain.stages import PARENT_STAGE, GenerationRef
 from daydreaming_dagster.errors import DaydreamingError
+from daydreaming_dagster.ports.errors import DataLayerError
 from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates, versions_of
 from daydreaming_dagster.types import STAGES, Stage
 
@@ -21,11 +22,13 @@ from daydreaming_dagster.types import STAGES, Stage
 class CohortState:
     """How far a cohort is, which of its answers are stale and why, and what of it can be kept.
 
-    `index` makes the next look short.
+    `unknown_finish` are the finish reasons of answers that nobody knows to be whole. `index` makes
+    the next look short.
     """
 
     stages: Mapping[Stage, StageStatus]
     stale: Mapping[Stage, Mapping[str, str]]
+    unknown_finish: Mapping[Stage, Mapping[str, str]]
     index: CohortIndex = attrs.field(repr=False)
 
 
@@ -52,10 +55,14 @@ def look_at_cohort(
         done=kept,
         parents={stage: _only(kept[stage], look.parents) for stage, look in looks.items()},
         stale={stage: _only(kept[stage], look.stale) for stage, look in looks.items()},
+        unknown_finish={
+            stage: _only(kept[stage], look.unknown_finish) for stage, look in looks.items()
+        },
     )
     return CohortState(
         {stage: look.status for stage, look in looks.items()},
         {stage: look.stale for stage, look in looks.items()},
+        {stage: look.unknown_finish for stage, look in looks.items()},
         seen,
     )
 
@@ -69,6 +76,7 @@ class _StageLook:
         kept: The versions of those whose next look this one can save.
         parents: The parent's gen_id of those whose staleness is known, `""` if they have none.
         stale: Why those of them that are stale are.
+        unknown_finish: The finish reasons whose meaning is unknown.
         same: Those whose staleness is as it was: they, their ancestors and all inputs are.
     """
 
@@ -76,6 +84,7 @@ class _StageLook:
     kept: dict[str, str]
     parents: dict[str, str]
     stale: dict[str, str]
+    unknown_finish: dict[str, str]
     same: set[str]
 
 
@@ -93,11 +102,17 @@ def _look_at_stage(  # noqa: PLR0913, PLR0917  a stage, what it is seen with, wh
     states: dict[str, State] = {}
     parents: dict[str, str] = {}
     stale: dict[str, str] = {}
+    unknown_finish: dict[str, str] = {}
     same: set[str] = set()
     for gen_id in gen_ids:
         stored = read_state(store, stage, gen_id)
         unchanged = gen_id in done and done[gen_id] == versions.get(gen_id)
         states[gen_id] = "done" if unchanged else readable_state(stored)
+        finish = before.unknown_finish.get(stage, {}).get(gen_id)
+        if not unchanged:
+            finish = _unknown_finish(stored)
+        if finish is not None:
+            unknown_finish[gen_id] = finish
         if catalog is None or states[gen_id] == "not answered":  # and so not stale
             continue
         parent = known.get(gen_id) if unchanged else None
@@ -111,7 +126,14 @@ def _look_at_stage(  # noqa: PLR0913, PLR0917  a stage, what it is seen with, wh
             stale[gen_id] = reason
     status = StageStatus.of(stage, states)
     kept = (versions.keys() & states.keys()) - set(status.todo)
-    return _StageLook(status, _only(kept, versions), parents, stale, same)
+    return _StageLook(status, _only(kept, versions), parents, stale, unknown_finish, same)
+
+
+def _unknown_finish(stored: GenerationState) -> str | None:
+    try:
+        return stored.raw_record.unknown_finish
+    except DataLayerError:  # its state says so
+        return None
 
 
 def _why_stale(

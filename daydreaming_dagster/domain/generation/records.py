@@ -10,7 +10,11 @@ from daydreaming_dagster.domain.documents import (
     Count,
     structure_valid,
 )
-from daydreaming_dagster.domain.generation.finish import was_cut_off, why_unreadable
+from daydreaming_dagster.domain.generation.finish import (
+    meaning_of,
+    was_cut_off,
+    why_unreadable,
+)
 from daydreaming_dagster.domain.parsing.response import DEFAULT_MAXIMUM, Score
 from daydreaming_dagster.types import JsonObject, JsonValue
 
@@ -130,6 +134,12 @@ class RawRecord(Record):
     def unusable(self) -> str | None:
         """Why no text may be read in the answer, None if one may: a cut-off one says it itself."""
         return None if self.cut_off else why_unreadable(self.finish_reason, self.unreadable)
+
+    @property
+    def unknown_finish(self) -> str | None:
+        """The finish reason if its meaning is unknown: the answer counts as whole, and is shown."""
+        known = meaning_of(self.finish_reason or "") != "unknown"
+        return None if known else self.finish_reason
 
 
 @attrs.frozen(kw_only=True)

@@ -34,8 +34,9 @@ class Refusals:
                     problem = f"the last {REFUSALS} generations{of} met what all others would"
                     return f"{problem}: {done.error}"
         elif done.raw is not None and _is_from_model(done.raw):
-            if done.raw.record.unusable is not None:
-                return self._count_unreadable(done.model, done.raw.record.unusable)
+            # One that was cut off before its text began is no better.
+            if (reason := done.raw.record.unusable or done.raw.record.unreadable) is not None:
+                return self._count_unreadable(done.model, reason)
             self._unreadable[done.model] = 0
             for model in models:
                 self._counts[model] = 0

@@ -14,20 +14,24 @@ from daydreaming_dagster.domain.generation.records import Usage
 from daydreaming_dagster.domain.generation.state import State, read_state
 from daydreaming_dagster.domain.parsing.response import Score
 from daydreaming_dagster.domain.stages import JUDGING_STAGE, GenerationRef
-from daydreaming_dagster.ports.errors import InvalidMetadataError
+from daydreaming_dagster.ports.errors import DataLayerError, InvalidMetadataError
 from daydreaming_dagster.ports.gens_store import GensStore
 from daydreaming_dagster.types import Stage
 
 
 @attrs.frozen
 class Member:
-    """A generation as a member of a cohort. A copy has no model (`""`) and no replicate."""
+    """A generation as a member of a cohort. A copy has no model (`""`) and no replicate.
+
+    `finish_reason` is that of the answer, None if it is not known or was not read.
+    """
 
     gen_id: str
     template: str
     llm: str
     replicate: int | None
     folder: str
+    finish_reason: str | None = None
 
 
 @attrs.frozen
@@ -127,9 +131,16 @@ def _ancestry(store: GensStore, ref: GenerationRef) -> _Ancestry:
     return _Ancestry(
         draft.combo_id,
         draft.record.description_level or "",
-        make_member(store, draft_ref, draft),
-        make_member(store, ref, essay),
+        _with_finish(store, make_member(store, draft_ref, draft), draft_ref),
+        _with_finish(store, make_member(store, ref, essay), ref),
     )
+
+
+def _with_finish(store: GensStore, member: Member, ref: GenerationRef) -> Member:
+    try:
+        return attrs.evolve(member, finish_reason=read_state(store, *ref).raw_record.finish_reason)
+    except DataLayerError:  # the scores do not depend on it
+        return member
 
 
 def parent_of(metadata: GenerationMetadata, ref: GenerationRef) -> GenerationRef:

@@ -80,6 +80,23 @@ def test_an_answer_that_was_cut_off_is_named(store):
     assert failing(store, draft=["d1"]) == {"not_truncated": ["draft/d1"]}
 
 
+@pytest.mark.parametrize(
+    ("finish_reason", "failed"),
+    [
+        ("MAX_TOKENS", "not_truncated"),
+        ("content_filter", "parsed_present"),
+        ("error", "parsed_present"),
+        ("moonrise", "known_finish"),
+    ],
+)
+def test_an_answer_that_did_not_end_by_itself_is_named(store, finish_reason, failed):
+    """Though versions before took it for whole and parsed it."""
+    document = store.read_raw_metadata("draft", "d1")
+    store.write_raw_metadata("draft", "d1", {**document, "finish_reason": finish_reason})
+
+    assert failing(store, draft=["d1"]) == {failed: ["draft/d1"]}
+
+
 @pytest.mark.parametrize(("score", "wrong"), [(0, False), (10, False), (11, True), (-1, True)])
 def test_a_score_lies_on_its_scale(store, score, wrong):
     document = store.read_parsed_metadata("evaluation", "v1")
@@ -90,6 +107,11 @@ def test_a_score_lies_on_its_scale(store, score, wrong):
 
 
 def test_each_stage_has_the_checks_that_apply_to_it():
-    assert checks_of("draft") == ("parsed_present", "hashes_match", "not_truncated")
+    assert checks_of("draft") == (
+        "parsed_present",
+        "hashes_match",
+        "not_truncated",
+        "known_finish",
+    )
     assert "parent_present" in checks_of("essay")
     assert set(checks_of("evaluation")) == set(CHECKS)

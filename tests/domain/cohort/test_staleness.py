@@ -245,6 +245,23 @@ def test_what_did_not_change_is_not_read_again(store, index):
     assert state.index == index
 
 
+def test_a_finish_reason_whose_meaning_is_unknown_stays_so_without_being_read(store, index):
+    raw = store.read_raw_metadata("essay", "ea")
+    store.write_raw_metadata("essay", "ea", {**raw, "finish_reason": "moonrise"})
+    changed = look(store, index)
+    store.noted.clear()
+
+    again = look(store, changed.index)
+
+    for state in (changed, again):
+        assert state.unknown_finish == {
+            "draft": {},
+            "essay": {"ea": "moonrise"},
+            "evaluation": {},
+        }
+    assert store.noted == set()
+
+
 @pytest.mark.parametrize(("catalog", "reads"), [(CATALOG, 34), (None, 18)])
 def test_what_changed_is_read_once(store, index, catalog, reads):
     store.reads.clear()

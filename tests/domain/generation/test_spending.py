@@ -4,6 +4,7 @@ import asyncio
 import errno
 import itertools
 
+import attrs
 import pytest
 
 from adapters import InMemoryGensStore
@@ -143,8 +144,13 @@ def test_a_call_that_is_cancelled_counts_as_what_it_may_have_cost(store):
 UNREADABLE = Completion("", "stop", "big-1", 0.01, 0, 100, unreadable="it holds no text")
 
 
-def test_answers_that_could_not_be_read_end_the_run_and_are_not_bought_again(store, tmp_path):
-    requests, runner = spend(store, tmp_path, lambda _request: UNREADABLE)
+@pytest.mark.parametrize("finish_reason", ["stop", "length"])
+def test_answers_that_could_not_be_read_end_the_run_and_are_not_bought_again(
+    store, tmp_path, finish_reason
+):
+    unreadable = attrs.evolve(UNREADABLE, finish_reason=finish_reason)
+
+    requests, runner = spend(store, tmp_path, lambda _request: unreadable)
 
     assert 10 <= len(requests) < len(DRAFTS)
     assert runner.stop.reason == "the last 10 answers of big-1 could not be read: it holds no text"

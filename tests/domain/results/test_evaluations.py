@@ -122,6 +122,42 @@ def test_a_row_has_all_axes_and_what_the_evaluation_took(store):
     )
 
 
+def test_a_row_says_how_the_answers_of_all_stages_ended(store):
+    store.write_raw_metadata("draft", "d1", {"finish_reason": "moonrise"})
+    store.write_raw_metadata("essay", "e1", {"finish_reason": "stop"})
+    answer(store, "e1-big", finish_reason="eos")
+
+    table = make_result_tables(read_evaluations(store, MEMBERS, MODELS)).evaluations
+
+    columns = ["draft_finish_reason", "essay_finish_reason", "finish_reason"]
+    assert table.select(columns).rows()[0] == ("moonrise", "stop", "eos")
+    assert table.select(columns).rows()[2] == ("moonrise", None, None)
+
+
+@pytest.mark.parametrize("finish_reason", ["MAX_TOKENS", "content_filter", "error"])
+def test_a_score_of_an_answer_that_broke_off_is_none_though_it_is_stored(store, finish_reason):
+    """Versions before took such an answer for whole."""
+    answer(store, "e1-big", finish_reason=finish_reason)
+    judge(store, "e1-big", 7.0, 10.0)
+
+    outcome = rows(store, MODELS)["e1-big"].outcome
+
+    assert outcome.score is None
+    assert outcome.state == ("cut off" if finish_reason == "MAX_TOKENS" else "not parsed")
+
+
+@pytest.mark.parametrize("count", [10**400, -1, True, "7", 1e300])
+def test_a_count_that_cannot_be_is_unknown(store, count):
+    usage = {"prompt_tokens": count, "completion_tokens": count}
+    answer(store, "e1-big", usage=usage, duration_seconds=count)
+    judge(store, "e1-big", 7.0, 10.0)
+
+    outcome = rows(store, MODELS)["e1-big"].outcome
+
+    assert (outcome.prompt_tokens, outcome.completion_tokens, outcome.cost) == (None, None, None)
+    assert outcome.score == Score(7.0, 10.0)
+
+
 def test_a_copy_has_neither_model_nor_replicate(store):
     essay = rows(store)["e2-big"].essay
 
@@ -339,6 +375,8 @@ def test_the_tidy_table_has_a_row_an_evaluation(store):
         "completion_tokens": 100,
         "duration_seconds": 1.5,
         "cost": 0.003,
+        "draft_finish_reason": None,
+        "essay_finish_reason": None,
         "finish_reason": "stop",
         "answered_by": "big-1-0613",
         "draft_path": "memory:/gens/draft/d1",

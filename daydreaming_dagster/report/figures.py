@@ -1,4 +1,4 @@
-"""The figures of a report, drawn with Altair: for the page, and as files for papers."""
+"""The figures of a report, drawn with Altair, for the page and as files for papers."""
 
 import io
 from collections.abc import Iterable, Sequence
@@ -6,25 +6,25 @@ from typing import Any, Final
 
 import altair as alt
 import attrs
-import vl_convert  # noqa: F401  Altair draws with it, and would miss it only then
+import vl_convert  # noqa: F401  Altair needs it, and would report its absence only when drawing
 
 from daydreaming_dagster.domain.results.report import CohortReport
 from daydreaming_dagster.domain.results.tables import ResultTables
 from daydreaming_dagster.formatting import counted
 
 RANKED_ESSAYS: Final = 20
-"""How many essays the ranking's figure shows: more could not be told apart."""
+"""How many essays the ranking's figure shows; more would be unreadable."""
 
 _INK: Final = "#1d2127"
 _MARK: Final = "#3a86a8"
-"""Tells itself from a light and from a dark background: 4 to 1 on either."""
+"""Has a contrast of 4 to 1 on a light and on a dark background."""
 _PALE, _DEEP = "#dcebf0", "#0f4c61"
 _DARK_CELL: Final = 0.65
-"""From this mean on a cell's number is white: either way it stands out by 4 to 1."""
+"""Above this mean a cell's number is white. The contrast is at least 4 to 1 on either side."""
 _WIDTH: Final = 440
 _FONT: Final = "Helvetica, Arial, 'Liberation Sans', sans-serif"
 _PADDING: Final = {"left": 24, "top": 4, "right": 12, "bottom": 4}
-"""A reader's font may be wider than the one that labels were measured with."""
+"""A reader's font may be wider than the font that measured the labels."""
 
 _GAPS: Final = alt.Scale(paddingInner=0.05)
 
@@ -33,15 +33,15 @@ Cell = str | int | float | None
 
 @attrs.frozen
 class Figure:
-    """A figure, and what it shows in words and as a table.
+    """A figure, with a description and the table that it is drawn from.
 
     Attributes:
-        name: Of its files, without ending.
-        title: What it is about.
-        alt: What it shows, in a sentence or two.
-        columns: The headings of the table that it is drawn from.
-        rows: The rows of that table; None is a value that is not there.
-        chart: The chart, None where there is nothing to draw: `alt` says why.
+        name: The name of its files, without extension.
+        title: The title.
+        alt: A description in one or two sentences.
+        columns: The headings of the table.
+        rows: The rows of the table; None is a missing value.
+        chart: The chart. None if there is nothing to draw; then `alt` says why.
     """
 
     name: str
@@ -54,7 +54,7 @@ class Figure:
     def svg(self, ink: str = _INK) -> str:
         """Return the figure as SVG without a background; `ink` is the colour of its text.
 
-        With `currentColor` the text has the colour of the page around it.
+        With `currentColor`, the text takes the colour of the surrounding page.
         """
         target = io.StringIO()
         self._styled(ink).save(target, format="svg")
@@ -87,13 +87,13 @@ class Figure:
             .configure_title(color=ink, fontSize=12, fontWeight="normal", anchor="start")
             .configure_view(stroke=None)
             .configure_text(fontSize=12)
-            # Figure.alt says it all; roles without names would only be noise to screen readers.
+            # Screen readers get Figure.alt; roles without names would only be noise.
             .configure_mark(aria=False)
         )
 
 
 def make_figures(report: CohortReport, tables: ResultTables) -> list[Figure]:
-    """Return the figures of a report, in the order in which it shows them."""
+    """Return the figures of a report, in the order of the page."""
     return [
         _ranking(report),
         _heat_map(report),
@@ -105,7 +105,7 @@ def make_figures(report: CohortReport, tables: ResultTables) -> list[Figure]:
 
 
 def short_id(gen_id: str) -> str:
-    """Return enough of a gen_id to tell it from the others of a cohort."""
+    """Return a prefix of a gen_id that is unique within a cohort."""
     return f"{gen_id[:10]}…" if len(gen_id) > 14 else gen_id  # noqa: PLR2004  what fits
 
 
@@ -145,8 +145,8 @@ def _ranking(report: CohortReport) -> Figure:
     best, last = ranked[0], ranked[-1]
     described = (
         f"The {len(rows)} best of {counted(len(report.ranks), 'essay')}. A dot is an essay's mean "
-        f"score as a share of the maximum, ticks are the single scores, the bar spans them. "
-        f"{short_id(best.gen_id)} comes first with {best.mean:.2f}, "
+        f"score as a share of the maximum, ticks are individual scores, and the bar spans them. "
+        f"{short_id(best.gen_id)} is first with {best.mean:.2f}, "
         f"{short_id(last.gen_id)} last with {last.mean:.2f}."
     )
     return Figure("ranking", title, described, columns, tuple(rows), chart)
@@ -190,9 +190,10 @@ def _heat_map(report: CohortReport) -> Figure:
     )
     best = max(scored, key=lambda cell: (cell.stage == "essay", cell.mean or 0.0))
     described = (
-        f"A cell is the mean of all scores, as a share of the maximum, of what goes back to a "
+        f"A cell is the mean score, as a share of the maximum, of all texts that come from a "
         f"template (row) and a model (column). Among essays, {best.template} with "
-        f"{best.llm or 'copying'} has the best mean, {best.mean:.2f} of {counted(best.n, 'score')}."
+        f"{best.llm or 'copying'} has the best mean: {best.mean:.2f} "
+        f"from {counted(best.n, 'score')}."
     )
     return Figure("template-model", title, described, columns, rows, chart)
 
@@ -206,7 +207,9 @@ def _agreement(tables: ResultTables) -> Figure:
     title = "Agreement of judges"
     known = [row for row in rows if row[-1] is not None]
     if not known:
-        reason = "No agreement can be computed: it takes two scores of the same essays that differ."
+        reason = (
+            "Agreement cannot be computed: it needs two scores per essay that are not all equal."
+        )
         return Figure("agreement", title, reason, columns, rows)
     data = _records(("judge", "alpha"), [(f"{row[0]}: {row[1]}", row[-1]) for row in known])
     least = min(0.0, *(row[-1] for row in known), 0.0)
@@ -224,8 +227,8 @@ def _agreement(tables: ResultTables) -> Figure:
     between = [row for row in known if row[1] == "all models"]
     quoted = ", ".join(f"{row[0]} {row[-1]:.2f}" for row in between)
     described = (
-        "Krippendorff's alpha with the interval metric, for the models of each evaluation template "
-        "against each other and for each judge's replicates. "
+        "Krippendorff's alpha with the interval metric, between the models of each evaluation "
+        "template and between each judge's replicates. "
         + (f"Between models: {quoted}." if quoted else "No template was used by two models.")
     )
     return Figure("agreement", title, described, columns, rows, chart)
@@ -269,9 +272,9 @@ def _distribution(report: CohortReport) -> Figure:
     means = [(row[1], row[0]) for row in rows if row[1] is not None]
     (strict_mean, strict), (mild_mean, mild) = min(means), max(means)
     described = (
-        f"A circle is a score that a judge gave, the larger the more often; the upright line is "
-        f"the judge's mean. The strictest is {strict} with {strict_mean:.2f}, the mildest "
-        f"{mild} with {mild_mean:.2f}."
+        f"A circle is a score; the more often a judge gave it, the larger the circle. The vertical "
+        f"line is the judge's mean. The strictest judge is {strict} with {strict_mean:.2f}, the "
+        f"mildest {mild} with {mild_mean:.2f}."
     )
     return Figure("scores-by-judge", title, described, columns, rows, chart)
 
@@ -294,7 +297,7 @@ def _cost(report: CohortReport) -> Figure:
     title = "Cost by stage and model"
     priced = [item for item in totals if item.cost is not None]
     if not priced:
-        reason = "No cost is known: llm_models.csv has no prices, or no tokens were counted."
+        reason = "The cost is unknown: llm_models.csv has no prices, or no tokens were reported."
         return Figure("cost", title, reason, columns, rows)
     data = _records(("what", "cost"), [(f"{item.stage}: {item.llm}", item.cost) for item in priced])
     chart = (
@@ -308,8 +311,8 @@ def _cost(report: CohortReport) -> Figure:
     )
     dearest = max(priced, key=lambda item: item.cost or 0.0)
     described = (
-        f"Bars are US dollars for the answers that are there. The most, {dearest.cost:.4g}, went "
-        f"to {dearest.llm} for {dearest.answers} {dearest.stage}s."
+        f"A bar is the cost of the stored answers in US dollars. The highest, {dearest.cost:.4g}, "
+        f"is that of {dearest.llm} for {dearest.answers} {dearest.stage}s."
     )
     return Figure("cost", title, described, columns, rows, chart)
 
@@ -324,7 +327,7 @@ def _latency(report: CohortReport) -> Figure:
     )
     title = "Seconds per answer"
     if not rows:
-        return Figure("latency", title, "No duration is known.", columns, ())
+        return Figure("latency", title, "No durations were recorded.", columns, ())
     base = alt.Chart(_records(columns, rows)).encode(y=alt.Y("what:N", sort=None, title=None))
     seconds = alt.X("least:Q", title="seconds", scale=alt.Scale(zero=True))
     chart = alt.layer(
@@ -336,8 +339,8 @@ def _latency(report: CohortReport) -> Figure:
     ).properties(width=_WIDTH, height=alt.Step(26))
     slowest = max(rows, key=lambda row: row[3])
     described = (
-        f"A line spans all answers of a model at a stage, the box the middle half, the upright "
-        f"line is the median. The slowest median, {slowest[3]:.1f} seconds, is that "
+        f"A line spans all answers of a model at a stage, the box the middle half, and the "
+        f"vertical line is the median. The slowest median, {slowest[3]:.1f} seconds, is that "
         f"of {slowest[0]}."
     )
     return Figure("latency", title, described, columns, rows, chart)

@@ -1,4 +1,4 @@
-"""Texts of models as HTML that is safe to show: nobody vouches for what they hold."""
+"""Untrusted texts of models as HTML that is safe to show."""
 
 import re
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from markdown_it.token import Token
 
 _ALLOWED_LINK: Final = re.compile(r"(?:https?|mailto):", re.IGNORECASE)
 _FIRST_LEVEL: Final = 3
-"""Of headings in texts: those of the page itself are above."""
+"""The first level of headings in texts; the page itself uses the levels above."""
 _LAST_LEVEL: Final = 6
 
 _CONTROL_PICTURES: Final = {
@@ -20,23 +20,23 @@ _CONTROL_PICTURES: Final = {
 
 
 def visible(text: str) -> str:
-    """Return the text with a picture for each control character, as `␛` for escape.
+    """Return the text with a visible sign for each control character, such as `␛` for escape.
 
-    Lines end with a line feed alone.
+    Lines end with a line feed only.
     """
     return text.replace("\r\n", "\n").translate(_CONTROL_PICTURES)
 
 
 def render_markdown(text: str) -> str:
-    """Return the text's Markdown as HTML: no tag, attribute or script is the text's own.
+    """Return the text's Markdown as HTML. No tag, attribute or script comes from the text itself.
 
-    HTML in it is shown as it is written. Links lead to http, https and mailto alone, pictures
-    are links, and headings begin below those of the page, none of them skipping a level.
+    HTML in the text is shown as source. Links lead only to http, https and mailto, pictures become
+    links, and headings start below those of the page and skip no level.
     """
     tokens = _MARKDOWN.parse(visible(text))
     _lower_headings(tokens)
     for token in tokens:
-        # The page's Content-Security-Policy allows no style attribute.
+        # The page's Content-Security-Policy forbids style attributes.
         style = token.attrs.pop("style", None)
         if style:
             token.attrs["class"] = f"align-{str(style).removeprefix('text-align:')}"

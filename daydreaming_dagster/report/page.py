@@ -1,4 +1,4 @@
-"""A report as one HTML file: no request leaves it, and no text of a model is run in it."""
+"""A report as one HTML file. It sends no requests, and nothing in a model's text is executed."""
 
 import base64
 import hashlib
@@ -24,7 +24,7 @@ from daydreaming_dagster.types import STAGES, JsonObject, JsonValue, Stage
 ReadGeneration = Callable[[Stage, str], StoredGeneration]
 
 _LISTED: Final = 10
-"""How many rows a table of the overview has; the browser of generations has them all."""
+"""How many rows a table of the overview shows; the list of generations has all of them."""
 
 _NOT_THERE: Final = "\N{EN DASH}"
 
@@ -41,8 +41,8 @@ def render_page(
 ) -> str:
     """Return the report as HTML.
 
-    `read_generation` is asked for each generation once, one after the other, so that no more than
-    the compressed texts are in memory. They are unpacked one by one when a reader opens them.
+    Calls `read_generation` once per generation, one after another, so that memory holds only the
+    compressed texts. The page unpacks a text when a reader opens it.
     """
     style, script = _package_file("report.css"), _package_file("report.js")
     chunks = _Chunks(read_generation)
@@ -56,7 +56,7 @@ def render_page(
     )
     for shown in (_breakable, _count, _share, _scores, _cell, short_id):
         environment.filters[shown.__name__.lstrip("_")] = shown
-    # Cents matter where there are no dollars; all amounts are alike, to stand below each other.
+    # Below a dollar, cents need more digits. All amounts have the same number, so they align.
     environment.filters["money"] = partial(_money, digits=2 if (report.cost or 0) >= 1 else 4)
     return environment.get_template("report.html.j2").render(
         report=report,
@@ -78,15 +78,15 @@ def render_page(
 
 
 def json_for_html(document: JsonValue) -> str:
-    """Return a document as JSON that cannot end the script element that it stands in."""
+    """Return a document as JSON that cannot close the script element around it."""
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).translate(_JSON_IN_HTML)
 
 
 @attrs.define
 class _Chunks:
-    """The texts of generations that are opened together, compressed together.
+    """Compresses the texts of an essay and its evaluations together.
 
-    Prompts repeat the text of the parent, which deflate finds again where it is near.
+    A prompt repeats the parent's text, and deflate only finds repetitions that are close.
     """
 
     read_generation: ReadGeneration
@@ -107,7 +107,7 @@ class _Chunks:
 
 def _texts(texts: StoredGeneration, item: ReportGeneration, report: CohortReport) -> JsonValue:
     concepts = [report.concepts[item.level, concept_id] for concept_id in item.concept_ids]
-    # What is parsed of an evaluation is its score alone; its reasons are in the answer.
+    # The parsed text of an evaluation is only its score; the reasons are in the answer.
     text = texts.raw if item.stage == "evaluation" else texts.parsed
     return {
         "prompt": None if texts.prompt is None else visible(texts.prompt),
@@ -127,7 +127,7 @@ def _texts(texts: StoredGeneration, item: ReportGeneration, report: CohortReport
 
 
 def _index(report: CohortReport, chunks: _Chunks) -> JsonObject:
-    """Return what the browser of generations lists, searches and filters by."""
+    """Return the rows that the list of generations shows, searches and filters."""
     ranks = {rank.gen_id: rank for rank in report.ranks}
     draft_means = report.draft_means()
     chunk_of: dict[str, int] = {}
@@ -192,7 +192,7 @@ _FIELDS: Final = (
 
 @attrs.frozen
 class _Concern:
-    """Generations that somebody should look at: `filter` is their name in the browser."""
+    """Generations that need attention; `filter` is their value in the list's filter."""
 
     title: str
     filter: str
@@ -206,7 +206,7 @@ def _concerns(report: CohortReport) -> list[_Concern]:
         _Concern(
             "Failed",
             "failed",
-            "A model answered, and the answer was cut off or is not what the parser reads.",
+            "A model answered, but the answer was cut off or the parser cannot read it.",
             [(item, item.outcome.state) for item in everything if item.failed],
         ),
         _Concern(
@@ -218,8 +218,8 @@ def _concerns(report: CohortReport) -> list[_Concern]:
         _Concern(
             "Stale",
             "stale",
-            "The answer is to another question than the templates, concepts and models of today "
-            "would ask.",
+            "The answer belongs to an earlier question: a template, concept, model or parent text "
+            "has changed since.",
             [(item, item.stale) for item in everything if item.stale],
         ),
     ]
@@ -243,7 +243,7 @@ def _digest(text: str) -> str:
 
 
 def _package_file(name: str) -> str:
-    # A browser hashes lines that end with a line feed, whatever a checkout made of them.
+    # A browser hashes text with line feeds, whatever line endings the checkout has.
     return (resources.files("daydreaming_dagster.report") / name).read_text("utf-8")
 
 
@@ -252,7 +252,7 @@ def _pretty(document: Mapping[str, JsonValue]) -> str:
 
 
 def _breakable(combo: str) -> markupsafe.Markup:
-    """Return a combination's id that a line can break after each concept."""
+    """Return a combination's id with an optional line break after each concept."""
     return markupsafe.Markup("+<wbr>").join(combo.split("+"))
 
 
@@ -265,7 +265,7 @@ def _share(value: float | None) -> str:
 
 
 def _scores(scores: Sequence[Score]) -> str:
-    """Return scores as given, and the maximum once where it is the same for all."""
+    """Return the scores as given, with the maximum only once if all have the same."""
     maxima = {score.maximum for score in scores}
     if len(maxima) != 1 or None in maxima:
         return ", ".join(map(str, scores))

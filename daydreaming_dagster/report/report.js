@@ -1,5 +1,5 @@
 "use strict";
-// What is a model's own text goes into the page as text, or as HTML that render_markdown made.
+// A model's text enters the page as text, or as HTML that render_markdown made.
 
 (() => {
   const PAGE = 50;
@@ -69,7 +69,7 @@
     return new Response(stream).json();
   }
 
-  // What models wrote, in lower case. Unpacking is what takes the time, so it is done once.
+  // The texts in lower case. Unpacking is slow, so it is done once.
   const answers = new Map();
   async function keepAnswers(number) {
     const texts = await unpack(number);
@@ -139,7 +139,7 @@
     );
   }
 
-  // Essays of one rank have equal means, but for rounding.
+  // Essays with the same rank have equal means, apart from rounding.
   const above = (a, b) => (a.rank !== null && a.rank === b.rank ? 0 : (b.mean ?? -1) - (a.mean ?? -1));
   const byId = (a, b) => (a.id < b.id ? -1 : 1);
   const orders = {
@@ -232,7 +232,7 @@
     if (texts.html === null) return parts.length ? parts : [absent("There is no text.")];
     if (texts.html.trim() === "") return [...parts, absent("The text is empty.")];
     const box = make("div", { class: "prose", dir: "auto" });
-    // Made by render_markdown when the report was written: it holds no tag of the text's own.
+    // render_markdown made it when the report was written: no tag comes from the text itself.
     box.innerHTML = texts.html;
     return [...parts, box];
   }

@@ -34,6 +34,7 @@ STAND_INS = {
     "pip wheel --no-deps --wheel-dir wheels ../daydreaming_dagster": ":",
     'pip install "$(ls wheels/daydreaming_dagster-*.whl)[report,ui]"': ":",
     "pip install ./verdict": 'python "$INSTALL" verdict "$SITE"',
+    "pip install ./sqlite_store": 'python "$INSTALL" sqlite_store "$SITE"',
     # They run `pip install`, and download a model or take minutes.
     "make demo": 'ln -s "$PREFIX" .venv; daydream init demo_data; daydream plan demo -d demo_data',
     "make test": ":",

@@ -71,8 +71,8 @@ class LocalLanguageModel:
         """Return the local model's answer, whatever model `request` names.
 
         Raises:
-            LanguageModelError: The weights or what runs them could not be had, the prompt is
-                too long, or the answer has no text.
+            LanguageModelError: The weights or what runs them could not be had, or the prompt is
+                too long.
             StoppedError: `stop` was called before the model was there.
         """
         self._cancellation.check()

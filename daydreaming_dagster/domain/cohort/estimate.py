@@ -8,7 +8,7 @@ import attrs
 from daydreaming_dagster.domain.catalog import DEFAULT_LEVEL, Catalog
 from daydreaming_dagster.domain.cohort.planning import PlannedGeneration
 from daydreaming_dagster.domain.generation.state import read_state
-from daydreaming_dagster.domain.generation.tokens import CHARACTERS_PER_TOKEN
+from daydreaming_dagster.domain.generation.tokens import CHARACTERS_PER_TOKEN, answer_limit
 from daydreaming_dagster.domain.stages import PARENT_STAGE, STAGE_DEFINITIONS
 from daydreaming_dagster.ports.errors import DataLayerError
 from daydreaming_dagster.ports.gens_store import GensStore, GensStoreWithTemplates
@@ -121,10 +121,8 @@ def _parent_tokens(
 
 def _answer_tokens(planned: PlannedGeneration) -> int:
     parameters = planned.metadata.get("parameters")
-    limit = parameters.get("max_tokens") if isinstance(parameters, dict) else None
-    return (
-        limit if isinstance(limit, int) else STAGE_DEFINITIONS[planned.stage].typical_answer_tokens
-    )
+    limit = answer_limit(parameters) if isinstance(parameters, dict) else None
+    return limit or STAGE_DEFINITIONS[planned.stage].typical_answer_tokens
 
 
 def _concept_tokens(planned: PlannedGeneration, catalog: Catalog) -> int:

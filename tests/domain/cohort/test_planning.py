@@ -661,13 +661,20 @@ def test_what_is_used_for_the_first_time_is_no_change():
 # What it will ask
 
 
-def test_an_estimate_counts_calls_tokens_and_cost(store):
+@pytest.mark.parametrize(
+    "limit",
+    [
+        SamplingParameters(max_tokens=400),
+        SamplingParameters(extra_body={"max_completion_tokens": 400}),
+    ],
+)
+def test_an_estimate_counts_calls_tokens_and_cost(store, limit):
     models = {
         **CATALOG.models,
         "m0": attrs.evolve(CATALOG.models["m0"], prompt_price=1.0, completion_price=10.0),
     }
     catalog = attrs.evolve(CATALOG, models=models)
-    spec = attrs.evolve(SPEC, sampling={"essay": SamplingParameters(max_tokens=400)})
+    spec = attrs.evolve(SPEC, sampling={"essay": limit})
     plan = plan_of(spec, catalog=catalog)
 
     estimate = estimate_generations(store, catalog, plan.generations)

@@ -184,6 +184,14 @@ def test_without_max_tokens_the_longest_answer_so_far_is_expected():
     assert reserve(spent, request) == pytest.approx((100 + 10 * 70) / 1e6)
 
 
+def test_a_limit_that_reasoning_models_take_bounds_the_answer_too():
+    limit = SamplingParameters(extra_body={"max_completion_tokens": 4000})
+
+    expected = reserve(budget(), ModelRequest("x" * 400, "big-1", "acme", limit))
+
+    assert expected == pytest.approx((100 + 10 * 4000) / 1e6)
+
+
 def test_a_model_without_a_price_counts_calls_and_tokens_alone():
     spent = budget(max_cost=0.0, model=ModelEntry("big", "big-1", "acme"))
 

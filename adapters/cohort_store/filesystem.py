@@ -66,7 +66,7 @@ class FilesystemCohortStore:
     def read_membership(self, cohort_id: str) -> dict[Stage, list[str]]:
         path = self.paths.cohort_membership_csv(cohort_id)
         if not path.exists():
-            raise CohortNotPlannedError(cohort_id, str(path))
+            raise CohortNotPlannedError(cohort_id)
         problems: list[str] = []
         members: dict[Stage, list[str]] = {stage: [] for stage in STAGES}
         for row in read_rows(path, ("stage", "gen_id"), problems):

@@ -58,7 +58,7 @@ class InMemoryCohortStore:
 
     def read_membership(self, cohort_id: str) -> dict[Stage, list[str]]:
         if _check(cohort_id) not in self._members:
-            raise CohortNotPlannedError(cohort_id, f"memory:{cohort_id}")
+            raise CohortNotPlannedError(cohort_id)
         return {stage: list(gen_ids) for stage, gen_ids in self._members[cohort_id].items()}
 
     def write_manifest(self, cohort_id: str, manifest: Manifest) -> None:

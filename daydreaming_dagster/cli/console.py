@@ -1,11 +1,16 @@
 """What the commands have in common: consoles, options, exit codes."""
 
 import json
+import os
+import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Final
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from daydreaming_dagster.domain.errors import (
     CohortBusyError,
@@ -23,6 +28,11 @@ EXIT_WRONG: Final = 2
 out = Console(width=None if sys.stdout.isatty() else 1_000)
 err = Console(stderr=True)
 
+# JSON itself has no characters that are not printable but newlines, where it is indented.
+_UNPRINTABLE: Final = re.compile(
+    r"[\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]"
+)
+
 DataRootOption = Annotated[
     str,
     typer.Option(
@@ -33,14 +43,52 @@ CohortArgument = Annotated[str, typer.Argument(metavar="COHORT", help="Folder be
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
+def visible(text: str) -> str:
+    """Return a text without what could steer a terminal: escapes, control and bidi characters."""
+    return "".join(
+        character if character.isprintable() or character in "\n\t" else "\N{REPLACEMENT CHARACTER}"
+        for character in text
+    )
+
+
+def cell(text: str) -> Text:
+    """Return a table's cell that shows a text as it is, and takes nothing in it for markup."""
+    return Text(visible(text))
+
+
+def say(line: str) -> None:
+    """Print a line to standard output."""
+    typer.echo(visible(line))
+
+
+def say_json(document: object, *, indent: int | None = 2) -> None:
+    """Print a document as JSON in which every character that is not printable is escaped."""
+    text = json.dumps(document, ensure_ascii=False, indent=indent)
+    typer.echo(_UNPRINTABLE.sub(lambda match: json.dumps(match[0])[1:-1], text))
+
+
 def note(message: str) -> None:
     """Print a line to standard error that a reader may act on."""
-    err.print(message, style="yellow", markup=False, highlight=False, soft_wrap=True)
+    err.print(Text(visible(message), style="yellow"), soft_wrap=True)
 
 
 def complain(message: str) -> None:
     """Print a line to standard error about something that went wrong."""
-    err.print(message, style="red", markup=False, highlight=False, soft_wrap=True)
+    err.print(Text(visible(message), style="red"), soft_wrap=True)
+
+
+@contextmanager
+def terminal() -> Iterator[Console]:
+    """Yield a console on the terminal that standard error is now.
+
+    Dagster takes file descriptor 2 for the log of a step. Where standard error is not a terminal,
+    that is `err`.
+    """
+    if not sys.stderr.isatty():
+        yield err
+        return
+    with os.fdopen(os.dup(sys.stderr.fileno()), "w", encoding="utf-8") as stream:
+        yield Console(file=stream)
 
 
 def explained(error: Exception) -> str:
@@ -54,8 +102,3 @@ def explained(error: Exception) -> str:
             return f"{error}; to replace it and keep it beside the new one, run with --stale"
         case _:
             return str(error)
-
-
-def pretty(document: object) -> str:
-    """Return a document as indented JSON."""
-    return json.dumps(document, ensure_ascii=False, indent=2)

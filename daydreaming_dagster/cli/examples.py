@@ -6,6 +6,7 @@ from typing import Annotated, Final
 
 import typer
 
+from daydreaming_dagster.cli.console import say
 from daydreaming_dagster.cli.plan import plan
 from daydreaming_dagster.cli.run import run
 from daydreaming_dagster.domain.errors import CatalogError
@@ -35,11 +36,11 @@ def init(
     if (folder / "1_raw").exists():
         raise CatalogError(str(folder), ("the folder is a data root already",))
     copy_examples(folder)
-    typer.echo(f"{folder} is a data root with the cohort {DEMO_COHORT!r}. Next:")
-    typer.echo(f"  export DAYDREAM_DATA_ROOT={folder.absolute()}")
-    typer.echo(f"  daydream plan {DEMO_COHORT} --dry-run   # what it would ask, and cost")
-    typer.echo(f"  daydream plan {DEMO_COHORT}")
-    typer.echo(f"  daydream run {DEMO_COHORT}")
+    say(f"{folder} is a data root with the cohort {DEMO_COHORT!r}. Next:")
+    say(f"  export DAYDREAM_DATA_ROOT={folder.absolute()}")
+    say(f"  daydream plan {DEMO_COHORT} --dry-run   # what it would ask, and cost")
+    say(f"  daydream plan {DEMO_COHORT}")
+    say(f"  daydream run {DEMO_COHORT}")
 
 
 def copy_examples(folder: Path) -> None:

@@ -1,5 +1,6 @@
 """`daydream show` and `daydream check`."""
 
+import json
 from contextlib import nullcontext
 from typing import Annotated, Final
 
@@ -15,9 +16,11 @@ from daydreaming_dagster.cli.console import (
     EXIT_INCOMPLETE,
     DataRootOption,
     JsonOption,
+    cell,
     err,
     out,
-    pretty,
+    say,
+    say_json,
 )
 from daydreaming_dagster.data_layer.paths import ARTIFACT_FILENAMES
 from daydreaming_dagster.domain.errors import CatalogError
@@ -48,7 +51,7 @@ def show(
         raise CatalogError(root.location, (f"there is no generation {stage}/{gen_id}",))
     lineage = [*reversed([*ancestry(store, known, gen_id)])]
     if as_json:
-        typer.echo(pretty([_stored(store, *member) for member in lineage]))
+        say_json([_stored(store, *member) for member in lineage])
         return
     with out.pager() if out.is_terminal else nullcontext():
         for member in lineage:
@@ -60,8 +63,12 @@ def show(
                 if content is None:
                     out.print("(not there)", style="dim")
                     continue
-                text = content if isinstance(content, str) else pretty(content)
-                out.print(visible(text), markup=False, highlight=False, soft_wrap=True)
+                text = (
+                    content
+                    if isinstance(content, str)
+                    else json.dumps(content, ensure_ascii=False, indent=2)
+                )
+                out.print(cell(text), soft_wrap=True)
 
 
 def check(
@@ -94,15 +101,13 @@ def check(
             "findings": [attrs.asdict(finding) for finding in wrong],
             "removed": removed,
         }
-        typer.echo(pretty(document))
+        say_json(document)
     else:
         for path in removed:
-            typer.echo(f"removed {path}")
+            say(f"removed {path}")
         for finding in wrong:
-            typer.echo(f"{finding.kind}: {finding.subject}: {finding.message}")
-        typer.echo(
-            f"{counted(checked.generations, 'generation')}, {counted(len(wrong), 'finding')}"
-        )
+            say(f"{finding.kind}: {finding.subject}: {finding.message}")
+        say(f"{counted(checked.generations, 'generation')}, {counted(len(wrong), 'finding')}")
     if wrong:
         raise typer.Exit(EXIT_INCOMPLETE)
 
@@ -117,11 +122,3 @@ def _stored(store: GensStore, stage: Stage, gen_id: str) -> dict[str, object]:
         **{artifact: getattr(stored, artifact) for artifact in ARTIFACT_FILENAMES},
         **{artifact: f"error: {why}" for artifact, why in stored.unreadable.items()},
     }
-
-
-def visible(text: str) -> str:
-    """Return a model's text without what could steer the terminal; the file has it all."""
-    return "".join(
-        character if character.isprintable() or character in "\n\t" else "\N{REPLACEMENT CHARACTER}"
-        for character in text
-    )

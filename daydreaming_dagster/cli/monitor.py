@@ -1,11 +1,11 @@
 """What a terminal shows of a run while it goes on."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import Self
 
 import attrs
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -34,9 +34,19 @@ class _RateColumn(ProgressColumn):
         return Text(f"{made / seconds:.1f}/s" if made and seconds else "")
 
 
+class _Bars(Progress):
+    """Bars that take the width that is left, and below them what was spent."""
+
+    spent: str = ""
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        yield self.make_tasks_table(self.tasks)
+        yield Text(self.spent, no_wrap=True, overflow="ellipsis")
+
+
 @attrs.define
 class RunMonitor:
-    """A bar for each stage with its failures, and one for all with what was spent.
+    """A bar for each stage with its failures, one for all, and a line with what was spent.
 
     A console that is no terminal gets the estimate and the last state alone. `failed` are the
     generations that failed, `stale` counts the answers that were stale and are left as they are.
@@ -45,19 +55,20 @@ class RunMonitor:
     console: Console
     failed: list[Generated] = attrs.field(factory=list, init=False)
     stale: int = attrs.field(default=0, init=False)
-    _progress: Progress = attrs.field(init=False, repr=False)
+    _progress: _Bars = attrs.field(init=False, repr=False)
     _tasks: dict[str, TaskID] = attrs.field(factory=dict, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._progress = Progress(
-            TextColumn("{task.description:>12}"),
-            BarColumn(),
+        self._progress = _Bars(
+            TextColumn("{task.description:>10}"),
+            BarColumn(bar_width=None),
             MofNCompleteColumn(),
             _RateColumn(),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
             TextColumn("{task.fields[note]}"),
             console=self.console,
+            expand=True,
         )
 
     def __enter__(self) -> Self:
@@ -85,7 +96,7 @@ class RunMonitor:
         """Move the bars by the generations that are done, and count those that failed."""
         for generated in finished:
             self._note(generated)
-        self._progress.update(self._tasks["all"], note=_spent(budget))
+        self._progress.spent = _spent(budget)
 
     def _note(self, generated: Generated) -> None:
         task = self._tasks[generated.stage]

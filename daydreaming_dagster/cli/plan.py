@@ -14,6 +14,7 @@ from daydreaming_dagster.cli.console import (
     DataRootOption,
     note,
     out,
+    say,
 )
 from daydreaming_dagster.domain.cohort.estimate import PlanEstimate
 from daydreaming_dagster.domain.cohort.planning import CohortPlan
@@ -45,11 +46,11 @@ def plan(
         note(f"note: {notice}")
     created, found = recorded.record.created, recorded.record.found
     counts = ", ".join(counted(len(recorded.plan.gen_ids(stage)), stage) for stage in STAGES)
-    typer.echo(f"cohort {cohort_id}: {counts} ({created} new, {found} there already)")
+    say(f"cohort {cohort_id}: {counts} ({created} new, {found} there already)")
     shared = {stage: n for stage, n in recorded.record.shared_by_stage.items() if n}
     if shared:
         counts = ", ".join(counted(n, stage) for stage, n in shared.items())
-        typer.echo(f"shared with cohorts planned before: {counts}")
+        say(f"shared with cohorts planned before: {counts}")
     if recorded.changed:
         inputs = ", ".join(f"{kind} {name}" for kind, name in recorded.changed)
         stale = {stage: len(of_stage) for stage, of_stage in recorded.stale.items() if of_stage}
@@ -81,4 +82,4 @@ def _print_estimate(planned: CohortPlan, estimate: PlanEstimate) -> None:
     if estimate.unpriced:
         note(f"without a price in llm_models.csv: {', '.join(estimate.unpriced)}")
     for row in islice(planned.rows(), _FIRST_ROWS):
-        typer.echo("  ".join(f"{axis}={value}" for axis, value in row.items() if value))
+        say("  ".join(f"{axis}={value}" for axis, value in row.items() if value))

@@ -1,6 +1,5 @@
 """`daydream status` and `daydream tail`."""
 
-import json
 import time
 from collections import Counter
 from typing import Annotated
@@ -18,9 +17,12 @@ from daydreaming_dagster.cli.console import (
     JsonOption,
     note,
     out,
-    pretty,
+    say,
+    say_json,
 )
+from daydreaming_dagster.cli.grouping import grouped
 from daydreaming_dagster.domain.cohort.staleness import look_at_cohort
+from daydreaming_dagster.domain.stages import GenerationRef
 from daydreaming_dagster.formatting import counted
 
 
@@ -36,22 +38,23 @@ def status(
         known = root.cohorts.list_cohorts()
         if not known:
             note(f"no cohort in {root.location}; `daydream init` makes a data root")
-        typer.echo(pretty(known) if as_json else "\n".join(known))
+        if as_json:
+            say_json(known)
+        else:
+            say("\n".join(known))
         return
     looked = look(root.store, root.cohorts, cohort_id, root.cohorts.read_catalog())
     stale = looked.stale
     if as_json:
-        typer.echo(
-            pretty(
-                {
-                    stage: {
-                        **attrs.asdict(state),
-                        "stale": stale[stage],
-                        "unknown_finish": looked.unknown_finish[stage],
-                    }
-                    for stage, state in looked.stages.items()
+        say_json(
+            {
+                stage: {
+                    **attrs.asdict(state),
+                    "stale": stale[stage],
+                    "unknown_finish": looked.unknown_finish[stage],
                 }
-            )
+                for stage, state in looked.stages.items()
+            }
         )
         return
     table = Table("stage", title=f"cohort {cohort_id}")
@@ -67,9 +70,12 @@ def status(
         )
         table.add_row(stage, *map(str, counts))
     out.print(table)
-    for stage, reasons in stale.items():
-        for gen_id, reason in reasons.items():
-            note(f"stale: {stage}/{gen_id}: {reason}")
+    for line in grouped(
+        (GenerationRef(stage, gen_id), reason)
+        for stage, reasons in stale.items()
+        for gen_id, reason in reasons.items()
+    ):
+        note(f"stale: {line}")
     for stage, finishes in looked.unknown_finish.items():
         for finish, count in Counter(finishes.values()).items():
             ended = f"{counted(count, stage)} ended with finish_reason {finish!r:.60}"
@@ -105,13 +111,15 @@ def tail(
         # What was there before is a count, not news.
         for name, what in now.items() if seen is not None else ():
             if what not in ("missing", (seen or {}).get(name)):
-                record = {"generation": name, "state": what}
-                typer.echo(json.dumps(record) if as_json else f"{name} {what}")
+                if as_json:
+                    say_json({"generation": name, "state": what}, indent=None)
+                else:
+                    say(f"{name} {what}")
         if seen is None and not as_json:
             counts = ", ".join(
                 f"{state.done:,} of {counted(state.planned, state.stage)}" for state in states
             )
-            typer.echo(f"cohort {cohort_id}: {counts} done")
+            say(f"cohort {cohort_id}: {counts} done")
         seen = now
         if not any(state.todo for state in states):
             return

@@ -29,11 +29,13 @@ from daydreaming_dagster.cli.console import (
     CohortArgument,
     DataRootOption,
     JsonOption,
+    cell,
     complain,
     err,
     note,
     out,
-    pretty,
+    say,
+    say_json,
 )
 
 _SHOWN_ESSAYS: Final = 100
@@ -58,7 +60,7 @@ def results(
         shown = {
             name: table.to_dicts() for name, table in attrs.asdict(tables, recurse=False).items()
         }
-        typer.echo(pretty({**shown, "files": tabulated.files}))
+        say_json({**shown, "files": tabulated.files})
     else:
         print_ranking(tabulated.ranks)
         for title, table in (
@@ -68,7 +70,7 @@ def results(
         ):
             _print_table(title, table)
         for file in tabulated.files:
-            typer.echo(file)
+            say(file)
     if tables.missing.height:
         complain(f"{counted(tables.missing.height, 'evaluation')} without a score: see missing.csv")
         raise typer.Exit(EXIT_INCOMPLETE)
@@ -99,7 +101,7 @@ def report(
         complain(f"error: cannot write {error.filename}: {error.strerror}")
         raise typer.Exit(EXIT_WRONG) from None
     for file in files:
-        typer.echo(file)
+        say(file)
 
 
 def _write_report(
@@ -157,7 +159,7 @@ def print_ranking(ranks: Sequence[EssayRank]) -> None:
             axis, no_wrap=True, overflow="ellipsis", max_width=max(8, room // len(axes) - 3)
         )
     for row in zip(*columns.values(), strict=True):
-        table.add_row(*row)
+        table.add_row(*map(cell, row))
     out.print(table)
     if len(ranks) > _SHOWN_ESSAYS:
         note(f"note: {len(ranks) - _SHOWN_ESSAYS} more; essays.csv has all")
@@ -166,11 +168,11 @@ def print_ranking(ranks: Sequence[EssayRank]) -> None:
 def _print_table(title: str, table: "DataFrame") -> None:
     shown = Table(*table.columns, title=title)
     for row in table.iter_rows():
-        shown.add_row(*map(_cell, row))
+        shown.add_row(*(cell(_shown(value)) for value in row))
     out.print(shown)
 
 
-def _cell(value: object) -> str:
+def _shown(value: object) -> str:
     if value is None:
         return "-"
     return f"{value:.2f}" if isinstance(value, float) else str(value)

@@ -26,7 +26,9 @@ from daydreaming_dagster.cli.console import (
     err,
     explained,
     note,
+    terminal,
 )
+from daydreaming_dagster.cli.grouping import grouped
 from daydreaming_dagster.cli.interruption import handling, loading
 from daydreaming_dagster.cli.monitor import RunMonitor
 from daydreaming_dagster.cli.results import print_ranking
@@ -34,6 +36,7 @@ from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.cohort.progress import StageStatus
 from daydreaming_dagster.domain.generation.cancellation import CancellationToken
 from daydreaming_dagster.domain.results.ranking import rank_essays
+from daydreaming_dagster.domain.stages import GenerationRef
 from daydreaming_dagster.errors import DaydreamingError
 from daydreaming_dagster.formatting import counted
 
@@ -91,29 +94,32 @@ def _run(root: DataRoot, cohort_id: str, options: RunOptions, concurrency: int |
 
     root.cohorts.read_membership(cohort_id)  # a mistake in the name is said before Dagster starts
     catalog = root.cohorts.read_catalog()
-    token, monitor = CancellationToken(), RunMonitor(err)
+    token = CancellationToken()
     resources = {
         "gens_store": root.store,
         "cohort_store": root.cohorts,
         "catalog": catalog,
         "language_model": compose_language_model(catalog.models.values(), concurrency),
         "stop": token,
-        "listener": monitor,
     }
     with (
         _stopped_by_signals(token),
+        terminal() as console,
+        RunMonitor(console) as monitor,
         open_instance(Path(os.environ.get("DAGSTER_HOME") or root.dagster_home)) as instance,
-        monitor,
         # Dagster takes the signals of the main thread for itself, so it gets another one.
         ThreadPoolExecutor(max_workers=1) as thread,
     ):
+        resources["listener"] = monitor
         done = thread.submit(
             materialize_cohort_run, instance, resources, cohort_id, options
         ).result()
-    for generated in monitor.failed:
-        if generated.error is not None:
-            error = explained(generated.error)
-            complain(f"{generated.stage}/{generated.gen_id}: {error}")
+    for line in grouped(
+        (GenerationRef(failed.stage, failed.gen_id), explained(failed.error))
+        for failed in monitor.failed
+        if failed.error is not None
+    ):
+        complain(line)
     _show_ranking(root, cohort_id)
     if token.reason:
         complain(f"stopped: {token.reason}")

@@ -60,10 +60,9 @@ class CohortNotPlannedError(DaydreamingError, LookupError):
     """A cohort that was not planned yet has no generations."""
 
     cohort_id: str
-    location: str
 
     def __str__(self) -> str:
-        return f"cohort {self.cohort_id!r} is not planned yet: there is no {self.location}"
+        return f"cohort {self.cohort_id!r} is not planned yet"
 
 
 @attrs.define(eq=False)

@@ -82,7 +82,8 @@ def test_what_fails_is_said_and_taken_up_by_the_next_run(daydream, chat_endpoint
     failed = daydream("run", "c1")
 
     assert failed.returncode == 1
-    assert failed.stderr.count("no ants here") == 2
+    assert "2 drafts: " in failed.stderr
+    assert failed.stderr.count("no ants here") == 1
     assert "14 generations not done" in failed.stderr
 
     chat_endpoint.answer = good
@@ -124,7 +125,8 @@ def test_a_judge_who_gives_no_score_is_shown_as_such(daydream, chat_endpoint):
     ran = daydream("run", "c1")
 
     assert ran.returncode == 1
-    assert ran.stderr.count("the answer ends: 'I like it.'") == 12
+    assert "12 evaluations: " in ran.stderr
+    assert ran.stderr.count("the answer ends: 'I like it.'") == 1
     assert "12 answers not read as a text or a score" in ran.stderr
     assert "--force GEN_ID asks again" in ran.stderr
     assert "not done" not in ran.stderr
@@ -146,7 +148,7 @@ def test_a_judge_who_gives_no_score_is_shown_as_such(daydream, chat_endpoint):
     [
         (("plan", "other"), "there is no such file; write it, or name another cohort"),
         (("plan", "../c1"), "invalid cohort_id '../c1'"),
-        (("run", "c1"), "cohort 'c1' is not planned yet: there is no"),
+        (("run", "c1"), "cohort 'c1' is not planned yet; run: daydream plan c1"),
         (("show", "draft", "d1"), "there is no generation draft/d1"),
         (("show", "poem", "d1"), "invalid stage 'poem'"),
     ],
@@ -276,7 +278,7 @@ def test_planning_after_an_edit_says_what_is_stale(daydream, data_root):
     assert daydream("plan", "c1").stderr == (
         "changed since the last plan: template essay/story; stale: 2 essays\n"
     )
-    assert daydream("status", "c1").stderr.count("stale: essay/") == 2
+    assert daydream("status", "c1").stderr.startswith("stale: 2 essays: ")
 
 
 def test_cohorts_share_what_is_the_same(daydream, data_root):

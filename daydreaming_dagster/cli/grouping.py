@@ -1,0 +1,32 @@
+"""Many generations with the same message, as one line."""
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from daydreaming_dagster.domain.stages import GenerationRef
+from daydreaming_dagster.formatting import counted
+
+_NAMED: Final = 3
+# What differs between generations that failed for the same reason: durations, and ids as they are
+# planned. Other numbers may be the status of an endpoint, or part of a model's name.
+_OF_ONE: Final = re.compile(r"(?<![\w.-])(?:[a-z]_[a-z2-7]{26}(?![\w-])|\d+(?:\.\d+)?(?= s\b))")
+
+
+def grouped(messages: Iterable[tuple[GenerationRef, str]]) -> Iterator[str]:
+    """Yield a line for each message of a stage, with the generations that it is about.
+
+    Messages that differ only in durations or gen_ids are one; the first of them is shown. A single
+    generation is named before its message. Many are counted, and the first ones named after it.
+    """
+    groups: dict[tuple[str, str], list[tuple[GenerationRef, str]]] = {}
+    for ref, message in messages:
+        groups.setdefault((ref.stage, _OF_ONE.sub("#", message)), []).append((ref, message))
+    for (stage, _), members in groups.items():
+        ref, message = members[0]
+        if len(members) == 1:
+            yield f"{ref}: {message}"
+            continue
+        named = ", ".join(ref.gen_id for ref, _ in members[:_NAMED])
+        more = f" and {len(members) - _NAMED:,} more" if len(members) > _NAMED else ""
+        yield f"{counted(len(members), stage)}: {message} ({named}{more})"

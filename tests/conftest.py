@@ -69,6 +69,12 @@ def interruptible() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """Run async tests on asyncio, as the product runs."""
+    return "asyncio"
+
+
 @pytest.fixture
 def data_files() -> dict[str, str]:
     """The files of `data_root` by their paths."""

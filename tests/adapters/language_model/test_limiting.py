@@ -64,95 +64,82 @@ def limited(endpoint, folder, at_once=None, **limits):
     return LimitingLanguageModel(endpoint, {KEY: ModelLimits(**limits)}, folder, at_once)
 
 
-def ask(model, times, request=REQUEST):
-    async def complete():
-        calls = [asyncio.create_task(model.complete(request)) for _ in range(times)]
-        return await asyncio.gather(*calls, return_exceptions=True)
-
-    return asyncio.run(complete())
+async def ask(model, times, request=REQUEST):
+    calls = [asyncio.create_task(model.complete(request)) for _ in range(times)]
+    return await asyncio.gather(*calls, return_exceptions=True)
 
 
-def test_a_limit_of_calls_at_once_is_kept_and_used(tmp_path):
+async def test_a_limit_of_calls_at_once_is_kept_and_used(tmp_path):
     endpoint = Endpoint()
 
-    ask(limited(endpoint, tmp_path, at_once=5), 40)
+    await ask(limited(endpoint, tmp_path, at_once=5), 40)
 
     assert (endpoint.answered, endpoint.highest) == (40, 5)
 
 
-def test_the_models_own_limit_counts_before_the_general_one(tmp_path):
+async def test_the_models_own_limit_counts_before_the_general_one(tmp_path):
     endpoint = Endpoint()
 
-    ask(limited(endpoint, tmp_path, 50, concurrency=3), 20)
+    await ask(limited(endpoint, tmp_path, 50, concurrency=3), 20)
 
     assert (endpoint.answered, endpoint.highest) == (20, 3)
 
 
-def test_each_model_has_its_own_limit(tmp_path):
+async def test_each_model_has_its_own_limit(tmp_path):
     endpoint = Endpoint(seconds=0.1)
     model = limited(endpoint, tmp_path, at_once=2)
     other = attrs.evolve(REQUEST, model="big-2")
 
-    async def complete():
-        await asyncio.gather(*(model.complete(request) for request in [REQUEST, other] * 4))
-
-    asyncio.run(complete())
+    await asyncio.gather(*(model.complete(request) for request in [REQUEST, other] * 4))
 
     assert endpoint.highest == 4
 
 
-def test_two_instances_share_a_models_limit(tmp_path):
+async def test_two_instances_share_a_models_limit(tmp_path):
     endpoint = Endpoint()
     models = [limited(endpoint, tmp_path, at_once=2) for _ in range(2)]
     shared = [attrs.evolve(model, limits={KEY: ModelLimits(concurrency=2)}) for model in models]
 
-    async def complete():
-        await asyncio.gather(*(model.complete(REQUEST) for model in shared * 5))
-
-    asyncio.run(complete())
+    await asyncio.gather(*(model.complete(REQUEST) for model in shared * 5))
 
     assert (endpoint.answered, endpoint.highest) == (10, 2)
 
 
-def test_without_a_limit_it_grows_as_long_as_the_endpoint_takes_it(tmp_path):
+async def test_without_a_limit_it_grows_as_long_as_the_endpoint_takes_it(tmp_path):
     endpoint = Endpoint(seconds=0.05)
 
-    ask(limited(endpoint, tmp_path), 200)
+    await ask(limited(endpoint, tmp_path), 200)
 
     assert endpoint.answered == 200
     assert endpoint.highest > 16
 
 
-def test_without_a_limit_it_stays_near_what_the_endpoint_takes(tmp_path):
+async def test_without_a_limit_it_stays_near_what_the_endpoint_takes(tmp_path):
     endpoint = Endpoint(most=10)
     model = RetryingLanguageModel(
         limited(endpoint, tmp_path), attempts=50, first_wait_seconds=0.001
     )
 
-    answers = ask(model, 300)
+    answers = await ask(model, 300)
 
     assert all(isinstance(answer, Completion) for answer in answers)
     assert endpoint.highest == 10
     assert endpoint.refused < 100
 
 
-def test_all_wait_as_long_as_the_endpoint_asks_one_to(tmp_path):
+async def test_all_wait_as_long_as_the_endpoint_asks_one_to(tmp_path):
     endpoint = Endpoint(most=0, retry_after_seconds=0.4)
     model = limited(endpoint, tmp_path, at_once=1)
 
-    async def complete():
-        first = await asyncio.gather(model.complete(REQUEST), return_exceptions=True)
-        endpoint.most = 1
+    with pytest.raises(LanguageModelError):
         await model.complete(REQUEST)
-        return first
+    endpoint.most = 1
+    await model.complete(REQUEST)
 
-    (error,) = asyncio.run(complete())
-
-    assert isinstance(error, LanguageModelError)
     assert endpoint.began[1] - endpoint.began[0] >= 0.4
 
 
-def test_one_that_waits_for_its_rate_waits_for_the_endpoint_too(tmp_path):
+async def test_one_that_waits_for_its_rate_waits_for_the_endpoint_too(tmp_path):
     class RefusingLate(Endpoint):
         async def complete(self, request):
             self.began.append(time.monotonic())
@@ -161,24 +148,24 @@ def test_one_that_waits_for_its_rate_waits_for_the_endpoint_too(tmp_path):
 
     endpoint = RefusingLate()
 
-    ask(limited(endpoint, tmp_path, at_once=2, requests_per_minute=300), 2)
+    await ask(limited(endpoint, tmp_path, at_once=2, requests_per_minute=300), 2)
 
     assert endpoint.began[1] - endpoint.began[0] >= 0.5
 
 
-def test_a_rate_of_requests_is_kept(tmp_path):
+async def test_a_rate_of_requests_is_kept(tmp_path):
     endpoint = Endpoint(seconds=0.0)
 
-    ask(limited(endpoint, tmp_path, requests_per_minute=1200), 6)
+    await ask(limited(endpoint, tmp_path, requests_per_minute=1200), 6)
 
     assert endpoint.began[-1] - endpoint.began[0] >= 5 * 0.05 - 0.01
 
 
-def test_nobody_waits_for_an_endpoint_that_asks_for_a_day(tmp_path):
+async def test_nobody_waits_for_an_endpoint_that_asks_for_a_day(tmp_path):
     endpoint = Endpoint(most=0, retry_after_seconds=86_400)
     model = RetryingLanguageModel(limited(endpoint, tmp_path, at_once=1))
 
-    first, second = ask(model, 2)
+    first, second = await ask(model, 2)
 
     assert "too many" in str(first)
     assert isinstance(second, LanguageModelError)
@@ -187,30 +174,27 @@ def test_nobody_waits_for_an_endpoint_that_asks_for_a_day(tmp_path):
     assert len(endpoint.began) == 1
 
 
-def test_a_rate_of_tokens_is_kept_by_what_was_used_in_fact(tmp_path):
+async def test_a_rate_of_tokens_is_kept_by_what_was_used_in_fact(tmp_path):
     endpoint = Endpoint(seconds=0.0, completion_tokens=299)
     request = attrs.evolve(REQUEST, parameters=SamplingParameters(max_tokens=99))
 
-    ask(limited(endpoint, tmp_path, at_once=1, tokens_per_minute=60_000), 3, request)
+    await ask(limited(endpoint, tmp_path, at_once=1, tokens_per_minute=60_000), 3, request)
 
     # Each is let through for 100 tokens and then charged 300: 0.3 s at this rate.
     assert endpoint.began[-1] - endpoint.began[0] >= 2 * 0.3 - 0.02
 
 
-def test_what_an_answer_gives_back_is_used_at_once(tmp_path):
+async def test_what_an_answer_gives_back_is_used_at_once(tmp_path):
     endpoint = Endpoint(seconds=0.1, completion_tokens=1)
     hour = attrs.evolve(REQUEST, parameters=SamplingParameters(max_tokens=60_000))
     model = limited(endpoint, tmp_path, at_once=2, tokens_per_minute=1000)
 
-    async def complete():
-        await asyncio.wait_for(asyncio.gather(*(model.complete(hour) for _ in range(2))), 30)
-
-    asyncio.run(complete())
+    await asyncio.wait_for(asyncio.gather(*(model.complete(hour) for _ in range(2))), 30)
 
     assert endpoint.answered == 2
 
 
-def test_calls_are_let_through_in_the_order_in_which_they_came(tmp_path):
+async def test_calls_are_let_through_in_the_order_in_which_they_came(tmp_path):
     endpoint = Endpoint(seconds=0.001)
     model = limited(endpoint, tmp_path, at_once=1)
     done = []
@@ -219,60 +203,50 @@ def test_calls_are_let_through_in_the_order_in_which_they_came(tmp_path):
         await model.complete(REQUEST)
         done.append(number)
 
-    async def all_of_them():
-        await asyncio.gather(*(complete(number) for number in range(20)))
-
-    asyncio.run(all_of_them())
+    await asyncio.gather(*(complete(number) for number in range(20)))
 
     assert done == list(range(20))
 
 
-def test_a_run_that_stops_ends_those_that_wait_and_keeps_those_that_were_sent(tmp_path):
+async def test_a_run_that_stops_ends_those_that_wait_and_keeps_those_that_were_sent(tmp_path):
     endpoint = Endpoint(seconds=0.2)
     model = limited(endpoint, tmp_path, at_once=2)
 
-    async def complete():
-        calls = [asyncio.create_task(model.complete(REQUEST)) for _ in range(10)]
-        await asyncio.sleep(0.1)
-        model.stop("enough")
-        return await asyncio.gather(*calls, return_exceptions=True)
-
-    answers = asyncio.run(complete())
+    calls = [asyncio.create_task(model.complete(REQUEST)) for _ in range(10)]
+    await asyncio.sleep(0.1)
+    model.stop("enough")
+    answers = await asyncio.gather(*calls, return_exceptions=True)
 
     assert [type(answer) for answer in answers] == [Completion] * 2 + [StoppedError] * 8
 
 
-def test_a_call_that_is_cancelled_gives_its_place_to_the_next(tmp_path):
+async def test_a_call_that_is_cancelled_gives_its_place_to_the_next(tmp_path):
     endpoint = Endpoint(seconds=60)
     model = limited(endpoint, tmp_path, at_once=1)
 
-    async def complete():
-        first, second, third = (asyncio.create_task(model.complete(REQUEST)) for _ in range(3))
-        await asyncio.sleep(0.05)
-        second.cancel()
-        first.cancel()
-        endpoint.seconds = 0.0
-        return await asyncio.wait_for(third, timeout=10)
+    first, second, third = (asyncio.create_task(model.complete(REQUEST)) for _ in range(3))
+    await asyncio.sleep(0.05)
+    second.cancel()
+    first.cancel()
+    endpoint.seconds = 0.0
 
-    assert asyncio.run(complete()).text == "because"
+    assert (await asyncio.wait_for(third, timeout=10)).text == "because"
 
 
-def test_calls_that_are_cancelled_together_hold_up_nobody(tmp_path):
+async def test_calls_that_are_cancelled_together_hold_up_nobody(tmp_path):
     endpoint = Endpoint(seconds=60)
     model = limited(endpoint, tmp_path, at_once=1)
 
-    async def complete():
-        first, second, third = (asyncio.create_task(model.complete(REQUEST)) for _ in range(3))
-        await asyncio.sleep(0.05)
-        first.cancel()  # gives its place away before the second knows that it is cancelled
-        second.cancel()
-        endpoint.seconds = 0.0
-        return await asyncio.wait_for(third, timeout=10)
+    first, second, third = (asyncio.create_task(model.complete(REQUEST)) for _ in range(3))
+    await asyncio.sleep(0.05)
+    first.cancel()  # gives its place away before the second knows that it is cancelled
+    second.cancel()
+    endpoint.seconds = 0.0
 
-    assert asyncio.run(complete()).text == "because"
+    assert (await asyncio.wait_for(third, timeout=10)).text == "because"
 
 
-def test_other_errors_are_not_taken_for_too_many_calls(tmp_path):
+async def test_other_errors_are_not_taken_for_too_many_calls(tmp_path):
     class Broken(Endpoint):
         async def complete(self, request):
             await super().complete(request)
@@ -280,19 +254,19 @@ def test_other_errors_are_not_taken_for_too_many_calls(tmp_path):
 
     endpoint = Broken(seconds=0.001)
 
-    ask(limited(endpoint, tmp_path), 50)
+    await ask(limited(endpoint, tmp_path), 50)
 
     assert endpoint.highest == 4
 
 
 @pytest.mark.parametrize("limits", [{}, {"concurrency": 2}])
-def test_files_are_made_for_limits_alone(tmp_path, limits):
-    ask(limited(Endpoint(), tmp_path / "limits", **limits), 1)
+async def test_files_are_made_for_limits_alone(tmp_path, limits):
+    await ask(limited(Endpoint(), tmp_path / "limits", **limits), 1)
 
     assert (tmp_path / "limits").exists() == bool(limits)
 
 
-def test_an_answer_is_kept_though_its_tokens_cannot_be_charged(tmp_path):
+async def test_an_answer_is_kept_though_its_tokens_cannot_be_charged(tmp_path):
     folder = tmp_path / "limits"
 
     class Unwritable(Endpoint):
@@ -303,39 +277,34 @@ def test_an_answer_is_kept_though_its_tokens_cannot_be_charged(tmp_path):
 
     endpoint = Unwritable(completion_tokens=300)
 
-    (answer,) = ask(limited(endpoint, folder, tokens_per_minute=60_000), 1)
+    (answer,) = await ask(limited(endpoint, folder, tokens_per_minute=60_000), 1)
 
     assert isinstance(answer, Completion)
 
 
-def test_the_place_of_an_answer_is_free_when_it_is_kept(tmp_path):
+async def test_the_place_of_an_answer_is_free_when_it_is_kept(tmp_path):
     endpoint = Endpoint()
     limits = {KEY: ModelLimits(concurrency=1)}
     model = LimitingLanguageModel(endpoint, limits, tmp_path)
     kept = ExitStack()
 
-    async def ask():
-        await model.complete(attrs.evolve(REQUEST, kept=kept))
-        second = asyncio.create_task(model.complete(REQUEST))
-        await asyncio.sleep(0.3)
-        before = len(endpoint.began)
-        kept.close()
-        await asyncio.wait_for(second, 60)
-        return before
+    await model.complete(attrs.evolve(REQUEST, kept=kept))
+    second = asyncio.create_task(model.complete(REQUEST))
+    await asyncio.sleep(0.3)
+    assert len(endpoint.began) == 1
 
-    assert asyncio.run(ask()) == 1
+    kept.close()
+    await asyncio.wait_for(second, 60)
+
     assert len(endpoint.began) == 2
 
 
-def test_the_place_of_a_call_that_failed_is_free_at_once(tmp_path):
+async def test_the_place_of_a_call_that_failed_is_free_at_once(tmp_path):
     endpoint = Endpoint(most=0)
     model = LimitingLanguageModel(endpoint, {}, tmp_path, concurrency=1)
 
-    async def ask():
-        for _ in range(2):
-            with pytest.raises(LanguageModelError):
-                await model.complete(attrs.evolve(REQUEST, kept=ExitStack()))
-
-    asyncio.run(asyncio.wait_for(ask(), 60))
+    for _ in range(2):
+        with pytest.raises(LanguageModelError):
+            await asyncio.wait_for(model.complete(attrs.evolve(REQUEST, kept=ExitStack())), 60)
 
     assert endpoint.refused == 2

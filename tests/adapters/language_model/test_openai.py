@@ -114,38 +114,40 @@ async def ask(
             await model.aclose()
 
 
-def failure(model: OpenAILanguageModel, request: ModelRequest = REQUEST) -> LanguageModelError:
+async def failure(
+    model: OpenAILanguageModel, request: ModelRequest = REQUEST
+) -> LanguageModelError:
     with pytest.raises(LanguageModelError) as caught:
-        asyncio.run(ask(model, request))
+        await ask(model, request)
     assert "big-1 at http://127.0.0.1:" in str(caught.value)
     assert KEY not in "".join(traceback.format_exception(caught.value))
     return caught.value
 
 
-def test_returns_what_the_endpoint_answered(model):
-    (completion,) = asyncio.run(ask(model))
+async def test_returns_what_the_endpoint_answered(model):
+    (completion,) = await ask(model)
     assert 0 < completion.duration_seconds < 30
     assert attrs.evolve(completion, duration_seconds=1.0) == Completion(
         " A dream.\r\n", "stop", "big-1-0613", 1.0, 3, 5
     )
 
 
-def test_takes_an_answer_without_what_not_every_endpoint_gives(endpoint, model):
+async def test_takes_an_answer_without_what_not_every_endpoint_gives(endpoint, model):
     endpoint.always(200, {"choices": [{"message": {"content": "Hm."}}], "usage": None})
-    (completion,) = asyncio.run(ask(model))
+    (completion,) = await ask(model)
     assert completion == Completion("Hm.", "", "big-1", completion.duration_seconds)
 
 
 @pytest.mark.parametrize("usage", [{"prompt_tokens": "7", "completion_tokens": [5]}, [7, 5], 12])
-def test_an_answer_counts_though_what_is_said_about_it_makes_no_sense(endpoint, model, usage):
+async def test_an_answer_counts_though_what_is_said_about_it_makes_no_sense(endpoint, model, usage):
     choice = {"message": {"content": "Hm."}, "finish_reason": 1}
     endpoint.always(200, {"choices": [choice], "usage": usage, "model": ["big-1"]})
-    (completion,) = asyncio.run(ask(model))
+    (completion,) = await ask(model)
     assert completion == Completion("Hm.", "1", "big-1", completion.duration_seconds)
 
 
-def test_sends_one_user_message_and_nothing_that_was_not_asked_for(endpoint, model):
-    asyncio.run(ask(model))
+async def test_sends_one_user_message_and_nothing_that_was_not_asked_for(endpoint, model):
+    await ask(model)
     (received,) = endpoint.received
     assert received.path == "/v1/chat/completions"
     assert received.headers["Authorization"] == f"Bearer {KEY}"
@@ -155,7 +157,7 @@ def test_sends_one_user_message_and_nothing_that_was_not_asked_for(endpoint, mod
     }
 
 
-def test_sends_parameters_under_their_names_and_extra_body_as_it_is(endpoint, model):
+async def test_sends_parameters_under_their_names_and_extra_body_as_it_is(endpoint, model):
     parameters = SamplingParameters(
         temperature=0.0,
         top_p=0.5,
@@ -163,7 +165,7 @@ def test_sends_parameters_under_their_names_and_extra_body_as_it_is(endpoint, mo
         seed=0,
         extra_body={"grammar": "root ::= [0-9]", "reasoning": {"effort": "low"}, "stop": None},
     )
-    asyncio.run(ask(model, attrs.evolve(REQUEST, parameters=parameters)))
+    await ask(model, attrs.evolve(REQUEST, parameters=parameters))
     (received,) = endpoint.received
     assert received.body == {
         "model": "big-1",
@@ -178,16 +180,16 @@ def test_sends_parameters_under_their_names_and_extra_body_as_it_is(endpoint, mo
     }
 
 
-def test_no_parameter_takes_the_place_of_the_question(endpoint, model):
+async def test_no_parameter_takes_the_place_of_the_question(endpoint, model):
     """Planning refuses these; metadata that was planned before may hold them."""
     parameters = SamplingParameters(extra_body={"messages": [], "model": "small-1"})
-    asyncio.run(ask(model, attrs.evolve(REQUEST, parameters=parameters)))
+    await ask(model, attrs.evolve(REQUEST, parameters=parameters))
     (received,) = endpoint.received
     assert received.body["model"] == "big-1"
     assert received.body["messages"] == [{"role": "user", "content": "Dream.\r\n"}]
 
 
-def test_answers_many_requests_at_once(endpoint, model):
+async def test_answers_many_requests_at_once(endpoint, model):
     def answer(handler: Handler) -> None:
         prompt = handler.body["messages"][0]["content"]
         time.sleep(0.2)
@@ -196,7 +198,7 @@ def test_answers_many_requests_at_once(endpoint, model):
     endpoint.answer = answer
     started = time.perf_counter()
     prompts = [f"Dream {i}." for i in range(20)]
-    completions = asyncio.run(ask(model, *(ModelRequest(prompt, "big-1") for prompt in prompts)))
+    completions = await ask(model, *(ModelRequest(prompt, "big-1") for prompt in prompts))
     assert [completion.text for completion in completions] == prompts
     assert time.perf_counter() - started < 3
 
@@ -218,9 +220,9 @@ def test_answers_many_requests_at_once(endpoint, model):
         (504, "ask again later", True),
     ],
 )
-def test_says_why_the_endpoint_refused_and_what_to_do(endpoint, status, advice, retryable):
+async def test_says_why_the_endpoint_refused_and_what_to_do(endpoint, status, advice, retryable):
     endpoint.always(status, {"error": {"message": "The moon is full.", "code": "moon"}})
-    error = failure(OpenAILanguageModel(endpoint.url, KEY, api_key_variable="ACME_KEY"))
+    error = await failure(OpenAILanguageModel(endpoint.url, KEY, api_key_variable="ACME_KEY"))
     assert f"refused with status {status}: The moon is full.; " in str(error)
     assert advice in str(error)
     assert (error.status, error.retryable) == (status, retryable)
@@ -237,30 +239,30 @@ def test_says_why_the_endpoint_refused_and_what_to_do(endpoint, status, advice, 
     ],
     ids=["a text", "another form", "HTML", "nothing"],
 )
-def test_quotes_a_refusal_of_any_form(endpoint, model, body, words):
+async def test_quotes_a_refusal_of_any_form(endpoint, model, body, words):
     endpoint.always(502, body)
-    assert f"refused with status 502: {words}" in str(failure(model))
+    assert f"refused with status 502: {words}" in str(await failure(model))
 
 
 @pytest.mark.parametrize(
     ("status", "billed"), [(408, False), (502, False), (503, False), (504, True), (524, True)]
 )
-def test_a_gateway_that_gave_up_waiting_for_the_model_may_be_billed(
+async def test_a_gateway_that_gave_up_waiting_for_the_model_may_be_billed(
     endpoint, model, status, billed
 ):
     endpoint.always(status, {"error": "timed out"})
-    error = failure(model)
+    error = await failure(model)
     assert (error.retryable, error.may_be_billed) == (True, billed)
 
 
-def test_quotes_the_beginning_of_a_long_refusal(endpoint, model):
+async def test_quotes_the_beginning_of_a_long_refusal(endpoint, model):
     endpoint.always(500, {"error": {"message": "no " * 1000}})
-    assert len(str(failure(model))) < 500
+    assert len(str(await failure(model))) < 500
 
 
-def test_an_exhausted_quota_is_not_worth_another_try(endpoint, model):
+async def test_an_exhausted_quota_is_not_worth_another_try(endpoint, model):
     endpoint.always(429, {"error": {"message": "Pay.", "code": "insufficient_quota"}})
-    assert not failure(model).retryable
+    assert not (await failure(model)).retryable
 
 
 @pytest.mark.parametrize(
@@ -279,38 +281,34 @@ def test_an_exhausted_quota_is_not_worth_another_try(endpoint, model):
         ("Wed, 21 Oct 2015 07:28:00 +99999999999999999999", None),
     ],
 )
-def test_passes_on_how_long_to_wait(endpoint, model, header, seconds):
+async def test_passes_on_how_long_to_wait(endpoint, model, header, seconds):
     endpoint.always(429, {}, Retry_After=header)
-    assert failure(model).retry_after_seconds == seconds
+    assert (await failure(model)).retry_after_seconds == seconds
 
 
 @pytest.mark.parametrize("usegmt", [True, False], ids=["GMT", "-0000"])
-def test_passes_on_until_when_to_wait(endpoint, model, usegmt):
+async def test_passes_on_until_when_to_wait(endpoint, model, usegmt):
     tomorrow = formatdate(time.time() + 86_400, usegmt=usegmt)
     endpoint.always(429, {}, Retry_After=tomorrow)
-    assert failure(model).retry_after_seconds == pytest.approx(86_400, abs=60)
+    assert (await failure(model)).retry_after_seconds == pytest.approx(86_400, abs=60)
 
 
-def test_nobody_waits_until_the_year_9999(endpoint, model):
+async def test_nobody_waits_until_the_year_9999(endpoint, model):
     endpoint.always(429, {}, Retry_After="Fri, 31 Dec 9999 23:59:59 GMT")
     retrying = RetryingLanguageModel(LimitingLanguageModel(model, {}, Path("unused"), 1))
 
-    async def ask_twice() -> list[object]:
-        calls = (retrying.complete(REQUEST) for _ in range(2))
-        try:
-            return await asyncio.gather(*calls, return_exceptions=True)
-        finally:
-            await retrying.aclose()
+    calls = (retrying.complete(REQUEST) for _ in range(2))
+    first, second = await asyncio.gather(*calls, return_exceptions=True)
+    await retrying.aclose()
 
-    first, second = asyncio.run(ask_twice())
     assert "refused with status 429" in str(first)
     assert "its endpoint refuses all for another" in str(second)
     assert len(endpoint.received) == 1
 
 
-def test_a_refusal_under_status_200_is_one_too(endpoint, model):
+async def test_a_refusal_under_status_200_is_one_too(endpoint, model):
     endpoint.always(200, {"error": {"code": 429, "message": "Slow down."}})
-    error = failure(model)
+    error = await failure(model)
     assert "refused with status 429: Slow down.; wait and ask again" in str(error)
     assert (error.status, error.retryable, error.may_be_billed) == (429, True, False)
 
@@ -331,19 +329,19 @@ def test_a_refusal_under_status_200_is_one_too(endpoint, model):
         ({"choices": [{"message": {}, "error": {"message": "Later."}}]}, "an error: Later.; "),
     ],
 )
-def test_an_answer_that_is_not_a_completion_is_an_error(endpoint, model, body, message):
+async def test_an_answer_that_is_not_a_completion_is_an_error(endpoint, model, body, message):
     endpoint.always(200, body)
-    error = failure(model)
+    error = await failure(model)
     assert message in str(error)
     assert (error.status, error.retryable, error.may_be_billed) == (None, False, True)
 
 
 @pytest.mark.parametrize("content", [None, "", " \n"])
-def test_an_answer_cut_off_before_it_began_was_paid_for_and_is_one(endpoint, model, content):
+async def test_an_answer_cut_off_before_it_began_was_paid_for_and_is_one(endpoint, model, content):
     choice = {"finish_reason": "length", "message": {"content": content, "reasoning": "Hm…"}}
     endpoint.always(200, {**ANSWER, "choices": [choice]})
 
-    (completion,) = asyncio.run(ask(model))
+    (completion,) = await ask(model)
 
     assert (completion.text, completion.finish_reason) == (content or "", "length")
     assert completion.completion_tokens == 5
@@ -353,24 +351,24 @@ def test_an_answer_cut_off_before_it_began_was_paid_for_and_is_one(endpoint, mod
     )
 
 
-def test_what_cannot_be_read_of_a_paid_answer_is_kept_as_it_came(endpoint, model):
+async def test_what_cannot_be_read_of_a_paid_answer_is_kept_as_it_came(endpoint, model):
     body = b'{"choices": [ {"message": {"audio": "UklG\xff\n", "id": 1e999}} ]}'
     endpoint.always(200, body)
 
-    (completion,) = asyncio.run(ask(model))
+    (completion,) = await ask(model)
 
     assert (completion.text, completion.unreadable) == ("", "it holds no text")
     assert completion.response == body.decode(errors="replace")
 
 
-def test_gives_up_after_the_timeout(endpoint):
+async def test_gives_up_after_the_timeout(endpoint):
     endpoint.answer = lambda _handler: endpoint.over.wait(30)
-    error = failure(OpenAILanguageModel(endpoint.url, KEY, timeout_seconds=0.2))
+    error = await failure(OpenAILanguageModel(endpoint.url, KEY, timeout_seconds=0.2))
     assert "no answer within 0.2 s; ask for fewer tokens" in str(error)
     assert (error.retryable, error.may_be_billed) == (True, True)
 
 
-def test_gives_up_on_an_endpoint_that_trickles(endpoint):
+async def test_gives_up_on_an_endpoint_that_trickles(endpoint):
     """The timeout is for the whole call, not for each of its parts."""
 
     def trickle(handler: Handler) -> None:
@@ -384,7 +382,7 @@ def test_gives_up_on_an_endpoint_that_trickles(endpoint):
                 return
 
     endpoint.answer = trickle
-    error = failure(OpenAILanguageModel(endpoint.url, KEY, timeout_seconds=0.3))
+    error = await failure(OpenAILanguageModel(endpoint.url, KEY, timeout_seconds=0.3))
     assert "no answer within 0.3 s" in str(error)
 
 
@@ -401,7 +399,9 @@ def test_gives_up_on_an_endpoint_that_trickles(endpoint):
     ids=["nothing", "half a head", "half a body", "bad chunks", "bad gzip", "no HTTP"],
 )
 @pytest.mark.parametrize("reset", [False, True], ids=["closed", "reset"])
-def test_a_connection_that_is_lost_after_the_request_may_be_billed(endpoint, model, sent, reset):
+async def test_a_connection_that_is_lost_after_the_request_may_be_billed(
+    endpoint, model, sent, reset
+):
     def drop(handler: Handler) -> None:
         handler.wfile.write(sent)
         handler.close_connection = True
@@ -411,50 +411,44 @@ def test_a_connection_that_is_lost_after_the_request_may_be_billed(endpoint, mod
             handler.connection.close()
 
     endpoint.answer = drop
-    error = failure(model)
+    error = await failure(model)
     assert "the connection was lost (" in str(error)
     assert (error.retryable, error.of_endpoint, error.may_be_billed) == (True, True, True)
 
 
-def test_asks_whether_an_endpoint_that_refuses_connections_is_up(endpoint):
+async def test_asks_whether_an_endpoint_that_refuses_connections_is_up(endpoint):
     closed = OpenAILanguageModel("http://127.0.0.1:9/v1")  # the discard service, which nobody runs
-    error = failure(closed)
+    error = await failure(closed)
     assert "big-1 at http://127.0.0.1:9/v1: no connection (" in str(error)
     assert "check that the endpoint is up" in str(error)
     assert (error.retryable, error.may_be_billed) == (True, False)
 
 
-def test_a_host_that_nobody_knows_is_not_billed():
+async def test_a_host_that_nobody_knows_is_not_billed():
     with pytest.raises(LanguageModelError, match=r"no connection \(") as caught:
-        asyncio.run(ask(OpenAILanguageModel("http://nowhere.invalid/v1")))
+        await ask(OpenAILanguageModel("http://nowhere.invalid/v1"))
     assert not caught.value.may_be_billed
 
 
-def test_a_prompt_that_cannot_be_sent_is_an_error(endpoint, model):
-    assert "lone surrogate" in str(failure(model, ModelRequest("\ud83d", "big-1")))
+async def test_a_prompt_that_cannot_be_sent_is_an_error(endpoint, model):
+    assert "lone surrogate" in str(await failure(model, ModelRequest("\ud83d", "big-1")))
     assert endpoint.received == []
 
 
-def test_cancelling_a_call_cancels_it(endpoint, model):
+async def test_cancelling_a_call_cancels_it(endpoint, model):
     endpoint.answer = lambda _handler: endpoint.over.wait(30)
 
-    async def cancel() -> None:
-        call = asyncio.create_task(ask(model))
-        await asyncio.to_thread(endpoint.asked.wait, 30)
-        call.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await call
-
-    asyncio.run(cancel())
+    call = asyncio.create_task(ask(model))
+    await asyncio.to_thread(endpoint.asked.wait, 30)
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
 
 
-def test_connections_are_kept_until_aclose_and_opened_anew_after_it(endpoint, model):
-    async def talk() -> None:
-        for close in (False, True, True):
-            await ask(model, close=close)
-        await model.aclose()
-
-    asyncio.run(talk())
+async def test_connections_are_kept_until_aclose_and_opened_anew_after_it(endpoint, model):
+    for close in (False, True, True):
+        await ask(model, close=close)
+    await model.aclose()
     first, second, third = (received.client_address for received in endpoint.received)
     assert first == second
     assert third != second
@@ -466,26 +460,26 @@ def test_serves_one_event_loop_after_the_other(endpoint, model):
     assert len(endpoint.received) == 3
 
 
-def test_the_key_shows_up_nowhere(endpoint, model):
+async def test_the_key_shows_up_nowhere(endpoint, model):
     assert KEY not in repr(model)
     endpoint.always(401, {"error": {"message": f"Incorrect API key provided: {KEY}"}})
-    assert "Incorrect API key provided: ***; " in str(failure(model))
+    assert "Incorrect API key provided: ***; " in str(await failure(model))
     endpoint.always(200, f"<p>Bearer {KEY}</p>".encode())
-    assert "<p>Bearer ***</p>" in str(failure(model))
+    assert "<p>Bearer ***</p>" in str(await failure(model))
 
 
-def test_parts_of_the_key_show_up_nowhere_either(endpoint, model):
+async def test_parts_of_the_key_show_up_nowhere_either(endpoint, model):
     endpoint.always(401, {"error": {"message": f"Incorrect: {KEY[:14]}…{KEY[14:]}"}})
-    assert "Incorrect: ***…***; " in str(failure(model))
+    assert "Incorrect: ***…***; " in str(await failure(model))
 
 
-def test_credentials_in_the_url_are_sent_and_not_shown(endpoint):
+async def test_credentials_in_the_url_are_sent_and_not_shown(endpoint):
     host = endpoint.url.removeprefix("http://")
     model = OpenAILanguageModel(f"http://user:pass%20word@{host}?api_key=very-secret", KEY)
     endpoint.always(401, {"error": {"message": "pass%20word, very-secret, user:pass word"}})
 
     with pytest.raises(LanguageModelError) as caught:
-        asyncio.run(ask(model))
+        await ask(model)
 
     (received,) = endpoint.received
     assert received.path == "/v1/chat/completions?api_key=very-secret"
@@ -503,13 +497,13 @@ def test_a_url_that_cannot_be_used_is_refused_without_its_credentials(url):
     assert "word" not in str(caught.value)
 
 
-def test_an_endpoint_steers_no_terminal(endpoint, model):
+async def test_an_endpoint_steers_no_terminal(endpoint, model):
     endpoint.always(500, {"error": {"message": "\x1b]52;c;eA==\x07\u202eoops\r\n\x9b2J"}})
-    assert "\\x1b]52;c;eA==\\x07\\u202eoops \\x9b2J; " in str(failure(model))
+    assert "\\x1b]52;c;eA==\\x07\\u202eoops \\x9b2J; " in str(await failure(model))
 
 
-def test_a_key_loses_the_newline_that_its_file_ended_with(endpoint):
-    asyncio.run(ask(OpenAILanguageModel(endpoint.url, f" {KEY}\n")))
+async def test_a_key_loses_the_newline_that_its_file_ended_with(endpoint):
+    await ask(OpenAILanguageModel(endpoint.url, f" {KEY}\n"))
     assert endpoint.received[0].headers["Authorization"] == f"Bearer {KEY}"
 
 
@@ -521,10 +515,10 @@ def test_a_key_that_no_header_takes_is_refused_without_showing_it(key):
 
 
 @pytest.mark.parametrize("key", [None, "", "\n"])
-def test_a_key_in_the_environment_reaches_no_endpoint_by_itself(endpoint, monkeypatch, key):
+async def test_a_key_in_the_environment_reaches_no_endpoint_by_itself(endpoint, monkeypatch, key):
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     endpoint.always(401, {"error": {"message": "Who are you?"}})
-    error = failure(OpenAILanguageModel(endpoint.url, key))
+    error = await failure(OpenAILanguageModel(endpoint.url, key))
     assert KEY not in str(endpoint.received[0].headers)
     assert "check the key in the environment variable OPENAI_API_KEY" in str(error)
 
@@ -535,27 +529,27 @@ def test_asks_openai_where_no_other_endpoint_is_named(monkeypatch):
     assert OpenAILanguageModel("").base_url == "https://api.openai.com/v1"
 
 
-def test_a_url_that_was_read_from_a_file_may_end_in_a_newline(endpoint):
-    asyncio.run(ask(OpenAILanguageModel(f"{endpoint.url}\r\n", KEY)))
+async def test_a_url_that_was_read_from_a_file_may_end_in_a_newline(endpoint):
+    await ask(OpenAILanguageModel(f"{endpoint.url}\r\n", KEY))
     assert len(endpoint.received) == 1
 
     with pytest.raises(ValueError, match="is no endpoint"):
         OpenAILanguageModel("http://127.0.0.1:9/\nv1")
 
 
-def test_obeys_the_proxy_of_the_environment_unless_told_otherwise(endpoint, monkeypatch):
+async def test_obeys_the_proxy_of_the_environment_unless_told_otherwise(endpoint, monkeypatch):
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     for name in ("NO_PROXY", "no_proxy", "ALL_PROXY", "http_proxy"):
         monkeypatch.delenv(name, raising=False)
-    assert "no connection" in str(failure(OpenAILanguageModel(endpoint.url, KEY)))
-    asyncio.run(ask(OpenAILanguageModel(endpoint.url, KEY, environment_proxies=False)))
+    assert "no connection" in str(await failure(OpenAILanguageModel(endpoint.url, KEY)))
+    await ask(OpenAILanguageModel(endpoint.url, KEY, environment_proxies=False))
     assert len(endpoint.received) == 1
 
 
-def test_errors_survive_pickling(endpoint, model):
+async def test_errors_survive_pickling(endpoint, model):
     """Dagster sends them from one process to another."""
     endpoint.always(429, {"error": {"message": "Slow down."}}, Retry_After="7")
-    error = failure(model)
+    error = await failure(model)
     copy = pickle.loads(pickle.dumps(error))  # noqa: S301
     assert type(copy) is LanguageModelError
     assert str(copy) == str(error) == error.message

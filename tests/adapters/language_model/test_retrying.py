@@ -14,14 +14,11 @@ from daydreaming_dagster.ports.language_model import LanguageModelError, ModelRe
 REQUEST = ModelRequest("why?", "big-1")
 
 
-def ask(model, request=REQUEST):
-    async def complete():
-        try:
-            return await model.complete(request)
-        finally:
-            await model.aclose()
-
-    return asyncio.run(complete())
+async def ask(model, request=REQUEST):
+    try:
+        return await model.complete(request)
+    finally:
+        await model.aclose()
 
 
 def quick(inner, **settings):
@@ -34,11 +31,11 @@ def scripted(*answers):
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
-def test_what_may_pass_is_asked_again(chat_endpoint, status):
+async def test_what_may_pass_is_asked_again(chat_endpoint, status):
     answers = [(status, {"error": {"message": "busy"}}), "because"]
     chat_endpoint.answer = lambda _prompt: answers.pop(0)
 
-    completion = ask(quick(OpenAILanguageModel(chat_endpoint.base_url)))
+    completion = await ask(quick(OpenAILanguageModel(chat_endpoint.base_url)))
 
     assert completion.text == "because"
     assert len(chat_endpoint.bodies) == 2
@@ -47,90 +44,86 @@ def test_what_may_pass_is_asked_again(chat_endpoint, status):
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404])
-def test_what_will_not_pass_is_asked_once(chat_endpoint, status):
+async def test_what_will_not_pass_is_asked_once(chat_endpoint, status):
     chat_endpoint.answer = lambda _prompt: (status, {"error": {"message": "no"}})
 
     with pytest.raises(LanguageModelError, match=f"status {status}"):
-        ask(quick(OpenAILanguageModel(chat_endpoint.base_url)))
+        await ask(quick(OpenAILanguageModel(chat_endpoint.base_url)))
 
     assert len(chat_endpoint.bodies) == 1
 
 
-def test_what_may_have_been_billed_is_not_asked_again():
+async def test_what_may_have_been_billed_is_not_asked_again():
     busy = LanguageModelError("busy", 429, retryable=True)
     lost = LanguageModelError("lost", retryable=True, may_be_billed=True)
     model = scripted(busy, lost, "never")
 
     with pytest.raises(LanguageModelError, match="lost") as caught:
-        ask(quick(model))
+        await ask(quick(model))
 
     assert len(model.requests) == 2
     assert caught.value.failed_attempts == ("busy",)
 
 
-def test_the_last_error_is_raised_when_attempts_run_out():
+async def test_the_last_error_is_raised_when_attempts_run_out():
     errors = [LanguageModelError(f"busy {n}", retryable=True) for n in range(4)]
     model = scripted(*errors)
 
     with pytest.raises(LanguageModelError, match="busy 2"):
-        ask(quick(model, attempts=3))
+        await ask(quick(model, attempts=3))
 
     assert len(model.requests) == 3
 
 
-def test_an_endpoint_is_waited_for_as_long_as_it_asks():
+async def test_an_endpoint_is_waited_for_as_long_as_it_asks():
     model = scripted(LanguageModelError("busy", 429, retryable=True, retry_after_seconds=0.3), "x")
     started = time.monotonic()
 
-    assert ask(quick(model)).text == "x"
+    assert (await ask(quick(model))).text == "x"
 
     assert time.monotonic() - started >= 0.3
 
 
-def test_an_endpoint_that_asks_for_too_long_is_not_waited_for():
+async def test_an_endpoint_that_asks_for_too_long_is_not_waited_for():
     model = scripted(LanguageModelError("busy", 429, retryable=True, retry_after_seconds=3600))
 
     with pytest.raises(LanguageModelError, match="busy"):
-        ask(quick(model, longest_wait_seconds=60))
+        await ask(quick(model, longest_wait_seconds=60))
 
     assert len(model.requests) == 1
 
 
-def test_a_mistake_in_the_program_is_not_asked_again():
+async def test_a_mistake_in_the_program_is_not_asked_again():
     model = scripted(ValueError("a bug"), "never")
 
     with pytest.raises(ValueError, match="a bug"):
-        ask(quick(model))
+        await ask(quick(model))
 
 
-def test_an_answer_at_once_has_no_failed_attempts():
-    assert ask(quick(scripted("because"))).failed_attempts == ()
+async def test_an_answer_at_once_has_no_failed_attempts():
+    assert (await ask(quick(scripted("because")))).failed_attempts == ()
 
 
-def test_waiting_can_be_cancelled():
+async def test_waiting_can_be_cancelled():
     model = scripted(LanguageModelError("busy", 429, retryable=True, retry_after_seconds=60))
 
-    async def cancel():
-        asking = asyncio.create_task(quick(model).complete(REQUEST))
-        await asyncio.sleep(0.05)
-        asking.cancel()
-        await asyncio.gather(asking, return_exceptions=True)
-        return asking.cancelled()
+    asking = asyncio.create_task(quick(model).complete(REQUEST))
+    await asyncio.sleep(0.05)
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
 
-    assert asyncio.run(cancel())
+    assert asking.cancelled()
 
 
-def test_a_run_that_stops_makes_no_further_attempt():
+async def test_a_run_that_stops_makes_no_further_attempt():
     model = scripted(LanguageModelError("busy", 429, retryable=True, retry_after_seconds=60))
 
-    async def stop():
-        retrying = quick(model)
-        asking = asyncio.create_task(retrying.complete(REQUEST))
-        await asyncio.sleep(0.05)
-        retrying.stop("enough")
-        await asyncio.wait_for(asking, timeout=10)
+    retrying = quick(model)
+    asking = asyncio.create_task(retrying.complete(REQUEST))
+    await asyncio.sleep(0.05)
+    retrying.stop("enough")
 
     with pytest.raises(StoppedError, match="enough"):
-        asyncio.run(stop())
+        await asyncio.wait_for(asking, timeout=10)
 
     assert len(model.requests) == 1

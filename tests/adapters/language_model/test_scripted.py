@@ -16,46 +16,47 @@ async def ask(model: ScriptedLanguageModel, *requests: ModelRequest) -> list[Com
         await model.aclose()
 
 
-def test_a_text_becomes_a_completion_of_the_model_that_was_asked():
+async def test_a_text_becomes_a_completion_of_the_model_that_was_asked():
     model = ScriptedLanguageModel(lambda request: request.prompt.upper())
-    assert asyncio.run(ask(model, FIRST, SECOND)) == [
+    assert (await ask(model, FIRST, SECOND)) == [
         Completion("FIRST.", "stop", "big-1", 0.0),
         Completion("SECOND.", "stop", "big-2", 0.0),
     ]
 
 
-def test_a_completion_is_returned_as_it_is():
+async def test_a_completion_is_returned_as_it_is():
     completion = Completion("Half a th", "length", "big-1-0613", 1.5, 3, 4)
-    (answer,) = asyncio.run(ask(ScriptedLanguageModel(lambda _request: completion), FIRST))
+    (answer,) = await ask(ScriptedLanguageModel(lambda _request: completion), FIRST)
     assert answer is completion
 
 
-def test_an_exception_is_raised_whether_the_script_returns_or_raises_it():
+async def test_an_exception_is_raised_whether_the_script_returns_or_raises_it():
     error = LanguageModelError("no answer")
     with pytest.raises(LanguageModelError) as caught:
-        asyncio.run(ask(ScriptedLanguageModel(lambda _request: error), FIRST))
+        await ask(ScriptedLanguageModel(lambda _request: error), FIRST)
     assert caught.value is error
     with pytest.raises(ZeroDivisionError):
-        asyncio.run(ask(ScriptedLanguageModel(lambda _request: str(1 / 0)), FIRST))
+        await ask(ScriptedLanguageModel(lambda _request: str(1 / 0)), FIRST)
 
 
-def test_remembers_requests_in_their_order_and_those_that_failed():
+async def test_remembers_requests_in_their_order_and_those_that_failed():
     model = ScriptedLanguageModel(lambda _request: LanguageModelError("no answer"))
     for request in (SECOND, FIRST):
         with pytest.raises(LanguageModelError):
-            asyncio.run(ask(model, request))
+            await ask(model, request)
     assert model.requests == [SECOND, FIRST]
 
 
-def test_a_script_with_a_memory_answers_in_the_order_of_the_requests():
+async def test_a_script_with_a_memory_answers_in_the_order_of_the_requests():
     answers = iter(["one", "two"])
     model = ScriptedLanguageModel(lambda _request: next(answers), latency_seconds=0.01)
-    assert [c.text for c in asyncio.run(ask(model, FIRST, SECOND))] == ["one", "two"]
+    completions = await ask(model, FIRST, SECOND)
+    assert [completion.text for completion in completions] == ["one", "two"]
 
 
-def test_takes_its_latency_for_each_call_and_calls_run_side_by_side():
+async def test_takes_its_latency_for_each_call_and_calls_run_side_by_side():
     model = ScriptedLanguageModel(lambda _request: "x", latency_seconds=0.1)
     started = time.perf_counter()
-    completions = asyncio.run(ask(model, *[FIRST] * 20))
+    completions = await ask(model, *[FIRST] * 20)
     assert 0.1 <= time.perf_counter() - started < 1
     assert {c.duration_seconds for c in completions} == {0.1}

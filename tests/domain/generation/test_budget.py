@@ -24,70 +24,67 @@ def completion(prompt_tokens=100, completion_tokens=10):
     return Completion("because", "stop", "big-1", 1.0, prompt_tokens, completion_tokens)
 
 
-def reserve(budget, request=REQUEST):
-    return asyncio.run(budget.reserve(request, CancellationToken()))
+async def reserve(budget, request=REQUEST):
+    return await budget.reserve(request, CancellationToken())
 
 
-def spend(budget, answer, request=REQUEST):
-    budget.settle(request, reserve(budget, request), answer)
+async def spend(budget, answer, request=REQUEST):
+    budget.settle(request, await reserve(budget, request), answer)
 
 
-def test_without_a_limit_all_is_counted_and_nothing_refused():
+async def test_without_a_limit_all_is_counted_and_nothing_refused():
     spent = budget()
 
-    spend(spent, completion())
-    spend(spent, completion())
+    await spend(spent, completion())
+    await spend(spent, completion())
 
     assert (spent.calls, spent.prompt_tokens, spent.completion_tokens) == (2, 200, 20)
     assert spent.cost == pytest.approx(2 * (100 + 10 * 10) / 1e6)
 
 
-def test_the_call_after_the_last_one_is_refused():
+async def test_the_call_after_the_last_one_is_refused():
     spent = budget(max_calls=2)
-    spend(spent, completion())
-    spend(spent, completion())
+    await spend(spent, completion())
+    await spend(spent, completion())
 
     with pytest.raises(StoppedError, match="the limit of 2 model calls is reached"):
-        reserve(spent)
+        await reserve(spent)
 
 
-def after(spent, settle, stop=None):
+async def after(spent, settle, stop=None):
     """Return what a second reservation comes to when `settle` is called with the first."""
 
-    async def wait_and_settle():
-        first = await spent.reserve(REQUEST, CancellationToken())
-        second = asyncio.create_task(spent.reserve(REQUEST, stop or CancellationToken()))
-        await asyncio.sleep(0.01)
-        assert not second.done()
-        settle(first)
-        return await asyncio.wait_for(second, timeout=10)
-
-    return asyncio.run(wait_and_settle())
+    first = await spent.reserve(REQUEST, CancellationToken())
+    second = asyncio.create_task(spent.reserve(REQUEST, stop or CancellationToken()))
+    await asyncio.sleep(0.01)
+    assert not second.done()
+    settle(first)
+    return await asyncio.wait_for(second, timeout=10)
 
 
-def test_a_call_waits_for_the_one_in_flight_and_takes_the_place_that_it_gives_back():
+async def test_a_call_waits_for_the_one_in_flight_and_takes_the_place_that_it_gives_back():
     spent = budget(max_calls=1)
 
-    after(spent, spent.withdraw)
+    await after(spent, spent.withdraw)
 
     assert spent.calls == 0
 
 
-def test_a_call_that_waits_is_refused_when_the_last_one_was_made():
+async def test_a_call_that_waits_is_refused_when_the_last_one_was_made():
     spent = budget(max_calls=1)
 
     with pytest.raises(StoppedError, match="the limit of 1 model call is reached"):
-        after(spent, lambda held: spent.settle(REQUEST, held, completion()))
+        await after(spent, lambda held: spent.settle(REQUEST, held, completion()))
 
 
-def test_a_call_that_waits_ends_with_the_run():
+async def test_a_call_that_waits_ends_with_the_run():
     spent, stop = budget(max_calls=1), CancellationToken()
 
     with pytest.raises(StoppedError, match="enough"):
-        after(spent, lambda _held: stop.stop("enough"), stop)
+        await after(spent, lambda _held: stop.stop("enough"), stop)
 
 
-def test_calls_that_wait_keep_their_order():
+async def test_calls_that_wait_keep_their_order():
     spent, order = budget(max_calls=1), []
 
     async def reserve_and_withdraw(name):
@@ -96,114 +93,108 @@ def test_calls_that_wait_keep_their_order():
         await asyncio.sleep(0.001)
         spent.withdraw(held)
 
-    async def reserve_all():
-        await asyncio.gather(*(reserve_and_withdraw(name) for name in range(5)))
-
-    asyncio.run(reserve_all())
+    await asyncio.gather(*(reserve_and_withdraw(name) for name in range(5)))
 
     assert order == [0, 1, 2, 3, 4]
 
 
-def test_a_limit_of_none_at_all_refuses_the_first():
+async def test_a_limit_of_none_at_all_refuses_the_first():
     with pytest.raises(StoppedError):
-        reserve(budget(max_calls=0))
+        await reserve(budget(max_calls=0))
 
 
-def test_a_limit_of_cost_that_is_no_number_lets_nothing_through():
+async def test_a_limit_of_cost_that_is_no_number_lets_nothing_through():
     with pytest.raises(StoppedError, match="limit of nan USD"):
-        reserve(budget(max_cost=float("nan")))
+        await reserve(budget(max_cost=float("nan")))
 
 
-def test_what_an_answer_did_not_cost_can_be_spent_again():
+async def test_what_an_answer_did_not_cost_can_be_spent_again():
     spent = budget(max_cost=1.5 * EXPECTED)
 
-    assert after(spent, lambda held: spent.settle(REQUEST, held, completion())) == pytest.approx(
-        EXPECTED
-    )
+    assert (
+        await after(spent, lambda held: spent.settle(REQUEST, held, completion()))
+    ) == pytest.approx(EXPECTED)
 
 
-def test_what_an_answer_did_cost_cannot():
+async def test_what_an_answer_did_cost_cannot():
     spent = budget(max_cost=1.5 * EXPECTED)
 
     with pytest.raises(StoppedError, match="USD is reached"):
-        after(spent, lambda held: spent.settle(REQUEST, held, completion(100, 1000)))
+        await after(spent, lambda held: spent.settle(REQUEST, held, completion(100, 1000)))
 
 
-def test_rounding_keeps_no_call_from_a_limit_that_it_fits_exactly():
+async def test_rounding_keeps_no_call_from_a_limit_that_it_fits_exactly():
     spent = budget(max_cost=EXPECTED)
     first, second = ModelRequest("x" * 4, "big-1", "acme"), ModelRequest("", "big-1", "acme")
 
-    async def reserve_and_withdraw():
-        unlimited, spent.max_cost = spent.max_cost, None
-        held = [await spent.reserve(each, CancellationToken()) for each in (first, second) * 9]
-        for reserved in held:
-            spent.withdraw(reserved)
-        spent.max_cost = unlimited
+    unlimited, spent.max_cost = spent.max_cost, None
+    held = [await spent.reserve(each, CancellationToken()) for each in (first, second) * 9]
+    for reserved in held:
+        spent.withdraw(reserved)
+    spent.max_cost = unlimited
 
-    asyncio.run(reserve_and_withdraw())
-
-    assert reserve(spent) == pytest.approx(EXPECTED)
+    assert await reserve(spent) == pytest.approx(EXPECTED)
 
 
-def test_a_call_that_was_refused_costs_nothing():
+async def test_a_call_that_was_refused_costs_nothing():
     spent = budget(max_cost=1.5 * EXPECTED)
 
-    spent.settle_unanswered(reserve(spent), may_be_billed=False)
+    spent.settle_unanswered(await reserve(spent), may_be_billed=False)
 
     assert spent.cost == 0.0
     assert spent.calls == 1
-    reserve(spent)
+    await reserve(spent)
 
 
-def test_a_call_whose_answer_was_lost_costs_what_was_expected():
+async def test_a_call_whose_answer_was_lost_costs_what_was_expected():
     spent = budget(max_cost=1.5 * EXPECTED)
 
-    spent.settle_unanswered(reserve(spent), may_be_billed=True)
+    spent.settle_unanswered(await reserve(spent), may_be_billed=True)
 
     assert spent.cost == pytest.approx(EXPECTED)
     with pytest.raises(StoppedError, match="USD is reached"):
-        reserve(spent)
+        await reserve(spent)
 
 
-def test_an_answer_that_does_not_say_its_tokens_costs_what_was_expected():
+async def test_an_answer_that_does_not_say_its_tokens_costs_what_was_expected():
     spent = budget()
 
-    spend(spent, completion(None, None))
+    await spend(spent, completion(None, None))
 
     assert spent.cost == pytest.approx(EXPECTED)
 
 
-def test_without_max_tokens_the_longest_answer_so_far_is_expected():
+async def test_without_max_tokens_the_longest_answer_so_far_is_expected():
     spent = budget(max_cost=1.0)
     request = ModelRequest("x" * 400, "big-1", "acme")
-    assert reserve(spent, request) == pytest.approx((100 + 10 * 1500) / 1e6)
+    assert await reserve(spent, request) == pytest.approx((100 + 10 * 1500) / 1e6)
 
     spent.settle(request, 0.0, completion(completion_tokens=70))
     spent.settle(request, 0.0, completion(completion_tokens=50))
 
-    assert reserve(spent, request) == pytest.approx((100 + 10 * 70) / 1e6)
+    assert await reserve(spent, request) == pytest.approx((100 + 10 * 70) / 1e6)
 
 
-def test_a_limit_that_reasoning_models_take_bounds_the_answer_too():
+async def test_a_limit_that_reasoning_models_take_bounds_the_answer_too():
     limit = SamplingParameters(extra_body={"max_completion_tokens": 4000})
 
-    expected = reserve(budget(), ModelRequest("x" * 400, "big-1", "acme", limit))
+    expected = await reserve(budget(), ModelRequest("x" * 400, "big-1", "acme", limit))
 
     assert expected == pytest.approx((100 + 10 * 4000) / 1e6)
 
 
-def test_a_model_without_a_price_counts_calls_and_tokens_alone():
+async def test_a_model_without_a_price_counts_calls_and_tokens_alone():
     spent = budget(max_cost=0.0, model=ModelEntry("big", "big-1", "acme"))
 
-    spend(spent, completion())
+    await spend(spent, completion())
 
     assert (spent.calls, spent.completion_tokens, spent.cost) == (1, 10, 0.0)
 
 
-def test_the_same_model_of_another_provider_has_its_own_price():
+async def test_the_same_model_of_another_provider_has_its_own_price():
     spent = budget()
 
-    spend(spent, completion(), ModelRequest("x", "big-1", "other"))
+    await spend(spent, completion(), ModelRequest("x", "big-1", "other"))
 
     assert spent.cost == 0.0
 

@@ -21,46 +21,40 @@ def test_the_first_reason_counts():
     assert heard == ["the first"]
 
 
-def test_sleeping_ends_with_the_time():
+async def test_sleeping_ends_with_the_time():
     started = time.monotonic()
 
-    asyncio.run(CancellationToken().sleep(0.25))
+    await CancellationToken().sleep(0.25)
 
     assert time.monotonic() - started >= 0.25
 
 
-def test_sleeping_ends_when_another_thread_stops_the_run():
+async def test_sleeping_ends_when_another_thread_stops_the_run():
     switch = CancellationToken()
     threading.Timer(0.05, switch.stop, ["interrupted"]).start()
 
     with pytest.raises(StoppedError, match="not asked: interrupted"):
-        asyncio.run(asyncio.wait_for(switch.sleep(60), timeout=10))
+        await asyncio.wait_for(switch.sleep(60), timeout=10)
 
 
 @pytest.mark.parametrize("seconds", [-1.0, 0.0, 1.0])
-def test_a_run_that_was_stopped_does_not_sleep(seconds):
+async def test_a_run_that_was_stopped_does_not_sleep(seconds):
     switch = CancellationToken()
     switch.stop("enough")
 
     with pytest.raises(StoppedError):
-        asyncio.run(switch.sleep(seconds))
+        await switch.sleep(seconds)
 
 
-def test_waiting_ends_with_the_event():
-    async def wait():
-        event = asyncio.Event()
-        asyncio.get_running_loop().call_later(0.25, event.set)
-        await asyncio.wait_for(CancellationToken().wait(event), timeout=10)
-
-    asyncio.run(wait())
+async def test_waiting_ends_with_the_event():
+    event = asyncio.Event()
+    asyncio.get_running_loop().call_later(0.25, event.set)
+    await asyncio.wait_for(CancellationToken().wait(event), timeout=10)
 
 
-def test_waiting_for_an_event_ends_when_another_thread_stops_the_run():
+async def test_waiting_for_an_event_ends_when_another_thread_stops_the_run():
     switch = CancellationToken()
     threading.Timer(0.05, switch.stop, ["interrupted"]).start()
 
-    async def wait():
-        await asyncio.wait_for(switch.wait(asyncio.Event()), timeout=10)
-
     with pytest.raises(StoppedError, match="not asked: interrupted"):
-        asyncio.run(wait())
+        await asyncio.wait_for(switch.wait(asyncio.Event()), timeout=10)

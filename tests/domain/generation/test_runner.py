@@ -67,19 +67,16 @@ def plan_draft(store, gen_id, *concept_ids, model="big"):
     )
 
 
-def run(runner, stage, gen_ids, steps=("prompt", "raw", "parsed"), in_flight=4):
-    async def collect():
-        generated = runner.generate_many({stage: gen_ids}, steps, in_flight=in_flight)
-        async with asyncio.timeout(60):  # where it waits for a claim that nobody releases
-            return {item.gen_id: item async for item in generated}
-
-    return asyncio.run(collect())
+async def run(runner, stage, gen_ids, steps=("prompt", "raw", "parsed"), in_flight=4):
+    generated = runner.generate_many({stage: gen_ids}, steps, in_flight=in_flight)
+    async with asyncio.timeout(60):  # where it waits for a claim that nobody releases
+        return {item.gen_id: item async for item in generated}
 
 
-def test_a_generation_gets_all_its_artifacts(store, runner):
+async def test_a_generation_gets_all_its_artifacts(store, runner):
     plan_draft(store, "d1", "a", "b")
 
-    done = run(runner, "draft", ["d1"])["d1"]
+    done = (await run(runner, "draft", ["d1"]))["d1"]
 
     assert done.error is None
     assert done.prompt == store.read_prompt("draft", "d1") == "A=a. B=b. "
@@ -90,34 +87,34 @@ def test_a_generation_gets_all_its_artifacts(store, runner):
     assert store.read_parsed_metadata("draft", "d1")["parser"] == "identity"
 
 
-def test_running_again_asks_nothing(store, runner):
+async def test_running_again_asks_nothing(store, runner):
     plan_draft(store, "d1", "a", "b")
-    run(runner, "draft", ["d1"])
+    await run(runner, "draft", ["d1"])
 
-    again = run(runner, "draft", ["d1"])["d1"]
+    again = (await run(runner, "draft", ["d1"]))["d1"]
 
     assert again.raw.reused
     assert len(runner.model.requests) == 1
 
 
-def test_an_edited_prompt_is_asked_again_on_request_and_the_paid_answer_kept(store, runner):
+async def test_an_edited_prompt_is_asked_again_on_request_and_the_paid_answer_kept(store, runner):
     plan_draft(store, "d1", "a")
-    run(runner, "draft", ["d1"])
+    await run(runner, "draft", ["d1"])
     plan_draft(store, "d1", "b")
 
-    run(attrs.evolve(runner, replace_stale=True), "draft", ["d1"])
+    await run(attrs.evolve(runner, replace_stale=True), "draft", ["d1"])
 
     assert store.read_raw("draft", "d1") == "B=b. "
     assert store.read_raw_metadata("draft", "d1")["replaced"][0]["text"] == "A=a. "
 
 
-def test_copying_asks_no_model(store, runner):
+async def test_copying_asks_no_model(store, runner):
     store.write_parsed("draft", "d1", "the idea")
     store.write_main_metadata(
         "essay", "e1", {"template_id": "copied", "mode": "copy", "parent_gen_id": "d1"}
     )
 
-    done = run(runner, "essay", ["e1"])["e1"]
+    done = (await run(runner, "essay", ["e1"]))["e1"]
 
     assert done.error is None
     assert store.read_parsed("essay", "e1") == "the idea"
@@ -127,7 +124,7 @@ def test_copying_asks_no_model(store, runner):
     assert runner.model.requests == []
 
 
-def test_one_that_fails_does_so_alone(store):
+async def test_one_that_fails_does_so_alone(store):
     def answer(request):
         return LanguageModelError("no answer") if "B=" in request.prompt else request.prompt
 
@@ -135,7 +132,7 @@ def test_one_that_fails_does_so_alone(store):
     for gen_id, concept_id in (("d1", "a"), ("d2", "b"), ("d3", "c")):
         plan_draft(store, gen_id, concept_id)
 
-    done = run(runner, "draft", ["d1", "d2", "d3"])
+    done = await run(runner, "draft", ["d1", "d2", "d3"])
 
     assert {gen_id: type(item.error) for gen_id, item in done.items()} == {
         "d1": type(None),
@@ -147,7 +144,7 @@ def test_one_that_fails_does_so_alone(store):
         store.read_raw("draft", "d2")
 
 
-def test_an_answer_that_does_not_parse_is_kept_and_not_bought_again(store):
+async def test_an_answer_that_does_not_parse_is_kept_and_not_bought_again(store):
     model = ScriptedLanguageModel(lambda _request: "No score from me")
     runner = GenerationRunner(store, model, CATALOG)
     store.write_parsed("essay", "e1", "an essay")
@@ -158,7 +155,7 @@ def test_an_answer_that_does_not_parse_is_kept_and_not_bought_again(store):
     )
 
     for _ in range(2):
-        done = run(runner, "evaluation", ["v1"])["v1"]
+        done = (await run(runner, "evaluation", ["v1"]))["v1"]
         assert isinstance(done.error, ResponseParseError)
         assert done.raw.text == "No score from me"
 
@@ -166,10 +163,10 @@ def test_an_answer_that_does_not_parse_is_kept_and_not_bought_again(store):
     assert len(model.requests) == 1
 
 
-def test_steps_are_done_one_by_one_too(store, runner):
+async def test_steps_are_done_one_by_one_too(store, runner):
     plan_draft(store, "d1", "a")
     for step in ("prompt", "raw", "parsed"):
-        done = run(runner, "draft", ["d1"], [step])["d1"]
+        done = (await run(runner, "draft", ["d1"], [step]))["d1"]
         assert done.error is None
         assert getattr(done, step) is not None
 
@@ -179,10 +176,10 @@ def test_steps_are_done_one_by_one_too(store, runner):
 @pytest.mark.parametrize(
     ("step", "artifact"), [("raw", "prompt"), ("parsed", "raw")], ids=["raw", "parsed"]
 )
-def test_a_step_without_the_one_before_says_what_is_missing(store, runner, step, artifact):
+async def test_a_step_without_the_one_before_says_what_is_missing(store, runner, step, artifact):
     plan_draft(store, "d1", "a")
 
-    error = run(runner, "draft", ["d1"], [step])["d1"].error
+    error = (await run(runner, "draft", ["d1"], [step]))["d1"].error
 
     assert isinstance(error, MissingArtifactError)
     assert f"draft/d1 has no {artifact}" in str(error)
@@ -196,21 +193,21 @@ def test_a_step_without_the_one_before_says_what_is_missing(store, runner, step,
         ([["a"]], "no list of strings"),
     ],
 )
-def test_a_draft_whose_concepts_are_not_known_fails(store, runner, concept_ids, reason):
+async def test_a_draft_whose_concepts_are_not_known_fails(store, runner, concept_ids, reason):
     store.write_main_metadata(
         "draft",
         "d1",
         {"template_id": "links", "llm_model_id": "big", "concept_ids": concept_ids},
     )
 
-    error = run(runner, "draft", ["d1"])["d1"].error
+    error = (await run(runner, "draft", ["d1"]))["d1"].error
 
     assert isinstance(error, InvalidMetadataError)
     assert reason in str(error)
     assert "draft/d1" in str(error)
 
 
-def test_no_more_are_under_way_than_asked_for(store):
+async def test_no_more_are_under_way_than_asked_for(store):
     in_flight, most = 0, 0
 
     class CountingModel:
@@ -232,32 +229,32 @@ def test_no_more_are_under_way_than_asked_for(store):
     for gen_id in gen_ids:
         plan_draft(store, gen_id, "a")
 
-    done = run(GenerationRunner(store, CountingModel(), CATALOG), "draft", gen_ids, in_flight=3)
+    done = await run(
+        GenerationRunner(store, CountingModel(), CATALOG), "draft", gen_ids, in_flight=3
+    )
 
     assert set(done) == set(gen_ids)
     assert most == 3
 
 
-def leaving(runner, gen_ids, leave, in_flight=3):
+async def leaving(runner, gen_ids, leave, in_flight=3):
     """Leave a run that waits for its first answers, and return how many tasks it left."""
 
+    before = asyncio.all_tasks()
     begun, script = asyncio.Semaphore(0), runner.model.script
 
     def answer(request):
         begun.release()
         return script(request)
 
-    async def begin_and_leave():
-        runner.model.script = answer
-        generated = runner.generate_many({"draft": gen_ids}, in_flight=in_flight)
-        waiting = asyncio.create_task(anext(generated))
-        for _ in range(in_flight):
-            await begun.acquire()
-        await leave(waiting)
-        await generated.aclose()
-        return len(asyncio.all_tasks()) - 1  # this one
-
-    return asyncio.run(begin_and_leave())
+    runner.model.script = answer
+    generated = runner.generate_many({"draft": gen_ids}, in_flight=in_flight)
+    waiting = asyncio.create_task(anext(generated))
+    for _ in range(in_flight):
+        await begun.acquire()
+    await leave(waiting)
+    await generated.aclose()
+    return len(asyncio.all_tasks() - before)
 
 
 async def cancel(waiting):
@@ -271,13 +268,13 @@ async def cancel_twice(waiting):
     await cancel(waiting)
 
 
-def test_leaving_early_stores_what_is_under_way_and_begins_nothing(store):
+async def test_leaving_early_stores_what_is_under_way_and_begins_nothing(store):
     gen_ids = [f"d{number}" for number in range(10)]
     for gen_id in gen_ids:
         plan_draft(store, gen_id, "a")
     runner = GenerationRunner(store, ScriptedLanguageModel(judging, 0.05), CATALOG)
 
-    assert leaving(runner, gen_ids, cancel) == 0
+    assert (await leaving(runner, gen_ids, cancel)) == 0
 
     assert len(runner.model.requests) == 3
     stored = [gen_id for gen_id in gen_ids if read_generated(store, "draft", gen_id).parsed]
@@ -285,41 +282,38 @@ def test_leaving_early_stores_what_is_under_way_and_begins_nothing(store):
     assert runner.stop.reason == "it was left early"
 
 
-def test_closing_early_stores_what_is_under_way_and_begins_nothing(store):
+async def test_closing_early_stores_what_is_under_way_and_begins_nothing(store):
     gen_ids = [f"d{number}" for number in range(10)]
     for gen_id in gen_ids:
         plan_draft(store, gen_id, "a")
     model = ScriptedLanguageModel(judging, 0.05)
 
-    async def leave():
-        runner = GenerationRunner(store, model, CATALOG)
-        generated = runner.generate_many({"draft": gen_ids}, in_flight=3)
-        await anext(generated)
-        await generated.aclose()
-
-    asyncio.run(leave())
+    runner = GenerationRunner(store, model, CATALOG)
+    generated = runner.generate_many({"draft": gen_ids}, in_flight=3)
+    await anext(generated)
+    await generated.aclose()
 
     stored = [gen_id for gen_id in gen_ids if read_generated(store, "draft", gen_id).parsed]
     assert len(stored) == len(model.requests) == 3
 
 
-def test_leaving_twice_cancels_what_is_under_way(store):
+async def test_leaving_twice_cancels_what_is_under_way(store):
     model = ScriptedLanguageModel(judging, latency_seconds=60)
     plan_draft(store, "d1", "a")
 
     runner = GenerationRunner(store, model, CATALOG)
-    assert leaving(runner, ["d1"], cancel_twice, in_flight=1) == 0
+    assert (await leaving(runner, ["d1"], cancel_twice, in_flight=1)) == 0
 
     assert read_generated(store, "draft", "d1").raw is None
     store.claim("draft", "d1").release()
 
 
-def test_a_mistake_in_the_program_is_not_taken_for_a_failed_generation(store):
+async def test_a_mistake_in_the_program_is_not_taken_for_a_failed_generation(store):
     runner = GenerationRunner(store, ScriptedLanguageModel(lambda _request: 1 / 0), CATALOG)
     plan_draft(store, "d1", "a")
 
     with pytest.raises(ZeroDivisionError):
-        run(runner, "draft", ["d1"])
+        await run(runner, "draft", ["d1"])
 
 
 # A whole cohort at once
@@ -347,14 +341,11 @@ def judging(request):
     return "SCORE: 7" if request.prompt.startswith("Judge") else request.prompt
 
 
-def run_all(runner, generations):
-    async def collect():
-        return [item async for item in runner.generate_many(generations)]
-
-    return asyncio.run(collect())
+async def run_all(runner, generations):
+    return [item async for item in runner.generate_many(generations)]
 
 
-def test_children_wait_for_their_own_parent_alone(store, chain):
+async def test_children_wait_for_their_own_parent_alone(store, chain):
     judged = asyncio.Event()
 
     class SlowDraft:
@@ -373,53 +364,49 @@ def test_children_wait_for_their_own_parent_alone(store, chain):
         async def aclose(self):
             pass
 
-    done = run_all(GenerationRunner(store, SlowDraft(), CATALOG), chain)
+    done = await run_all(GenerationRunner(store, SlowDraft(), CATALOG), chain)
 
     assert [item.error for item in done] == [None] * 6
     assert [item.gen_id for item in done] == ["d0", "e0", "v0", "d1", "e1", "v1"]
 
 
-def test_descendants_of_one_that_fails_are_not_begun(store, chain):
+async def test_descendants_of_one_that_fails_are_not_begun(store, chain):
     def answer(request):
         return LanguageModelError("no") if "B=" in request.prompt else judging(request)
 
     model = ScriptedLanguageModel(answer)
-    done = run_all(GenerationRunner(store, model, CATALOG), chain)
+    done = await run_all(GenerationRunner(store, model, CATALOG), chain)
 
     assert {item.gen_id for item in done} == {"d0", "e0", "v0", "d1"}
     assert not any("Judge: B=" in request.prompt for request in model.requests)
 
 
-def test_children_whose_parents_are_done_already_begin_at_once(store, chain):
+async def test_children_whose_parents_are_done_already_begin_at_once(store, chain):
     runner = GenerationRunner(store, ScriptedLanguageModel(judging), CATALOG)
-    run_all(runner, {"draft": chain["draft"], "essay": chain["essay"]})
+    await run_all(runner, {"draft": chain["draft"], "essay": chain["essay"]})
 
-    done = run_all(runner, {"evaluation": chain["evaluation"]})
+    done = await run_all(runner, {"evaluation": chain["evaluation"]})
 
     assert [(item.gen_id, item.error) for item in done] == [("v0", None), ("v1", None)]
 
 
-def test_a_run_that_is_stopped_finishes_what_is_under_way_and_begins_nothing(store):
+async def test_a_run_that_is_stopped_finishes_what_is_under_way_and_begins_nothing(store):
     runner = GenerationRunner(store, ScriptedLanguageModel(judging, 0.05), CATALOG)
     gen_ids = [f"d{number}" for number in range(10)]
     for gen_id in gen_ids:
         plan_draft(store, gen_id, "a")
 
-    async def stop_after_one():
-        done = []
-        async for item in runner.generate_many({"draft": gen_ids}, in_flight=3):
-            done.append(item)
-            runner.stop.stop("enough")
-        return done
-
-    done = asyncio.run(stop_after_one())
+    done = []
+    async for item in runner.generate_many({"draft": gen_ids}, in_flight=3):
+        done.append(item)
+        runner.stop.stop("enough")
 
     assert [item.error for item in done] == [None] * 3
     assert len(runner.model.requests) == 3
     assert store.read_parsed("draft", "d2") == "A=a. "
 
 
-def test_a_budget_stops_the_run_and_what_was_not_asked_has_not_failed(store):
+async def test_a_budget_stops_the_run_and_what_was_not_asked_has_not_failed(store):
     gen_ids = [f"d{number}" for number in range(10)]
     for gen_id in gen_ids:
         plan_draft(store, gen_id, "a")
@@ -427,14 +414,14 @@ def test_a_budget_stops_the_run_and_what_was_not_asked_has_not_failed(store):
         store, ScriptedLanguageModel(judging), CATALOG, budget=Budget(max_calls=4)
     )
 
-    done = run_all(runner, {"draft": gen_ids})
+    done = await run_all(runner, {"draft": gen_ids})
 
     assert [item.error for item in done] == [None] * 4
     assert len(runner.model.requests) == 4
     assert runner.stop.reason == "the limit of 4 model calls is reached"
 
 
-def test_an_endpoint_that_refuses_everything_is_not_asked_for_the_whole_cohort(store):
+async def test_an_endpoint_that_refuses_everything_is_not_asked_for_the_whole_cohort(store):
     gen_ids = [f"d{number}" for number in range(100)]
     for gen_id in gen_ids:
         plan_draft(store, gen_id, "a")
@@ -442,10 +429,7 @@ def test_an_endpoint_that_refuses_everything_is_not_asked_for_the_whole_cohort(s
     model = ScriptedLanguageModel(lambda _request: refusal)
     runner = GenerationRunner(store, model, CATALOG)
 
-    async def collect():
-        return [item async for item in runner.generate_many({"draft": gen_ids}, in_flight=2)]
-
-    done = asyncio.run(collect())
+    done = [item async for item in runner.generate_many({"draft": gen_ids}, in_flight=2)]
 
     assert len(model.requests) < 10 + 2
     assert {str(item.error) for item in done} == {"no such key"}
@@ -457,17 +441,17 @@ def test_an_endpoint_that_refuses_everything_is_not_asked_for_the_whole_cohort(s
     [LanguageModelError("too long", 400), ResponseParseError("p", "no score", "")],
     ids=["of the request", "of the answer"],
 )
-def test_errors_of_single_requests_do_not_stop_the_run(store, error):
+async def test_errors_of_single_requests_do_not_stop_the_run(store, error):
     gen_ids = [f"d{number}" for number in range(30)]
     for gen_id in gen_ids:
         plan_draft(store, gen_id, "a")
     runner = GenerationRunner(store, ScriptedLanguageModel(lambda _request: error), CATALOG)
 
-    assert len(run_all(runner, {"draft": gen_ids})) == 30
+    assert len(await run_all(runner, {"draft": gen_ids})) == 30
     assert runner.stop.reason is None
 
 
-def test_an_answer_in_between_shows_that_the_endpoint_is_there(store):
+async def test_an_answer_in_between_shows_that_the_endpoint_is_there(store):
     gen_ids = [f"d{number}" for number in range(40)]
     for gen_id in gen_ids:
         plan_draft(store, gen_id, "a")
@@ -475,16 +459,15 @@ def test_an_answer_in_between_shows_that_the_endpoint_is_there(store):
     model = ScriptedLanguageModel(lambda _request: next(answers))
     runner = GenerationRunner(store, model, CATALOG)
 
-    async def collect():
-        return [item async for item in runner.generate_many({"draft": gen_ids}, in_flight=1)]
+    done = [item async for item in runner.generate_many({"draft": gen_ids}, in_flight=1)]
 
-    assert len(asyncio.run(collect())) == 40
+    assert len(done) == 40
 
 
 @pytest.mark.parametrize(
     "broken", [ModelEntry("broken", "big-2", "acme"), ModelEntry("broken", "big-1", "other")]
 )
-def test_answers_of_one_model_do_not_hide_that_another_is_refused_for_good(store, broken):
+async def test_answers_of_one_model_do_not_hide_that_another_is_refused_for_good(store, broken):
     gen_ids = [f"d{number}" for number in range(100)]
     for number, gen_id in enumerate(gen_ids):
         plan_draft(store, gen_id, "a", model="broken" if number % 2 else "big")
@@ -499,10 +482,7 @@ def test_answers_of_one_model_do_not_hide_that_another_is_refused_for_good(store
     catalog = attrs.evolve(CATALOG, models={**CATALOG.models, "broken": broken})
     runner = GenerationRunner(store, model, catalog)
 
-    async def collect():
-        return [item async for item in runner.generate_many({"draft": gen_ids}, in_flight=2)]
-
-    done = asyncio.run(collect())
+    done = [item async for item in runner.generate_many({"draft": gen_ids}, in_flight=2)]
 
     assert sum((request.provider, request.model) == key for request in model.requests) < 10 + 2
     assert len(done) == len(model.requests)
@@ -510,7 +490,7 @@ def test_answers_of_one_model_do_not_hide_that_another_is_refused_for_good(store
     assert runner.stop.reason == reason
 
 
-def test_copies_do_not_show_that_the_endpoint_is_there(store):
+async def test_copies_do_not_show_that_the_endpoint_is_there(store):
     store.write_parsed("essay", "e1", "SCORE: 7")
     gen_ids = [f"v{number}" for number in range(60)]
     for number, gen_id in enumerate(gen_ids):
@@ -521,15 +501,12 @@ def test_copies_do_not_show_that_the_endpoint_is_there(store):
     model = ScriptedLanguageModel(lambda _request: refusal)
     runner = GenerationRunner(store, model, CATALOG)
 
-    async def collect():
-        return [item async for item in runner.generate_many({"evaluation": gen_ids}, in_flight=2)]
-
-    asyncio.run(collect())
+    [item async for item in runner.generate_many({"evaluation": gen_ids}, in_flight=2)]
 
     assert len(model.requests) < 10 + 2
 
 
-def test_a_disk_that_takes_no_answers_ends_the_run_before_all_are_bought():
+async def test_a_disk_that_takes_no_answers_ends_the_run_before_all_are_bought():
     class FullStore(InMemoryGensStore):
         def write_raw(self, stage, gen_id, text):
             raise OSError(errno.ENOSPC, "No space left on device")
@@ -541,17 +518,14 @@ def test_a_disk_that_takes_no_answers_ends_the_run_before_all_are_bought():
     model = ScriptedLanguageModel(judging)
     runner = GenerationRunner(store, model, CATALOG)
 
-    async def collect():
-        return [item async for item in runner.generate_many({"draft": gen_ids}, in_flight=2)]
-
-    done = asyncio.run(collect())
+    done = [item async for item in runner.generate_many({"draft": gen_ids}, in_flight=2)]
 
     assert len(model.requests) < 10 + 2
     assert {type(item.error) for item in done} == {OSError}
     assert "No space left on device" in runner.stop.reason
 
 
-def test_an_answer_that_has_come_is_stored_though_the_run_is_left():
+async def test_an_answer_that_has_come_is_stored_though_the_run_is_left():
     class SlowStore(InMemoryGensStore):
         def write_raw(self, stage, gen_id, text):
             time.sleep(0.01)
@@ -563,18 +537,15 @@ def test_an_answer_that_has_come_is_stored_though_the_run_is_left():
         plan_draft(store, gen_id, "a")
     model = ScriptedLanguageModel(judging)
 
-    async def leave():
-        generated = GenerationRunner(store, model, CATALOG).generate_many({"draft": gen_ids})
-        await anext(generated)
-        await generated.aclose()
-
-    asyncio.run(leave())
+    generated = GenerationRunner(store, model, CATALOG).generate_many({"draft": gen_ids})
+    await anext(generated)
+    await generated.aclose()
 
     stored = [gen_id for gen_id in gen_ids if read_generated(store, "draft", gen_id).raw]
     assert len(stored) == len(model.requests)
 
 
-def test_a_question_that_was_not_put_is_not_counted(store):
+async def test_a_question_that_was_not_put_is_not_counted(store):
     class Stopping(ScriptedLanguageModel):
         async def complete(self, request):
             raise StoppedError("enough")
@@ -582,14 +553,14 @@ def test_a_question_that_was_not_put_is_not_counted(store):
     plan_draft(store, "d1", "a")
     runner = GenerationRunner(store, Stopping(judging), CATALOG)
 
-    assert run_all(runner, {"draft": ["d1"]}) == []
+    assert (await run_all(runner, {"draft": ["d1"]})) == []
     assert runner.budget.calls == 0
 
 
 # Two runs at once
 
 
-def test_two_runs_of_the_same_generations_ask_for_each_once(store):
+async def test_two_runs_of_the_same_generations_ask_for_each_once(store):
     gen_ids = [f"d{number}" for number in range(5)]
     for gen_id in gen_ids:
         plan_draft(store, gen_id, "a")
@@ -599,10 +570,7 @@ def test_two_runs_of_the_same_generations_ask_for_each_once(store):
     async def collect(runner):
         return [item async for item in runner.generate_many({"draft": gen_ids}, in_flight=3)]
 
-    async def both():
-        return await asyncio.gather(*map(collect, runners))
-
-    done = asyncio.run(both())
+    done = await asyncio.gather(*map(collect, runners))
 
     assert len(model.requests) == 5
     assert [item.error for items in done for item in items] == [None] * 10
@@ -610,33 +578,28 @@ def test_two_runs_of_the_same_generations_ask_for_each_once(store):
     assert sorted([*reused[0], *reused[1]]) == gen_ids
 
 
-def test_one_that_another_run_makes_is_asked_for_when_that_run_fails(store):
+async def test_one_that_another_run_makes_is_asked_for_when_that_run_fails(store):
     plan_draft(store, "d1", "a")
     answers = iter([LanguageModelError("tired"), "an answer"])
     model = ScriptedLanguageModel(lambda _request: next(answers), latency_seconds=0.05)
 
-    async def both():
-        runners = [GenerationRunner(store, model, CATALOG) for _ in range(2)]
-        return await asyncio.gather(*(runner.generate("draft", "d1") for runner in runners))
-
-    failed, made = asyncio.run(both())
+    runners = [GenerationRunner(store, model, CATALOG) for _ in range(2)]
+    failed, made = await asyncio.gather(*(runner.generate("draft", "d1") for runner in runners))
 
     assert isinstance(failed.error, LanguageModelError)
     assert (made.error, made.raw.text) == (None, "an answer")
 
 
-def test_waiting_for_another_run_ends_with_the_run(store):
+async def test_waiting_for_another_run_ends_with_the_run(store):
     plan_draft(store, "d1", "a")
     claim = store.claim("draft", "d1")
     runner = GenerationRunner(store, ScriptedLanguageModel(judging), CATALOG)
 
-    async def stop_soon():
-        waiting = asyncio.create_task(runner.generate("draft", "d1"))
-        await asyncio.sleep(0.05)
-        runner.stop.stop("enough")
-        return await asyncio.wait_for(waiting, 60)
+    waiting = asyncio.create_task(runner.generate("draft", "d1"))
+    await asyncio.sleep(0.05)
+    runner.stop.stop("enough")
 
-    assert isinstance(asyncio.run(stop_soon()).error, StoppedError)
+    assert isinstance((await asyncio.wait_for(waiting, 60)).error, StoppedError)
     assert runner.model.requests == []
     claim.release()
 
@@ -651,7 +614,7 @@ def test_waiting_for_another_run_ends_with_the_run(store):
         ("SCORE: 7", ("raw",)),
     ],
 )
-def test_no_claim_outlives_its_generation(store, answer, steps):
+async def test_no_claim_outlives_its_generation(store, answer, steps):
     store.write_parsed("essay", "e1", "an essay")
     store.write_prompt("evaluation", "v1", "Judge: an essay")
     document = {"template_id": "judge", "llm_model_id": "big", "parent_gen_id": "e1"}
@@ -659,22 +622,22 @@ def test_no_claim_outlives_its_generation(store, answer, steps):
     runner = GenerationRunner(store, ScriptedLanguageModel(lambda _request: answer), CATALOG)
 
     for _ in range(2):  # the second time an answer is there
-        run(runner, "evaluation", ["v1"], steps)
+        await run(runner, "evaluation", ["v1"], steps)
         store.claim("evaluation", "v1").release()
 
 
-def test_what_neither_asks_nor_pays_claims_nothing(store, chain):
+async def test_what_neither_asks_nor_pays_claims_nothing(store, chain):
     runner = GenerationRunner(store, ScriptedLanguageModel(judging), CATALOG)
-    run_all(runner, chain)
+    await run_all(runner, chain)
     claims = [store.claim("essay", "e0"), store.claim("evaluation", "v0")]
 
-    assert run(runner, "essay", ["e0"])["e0"].error is None
-    assert run(runner, "evaluation", ["v0"], ["parsed"])["v0"].error is None
+    assert (await run(runner, "essay", ["e0"]))["e0"].error is None
+    assert (await run(runner, "evaluation", ["v0"], ["parsed"]))["v0"].error is None
     for claim in claims:
         claim.release()
 
 
-def test_one_that_cannot_be_claimed_fails_alone():
+async def test_one_that_cannot_be_claimed_fails_alone():
     class FullStore(InMemoryGensStore):
         def claim(self, stage, gen_id):
             if gen_id == "d0":
@@ -685,7 +648,7 @@ def test_one_that_cannot_be_claimed_fails_alone():
     for gen_id in ("d0", "d1"):
         plan_draft(store, gen_id, "a")
 
-    done = run(
+    done = await run(
         GenerationRunner(store, ScriptedLanguageModel(judging), CATALOG), "draft", ["d0", "d1"]
     )
 
@@ -693,7 +656,7 @@ def test_one_that_cannot_be_claimed_fails_alone():
     assert done["d1"].error is None
 
 
-def test_cancelling_while_a_generation_is_claimed_forgets_no_claim():
+async def test_cancelling_while_a_generation_is_claimed_forgets_no_claim():
     class SlowStore(InMemoryGensStore):
         def claim(self, stage, gen_id):
             time.sleep(0.05)
@@ -703,14 +666,11 @@ def test_cancelling_while_a_generation_is_claimed_forgets_no_claim():
     plan_draft(store, "d1", "a")
     runner = GenerationRunner(store, ScriptedLanguageModel(judging), CATALOG)
 
-    async def cancel():
-        making = asyncio.create_task(runner.generate("draft", "d1"))
-        for _ in range(2):
-            await asyncio.sleep(0.01)
-            making.cancel()
-        await asyncio.wait([making])
-
-    asyncio.run(cancel())
+    making = asyncio.create_task(runner.generate("draft", "d1"))
+    for _ in range(2):
+        await asyncio.sleep(0.01)
+        making.cancel()
+    await asyncio.wait([making])
 
     assert runner.model.requests == []
     store.claim("draft", "d1").release()
@@ -732,45 +692,45 @@ def lost_first(error):
     return ScriptedLanguageModel(lambda _request: next(answers))
 
 
-def test_an_answer_that_was_lost_is_asked_for_once_more_and_counted_twice(store):
+async def test_an_answer_that_was_lost_is_asked_for_once_more_and_counted_twice(store):
     plan_draft(store, "d1", "a")
     runner = patient(lost_first(LOST), store=store)
 
-    assert run(runner, "draft", ["d1"])["d1"].raw.text == "second"
+    assert (await run(runner, "draft", ["d1"]))["d1"].raw.text == "second"
 
     assert runner.budget.calls == 2
     assert store.read_raw_metadata("draft", "d1")["failed_attempts"] == ["lost"]
 
 
-def test_an_answer_that_is_lost_twice_is_not_asked_for_again(store):
+async def test_an_answer_that_is_lost_twice_is_not_asked_for_again(store):
     plan_draft(store, "d1", "a")
     runner = patient(ScriptedLanguageModel(lambda _request: LOST), store=store)
 
-    assert run(runner, "draft", ["d1"])["d1"].error is LOST
+    assert (await run(runner, "draft", ["d1"]))["d1"].error is LOST
 
     assert runner.budget.calls == len(runner.model.requests) == 2
 
 
 @pytest.mark.parametrize("limit", [{"max_calls": 1}, {"max_cost": 0.02}])
-def test_an_answer_that_was_lost_is_not_asked_for_again_beyond_the_budget(store, limit):
+async def test_an_answer_that_was_lost_is_not_asked_for_again_beyond_the_budget(store, limit):
     plan_draft(store, "d1", "a")
     priced = ModelEntry("big", "big-1", "acme", prompt_price=0.0, completion_price=10.0)
     budget = Budget.of([priced], **{"max_calls": None, "max_cost": None, **limit})
     model = ScriptedLanguageModel(lambda _request: LOST)
 
-    assert run(patient(model, store=store, budget=budget), "draft", ["d1"]) == {}
+    assert (await run(patient(model, store=store, budget=budget), "draft", ["d1"])) == {}
 
     assert len(model.requests) == 1
     assert budget.cost == pytest.approx(0.015)
 
 
-def test_errors_before_an_answer_was_lost_are_kept_too(store):
+async def test_errors_before_an_answer_was_lost_are_kept_too(store):
     plan_draft(store, "d1", "a")
     lost = LanguageModelError(
         "lost", retryable=True, may_be_billed=True, failed_attempts=("busy", "busy again")
     )
 
-    run(patient(lost_first(lost), store=store), "draft", ["d1"])
+    await run(patient(lost_first(lost), store=store), "draft", ["d1"])
 
     failed = store.read_raw_metadata("draft", "d1")["failed_attempts"]
     assert failed == ["busy", "busy again", "lost"]
@@ -779,7 +739,7 @@ def test_errors_before_an_answer_was_lost_are_kept_too(store):
 @pytest.mark.parametrize(
     ("asked_to_wait", "second_call_seconds"), [(None, 0.6), (0.3, 0.0)], ids=["own", "asked"]
 )
-def test_an_answer_that_was_lost_is_not_asked_for_again_at_once(
+async def test_an_answer_that_was_lost_is_not_asked_for_again_at_once(
     store, asked_to_wait, second_call_seconds
 ):
     plan_draft(store, "d1", "a")
@@ -787,20 +747,20 @@ def test_an_answer_that_was_lost_is_not_asked_for_again_at_once(
     runner = patient(lost_first(lost), store=store, second_call_seconds=second_call_seconds)
     started = time.monotonic()
 
-    assert run(runner, "draft", ["d1"])["d1"].raw.text == "second"
+    assert (await run(runner, "draft", ["d1"]))["d1"].raw.text == "second"
 
     assert time.monotonic() - started >= 0.3
 
 
-def test_an_endpoint_that_asks_for_too_long_is_not_waited_for(store):
+async def test_an_endpoint_that_asks_for_too_long_is_not_waited_for(store):
     plan_draft(store, "d1", "a")
     lost = attrs.evolve(LOST, retry_after_seconds=3600.0)
     runner = patient(lost_first(lost), store=store)
 
-    assert run(runner, "draft", ["d1"])["d1"].error is lost
+    assert (await run(runner, "draft", ["d1"]))["d1"].error is lost
 
 
-def test_a_run_that_ends_asks_for_no_lost_answer_again(store):
+async def test_a_run_that_ends_asks_for_no_lost_answer_again(store):
     plan_draft(store, "d1", "a")
     stop = CancellationToken()
 
@@ -810,16 +770,16 @@ def test_a_run_that_ends_asks_for_no_lost_answer_again(store):
 
     runner = patient(ScriptedLanguageModel(lose), store=store, stop=stop)
 
-    assert run(runner, "draft", ["d1"]) == {}
+    assert (await run(runner, "draft", ["d1"])) == {}
     assert runner.budget.calls == len(runner.model.requests) == 1
 
 
-def test_an_answer_without_a_text_is_not_asked_for_again(store):
+async def test_an_answer_without_a_text_is_not_asked_for_again(store):
     plan_draft(store, "d1", "a")
     empty = LanguageModelError("no text", may_be_billed=True)
     runner = GenerationRunner(store, ScriptedLanguageModel(lambda _request: empty), CATALOG)
 
-    assert run(runner, "draft", ["d1"])["d1"].error is empty
+    assert (await run(runner, "draft", ["d1"]))["d1"].error is empty
 
     assert len(runner.model.requests) == 1
 
@@ -827,13 +787,13 @@ def test_an_answer_without_a_text_is_not_asked_for_again(store):
 # Stale answers
 
 
-def test_a_stale_answer_is_not_replaced_unasked(store):
+async def test_a_stale_answer_is_not_replaced_unasked(store):
     plan_draft(store, "d1", "a")
     model = ScriptedLanguageModel(judging)
-    run(GenerationRunner(store, model, CATALOG), "draft", ["d1"])
+    await run(GenerationRunner(store, model, CATALOG), "draft", ["d1"])
     plan_draft(store, "d1", "b")
 
-    error = run(GenerationRunner(store, model, CATALOG), "draft", ["d1"])["d1"].error
+    error = (await run(GenerationRunner(store, model, CATALOG), "draft", ["d1"]))["d1"].error
 
     assert isinstance(error, StaleAnswerError)
     assert "its concepts were edited" in str(error)
@@ -841,18 +801,18 @@ def test_a_stale_answer_is_not_replaced_unasked(store):
     assert store.read_prompt("draft", "d1") == "A=a. "
 
 
-def replacing(store, answer, steps=("prompt", "raw", "parsed")):
+async def replacing(store, answer, steps=("prompt", "raw", "parsed")):
     """Answer a draft, edit its concepts, and replace what went stale with this answer."""
     plan_draft(store, "d1", "a")
-    run(GenerationRunner(store, ScriptedLanguageModel(judging), CATALOG), "draft", ["d1"])
+    await run(GenerationRunner(store, ScriptedLanguageModel(judging), CATALOG), "draft", ["d1"])
     plan_draft(store, "d1", "b")
     model = ScriptedLanguageModel(lambda _request: answer)
     runner = GenerationRunner(store, model, CATALOG, replace_stale=True)
-    return run(runner, "draft", ["d1"], steps)["d1"]
+    return (await run(runner, "draft", ["d1"], steps))["d1"]
 
 
-def test_an_answer_that_could_not_be_replaced_keeps_its_own_prompt(store):
-    done = replacing(store, LanguageModelError("tired"))
+async def test_an_answer_that_could_not_be_replaced_keeps_its_own_prompt(store):
+    done = await replacing(store, LanguageModelError("tired"))
 
     assert done.prompt is None
     assert store.read_prompt("draft", "d1") == "A=a. "
@@ -860,15 +820,15 @@ def test_an_answer_that_could_not_be_replaced_keeps_its_own_prompt(store):
     assert IntegrityCheck({}).check(read_stored_generation(store, "draft", "d1")) == []
 
 
-def test_a_new_prompt_comes_with_the_answer_to_it(store):
-    done = replacing(store, "a new answer")
+async def test_a_new_prompt_comes_with_the_answer_to_it(store):
+    done = await replacing(store, "a new answer")
 
     assert done.prompt == store.read_prompt("draft", "d1") == "B=b. "
     assert store.read_raw("draft", "d1") == "a new answer"
     assert IntegrityCheck({}).check(read_stored_generation(store, "draft", "d1")) == []
 
 
-def test_a_prompt_that_a_crash_left_behind_its_answer_is_written_by_the_next_run():
+async def test_a_prompt_that_a_crash_left_behind_its_answer_is_written_by_the_next_run():
     class CrashingStore(InMemoryGensStore):
         def write_prompt(self, stage, gen_id, text):
             if text == "B=b. " and model.requests:
@@ -878,31 +838,31 @@ def test_a_prompt_that_a_crash_left_behind_its_answer_is_written_by_the_next_run
     model = ScriptedLanguageModel(lambda _request: "a new answer")
     store = CrashingStore(templates=TEMPLATES)
     plan_draft(store, "d1", "a")
-    run(GenerationRunner(store, ScriptedLanguageModel(judging), CATALOG), "draft", ["d1"])
+    await run(GenerationRunner(store, ScriptedLanguageModel(judging), CATALOG), "draft", ["d1"])
     plan_draft(store, "d1", "b")
     runner = GenerationRunner(store, model, CATALOG, replace_stale=True)
-    assert isinstance(run(runner, "draft", ["d1"])["d1"].error, OSError)
+    assert isinstance((await run(runner, "draft", ["d1"]))["d1"].error, OSError)
     assert store.read_prompt("draft", "d1") == "A=a. "
     assert stage_status(store, "draft", ["d1"]).todo == ("d1",)
     model.requests.clear()
 
-    assert run(runner, "draft", ["d1"])["d1"].error is None
+    assert (await run(runner, "draft", ["d1"]))["d1"].error is None
 
     assert model.requests == []
     assert store.read_prompt("draft", "d1") == "B=b. "
     assert store.read_parsed("draft", "d1") == "a new answer"
 
 
-def test_a_first_prompt_can_be_read_before_its_answer_is_there(store):
+async def test_a_first_prompt_can_be_read_before_its_answer_is_there(store):
     model = ScriptedLanguageModel(lambda _request: f"read: {store.read_prompt('draft', 'd1')}")
     plan_draft(store, "d1", "a")
 
-    done = run(GenerationRunner(store, model, CATALOG), "draft", ["d1"])["d1"]
+    done = (await run(GenerationRunner(store, model, CATALOG), "draft", ["d1"]))["d1"]
 
     assert done.raw.text == "read: A=a. "
 
 
-def test_a_disk_that_takes_no_answers_ends_a_run_that_replaces_too():
+async def test_a_disk_that_takes_no_answers_ends_a_run_that_replaces_too():
     class FullStore(InMemoryGensStore):
         def write_raw(self, stage, gen_id, text):
             if text == "new":
@@ -913,29 +873,29 @@ def test_a_disk_that_takes_no_answers_ends_a_run_that_replaces_too():
     gen_ids = [f"d{number}" for number in range(100)]
     for gen_id in gen_ids:
         plan_draft(store, gen_id, "a")
-    run(GenerationRunner(store, ScriptedLanguageModel(judging), CATALOG), "draft", gen_ids)
+    await run(GenerationRunner(store, ScriptedLanguageModel(judging), CATALOG), "draft", gen_ids)
     model = ScriptedLanguageModel(lambda _request: "new")
     again = [("draft", gen_id) for gen_id in gen_ids]
 
-    run(GenerationRunner(store, model, CATALOG, force=again), "draft", gen_ids, in_flight=2)
+    await run(GenerationRunner(store, model, CATALOG, force=again), "draft", gen_ids, in_flight=2)
 
     assert len(model.requests) < 10 + 2
 
 
-def test_one_that_is_asked_again_keeps_the_answer_before(store):
+async def test_one_that_is_asked_again_keeps_the_answer_before(store):
     plan_draft(store, "d1", "a")
     answers = iter(["first", "second"])
     model = ScriptedLanguageModel(lambda _request: next(answers))
-    run(GenerationRunner(store, model, CATALOG), "draft", ["d1"])
+    await run(GenerationRunner(store, model, CATALOG), "draft", ["d1"])
 
-    run(GenerationRunner(store, model, CATALOG, force=[("draft", "d1")]), "draft", ["d1"])
+    await run(GenerationRunner(store, model, CATALOG, force=[("draft", "d1")]), "draft", ["d1"])
 
     assert store.read_parsed("draft", "d1") == "second"
     assert store.read_raw_metadata("draft", "d1")["replaced"][0]["text"] == "first"
 
 
-def test_a_generation_is_read_as_it_is_stored(store, chain):
-    run_all(GenerationRunner(store, ScriptedLanguageModel(judging), CATALOG), chain)
+async def test_a_generation_is_read_as_it_is_stored(store, chain):
+    await run_all(GenerationRunner(store, ScriptedLanguageModel(judging), CATALOG), chain)
 
     stored = read_generated(store, "evaluation", "v0")
 
@@ -951,14 +911,14 @@ def test_a_text_from_elsewhere_is_read_though_there_is_no_prompt(store):
     assert read_generated(store, "draft", "d1").parsed.text == "the idea"
 
 
-def test_an_answer_cut_off_before_it_began_is_kept_and_not_bought_again(store):
+async def test_an_answer_cut_off_before_it_began_is_kept_and_not_bought_again(store):
     completion = Completion("", "length", "big-1", 1.0, 10, 4000)
     model = ScriptedLanguageModel(lambda _request: completion)
     runner = GenerationRunner(store, model, CATALOG)
     plan_draft(store, "d1", "a")
 
     for _ in range(2):
-        error = run(runner, "draft", ["d1"])["d1"].error
+        error = (await run(runner, "draft", ["d1"]))["d1"].error
         assert isinstance(error, ResponseParseError)
         assert "the answer was cut off" in str(error)
 
@@ -966,7 +926,7 @@ def test_an_answer_cut_off_before_it_began_is_kept_and_not_bought_again(store):
     assert store.read_raw_metadata("draft", "d1")["usage"]["completion_tokens"] == 4000
 
 
-def test_a_call_is_under_way_until_its_answer_is_stored():
+async def test_a_call_is_under_way_until_its_answer_is_stored():
     events = []
 
     class Watching(InMemoryGensStore):
@@ -981,12 +941,12 @@ def test_a_call_is_under_way_until_its_answer_is_stored():
     store = Watching(templates=TEMPLATES)
     plan_draft(store, "d1", "a")
 
-    run(GenerationRunner(store, ScriptedLanguageModel(answer), CATALOG), "draft", ["d1"])
+    await run(GenerationRunner(store, ScriptedLanguageModel(answer), CATALOG), "draft", ["d1"])
 
     assert events == ["stored", "free"]
 
 
-def test_a_call_that_failed_is_under_way_no_more(store):
+async def test_a_call_that_failed_is_under_way_no_more(store):
     events = []
 
     def refuse(request):
@@ -995,6 +955,6 @@ def test_a_call_that_failed_is_under_way_no_more(store):
 
     plan_draft(store, "d1", "a")
 
-    run(GenerationRunner(store, ScriptedLanguageModel(refuse), CATALOG), "draft", ["d1"])
+    await run(GenerationRunner(store, ScriptedLanguageModel(refuse), CATALOG), "draft", ["d1"])
 
     assert events == ["free"]

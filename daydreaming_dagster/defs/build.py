@@ -1,4 +1,4 @@
-"""The code location, with the resources that a process has."""
+"""Dagster's code location."""
 
 from collections.abc import Mapping
 
@@ -11,11 +11,11 @@ from daydreaming_dagster.types import STAGES
 
 
 def build_definitions(resources: Mapping[str, object]) -> dg.Definitions:
-    """Return all assets, jobs and sensors."""
+    """Return all assets, jobs and sensors, with these resources."""
     return dg.Definitions(
         assets=[*STAGE_ASSETS.values(), *COHORT_ASSETS],
         jobs=[
-            # A job has one partitions definition, so there is one for each stage.
+            # A job has one partitions definition, so each stage has its own job.
             *(
                 dg.define_asset_job(
                     f"generate_{stage}s",
@@ -27,7 +27,7 @@ def build_definitions(resources: Mapping[str, object]) -> dg.Definitions:
             dg.define_asset_job(
                 "run_cohort",
                 selection="cohort_run",
-                description="Generates all that a cohort lacks, in all stages.",
+                description="Generates everything that a cohort lacks, in all stages.",
             ),
             prune_partitions,
         ],

@@ -1,11 +1,11 @@
-"""Checks of generations as Dagster shows them, per run, on the assets that it made."""
+"""Checks of generations as Dagster's asset checks: per run, on the assets of the run."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import dagster as dg
 
-# What a check looked at is part of its result, but of no public module.
+# The target of a check is part of its result, but no public module exports its class.
 from dagster._core.definitions.asset_checks.asset_check_evaluation import (
     AssetCheckEvaluationTargetMaterializationData,
 )
@@ -27,7 +27,7 @@ def check_specs(asset: str, checks: Collection[Check] = tuple(CHECKS)) -> list[d
 def check_results(
     stage: Stage, store: GensStore, gen_ids: Sequence[str], selected: Collection[str]
 ) -> Iterator[dg.AssetCheckResult]:
-    """Yield what the selected checks found in the generations of a stage."""
+    """Yield the results of the selected checks for the generations of a stage."""
     if not selected:
         return
     for check, findings in check_generations(store, stage, gen_ids).items():
@@ -40,9 +40,9 @@ def check_results_of_cohort(
     store: GensStore,
     generations: Mapping[Stage, Sequence[str]],
 ) -> Iterator[dg.AssetCheckResult]:
-    """Yield what all checks found in the generations of a run of a cohort.
+    """Yield the results of all checks for the generations of a cohort's run.
 
-    What was found in those of each stage is logged as results of the stage's own checks.
+    Also logs the results per stage, as results of the stage's own checks.
     """
     found: dict[Check, list[Finding]] = {check: [] for check in CHECKS}
     for stage, gen_ids in generations.items():
@@ -62,7 +62,7 @@ def _log_results(
     found: Mapping[Check, Sequence[Finding]],
     checked: int,
 ) -> None:
-    """Log the results of a stage's checks, which Dagster lets no other step yield."""
+    """Log the results of a stage's checks. Dagster does not let another step yield them."""
     asset = dg.AssetKey(f"{stage}_parsed")
     latest = context.instance.fetch_materializations(asset, limit=1).records
     targets = [
@@ -78,12 +78,12 @@ def _log_results(
             check,
             result.passed,
             result.metadata,
-            # Without it, the UI takes the result for one of an older materialization.
+            # Without a target, the UI assigns the result to an older materialization.
             targets[0] if targets else None,
             description=result.description,
         )
-        # Dagster takes it, though it does not say so. `report_runless_asset_event` would set up a
-        # database for events without a run, and its pages would not lead to this one.
+        # Dagster accepts this, although its types do not say so. `report_runless_asset_event` would
+        # create a database for events without a run, and the UI would not link to this run.
         context.log_event(evaluation)  # pyright: ignore[reportArgumentType]
 
 

@@ -38,7 +38,7 @@ def cohort_results(
     gens_store: dg.ResourceParam[GensStoreWithTemplates],
     cohort_store: dg.ResourceParam[CohortStore],
 ) -> dg.MaterializeResult[Any]:
-    """Write the results of the cohort that is the run's partition."""
+    """Write the results of the cohort of the run's partition."""
     with as_failure(DaydreamingError):
         tabulated = tabulate_cohort(gens_store, cohort_store, context.partition_key)
     return dg.MaterializeResult(
@@ -63,7 +63,7 @@ def cohort_report(
     gens_store: dg.ResourceParam[GensStoreWithTemplates],
     cohort_store: dg.ResourceParam[CohortStore],
 ) -> dg.MaterializeResult[Any]:
-    """Write the report of the cohort that is the run's partition."""
+    """Write the report of the cohort of the run's partition."""
     with as_failure(DaydreamingError):
         cohort_id, now = context.partition_key, datetime.now(UTC)
         drawn, file = write_report(gens_store, cohort_store, cohort_id, now)

@@ -1,7 +1,7 @@
-"""Cohorts in Dagster: from the specification to partitions, a run of all stages, and results.
+"""Cohorts in Dagster: planning, a run of all stages, results and report, as assets.
 
-A partition per cohort. The sensor `discover_cohorts` adds one for each specification that it
-finds, so that a new cohort needs no restart.
+Each cohort is a partition. The sensor `discover_cohorts` adds one for each new specification, so a
+new cohort needs no restart.
 """
 
 
@@ -36,7 +36,7 @@ cohort_spec: Final = dg.AssetSpec(
     group_name="cohort",
     owners=[OWNER],
     kinds={"yaml"},
-    description="What to combine: `cohorts/<cohort_id>/spec/config.yaml`, the researcher's own.",
+    description="What a cohort combines: the researcher's `cohorts/<cohort_id>/spec/config.yaml`.",
 )
 
 
@@ -48,7 +48,7 @@ cohort_spec: Final = dg.AssetSpec(
     kinds={"csv"},
     description=(
         "The generations of each cohort, `cohorts/<cohort_id>/membership.csv`. Materialize it to "
-        "plan a cohort: it asks no model, and adds the generations to the partitions of the stages."
+        "plan a cohort. It calls no model, and adds the generations to the stages' partitions."
     ),
 )
 def cohort_membership(
@@ -56,7 +56,7 @@ def cohort_membership(
     gens_store: dg.ResourceParam[GensStoreWithTemplates],
     cohort_store: dg.ResourceParam[CohortStore],
 ) -> dg.MaterializeResult[Any]:
-    """Plan the cohort that is the run's partition. Planning again changes nothing."""
+    """Plan the cohort of the run's partition. Planning again changes nothing."""
     with as_failure(DaydreamingError):
         recorded = plan_cohort(gens_store, cohort_store, context.partition_key)
     members: dict[Stage, list[str]] = {stage: recorded.plan.gen_ids(stage) for stage in STAGES}
@@ -74,14 +74,13 @@ def cohort_membership(
 
 
 class CohortRunConfig(dg.Config):
-    """What a run of a cohort makes beside what is missing, and what it may spend.
+    """What a run of a cohort generates besides what is missing, and what it may spend.
 
     Attributes:
-        stale: Whether answers to what is no longer asked are replaced; they are kept beside the
-            new ones.
-        force: gen_ids whose model is asked again in any case.
-        max_calls: How many model calls it may make; None is no limit.
-        max_cost: What they may cost, in USD; None is no limit.
+        stale: Whether to replace stale answers. Replaced answers are kept.
+        force: The gen_ids to generate again in any case.
+        max_calls: The maximum number of model calls; None means no limit.
+        max_cost: The maximum cost in USD; None means no limit.
     """
 
     stale: bool = False
@@ -98,10 +97,10 @@ class CohortRunConfig(dg.Config):
     kinds={"llm", "text"},
     check_specs=check_specs("cohort_run"),
     description=(
-        "Materialize it to generate all that a cohort lacks, in all stages at once: an essay "
-        "begins when its draft is done. Each generation is then a partition of its stage's assets, "
-        "where its prompt, answer and failure are. After a failure, materialize it again: nothing "
-        "that is done is asked again."
+        "Materialize it to generate everything that a cohort lacks, in all stages at once: an "
+        "essay starts when its draft is done. Each generation is a partition of its stage's "
+        "assets, which show its prompt, answer and failure. After a failure, materialize it "
+        "again: stored answers are reused."
     ),
 )
 def cohort_run(
@@ -114,7 +113,7 @@ def cohort_run(
     stop: dg.ResourceParam[CancellationToken],
     listener: dg.ResourceParam[RunListener],
 ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
-    """Make what is missing of the cohort that is the run's partition."""
+    """Generate what the cohort of the run's partition lacks."""
     with as_failure(DaydreamingError), databases_open(context.instance, context.run.run_id):
         run = run_cohort(
             gens_store,

@@ -1,4 +1,4 @@
-"""Which cohorts there are: the sensor that finds them, the job that forgets generations."""
+"""The sensor that finds cohorts, and the job that forgets generations without a cohort."""
 
 
 # No `from __future__ import annotations` here: Dagster reads the annotations.
@@ -23,7 +23,7 @@ from daydreaming_dagster.types import STAGES
 def discover_cohorts(
     context: dg.SensorEvaluationContext, cohort_store: dg.ResourceParam[CohortStore]
 ) -> dg.SensorResult | dg.SkipReason:
-    """Make the partitions of cohorts those that have a specification."""
+    """Request one partition for each cohort that has a specification."""
     known = set(context.instance.get_dynamic_partitions(COHORTS.name or ""))
     there = set(cohort_store.list_cohorts())
     if known == there:
@@ -36,11 +36,11 @@ def discover_cohorts(
     )
 
 
-@dg.op(description="Removes the partitions of generations that no cohort has any more.")
+@dg.op(description="Removes the partitions of generations that no longer belong to a cohort.")
 def prune_generations(
     context: dg.OpExecutionContext, cohort_store: dg.ResourceParam[CohortStore]
 ) -> None:
-    """Forget partitions. What is stored of the generations stays where it is."""
+    """Remove partitions. The stored generations stay."""
     with as_failure(DaydreamingError):
         planned = cohort_store.list_planned_cohorts()
         memberships = [cohort_store.read_membership(cohort_id) for cohort_id in planned]
@@ -52,7 +52,7 @@ def prune_generations(
                 context.instance.delete_dynamic_partition(name, gen_id)
 
 
-@dg.job(description="Removes the partitions of generations that no cohort has any more.")
+@dg.job(description="Removes the partitions of generations that no longer belong to a cohort.")
 def prune_partitions() -> None:
     """Run `prune_generations`."""
     prune_generations()

@@ -1,5 +1,5 @@
-"""Many events in Dagster's event log at once, which costs a fraction of one after the other."""
-# ruff: noqa: SLF001  what a row is made of, only Dagster's private methods know
+"""Records events in Dagster's event log in batches, which is far cheaper than one by one."""
+# ruff: noqa: SLF001  only Dagster's private methods know what a row contains
 
 import logging
 import sqlite3
@@ -10,8 +10,8 @@ from pathlib import Path
 
 import dagster as dg
 
-# Dagster has no public way to report events of a run together, nor that one partition of an
-# asset failed in a run.
+# Dagster has no public way to report several events of a run together, or to report that one
+# partition of an asset failed in a run.
 from dagster._core.events import (
     AssetMaterializationPlannedData,
     AssetObservationData,
@@ -27,45 +27,46 @@ AssetEvent = dg.AssetMaterialization | dg.AssetObservation | AssetMaterializatio
 
 
 def planned_materialization(asset: dg.AssetKey, partition: str) -> AssetEvent:
-    """Return an event by which the UI shows the partition as failed, when the run did fail."""
+    """Return an event that makes the UI show the partition as failed, if the run fails."""
     return AssetMaterializationPlannedData(asset, partition=partition)
 
 
 @contextmanager
 def databases_open(instance: dg.DagsterInstance, *run_ids: str) -> Iterator[None]:
-    """Keep open what Dagster writes events to on SQLite: its index, and the databases of runs.
+    """Keep a connection open to each SQLite database of events: the index and those of the runs.
 
-    Dagster connects anew for each event. When the last connection to a database ends, SQLite
-    moves its write-ahead log into it and waits for the device, longer than the event takes. With
-    one that stays, it does so once in a while (https://www.sqlite.org/wal.html, section 2.2).
+    Dagster opens a connection for each event. When the last connection to a database closes, SQLite
+    moves its write-ahead log into the database and waits for the device, which takes longer than
+    the event. With a connection that stays open, this happens only now and then
+    (https://www.sqlite.org/wal.html, section 2.2).
     """
     storage = instance.event_log_storage
     with ExitStack() as connections:
         if isinstance(storage, SqliteEventLogStorage):
             for shard in (INDEX_SHARD_NAME, *run_ids):
-                with suppress(sqlite3.OperationalError):  # what only saves time ends no run
+                with suppress(sqlite3.OperationalError):  # it only saves time
                     connections.enter_context(_connected(Path(storage.path_for_shard(shard))))
         yield
 
 
 @contextmanager
 def _connected(database: Path) -> Iterator[None]:
-    """Keep open a database that is there.
+    """Keep a connection open to an existing database.
 
     Raises:
-        sqlite3.OperationalError: It is not there, or cannot be opened.
+        sqlite3.OperationalError: The database does not exist or cannot be opened.
     """
     with closing(sqlite3.connect(f"{database.as_uri()}?mode=rw", uri=True)) as connection:
-        # It is the first statement that opens the file.
+        # SQLite opens the file at the first statement.
         connection.execute("PRAGMA schema_version").fetchall()
         yield
 
 
 def record_events(context: dg.AssetExecutionContext, events: Sequence[AssetEvent]) -> None:
-    """Record events of this run in one step, as `context.log_event` does one by one.
+    """Record events of this run in one batch; `context.log_event` records one at a time.
 
-    On SQLite, as Dagster sets it up by itself, that is a transaction per database instead of
-    several connections per event. Other storages get the batch and do what they do with it.
+    With Dagster's default SQLite storage, a batch takes one transaction per database instead of
+    several connections per event. Other storages get the batch through their own method.
     """
     if not events:
         return
@@ -107,9 +108,9 @@ def _entry(context: dg.AssetExecutionContext, asset_event: AssetEvent) -> EventL
 
 
 def _store(storage: SqliteEventLogStorage, entries: Sequence[EventLogEntry]) -> None:
-    """Write what the storage writes for each entry: a row with the run, and one with the assets.
+    """Write the rows that the storage writes for each entry, with the run and in the asset index.
 
-    An asset's own row tells of its last event alone.
+    An asset's own row describes only its last event.
     """
     table = SqlEventLogStorageTable
     rows = [storage._event_to_row(entry) for entry in entries]
@@ -117,7 +118,7 @@ def _store(storage: SqliteEventLogStorage, entries: Sequence[EventLogEntry]) -> 
         connection.execute(table.insert(), rows)
     with storage.index_transaction() as connection:
         connection.execute(table.insert(), rows)
-        # SQLite lets nobody else write meanwhile. RETURNING would take a statement for each row.
+        # SQLite lets no one else write meanwhile. RETURNING would need one statement per row.
         newest = select(table.c.id).order_by(table.c.id.desc()).limit(len(rows))
         ids = connection.execute(newest).scalars().all()[::-1]
         storage._store_asset_event_tags(connection, entries, ids)

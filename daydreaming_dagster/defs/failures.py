@@ -16,7 +16,7 @@ _QUOTED: Final = 10
 
 @contextmanager
 def as_failure(*errors: type[Exception]) -> Iterator[None]:
-    """Raise these errors of the block as a `dagster.Failure` with their message, once only."""
+    """Convert these errors of the block to a `dagster.Failure` with their message, not retried."""
     try:
         yield
     except errors as error:
@@ -24,7 +24,7 @@ def as_failure(*errors: type[Exception]) -> Iterator[None]:
 
 
 def explained(error: Exception | None) -> str:
-    """Return what an error says, and what helps in Dagster, where something does."""
+    """Return an error's message, and how to fix it in Dagster if that is known."""
     match error:
         case CohortNotPlannedError():
             return f"{error}; materialize cohort_membership first"
@@ -44,9 +44,9 @@ def generation_failure(stage: Stage, gen_id: str, error: Exception) -> dg.Failur
 
 
 def run_failure(outcome: Outcome, reason: str | None) -> dg.Failure:
-    """Return the failure of a run in which generations failed or were left, all in its table.
+    """Return the failure of a run in which generations failed or were not started.
 
-    `reason` says why the run was stopped early, if it was.
+    Its table lists every failed generation. `reason` says why the run stopped early, if it did.
     """
     failed = outcome.failed
     quoted = "".join(
@@ -66,9 +66,9 @@ def run_failure(outcome: Outcome, reason: str | None) -> dg.Failure:
     ]
     stopped = f"stopped: {reason}; " if reason else ""
     return dg.Failure(
-        f"{stopped}{counted(len(failed), 'generation')} failed, {outcome.left} not begun, "
-        f"{outcome.made} done and kept; a new run takes up what is missing{quoted}{more}",
+        f"{stopped}{counted(len(failed), 'generation')} failed, {outcome.left} not started, "
+        f"{outcome.made} done and kept; run again to generate what is missing{quoted}{more}",
         metadata={"failures": dg.MetadataValue.table(records)} if records else {},
-        # Dagster would repeat the whole step.
+        # Dagster would retry the whole step.
         allow_retries=False,
     )

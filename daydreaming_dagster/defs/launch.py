@@ -1,4 +1,4 @@
-"""Runs of Dagster in this process."""
+"""Dagster runs in this process."""
 
 import gc
 import shutil
@@ -28,9 +28,9 @@ _OBJECTS_BETWEEN_COLLECTIONS: Final = 50_000
 
 
 def open_instance(home: Path) -> dg.DagsterInstance:
-    """Return the Dagster instance in the folder `home`, made where it is not there yet."""
+    """Return the Dagster instance in the folder `home`. Creates it if it does not exist."""
     home.mkdir(parents=True, exist_ok=True)
-    # Dagster's databases do not stand being set up by two processes at once.
+    # Dagster's databases break if two processes set them up at once.
     with FileLock(home / "open.lock"):
         settings = home / "dagster.yaml"
         if not settings.exists():
@@ -44,9 +44,9 @@ def open_instance(home: Path) -> dg.DagsterInstance:
 
 
 def _set_up(home: Path) -> None:
-    """Make Dagster's databases beside, and move them here when they are whole.
+    """Create Dagster's databases in a temporary folder, and move them here when complete.
 
-    Where a process is killed while Dagster sets them up, Dagster takes them for set up.
+    If a process is killed during the set-up, Dagster would take incomplete databases for complete.
     """
     partial = home / ".setup"
     shutil.rmtree(partial, ignore_errors=True)
@@ -65,14 +65,13 @@ def materialize_cohort_run(
     cohort_id: str,
     options: RunOptions,
 ) -> bool:
-    """Materialize `cohort_run` in this process; return whether all of the cohort is done.
+    """Materialize `cohort_run` in this process; return whether the whole cohort is done.
 
-    What became of each generation is in the instance and, one
-    by one, told to the resource `listener`.
+    The instance records the outcome of each generation, and the resource `listener` is told.
 
     Raises:
-        DaydreamingError: The input is wrong, or another process runs the cohort; nothing was
-            asked.
+        DaydreamingError: The input is wrong, or another process runs the cohort. No model was
+            called.
     """
     instance.add_dynamic_partitions(COHORTS.name or "", [cohort_id])
     job = build_definitions(resources).resolve_job_def("run_cohort")
@@ -100,7 +99,7 @@ def materialize_cohort_run(
 
 @contextmanager
 def _collecting_seldom() -> Iterator[None]:
-    """Let Python look for garbage less often: a run makes many objects, and few cycles of them."""
+    """Let Python collect garbage less often: a run creates many objects and few cycles."""
     before = gc.get_threshold()
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS, *before[1:])
     try:

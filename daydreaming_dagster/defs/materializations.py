@@ -1,4 +1,4 @@
-"""What Dagster's UI shows of a generation."""
+"""Dagster's events for a generation, with the metadata that the UI shows."""
 
 from collections.abc import Collection, Iterator
 from typing import Any, Final
@@ -37,8 +37,8 @@ def materializations(store: GensStore, generated: Generated) -> Iterator[dg.Asse
 
 
 def failed_step(generated: Generated, steps: Collection[Step] = STEPS) -> Step:
-    """Return the first of the chosen steps that a generation which failed did not get to."""
-    # The prompt that replaces an older one is written when its answer is there.
+    """Return the first of the chosen steps that a failed generation did not complete."""
+    # A prompt that replaces an older one is written after its answer.
     prompt_made = generated.prompt is not None or generated.asked
     made = (prompt_made, generated.raw is not None, generated.parsed is not None)
     return next(step for step, done in zip(STEPS, made, strict=True) if step in steps and not done)
@@ -47,7 +47,7 @@ def failed_step(generated: Generated, steps: Collection[Step] = STEPS) -> Step:
 def failure_observation(
     store: GensStore, generated: Generated, steps: Collection[Step] = STEPS
 ) -> dg.AssetObservation:
-    """Return an event that says, at the partition itself, why its generation failed."""
+    """Return an event of the partition that says why its generation failed."""
     return dg.AssetObservation(
         f"{generated.stage}_{failed_step(generated, steps)}",
         partition=generated.gen_id,
@@ -60,11 +60,11 @@ def failure_observation(
 
 
 def _about(store: GensStore, generated: Generated) -> dict[str, Any]:
-    """Return how the generation is made, with a link to its parent, and where it is."""
+    """Return how the generation is made, with its folder and a link to its parent."""
     folder = store.reserve_generation(generated.stage, generated.gen_id, create=False)
     shown: dict[str, Any] = {"folder": dg.MetadataValue.path(str(folder))}
     metadata = generated.metadata
-    if metadata is None:  # the failure of the generation says what is wrong with it
+    if metadata is None:  # unreadable; the generation's failure says why
         return shown
     shown |= {"combo_id": metadata.combo_id, "template_id": metadata.template_id}
     if metadata.parent is not None:

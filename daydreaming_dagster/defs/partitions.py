@@ -1,4 +1,4 @@
-"""What assets have in common: a dynamic partition per generation or per cohort, and an owner."""
+"""The partitions and the owner of all assets: a dynamic partition per generation or cohort."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -11,11 +11,11 @@ PARTITIONS: Final[Mapping[Stage, dg.DynamicPartitionsDefinition]] = {
     stage: dg.DynamicPartitionsDefinition(name=f"{stage}_generations") for stage in STAGES
 }
 
-# Dagster asks for all of them in one statement; SQLite takes 32,766 parameters by default.
+# Dagster passes all keys in one statement, and SQLite's default limit is 32,766 parameters.
 _AT_ONCE: Final = 10_000
 
 OWNER: Final = "team:researchers"
-"""Whom the UI names as the owner of all assets."""
+"""The owner of all assets in the UI."""
 
 COHORTS: Final = dg.DynamicPartitionsDefinition(name="cohorts")
 
@@ -28,7 +28,7 @@ def partitions_name(stage: Stage) -> str:
 def register_partitions(
     instance: dg.DagsterInstance, members: Mapping[Stage, Sequence[str]]
 ) -> None:
-    """Make generations known to Dagster, in the order given, unless they are."""
+    """Add the generations that Dagster does not know yet as partitions, in the order given."""
     for stage, gen_ids in members.items():
         name = partitions_name(stage)
         known = set(instance.get_dynamic_partitions(name))

@@ -1,4 +1,4 @@
-"""What Dagster records of a run while it goes on."""
+"""Records a run in Dagster while it goes on."""
 
 from collections.abc import Collection, Iterable, Sequence
 from typing import Final
@@ -35,9 +35,9 @@ _RECORDED_TOGETHER: Final = 500
 
 @attrs.define
 class RecordingListener:
-    """Records an event for each step that a run makes, and says in its log how far it is.
+    """Records an event for each step of each generation, and logs the progress of the run.
 
-    `then` is told the same after it was recorded. `total` counts the generations of the run.
+    Passes everything on to `then`. `total` is the number of generations of the run.
     """
 
     context: dg.AssetExecutionContext
@@ -49,7 +49,7 @@ class RecordingListener:
     _failed: int = attrs.field(default=0, init=False)
 
     def begin(self, plan: RunPlan) -> None:
-        """Record what is done and unknown to Dagster: by the command line, or before a kill."""
+        """Record generations that are done but unknown to Dagster, as after a kill."""
         self.total = sum(map(len, plan.todo.values()))
         instance = self.context.instance
         register_partitions(instance, plan.members)
@@ -69,7 +69,7 @@ class RecordingListener:
                 self._record(read_generated(self.store, stage, key) for key in some)
 
     def note(self, finished: Sequence[Generated], budget: Budget) -> None:
-        """Record what was made and what failed."""
+        """Record what was made and what failed, then tell the next listener."""
         self._record(finished)
         self._failed += sum(generated.error is not None for generated in finished)
         self.then.note(finished, budget)
@@ -94,7 +94,7 @@ class RecordingListener:
 
 
 def mark_failed(context: dg.AssetExecutionContext, generations: Iterable[Generated]) -> None:
-    """Let the UI show partitions as failed in this run, of the first asset that lacks them."""
+    """Let the UI show these generations as failed in this run, at the step that failed."""
     record_events(
         context,
         [

@@ -1,4 +1,4 @@
-"""The ports as Dagster resources, each made of the adapter that production uses."""
+"""The ports as Dagster resources, with the adapters for production."""
 
 from pathlib import Path
 
@@ -49,15 +49,15 @@ class CohortStoreResource(dg.ConfigurableResource[CohortStore]):
 
 
 class CatalogResource(dg.ConfigurableResource[Catalog]):
-    """The catalogs of a data root, read anew by each run."""
+    """The catalogs of a data root; each run reads them again."""
 
     data_root: str
 
     def create_resource(self, context: dg.InitResourceContext) -> Catalog:
-        """Return what the catalogs say now.
+        """Return the catalogs as they are now.
 
         Raises:
-            dagster.Failure: They are missing or malformed; the message lists all problems.
+            dagster.Failure: A catalog is missing or malformed; the message lists all problems.
         """
         with as_failure(DaydreamingError):
             return open_data_root(self.data_root).cohorts.read_catalog()
@@ -67,9 +67,9 @@ class LanguageModelResource(dg.ConfigurableResource[LanguageModel]):
     """The models: provider `local` in this process, all others at one OpenAI-compatible endpoint.
 
     The endpoint and its key are read from the environment variables `OPENAI_BASE_URL` and
-    `OPENAI_API_KEY` when a run starts. They are not configuration, which Dagster stores and shows:
-    a URL may hold a password. `concurrency` is how many calls at once a model gets whose row in
-    the catalog does not say it; None finds it.
+    `OPENAI_API_KEY` when a run starts. They are not configuration, because Dagster stores and shows
+    that, and a URL can contain a password. `concurrency` limits concurrent calls for models without
+    a limit in the catalog; if None, the limit adapts to the endpoint.
     """
 
     data_root: str
@@ -79,22 +79,22 @@ class LanguageModelResource(dg.ConfigurableResource[LanguageModel]):
         """Return the adapters behind one port.
 
         Raises:
-            dagster.Failure: The endpoint's URL or key cannot be used, the folder of the limits
-                cannot, or the catalog of models is wrong.
+            dagster.Failure: The endpoint's URL or key is invalid, the folder for limits is not
+                writable, or the model catalog is wrong.
         """
         with as_failure(DaydreamingError):
             models = open_data_root(self.data_root).cohorts.read_catalog().models
             return compose_language_model(models.values(), self.concurrency)
 
 
-@dg.resource(description="What ends a run early; a new one for each run.")
+@dg.resource(description="Ends a run early; each run gets a new one.")
 def cancellation_token(_context: dg.InitResourceContext) -> CancellationToken:
-    """Return a switch that lets the run go on."""
+    """Return a token that is not cancelled."""
     return CancellationToken()
 
 
 def production_resources(data_root: str | Path) -> dict[str, object]:
-    """Return the resources for a data root and the endpoint that the environment names."""
+    """Return the resources for a data root and the endpoint in the environment."""
     return {
         "gens_store": GensStoreResource(data_root=str(data_root)),
         "cohort_store": CohortStoreResource(data_root=str(data_root)),

@@ -1,4 +1,4 @@
-"""The first step of a stage for one partition, for assets of one's own."""
+"""The first step of a stage for one partition, for your own assets."""
 
 from collections.abc import Iterable
 
@@ -17,13 +17,13 @@ def stage_input_asset(
     *,
     content_combinations: Iterable[ContentCombination] | None = None,
 ) -> str:
-    """Write the prompt of the generation that is the run's partition, and return it.
+    """Write and return the prompt of the run's partition.
 
-    The asset needs the resource `gens_store`. A draft needs the combination that its metadata
-    names among `content_combinations`.
+    The asset needs the resource `gens_store`. For a draft, `content_combinations` must contain the
+    combination that its metadata names.
 
     Raises:
-        dagster.Failure: As `write_stage_input` says, with stage and gen_id as metadata.
+        dagster.Failure: An error of `write_stage_input`, with stage and gen_id as metadata.
     """
     gen_id = context.partition_key
     try:

@@ -150,7 +150,7 @@ def test_one_that_fails_is_shown_as_failed_and_its_descendants_as_missing(
         "evaluation": {"MATERIALIZED": 8, None: 4},
     }
     failure = result.failure_data_for_node("cohort_run").user_failure_data
-    assert failure.description.startswith("1 generation failed, 6 not begun, 14 done")
+    assert failure.description.startswith("1 generation failed, 6 not started, 14 done")
     assert "big-1 is tired" in failure.description
 
 
@@ -166,7 +166,7 @@ def test_metadata_that_is_wrong_fails_its_generation_alone(
     result = materialize(cohort_run, raise_on_error=False)
 
     failure = result.failure_data_for_node("cohort_run").user_failure_data
-    assert failure.description.startswith("1 generation failed, 6 not begun, 14 done")
+    assert failure.description.startswith("1 generation failed, 6 not started, 14 done")
     (row,) = (record.data for record in failure.metadata["failures"].records)
     assert (row["stage"], row["gen_id"]) == ("draft", broken)
     assert row["error"] in {"MalformedArtifactError", "InvalidMetadataError"}
@@ -184,7 +184,7 @@ def test_an_answer_that_cannot_be_read_fails_its_generation_alone(materialize, d
     result = materialize(cohort_run, raise_on_error=False)
 
     failure = result.failure_data_for_node("cohort_run").user_failure_data
-    assert failure.description.startswith("1 generation failed, 0 not begun, 1 done")
+    assert failure.description.startswith("1 generation failed, 0 not started, 1 done")
     (row,) = (record.data for record in failure.metadata["failures"].records)
     assert (row["gen_id"], row["error"]) == (broken, "MalformedArtifactError")
     assert store.read_parsed("evaluation", incomplete)

@@ -184,7 +184,7 @@ def test_the_run_says_which_ones_failed_and_why(instance, data_root, members):
         for entry in instance.all_logs(run.run_id)
         if entry.is_dagster_event and entry.dagster_event.is_step_failure
     ]
-    assert "3 generations failed, 0 not begun, 0 done" in failures[0].description
+    assert "3 generations failed, 0 not started, 0 done" in failures[0].description
     assert "big-1 is tired" in failures[0].description
     rows = failures[0].metadata["failures"].records
     assert {row.data["gen_id"] for row in rows} == set(members["draft"])

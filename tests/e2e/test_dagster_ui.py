@@ -245,8 +245,8 @@ def test_the_run_says_what_failed_and_what_to_do(page, server):
     page.goto(f"/runs/{server.run_id}")
 
     see(page, "partition: c1", "STEP_FAILURE")
-    see(page, "1 generation failed, 6 not begun, 14 done and kept")
-    see(page, "a new run takes up what is missing", "change the prompt")
+    see(page, "1 generation failed, 6 not started, 14 done and kept")
+    see(page, "run again to generate what is missing", "change the prompt")
     expect(page.get_by_role("cell", name=server.failed).first).to_be_visible()
 
 

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from typing import Final
 
 from daydreaming_dagster.domain.errors import CatalogError
+from daydreaming_dagster.domain.parsing.json_scores import parse_json_score
 from daydreaming_dagster.domain.parsing.response import Parser, ResponseReader
-from daydreaming_dagster.domain.parsing.scores import parse_json_score, parse_score_line
+from daydreaming_dagster.domain.parsing.scores import parse_score_line
 from daydreaming_dagster.domain.parsing.text_blocks import (
     parse_essay_block,
     parse_essay_block_lenient,
@@ -13,8 +14,6 @@ from daydreaming_dagster.domain.parsing.text_blocks import (
     parse_identity,
 )
 from daydreaming_dagster.types import STAGES, JsonObject, Stage
-
-# The parsers by name
 
 _TEXT_PARSERS: Final[Mapping[str, Parser]] = {
     "identity": parse_identity,

@@ -14,15 +14,22 @@ DEFAULT_MAXIMUM: Final = 9.0
 
 @attrs.frozen
 class Score:
-    """A judge's score as given. `maximum` is None where the answer states none."""
+    """A judge's score as given.
+
+    `maximum` and `minimum`, the ends of its scale, are None where the answer states none. A
+    scale whose minimum nothing states begins at 0.
+    """
 
     value: float
     maximum: float | None = None
+    minimum: float | None = None
 
     @property
     def normalised(self) -> float:
-        """The score as a share of its maximum, 0 to 1."""
-        return self.value / (DEFAULT_MAXIMUM if self.maximum is None else self.maximum)
+        """The score as a share of its scale: 0 is the worst, 1 the best."""
+        minimum = self.minimum or 0.0
+        maximum = DEFAULT_MAXIMUM if self.maximum is None else self.maximum
+        return (self.value - minimum) / (maximum - minimum)
 
     def __str__(self) -> str:
         return f"{self.value:g}" if self.maximum is None else f"{self.value:g}/{self.maximum:g}"
@@ -30,10 +37,19 @@ class Score:
 
 @attrs.frozen
 class ParsedResponse:
-    """What a parser reads in an answer; `score` only where the parser looks for one."""
+    """What a parser reads in an answer; `score` only where the parser looks for one.
+
+    Attributes:
+        text: What is stored, and given to the next stage.
+        score: The judge's score.
+        line: The number of the line where the score was read, from 1.
+        other_scales: The maxima that the answer names elsewhere, for a score without one.
+    """
 
     text: str
     score: Score | None = None
+    line: int | None = attrs.field(default=None, eq=False)
+    other_scales: tuple[float, ...] = attrs.field(default=(), eq=False)
 
 
 class NotReadableError(ValueError):
@@ -53,6 +69,8 @@ class ResponseReader:
         parse: The parser itself.
         needs_score: Whether an answer without a score is none, as for evaluations.
         score_maximum: The best score where the answer does not say one itself.
+        score_minimum: The worst score. If it is not 0, an answer with a scale of its own is
+            refused: it rarely says where that begins.
         minimum_lines: How many lines that are not blank the text has at least.
     """
 
@@ -60,17 +78,18 @@ class ResponseReader:
     parse: Parser
     needs_score: bool = False
     score_maximum: float = DEFAULT_MAXIMUM
+    score_minimum: float = 0.0
     minimum_lines: int = 0
 
     def __call__(self, response: str, *, truncated: bool = False) -> ParsedResponse:
-        """Return what the parser reads; a score in it knows its maximum.
+        """Return what the parser reads; a score in it knows its scale.
 
         `truncated` says that the endpoint cut the answer off (finish reason `length`).
 
         Raises:
             ResponseParseError: The answer was cut off, is not what the parser reads, has fewer
-                lines than asked for, no score where one is needed, or one that is not between
-                0 and its maximum.
+                lines than asked for, no score where one is needed, or one that is outside its
+                scale or of a scale that contradicts the template's.
         """
         try:
             return self._read(response, truncated=truncated)
@@ -88,14 +107,28 @@ class ResponseReader:
             raise NotReadableError(
                 f"{counted(lines, 'line')}, and at least {self.minimum_lines} are due"
             )
-        return attrs.evolve(parsed, score=self._scaled(parsed.score))
+        return attrs.evolve(parsed, score=self._scaled(parsed))
 
-    def _scaled(self, score: Score | None) -> Score | None:
+    def _scaled(self, parsed: ParsedResponse) -> Score | None:
+        score = parsed.score
         if score is None:
             if self.needs_score:
                 raise NotReadableError("the parser reads no score, and an evaluation has one")
             return None
-        maximum = self.score_maximum if score.maximum is None else score.maximum
-        if not 0 <= score.value <= maximum or maximum == 0:
-            raise NotReadableError(f"score {score} is outside 0 to {maximum:g}")
-        return Score(score.value, maximum)
+        minimum, maximum = self.score_minimum, self.score_maximum
+        if score.minimum not in (None, minimum) or (
+            minimum and score.maximum not in (None, maximum)
+        ):
+            raise NotReadableError(
+                f"the scale of {score} is not the template's, {minimum:g} to {maximum:g}; the"
+                " template catalog says it as score_minimum and score_maximum"
+            )
+        if score.maximum is None and any(other != maximum for other in parsed.other_scales):
+            scales = ", ".join(f"{other:g}" for other in parsed.other_scales)
+            raise NotReadableError(
+                f"the answer speaks of a scale to {scales}, and the template's is to {maximum:g}"
+            )
+        maximum = maximum if score.maximum is None else score.maximum
+        if not minimum <= score.value <= maximum or minimum >= maximum:
+            raise NotReadableError(f"score {score} is outside {minimum:g} to {maximum:g}")
+        return Score(score.value, maximum, minimum or None)

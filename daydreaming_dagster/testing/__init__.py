@@ -8,12 +8,16 @@ import pytest
 
 # Before the import below: what a failing assertion compared is shown for rewritten modules only.
 pytest.register_assert_rewrite(
+    "daydreaming_dagster.testing.cohort_store_contract",
     "daydreaming_dagster.testing.gens_store",
     "daydreaming_dagster.testing.gens_store_contract",
     "daydreaming_dagster.testing.language_model_contract",
 )
 
-from daydreaming_dagster.testing.gens_store_contract import (  # noqa: E402  see above
+from daydreaming_dagster.testing.cohort_store_contract import (  # noqa: E402  see above
+    CohortStoreContract,
+)
+from daydreaming_dagster.testing.gens_store_contract import (  # noqa: E402
     ClaimsContract,
     GensStoreContract,
     ReadOnlyGensStoreContract,
@@ -26,6 +30,7 @@ from daydreaming_dagster.testing.language_model_contract import (  # noqa: E402
 
 __all__ = [
     "ClaimsContract",
+    "CohortStoreContract",
     "GensStoreContract",
     "LanguageModelContract",
     "ReadOnlyGensStoreContract",

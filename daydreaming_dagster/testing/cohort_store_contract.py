@@ -1,0 +1,156 @@
+"""The contract of `CohortStore` as tests, to be run on any adapter.
+
+A test module of an adapter subclasses the contract, and pytest runs it::
+
+    from daydreaming_dagster.testing import CohortStoreContract
+
+    class TestMyCohortStore(CohortStoreContract[MyCohortStore]):
+        @pytest.fixture
+        def cohorts(self) -> MyCohortStore:
+            return MyCohortStore(...)  # with the cohorts c1 and c2, of which none is planned
+"""
+# ruff: noqa: S101  pytest asserts
+
+from collections.abc import Callable
+from typing import Any, Final, Generic, TypeVar
+
+import pytest
+
+from daydreaming_dagster.domain.cohort.index import CohortIndex
+from daydreaming_dagster.domain.cohort.manifest import Manifest
+from daydreaming_dagster.domain.errors import (
+    CatalogError,
+    CohortBusyError,
+    CohortNotPlannedError,
+)
+from daydreaming_dagster.ports.cohort_store import CohortStore
+from daydreaming_dagster.ports.errors import InvalidIdError
+from daydreaming_dagster.types import STAGES, Stage
+
+CohortStoreT = TypeVar("CohortStoreT", bound=CohortStore)
+
+MEMBERS: Final[dict[Stage, list[str]]] = {
+    "draft": ["d2", "d1"],
+    "essay": ["e1"],
+    "evaluation": [],
+}
+
+
+def _hold(cohorts: CohortStore, cohort_id: str) -> None:
+    with cohorts.hold(cohort_id):
+        pass
+
+
+_WITH_A_COHORT: Final[dict[str, Callable[[Any, str], object]]] = {
+    "read_spec": lambda cohorts, cohort_id: cohorts.read_spec(cohort_id),
+    "write_membership": lambda cohorts, cohort_id: cohorts.write_membership(cohort_id, MEMBERS),
+    "read_membership": lambda cohorts, cohort_id: cohorts.read_membership(cohort_id),
+    "write_manifest": lambda cohorts, cohort_id: cohorts.write_manifest(cohort_id, Manifest()),
+    "read_manifest": lambda cohorts, cohort_id: cohorts.read_manifest(cohort_id),
+    "write_index": lambda cohorts, cohort_id: cohorts.write_index(cohort_id, CohortIndex()),
+    "read_index": lambda cohorts, cohort_id: cohorts.read_index(cohort_id),
+    "hold": _hold,
+    "write_report_files": lambda cohorts, cohort_id: cohorts.write_report_files(
+        cohort_id, {"a.csv": b""}
+    ),
+}
+
+
+class CohortStoreContract(Generic[CohortStoreT]):
+    """What every `CohortStore` does. See the module's docstring for how to use it."""
+
+    @pytest.fixture
+    def cohorts(self) -> CohortStoreT:
+        """Return a new store with catalogs and the cohorts c1 and c2, of which none is planned."""
+        raise NotImplementedError
+
+    def test_the_catalogs_are_there(self, cohorts: CohortStoreT) -> None:
+        assert cohorts.read_catalog().templates
+
+    def test_cohorts_are_listed_in_order(self, cohorts: CohortStoreT) -> None:
+        assert cohorts.list_cohorts() == ["c1", "c2"]
+
+    def test_a_cohort_is_planned_when_its_members_are_written(self, cohorts: CohortStoreT) -> None:
+        assert cohorts.list_planned_cohorts() == []
+
+        cohorts.write_membership("c2", MEMBERS)
+
+        assert cohorts.list_planned_cohorts() == ["c2"]
+        assert cohorts.read_membership("c2") == MEMBERS
+        with pytest.raises(CohortNotPlannedError) as caught:
+            cohorts.read_membership("c1")
+        assert caught.value.cohort_id == "c1"
+
+    def test_members_are_replaced(self, cohorts: CohortStoreT) -> None:
+        cohorts.write_membership("c1", MEMBERS)
+        cohorts.write_membership("c1", {"draft": ["d3"]})
+
+        assert cohorts.read_membership("c1") == {
+            stage: ["d3"] if stage == "draft" else [] for stage in STAGES
+        }
+
+    def test_a_member_that_is_written_twice_is_one(self, cohorts: CohortStoreT) -> None:
+        cohorts.write_membership("c1", {**MEMBERS, "draft": ["d2", "d1", "d2"]})
+
+        assert cohorts.read_membership("c1") == MEMBERS
+
+    def test_what_is_read_shares_nothing_with_the_store(self, cohorts: CohortStoreT) -> None:
+        cohorts.write_membership("c1", MEMBERS)
+
+        cohorts.read_membership("c1")["draft"].clear()
+
+        assert cohorts.read_membership("c1") == MEMBERS
+
+    def test_a_specification_that_is_not_there_is_named(self, cohorts: CohortStoreT) -> None:
+        with pytest.raises(CatalogError) as caught:
+            cohorts.read_spec("c9")
+        assert "c9" in caught.value.location
+
+    def test_a_manifest_reads_back(self, cohorts: CohortStoreT) -> None:
+        assert cohorts.read_manifest("c1") is None
+        manifest = Manifest(spec="0", template={"draft/links": "1"}, model={"big": "2"})
+
+        cohorts.write_manifest("c1", manifest)
+
+        assert cohorts.read_manifest("c1") == manifest
+        assert cohorts.read_manifest("c2") is None
+
+    def test_an_index_reads_back(self, cohorts: CohortStoreT) -> None:
+        assert cohorts.read_index("c1") == CohortIndex()
+        index = CohortIndex(inputs="0", done={"draft": {"d1": "v1"}}, stale={"draft": {}})
+
+        cohorts.write_index("c1", index)
+
+        assert cohorts.read_index("c1") == index
+        assert cohorts.read_index("c2") == CohortIndex()
+
+    def test_a_cohort_is_held_by_one_at_a_time(self, cohorts: CohortStoreT) -> None:
+        with cohorts.hold("c1"):
+            with pytest.raises(CohortBusyError), cohorts.hold("c1"):
+                pytest.fail("two hold the same cohort")
+            with cohorts.hold("c2"):
+                pass
+        with cohorts.hold("c1"):
+            pass
+
+    def test_an_error_ends_the_hold(self, cohorts: CohortStoreT) -> None:
+        with pytest.raises(KeyError), cohorts.hold("c1"):
+            raise KeyError
+        with cohorts.hold("c1"):
+            pass
+
+    def test_each_report_file_has_a_place_of_its_own(self, cohorts: CohortStoreT) -> None:
+        places = cohorts.write_report_files("c1", {"a.csv": b"a", "b.parquet": b"\x00\xff"})
+        places += cohorts.write_report_files("c2", {"a.csv": b"c"})
+
+        assert len(set(places)) == 3  # noqa: PLR2004  as many as were written
+        assert [place.rpartition("/")[2] for place in places] == ["a.csv", "b.parquet", "a.csv"]
+
+    @pytest.mark.parametrize("method", _WITH_A_COHORT)
+    @pytest.mark.parametrize("cohort_id", ["", "../c1", "c1/", ".c1", "a" * 129, "CON", "c\x00"])
+    def test_an_id_that_is_not_safe_is_refused(
+        self, cohorts: CohortStoreT, method: str, cohort_id: str
+    ) -> None:
+        with pytest.raises(InvalidIdError):
+            _WITH_A_COHORT[method](cohorts, cohort_id)
+        assert cohorts.list_planned_cohorts() == []

@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Final
 
 import typer
@@ -12,6 +13,7 @@ from daydreaming_dagster.cli.run import run
 from daydreaming_dagster.domain.errors import CatalogError
 
 DEMO_COHORT: Final = "demo"
+_PARTIAL_PREFIX: Final = ".daydream-init-"
 
 
 def demo(
@@ -44,15 +46,35 @@ def init(
 
 
 def copy_examples(folder: Path) -> None:
-    """Make `folder` a data root with the examples, all of them or none, unless it is one."""
+    """Make `folder` a data root with the examples, unless it is one.
+
+    Nothing that is there is overwritten or deleted. After an interruption, and with others that do
+    the same at once, the folder ends up with all examples; `1_raw`, which makes it a data root,
+    comes last.
+
+    Raises:
+        CatalogError: The folder holds something else.
+        OSError: The file system refused.
+    """
     if (folder / "1_raw").is_dir():
         return
-    if folder.exists() and any(folder.iterdir()):
-        problem = "the folder holds something else; name one that is new or empty"
-        raise CatalogError(str(folder), (problem,))
     packaged = Path(__file__).parents[1] / "examples"
     source = packaged if packaged.is_dir() else Path(__file__).parents[2] / "examples/data_root"
-    partial = folder.absolute().with_name(f".{folder.absolute().name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    shutil.copytree(source, partial, ignore=shutil.ignore_patterns("__pycache__"))
-    partial.replace(folder.absolute())
+    examples = {path.name for path in source.iterdir()}
+    there = {path.name for path in folder.iterdir()} if folder.exists() else set[str]()
+    begun = {name for name in there if name.startswith(_PARTIAL_PREFIX)}
+    if there - begun - examples or (there and not begun):
+        problem = "the folder holds something else; name one that is new or empty"
+        raise CatalogError(str(folder), (problem,))
+    folder.mkdir(parents=True, exist_ok=True)
+    # Within the folder, which may be a file system of its own.
+    with TemporaryDirectory(prefix=_PARTIAL_PREFIX, dir=folder) as partial:
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(source, partial, ignore=ignored, dirs_exist_ok=True)
+        for path in sorted(Path(partial).iterdir(), key=lambda path: path.name == "1_raw"):
+            try:
+                path.rename(folder / path.name)
+            except OSError:
+                if not (folder / path.name).exists():
+                    raise
+                # Another process copies the same examples.

@@ -2,15 +2,18 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 
 import pytest
 
 from adapters import FilesystemGensStore, UnsyncedFilesystemGensStore
 from adapters.cohort_store.filesystem import FilesystemCohortStore
+from daydreaming_dagster.cli.examples import copy_examples
 
 
 def test_a_cohort_is_planned_run_and_looked_at(daydream_process, data_root, chat_endpoint):
@@ -347,6 +350,48 @@ def test_dagster_finds_the_definitions_in_a_new_data_root(daydream, tmp_path):
 
     assert int(listed.stdout) >= 9, listed.stderr
     assert validated.returncode == 0, validated.stderr
+
+
+def files_below(folder):
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def test_making_a_data_root_deletes_nothing_beside_it(daydream, tmp_path):
+    mine = tmp_path / ".lab.partial/thesis.txt"
+    mine.parent.mkdir()
+    mine.write_text("mine")
+
+    assert daydream("init", str(tmp_path / "lab")).returncode == 0
+    assert mine.read_text() == "mine"
+
+
+def test_the_working_folder_can_be_made_a_data_root(daydream, tmp_path, monkeypatch):
+    folder = tmp_path / "lab"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+
+    made = daydream("init", ".")
+
+    assert made.returncode == 0, made.stderr
+    assert not [name for name in files_below(folder) if name.startswith(".")]
+
+
+def test_what_an_interrupted_copy_left_is_completed(daydream, tmp_path):
+    daydream("init", str(tmp_path / "whole"))
+    folder = tmp_path / "lab"
+    shutil.copytree(tmp_path / "whole/cohorts", folder / "cohorts")
+    (folder / ".daydream-init-x").mkdir()
+
+    assert daydream("init", str(folder)).returncode == 0
+    assert files_below(folder) == files_below(tmp_path / "whole")
+
+
+def test_many_that_make_the_same_data_root_make_all_of_it(daydream, tmp_path):
+    daydream("init", str(tmp_path / "whole"))
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(copy_examples, [tmp_path / "lab"] * 8))
+
+    assert files_below(tmp_path / "lab") == files_below(tmp_path / "whole")
 
 
 @pytest.mark.parametrize("name", ["1_raw", "thesis.txt"])

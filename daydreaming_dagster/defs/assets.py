@@ -19,9 +19,10 @@ from daydreaming_dagster.domain.checks.quality import checks_of
 from daydreaming_dagster.domain.generation.cancellation import CancellationToken
 from daydreaming_dagster.domain.generation.generated import STEPS, Step
 from daydreaming_dagster.domain.generation.runner import GenerationRunner
+from daydreaming_dagster.domain.stages import PARENT_STAGE
 from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates
 from daydreaming_dagster.ports.language_model import LanguageModel
-from daydreaming_dagster.types import PARENT_STAGE, STAGES, Stage
+from daydreaming_dagster.types import STAGES, Stage
 
 _DESCRIPTIONS: Final[Mapping[Step, str]] = {
     "prompt": (

@@ -8,6 +8,7 @@ import attrs
 from daydreaming_dagster.domain.errors import CatalogError
 from daydreaming_dagster.domain.parsing.registry import PARSERS, parser_name
 from daydreaming_dagster.domain.parsing.response import DEFAULT_MAXIMUM, Parser, ResponseReader
+from daydreaming_dagster.domain.stages import STAGE_DEFINITIONS
 from daydreaming_dagster.types import Stage
 
 DEFAULT_LEVEL: Final = "paragraph"
@@ -149,7 +150,7 @@ class Catalog:
         return ResponseReader(
             name,
             self.parsers[stage][name],
-            needs_score=stage == "evaluation",
+            needs_score=STAGE_DEFINITIONS[stage].judges,
             score_maximum=entry.score_maximum,
             minimum_lines=entry.minimum_lines,
         )

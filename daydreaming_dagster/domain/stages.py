@@ -40,6 +40,11 @@ class StageDefinition:
     typical_answer_tokens: int = 1500
     judges: bool = False
 
+    @property
+    def axes(self) -> tuple[str, str]:
+        """The axes of a cohort that say which templates and models it uses."""
+        return f"{self.name}_template", f"{self.name}_llm"
+
 
 _ROWS: Final = (
     StageDefinition("draft", None, "d", ("concepts",)),
@@ -71,6 +76,15 @@ JUDGING_STAGE: Final[Stage] = next(row.name for row in _ROWS if row.judges)
 
 JUDGED_STAGE: Final[Stage] = PARENT_STAGE[JUDGING_STAGE]
 """The stage that is scored, and ranked."""
+
+
+def _with_ancestors(stage: Stage) -> tuple[Stage, ...]:
+    parent = PARENT_STAGE.get(stage)
+    return (stage,) if parent is None else (*_with_ancestors(parent), stage)
+
+
+JUDGED_LINEAGE: Final = _with_ancestors(JUDGING_STAGE)
+"""The stages that a judgement goes back through, the first one first."""
 
 if tuple(STAGE_DEFINITIONS) != STAGES:
     raise AssertionError(f"rows for {STAGES}, in this order, are due")

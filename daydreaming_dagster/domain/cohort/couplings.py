@@ -2,31 +2,23 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Final, Literal, get_args
+from itertools import chain
+from typing import TYPE_CHECKING, Final, Literal
 
 import attrs
 
-from daydreaming_dagster.types import Stage
+from daydreaming_dagster.domain.stages import STAGE_DEFINITIONS
 
-Axis = Literal[
-    "combo",
-    "draft_template",
-    "draft_llm",
-    "essay_template",
-    "essay_llm",
-    "evaluation_template",
-    "evaluation_llm",
-]
+COMBO: Final = "combo"
+"""The axis of the combinations of concepts."""
 
-AXES: Final[tuple[Axis, ...]] = get_args(Axis)
+AXES: Final = (COMBO, *chain.from_iterable(row.axes for row in STAGE_DEFINITIONS.values()))
 """The axes in the order in which a cohort is laid out."""
 
-STAGE_AXES: Final[Mapping[Stage, tuple[Axis, Axis]]] = {
-    "draft": ("draft_template", "draft_llm"),
-    "essay": ("essay_template", "essay_llm"),
-    "evaluation": ("evaluation_template", "evaluation_llm"),
-}
-"""The axes of each stage; a draft also has `combo`."""
+if TYPE_CHECKING:
+    Axis = str
+else:
+    Axis = Literal[AXES]  # so that a document that names another one is refused
 
 Pair = tuple[str, str]
 

@@ -7,6 +7,8 @@ import attrs
 
 from daydreaming_dagster.domain.catalog import DEFAULT_LEVEL, Catalog
 from daydreaming_dagster.domain.cohort.planning import PlannedGeneration
+from daydreaming_dagster.domain.generation.metadata import resolve_generation_metadata
+from daydreaming_dagster.domain.generation.records import MainRecord
 from daydreaming_dagster.domain.generation.state import read_state
 from daydreaming_dagster.domain.generation.tokens import CHARACTERS_PER_TOKEN, answer_limit
 from daydreaming_dagster.domain.stages import PARENT_STAGE, STAGE_DEFINITIONS
@@ -60,29 +62,29 @@ def estimate_generations(
     templates: dict[tuple[Stage, str], int] = {}
     text_tokens: dict[str, int] = {}  # of each generation's text, for its children
     for planned in generations:
-        stage, metadata = planned.stage, planned.metadata
+        stage, record = planned.stage, MainRecord.from_document(planned.metadata)
         estimate = stages[stage]
         estimate.generations += 1
-        parent_tokens = _parent_tokens(store, planned, text_tokens)
-        if metadata.get("mode") == "copy":
+        parent_tokens = _parent_tokens(store, stage, record.parent_gen_id, text_tokens)
+        if record.mode == "copy":
             text_tokens[planned.gen_id] = parent_tokens
             continue
-        answer = _answer_tokens(planned)
+        answer = _answer_tokens(stage, record)
         text_tokens[planned.gen_id] = answer
         there = planned.gen_id in listed[stage] and planned.gen_id not in again
         if there and not _needs_answer(store, planned):
             continue
-        key = stage, str(metadata.get("template_id", ""))
+        key = stage, record.template_id or ""
         try:
             if key not in templates:
                 templates[key] = len(store.read_template(*key)) // CHARACTERS_PER_TOKEN
         except DataLayerError:
             continue
-        prompt = templates[key] + parent_tokens + _concept_tokens(planned, catalog)
+        prompt = templates[key] + parent_tokens + _concept_tokens(record, catalog)
         estimate.calls += 1
         estimate.prompt_tokens += prompt
         estimate.completion_tokens += answer
-        model_id = str(metadata.get("llm_model_id", ""))
+        model_id = record.llm_model_id or ""
         model = catalog.models.get(model_id)
         cost = None if model is None else model.cost(prompt, answer)
         if cost is None:
@@ -97,41 +99,38 @@ def planned_generations(
 ) -> Iterator[PlannedGeneration]:
     """Yield generations as their main metadata describes them, parents first.
 
-    Those without metadata that can be read are left out.
+    Those whose metadata cannot be read, or says what cannot be, are left out.
     """
     for stage in STAGES:
         for gen_id in generations[stage]:
             with suppress(DataLayerError):
-                yield PlannedGeneration(stage, gen_id, store.read_main_metadata(stage, gen_id))
+                metadata = resolve_generation_metadata(store, stage, gen_id)
+                yield PlannedGeneration(stage, gen_id, metadata.record.document)
 
 
 def _parent_tokens(
-    store: GensStore, planned: PlannedGeneration, text_tokens: Mapping[str, int]
+    store: GensStore, stage: Stage, parent_gen_id: str | None, text_tokens: Mapping[str, int]
 ) -> int:
-    parent_gen_id = planned.metadata.get("parent_gen_id")
-    if not isinstance(parent_gen_id, str):
+    if parent_gen_id is None:
         return 0
     if parent_gen_id in text_tokens:
         return text_tokens[parent_gen_id]
     with suppress(DataLayerError):
-        text = store.read_parsed(PARENT_STAGE[planned.stage], parent_gen_id)
+        text = store.read_parsed(PARENT_STAGE[stage], parent_gen_id)
         return len(text) // CHARACTERS_PER_TOKEN
     return 0
 
 
-def _answer_tokens(planned: PlannedGeneration) -> int:
-    parameters = planned.metadata.get("parameters")
+def _answer_tokens(stage: Stage, record: MainRecord) -> int:
+    parameters = record.parameters
     limit = answer_limit(parameters) if isinstance(parameters, dict) else None
-    return limit or STAGE_DEFINITIONS[planned.stage].typical_answer_tokens
+    return limit or STAGE_DEFINITIONS[stage].typical_answer_tokens
 
 
-def _concept_tokens(planned: PlannedGeneration, catalog: Catalog) -> int:
-    concept_ids = planned.metadata.get("concept_ids")
-    if not isinstance(concept_ids, list):
-        return 0
-    level = str(planned.metadata.get("description_level") or DEFAULT_LEVEL)
+def _concept_tokens(record: MainRecord, catalog: Catalog) -> int:
+    level = record.description_level or DEFAULT_LEVEL
     # A draft of a concept that the catalog lost fails by itself, and asks nothing.
-    known = [catalog.concepts.get(str(concept_id)) for concept_id in concept_ids]
+    known = [catalog.concepts.get(concept_id) for concept_id in record.concept_ids or ()]
     concepts = [concept.at(level) for concept in known if concept is not None]
     return sum(len(concept.name) + len(concept.content) for concept in concepts) // (
         CHARACTERS_PER_TOKEN

@@ -8,11 +8,12 @@ from daydreaming_dagster.domain.catalog import (
     Concept,
     TemplateEntry,
 )
-from daydreaming_dagster.domain.cohort.couplings import STAGE_AXES, Axis, unused_values
+from daydreaming_dagster.domain.cohort.couplings import Axis, unused_values
 from daydreaming_dagster.domain.cohort.spec import COMBO_SEPARATOR, CohortSpec
 from daydreaming_dagster.domain.documents import Problem, suggestion
 from daydreaming_dagster.domain.errors import CatalogError
 from daydreaming_dagster.domain.generation.template_rendering import render_template
+from daydreaming_dagster.domain.stages import STAGE_DEFINITIONS
 from daydreaming_dagster.errors import DaydreamingError
 from daydreaming_dagster.ports.gens_store import Templates
 from daydreaming_dagster.types import STAGES, Stage
@@ -21,7 +22,8 @@ from daydreaming_dagster.types import STAGES, Stage
 def catalog_problems(spec: CohortSpec, catalog: Catalog) -> Iterator[Problem]:
     """Yield what the specification asks for and the catalogs do not have."""
     yield from _concept_problems(spec, catalog)
-    for stage, (templates, models) in STAGE_AXES.items():
+    for stage, definition in STAGE_DEFINITIONS.items():
+        templates, models = definition.axes
         known = [name for of_stage, name in catalog.templates if of_stage == stage]
         if not spec.values(templates):
             yield Problem(("axes", templates), "missing or empty", of_whole=True)
@@ -62,7 +64,7 @@ def _lacking(key: str, kind: str, value: str, known: Iterable[str]) -> Problem:
 def _templates(
     spec: CohortSpec, catalog: Catalog, stage: Stage
 ) -> Iterator[tuple[str, TemplateEntry]]:
-    for template_id in dict.fromkeys(spec.values(STAGE_AXES[stage][0])):
+    for template_id in dict.fromkeys(spec.values(STAGE_DEFINITIONS[stage].axes[0])):
         entry = catalog.templates.get((stage, template_id))
         if entry is not None:
             yield template_id, entry
@@ -71,22 +73,20 @@ def _templates(
 def template_problems(store: Templates, spec: CohortSpec, catalog: Catalog) -> Iterator[str]:
     """Yield what would fail each generation of a template that the cohort uses."""
     sizes = [len(value.split(COMBO_SEPARATOR)) for value in spec.values("combo")]
-    trial: Mapping[Stage, Mapping[str, object]] = {
-        "draft": {"concepts": [Concept("a name", "a description")] * min(sizes, default=1)},
-        "essay": {"draft_block": "a draft", "links_block": "a draft"},
-        "evaluation": {"response": "an essay"},
-    }
-    for stage in STAGES:
+    concepts = [Concept("a name", "a description")] * min(sizes, default=1)
+    for stage, definition in STAGE_DEFINITIONS.items():
+        value = concepts if definition.parent is None else f"the text of a {definition.parent}"
+        trial = dict.fromkeys(definition.variables, value)
         for template_id, entry in _templates(spec, catalog, stage):
-            if entry.generator == "copy" and stage == "draft":
-                yield f"draft template {template_id!r} copies, and a draft has no parent to copy"
+            if entry.generator == "copy" and definition.parent is None:
+                yield f"{stage} template {template_id!r} copies, and a {stage} has no parent"
             try:
                 catalog.reader(stage, template_id)
             except CatalogError as error:
                 yield f"{stage} template {'; '.join(error.problems)}"
             if entry.generator == "llm":
                 try:
-                    render_template(store, stage, template_id, trial[stage])
+                    render_template(store, stage, template_id, trial)
                 except DaydreamingError as error:
                     yield str(error)
 

@@ -18,7 +18,7 @@ from daydreaming_dagster.domain.catalog import (
 )
 from daydreaming_dagster.domain.cohort.couplings import (
     AXES,
-    STAGE_AXES,
+    COMBO,
     Axis,
     assignments,
 )
@@ -32,19 +32,17 @@ from daydreaming_dagster.domain.cohort.spec import COMBO_SEPARATOR, CohortSpec, 
 from daydreaming_dagster.domain.documents import without_consequences
 from daydreaming_dagster.domain.errors import CatalogError, PlanConflictError
 from daydreaming_dagster.domain.generation.metadata import FORMAT_VERSION
+from daydreaming_dagster.domain.generation.records import MainRecord
 from daydreaming_dagster.domain.parsing.registry import RESPONSE_FORMATS, parser_name
+from daydreaming_dagster.domain.stages import FIRST_STAGE, PARENT_STAGE, STAGE_DEFINITIONS
 from daydreaming_dagster.ports.errors import MissingArtifactError
 from daydreaming_dagster.ports.gens_store import GensStore, Templates
 from daydreaming_dagster.ports.language_model import SamplingParameters
-from daydreaming_dagster.types import PARENT_STAGE, STAGES, JsonObject, JsonValue, Stage
+from daydreaming_dagster.types import STAGES, JsonObject, Stage
 
-_GEN_ID_PREFIX: Final[Mapping[Stage, str]] = {"draft": "d", "essay": "e", "evaluation": "v"}
 _SIGNATURE_VERSION: Final = "1"
-_ROW_PARTS: Final = (
-    ("template", "template_id"),
-    ("llm", "llm_model_id"),
-    ("replicate", "replicate"),
-)
+_GEN_ID: Final = attrs.fields(MainRecord).gen_id.name
+_COHORT_ID: Final = attrs.fields(MainRecord).cohort_id.name
 
 
 @attrs.frozen
@@ -74,21 +72,23 @@ class CohortPlan:
         return [planned.gen_id for planned in self.generations if planned.stage == stage]
 
     def rows(self) -> Iterator[dict[str, str]]:
-        """Yield each evaluation with its value on every axis, and its gen_id and its parents'.
+        """Yield each generation of the last stage with its value on every axis, and its lineage.
 
         What does not apply (the model and the replicate of a copy) is `""`.
         """
         by_id = {planned.gen_id: planned for planned in self.generations}
         for planned in self.generations:
-            if planned.stage != "evaluation":
+            if planned.stage != STAGES[-1]:
                 continue
-            essay = by_id[str(planned.metadata["parent_gen_id"])]
-            draft = by_id[str(essay.metadata["parent_gen_id"])]
-            row = {"combo": str(planned.metadata["combo_id"])}
-            for member in (draft, essay, planned):
-                row[member.stage] = member.gen_id
-                for part, key in _ROW_PARTS:
-                    row[f"{member.stage}_{part}"] = str(member.metadata.get(key, ""))
+            lineage = [MainRecord.from_document(planned.metadata)]
+            while parent := lineage[0].parent_gen_id:
+                lineage.insert(0, MainRecord.from_document(by_id[parent].metadata))
+            row = {COMBO: lineage[0].combo_id or ""}
+            for stage, record in zip(STAGES, lineage, strict=True):
+                row[stage] = record.gen_id or ""
+                row[f"{stage}_template"] = record.template_id or ""
+                row[f"{stage}_llm"] = record.llm_model_id or ""
+                row[f"{stage}_replicate"] = str(record.replicate or "")
             yield row
 
 
@@ -171,12 +171,12 @@ def record_plan(store: GensStore, plan: CohortPlan) -> PlanRecord:
         differing = {
             key
             for key in planned.metadata.keys() | there.keys()
-            if key != "cohort_id" and planned.metadata.get(key) != there.get(key)
+            if key != _COHORT_ID and planned.metadata.get(key) != there.get(key)
         }
         if differing:
             raise PlanConflictError(stage, planned.gen_id, tuple(sorted(differing)))
         found[stage] += 1
-        shared[stage] += there.get("cohort_id") != plan.cohort_id
+        shared[stage] += there.get(_COHORT_ID) != plan.cohort_id
     return PlanRecord(created, found, shared)
 
 
@@ -197,6 +197,13 @@ class _Planner:
     spec: CohortSpec
     catalog: Catalog
     _variants: dict[tuple[Stage, str, str], list[_Variant]] = attrs.field(factory=dict)
+    _head: JsonObject = attrs.field(init=False)
+
+    @_head.default
+    def _make_head(self) -> JsonObject:
+        # With a place for the gen_id, whose key comes second.
+        record = MainRecord(format_version=FORMAT_VERSION, gen_id="", cohort_id=self.cohort_id)
+        return record.as_document()
 
     def generations(self, rows: Iterable[tuple[str, ...]]) -> tuple[PlannedGeneration, ...]:
         """Return the generations of these assignments of `AXES`, stage by stage."""
@@ -208,8 +215,8 @@ class _Planner:
                 branch = branch.setdefault(step, {})
         planned: dict[Stage, list[PlannedGeneration]] = {stage: [] for stage in STAGES}
         for combo, drafts in tree.items():
-            concept_ids: list[JsonValue] = [*combo.split(COMBO_SEPARATOR)]
-            self._grow(planned, "draft", drafts, self._draft_origin(concept_ids))
+            origin = self._first_origin(combo.split(COMBO_SEPARATOR))
+            self._grow(planned, FIRST_STAGE, drafts, origin)
         return tuple(chain.from_iterable(planned.values()))
 
     def inputs(self, rows: Iterable[tuple[str, ...]]) -> Iterator[Input]:
@@ -227,63 +234,54 @@ class _Planner:
         planned: Mapping[Stage, list[PlannedGeneration]],
         stage: Stage,
         branches: Mapping[tuple[str, str], Any],
-        origin: JsonObject,
+        origin: MainRecord,
     ) -> None:
         """Add the generations of a stage with this origin, and all their descendants."""
-        signature = _signature(origin)
+        prefix, of_origin = STAGE_DEFINITIONS[stage].id_prefix, origin.as_document()
+        signature = _signature(of_origin)
         for (template_id, model_id), children in branches.items():
             for variant in self._variants_of(stage, template_id, model_id):
                 hashed = variant.hashed.copy()
                 hashed.update(signature)
                 digest = base64.b32encode(hashed.digest()[:16]).decode().rstrip("=").lower()
-                gen_id = f"{_GEN_ID_PREFIX[stage]}_{digest}"
-                metadata: JsonObject = {
-                    "format_version": FORMAT_VERSION,
-                    "gen_id": gen_id,
-                    "cohort_id": self.cohort_id,
-                    **variant.described,
-                    **origin,
-                }
+                gen_id = f"{prefix}_{digest}"
+                metadata = {**self._head, _GEN_ID: gen_id, **variant.described, **of_origin}
                 planned[stage].append(PlannedGeneration(stage, gen_id, metadata))
                 if children:
-                    child_origin = {"parent_gen_id": gen_id, "combo_id": origin["combo_id"]}
+                    child_origin = MainRecord(parent_gen_id=gen_id, combo_id=origin.combo_id)
                     self._grow(planned, _CHILD_STAGE[stage], children, child_origin)
 
     def _steps(self, row: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-        for stage, axes in STAGE_AXES.items():
-            template_id, model_id = (row[AXES.index(axis)] for axis in axes)
+        for stage, definition in STAGE_DEFINITIONS.items():
+            template_id, model_id = (row[AXES.index(axis)] for axis in definition.axes)
             copied = self.catalog.templates[stage, template_id].generator == "copy"
             yield template_id, "" if copied else model_id
 
-    def _draft_origin(self, concept_ids: list[JsonValue]) -> JsonObject:
+    def _first_origin(self, concept_ids: list[str]) -> MainRecord:
         level = self.spec.description_level
-        concepts = [self.catalog.concepts[str(concept_id)] for concept_id in concept_ids]
-        return {
-            "combo_id": combine_concepts(concepts, level).combo_id,
-            "concept_ids": concept_ids,
-            "description_level": level,
-        }
+        concepts = [self.catalog.concepts[concept_id] for concept_id in concept_ids]
+        return MainRecord(
+            combo_id=combine_concepts(concepts, level).combo_id,
+            concept_ids=concept_ids,
+            description_level=level,
+        )
 
     def _variants_of(self, stage: Stage, template_id: str, model_id: str) -> list[_Variant]:
         key = stage, template_id, model_id
         if key not in self._variants:
             entry = self.catalog.templates[stage, template_id]
-            described: JsonObject = {
-                "stage": stage,
-                "mode": entry.generator,
-                "template_id": template_id,
-            }
             self._variants[key] = [
                 _Variant(variant, hashlib.sha256(_SIGNATURE_VERSION.encode() + _signature(variant)))
-                for asked in self._questions(stage, entry, model_id)
-                for variant in [{**described, **asked}]
+                for record in self._questions(stage, entry, model_id)
+                for variant in [record.as_document()]
             ]
         return self._variants[key]
 
-    def _questions(self, stage: Stage, entry: TemplateEntry, model_id: str) -> Iterator[JsonObject]:
+    def _questions(self, stage: Stage, entry: TemplateEntry, model_id: str) -> Iterator[MainRecord]:
         """Yield how each replicate is asked."""
+        template = MainRecord(stage=stage, mode=entry.generator, template_id=entry.template_id)
         if entry.generator == "copy":  # nothing is asked, so replicates could not differ
-            yield {}
+            yield template
             return
         parameters = self.spec.sampling.get(stage, SamplingParameters())
         response_format = RESPONSE_FORMATS.get(parser_name(stage, entry.parser))
@@ -291,11 +289,12 @@ class _Planner:
             extra_body = {"response_format": response_format, **parameters.extra_body}
             parameters = attrs.evolve(parameters, extra_body=extra_body)
         for replicate in range(1, _replicates(self.spec, self.catalog, stage) + 1):
-            yield {
-                "llm_model_id": model_id,
-                "parameters": parameters.for_replicate(replicate).as_document(),
-                "replicate": replicate,
-            }
+            yield attrs.evolve(
+                template,
+                llm_model_id=model_id,
+                parameters=parameters.for_replicate(replicate).as_document(),
+                replicate=replicate,
+            )
 
 
 _CHILD_STAGE: Final[Mapping[Stage, Stage]] = {

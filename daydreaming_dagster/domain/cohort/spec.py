@@ -4,12 +4,12 @@ import copy
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import combinations
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import attrs
 
 from daydreaming_dagster.domain.catalog import DEFAULT_LEVEL
-from daydreaming_dagster.domain.cohort.couplings import AXES, Axis, Coupling, balanced
+from daydreaming_dagster.domain.cohort.couplings import AXES, COMBO, Axis, Coupling, balanced
 from daydreaming_dagster.domain.cohort.sampling import sampling_problems
 from daydreaming_dagster.domain.documents import (
     NOT_IN_DOCUMENT,
@@ -29,8 +29,18 @@ COMBO_SEPARATOR: Final = "+"
 """Couplings write a combination of concepts as one value: `stigmergy+kintsugi`."""
 
 
+if TYPE_CHECKING:
+    _StageAxes = object
+else:  # has a field for the templates and one for the models of each stage
+    _StageAxes = attrs.make_class(
+        "_StageAxes",
+        {axis: attrs.field(factory=list, type=list[str]) for axis in AXES if axis != COMBO},
+        frozen=True,
+    )
+
+
 @attrs.frozen
-class Axes:
+class Axes(_StageAxes):
     """What varies: a cohort is every combination of one value of each axis.
 
     Concepts are combined in all ways of taking `k` of `concepts`, each in the order of their
@@ -39,19 +49,13 @@ class Axes:
     name for it.
     """
 
-    draft_template: list[str] = attrs.field(factory=list)
-    draft_llm: list[str] = attrs.field(factory=list)
-    essay_template: list[str] = attrs.field(factory=list)
-    evaluation_template: list[str] = attrs.field(factory=list)
-    evaluation_llm: list[str] = attrs.field(factory=list)
-    essay_llm: list[str] = attrs.field(factory=list)
     concepts: list[str] = attrs.field(factory=list)
     k: int | None = None
     combo: list[list[str]] = attrs.field(factory=list)
 
     def values(self, axis: Axis) -> list[str]:
         """Return the values that are listed for an axis."""
-        if axis != "combo":
+        if axis != COMBO:
             listed: list[str] = getattr(self, axis)
             return listed
         if self.combo:

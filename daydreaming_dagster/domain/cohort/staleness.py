@@ -108,12 +108,14 @@ def _look_at_stage(  # noqa: PLR0913, PLR0917  a stage, what it is seen with, wh
         stored = read_state(store, stage, gen_id)
         unchanged = gen_id in done and done[gen_id] == versions.get(gen_id)
         states[gen_id] = "done" if unchanged else readable_state(stored)
+        if states[gen_id] == "not answered":
+            continue
         finish = before.unknown_finish.get(stage, {}).get(gen_id)
         if not unchanged:
             finish = _unknown_finish(stored)
         if finish is not None:
             unknown_finish[gen_id] = finish
-        if catalog is None or states[gen_id] == "not answered":  # and so not stale
+        if catalog is None:
             continue
         parent = known.get(gen_id) if unchanged else None
         if parent == "" or (parent and parent in looks[PARENT_STAGE[stage]].same):

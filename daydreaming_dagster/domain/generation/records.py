@@ -51,14 +51,15 @@ class Record:
 
         The key of a field that was changed to None is left out.
         """
-        before = type(self).from_document(self.document)
+        kind = type(self)
+        before = kind.from_document(self.document) if self.document else kind()
         changed = {
-            field.name: getattr(self, field.name)
-            for field in attrs.fields(type(self))
+            field.name: _as_json(value)
+            for field in attrs.fields(kind)
             if not field.metadata.get(NOT_IN_DOCUMENT)
-            and getattr(self, field.name) != getattr(before, field.name)
+            and (value := getattr(self, field.name)) != getattr(before, field.name)
         }
-        document = {**self.document, **{key: _as_json(value) for key, value in changed.items()}}
+        document = {**self.document, **changed}
         return {key: value for key, value in document.items() if changed.get(key, key) is not None}
 
 

@@ -13,7 +13,8 @@ from daydreaming_dagster.domain.parsing.text_blocks import (
     parse_essay_idea_last,
     parse_identity,
 )
-from daydreaming_dagster.types import STAGES, JsonObject, Stage
+from daydreaming_dagster.domain.stages import STAGE_DEFINITIONS
+from daydreaming_dagster.types import JsonObject, Stage
 
 _TEXT_PARSERS: Final[Mapping[str, Parser]] = {
     "identity": parse_identity,
@@ -26,7 +27,8 @@ _SCORE_PARSERS: Final[Mapping[str, Parser]] = {
     "json_score": parse_json_score,
 }
 PARSERS: Final[Mapping[Stage, Mapping[str, Parser]]] = {
-    stage: _SCORE_PARSERS if stage == "evaluation" else _TEXT_PARSERS for stage in STAGES
+    stage: _SCORE_PARSERS if row.judges else _TEXT_PARSERS
+    for stage, row in STAGE_DEFINITIONS.items()
 }
 """The built-in parsers of each stage by the name that a template's row in the catalog gives."""
 
@@ -51,7 +53,7 @@ RESPONSE_FORMATS: Final[Mapping[str, JsonObject]] = {
 
 def parser_name(stage: Stage, named: str) -> str:
     """Return the parser of a template: the one it names, or the stage's default where empty."""
-    return named or ("in_last_line" if stage == "evaluation" else "identity")
+    return named or STAGE_DEFINITIONS[stage].default_parser
 
 
 def find_parser(name: str) -> ResponseReader:

@@ -13,7 +13,7 @@ from daydreaming_dagster.domain.generation.metadata import (
 from daydreaming_dagster.domain.generation.records import Usage
 from daydreaming_dagster.domain.generation.state import State, read_state
 from daydreaming_dagster.domain.parsing.response import Score
-from daydreaming_dagster.domain.stages import JUDGING_STAGE, GenerationRef
+from daydreaming_dagster.domain.stages import JUDGED_LINEAGE, JUDGING_STAGE, GenerationRef
 from daydreaming_dagster.ports.errors import DataLayerError, InvalidMetadataError
 from daydreaming_dagster.ports.gens_store import GensStore
 from daydreaming_dagster.types import Stage
@@ -62,6 +62,11 @@ class Evaluation:
     essay: Member
     evaluation: Member
     outcome: GenerationOutcome
+
+    @property
+    def lineage(self) -> dict[Stage, Member]:
+        """The evaluation and its ancestors by stage, the draft first."""
+        return dict(zip(JUDGED_LINEAGE, (self.draft, self.essay, self.evaluation), strict=True))
 
 
 def read_evaluations(

@@ -213,9 +213,8 @@ class CohortReport:
         """Return how each template and model of each stage was judged, sorted by name."""
         shares: dict[tuple[Stage, str, str], list[float]] = {}
         for row in self.evaluations:
-            lineage = {"draft": row.draft, "essay": row.essay, "evaluation": row.evaluation}
-            for stage in STAGES:
-                key = stage, lineage[stage].template, lineage[stage].llm
+            for stage, member in row.lineage.items():
+                key = stage, member.template, member.llm
                 given = shares.setdefault(key, [])
                 if row.outcome.score is not None:
                     given.append(row.outcome.score.normalised)

@@ -1,23 +1,29 @@
 """A cohort's results as tables. Imports polars, which takes 0.3 s: import it where it is used."""
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Any, Final
 
 import attrs
 import polars as pl
 
+from daydreaming_dagster.domain.cohort.couplings import COMBO
 from daydreaming_dagster.domain.parsing.response import Score
 from daydreaming_dagster.domain.results.evaluations import Evaluation, Member
 from daydreaming_dagster.domain.results.ranking import rank_by_mean
-from daydreaming_dagster.domain.stages import JUDGED_STAGE
-from daydreaming_dagster.types import STAGES
+from daydreaming_dagster.domain.stages import (
+    JUDGED_LINEAGE,
+    JUDGED_STAGE,
+    JUDGING_STAGE,
+    STAGE_DEFINITIONS,
+)
 
 _SCHEMA: Final[dict[str, Any]] = {
-    "combo": pl.String,
+    COMBO: pl.String,
     "description_level": pl.String,
     **{
         f"{stage}{part}": dtype
-        for stage in STAGES
+        for stage in JUDGED_LINEAGE
         for part, dtype in (
             ("", pl.String),
             ("_template", pl.String),
@@ -33,13 +39,14 @@ _SCHEMA: Final[dict[str, Any]] = {
     "completion_tokens": pl.Int64,
     "duration_seconds": pl.Float64,
     "cost": pl.Float64,
-    "draft_finish_reason": pl.String,
-    "essay_finish_reason": pl.String,
+    **{f"{stage}_finish_reason": pl.String for stage in JUDGED_LINEAGE[:-1]},
     "finish_reason": pl.String,
     "answered_by": pl.String,
-    **{f"{stage}_path": pl.String for stage in STAGES},
+    **{f"{stage}_path": pl.String for stage in JUDGED_LINEAGE},
 }
 
+
+_JUDGE: Final = STAGE_DEFINITIONS[JUDGING_STAGE].axes
 
 _NO_SPREAD: Final = 1e-12
 """Scores with a smaller variance differ by rounding alone."""
@@ -74,7 +81,7 @@ def make_result_tables(evaluations: Iterable[Evaluation]) -> ResultTables:
     """Return the tables of these evaluations."""
     evaluations = list(evaluations)
     rows = pl.DataFrame([_row(row) for row in evaluations], schema=_SCHEMA, orient="row")
-    essay_axes = ["essay", "combo", *_axes("draft"), *_axes("essay")]
+    essay_axes = [JUDGED_STAGE, COMBO, *chain.from_iterable(map(_axes, JUDGED_LINEAGE[:-1]))]
     return ResultTables(
         evaluations=rows,
         essays=_ranked(_summary(rows, essay_axes), evaluations),
@@ -82,7 +89,7 @@ def make_result_tables(evaluations: Iterable[Evaluation]) -> ResultTables:
         models=_by_stage(rows, "llm"),
         agreement=judge_agreement(rows),
         missing=rows.filter(pl.col("state") != "scored").select(
-            "evaluation", "state", "finish_reason", *_axes("evaluation"), *essay_axes
+            JUDGING_STAGE, "state", "finish_reason", *_axes(JUDGING_STAGE), *essay_axes
         ),
     )
 
@@ -101,23 +108,20 @@ def judge_agreement(evaluations: pl.DataFrame) -> pl.DataFrame:
     other, which says how far the judge agrees with itself. `essays` have two scores to compare.
     """
     scored = evaluations.filter(pl.col("score_normalised").is_not_null())
-    by_judge = scored.group_by("evaluation_template", "evaluation_llm", "essay").agg(
-        pl.col("score_normalised").mean()
-    )
-    between = _alpha(by_judge, ["evaluation_template"]).with_columns(
-        pl.lit(None, pl.String).alias("evaluation_llm")
-    )
-    within = _alpha(scored, ["evaluation_template", "evaluation_llm"])
-    columns = ["evaluation_template", "evaluation_llm", "essays", "n", "alpha"]
+    by_judge = scored.group_by(*_JUDGE, JUDGED_STAGE).agg(pl.col("score_normalised").mean())
+    template, llm = _JUDGE
+    between = _alpha(by_judge, [template]).with_columns(pl.lit(None, pl.String).alias(llm))
+    within = _alpha(scored, [*_JUDGE])
+    columns = [*_JUDGE, "essays", "n", "alpha"]
     return pl.concat([between.select(columns), within.select(columns)]).sort(columns[:2])
 
 
 def _alpha(scores: pl.DataFrame, groups: list[str]) -> pl.DataFrame:
     """Return the alpha of each group over its essays that have at least two scores."""
     score, n = pl.col("score_normalised"), pl.col("n")
-    compared = scores.filter(pl.len().over([*groups, "essay"]) > 1)
+    compared = scores.filter(pl.len().over([*groups, JUDGED_STAGE]) > 1)
     # With squared differences, the mean over all pairs is twice the variance.
-    within = compared.group_by([*groups, "essay"]).agg(
+    within = compared.group_by([*groups, JUDGED_STAGE]).agg(
         score.var().alias("var"), pl.len().alias("n")
     )
     observed = within.group_by(groups).agg(
@@ -175,7 +179,7 @@ def _by_stage(rows: pl.DataFrame, axis: str) -> pl.DataFrame:
         _summary(rows.rename({f"{stage}_{axis}": axis}), [axis])
         .filter(pl.col(axis) != "")
         .select(pl.lit(stage).alias("stage"), pl.all())
-        for stage in STAGES
+        for stage in JUDGED_LINEAGE
     ]
     return pl.concat(summaries)
 
@@ -185,7 +189,7 @@ def _axes(stage: str) -> list[str]:
 
 
 def _row(row: Evaluation) -> tuple[object, ...]:
-    members, outcome = (row.draft, row.essay, row.evaluation), row.outcome
+    members, outcome = [*row.lineage.values()], row.outcome
     return (
         row.combo,
         row.description_level,
@@ -198,8 +202,7 @@ def _row(row: Evaluation) -> tuple[object, ...]:
         outcome.completion_tokens,
         outcome.duration_seconds,
         outcome.cost,
-        row.draft.finish_reason,
-        row.essay.finish_reason,
+        *(member.finish_reason for member in members[:-1]),
         outcome.finish_reason,
         outcome.answered_by,
         *(member.folder for member in members),

@@ -11,7 +11,7 @@ import yaml
 from adapters import InMemoryGensStore
 from daydreaming_dagster.domain import documents as structuring
 from daydreaming_dagster.domain.catalog import Catalog, ConceptEntry, ModelEntry, TemplateEntry
-from daydreaming_dagster.domain.cohort.couplings import STAGE_AXES, Coupling
+from daydreaming_dagster.domain.cohort.couplings import Coupling
 from daydreaming_dagster.domain.cohort.planning import plan_cohort
 from daydreaming_dagster.domain.cohort.spec import (
     Axes,
@@ -22,6 +22,7 @@ from daydreaming_dagster.domain.cohort.spec import (
 )
 from daydreaming_dagster.domain.documents import without_consequences
 from daydreaming_dagster.domain.errors import CatalogError
+from daydreaming_dagster.domain.stages import STAGE_DEFINITIONS
 from daydreaming_dagster.ports.language_model import SamplingParameters
 from daydreaming_dagster.types import STAGES
 
@@ -78,9 +79,9 @@ def permissive_catalog(spec):
     templates = {
         (stage, name): TemplateEntry(name)
         for stage in STAGES
-        for name in spec.values(STAGE_AXES[stage][0])
+        for name in spec.values(STAGE_DEFINITIONS[stage].axes[0])
     }
-    models = {name for stage in STAGES for name in spec.values(STAGE_AXES[stage][1])}
+    models = {name for stage in STAGES for name in spec.values(STAGE_DEFINITIONS[stage].axes[1])}
     catalog = Catalog(
         {name: ConceptEntry(name, name) for name in ids},
         templates,

@@ -81,9 +81,14 @@ def store_parsed(
         parser=reader.parser,
         raw_sha256=sha256(answer.text),
         parsed_sha256=sha256(parsed.text),
-        score=None if parsed.score is None else parsed.score.value,
-        score_maximum=None if parsed.score is None else parsed.score.maximum,
     )
+    if parsed.score is not None:
+        record = attrs.evolve(
+            record,
+            score=parsed.score.value,
+            score_maximum=parsed.score.maximum,
+            score_minimum=parsed.score.minimum,
+        )
     store.write_parsed_metadata(stage, gen_id, record.as_document())
     store.write_parsed(stage, gen_id, parsed.text)
     return parsed

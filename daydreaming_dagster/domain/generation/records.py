@@ -159,6 +159,7 @@ class ParsedRecord(Record):
     parsed_sha256: str | None = None
     score: float | None = None
     score_maximum: float | None = None
+    score_minimum: float | None = None
 
     @property
     def judged(self) -> Score | None:
@@ -167,6 +168,7 @@ class ParsedRecord(Record):
         Older data roots did not record the maximum where it was the usual one.
         """
         maximum = DEFAULT_MAXIMUM if self.score_maximum is None else self.score_maximum
-        if self.score is None or "score_maximum" in self.malformed or maximum <= 0:
+        scale_is_malformed = not self.malformed.isdisjoint(("score_maximum", "score_minimum"))
+        if self.score is None or scale_is_malformed or maximum <= (self.score_minimum or 0):
             return None
-        return Score(self.score, maximum)
+        return Score(self.score, maximum, self.score_minimum)

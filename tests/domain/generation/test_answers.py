@@ -356,6 +356,15 @@ def test_a_score_is_stored_with_its_text(store):
     }
 
 
+def test_a_score_is_read_back_on_the_scale_that_it_was_given_on(store):
+    judge = attrs.evolve(SCORE, score_minimum=1.0, score_maximum=5.0)
+
+    parsed = store_parsed(store, "evaluation", "v1", judge, answered("SCORE: 2"))
+
+    assert read_parsed(store, "evaluation", "v1").score == parsed.score
+    assert parsed.score.normalised == 0.25
+
+
 def test_what_does_not_parse_is_quoted_and_writes_nothing(store):
     with pytest.raises(ResponseParseError, match=r"the answer ends: 'I like it\.'"):
         store_parsed(store, "evaluation", "v1", SCORE, answered("I like it."))

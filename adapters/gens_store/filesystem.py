@@ -98,7 +98,7 @@ class FilesystemGensStore(EncodedGensStore):
         return self.paths.parsed_path(stage, gen_id)
 
     def main_metadata_path(self, stage: Stage, gen_id: str) -> Path:
-        return self.paths.metadata_path(stage, gen_id)
+        return self.paths.main_metadata_path(stage, gen_id)
 
     def raw_metadata_path(self, stage: Stage, gen_id: str) -> Path:
         return self.paths.raw_metadata_path(stage, gen_id)

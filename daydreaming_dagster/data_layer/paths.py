@@ -89,8 +89,10 @@ class Paths:
     def parsed_path(self, stage: str, gen_id: str) -> Path:
         return self.artifact_path(stage, gen_id, "parsed")
 
-    def metadata_path(self, stage: str, gen_id: str) -> Path:
+    def main_metadata_path(self, stage: str, gen_id: str) -> Path:
         return self.artifact_path(stage, gen_id, "main_metadata")
+
+    metadata_path = main_metadata_path  # its name before; users of the data layer call it
 
     def raw_metadata_path(self, stage: str, gen_id: str) -> Path:
         return self.artifact_path(stage, gen_id, "raw_metadata")

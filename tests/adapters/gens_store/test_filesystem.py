@@ -97,6 +97,7 @@ def test_path_helpers_and_paths_agree_with_where_files_lie(store):
         (store.prompt_path, paths.prompt_path, "prompt"),
         (store.raw_path, paths.raw_path, "raw"),
         (store.parsed_path, paths.parsed_path, "parsed"),
+        (store.main_metadata_path, paths.main_metadata_path, "main_metadata"),
         (store.main_metadata_path, paths.metadata_path, "main_metadata"),
         (store.raw_metadata_path, paths.raw_metadata_path, "raw_metadata"),
         (store.parsed_metadata_path, paths.parsed_metadata_path, "parsed_metadata"),

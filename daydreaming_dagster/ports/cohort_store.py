@@ -15,7 +15,7 @@ from daydreaming_dagster.types import Stage
 class CohortStore(Protocol):
     """Keeps catalogs, specifications, and what was planned and reported of each cohort.
 
-    `daydreaming_dagster.testing.CohortStoreContract` checks what every adapter guarantees:
+    `daydreaming_dagster.testing` checks what every adapter guarantees:
 
     - Each `write_*` replaces one document in one step.
     - A cohort_id that is not a safe name (`ports.ids.check_id`) raises `InvalidIdError` before

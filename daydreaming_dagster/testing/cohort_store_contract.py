@@ -95,11 +95,13 @@ class CohortStoreContract(Generic[CohortStoreT]):
         assert cohorts.read_membership("c1") == MEMBERS
 
     def test_what_is_read_shares_nothing_with_the_store(self, cohorts: CohortStoreT) -> None:
-        cohorts.write_membership("c1", MEMBERS)
+        written: dict[Stage, list[str]] = {"draft": ["d1"]}
+        cohorts.write_membership("c1", written)
 
-        cohorts.read_membership("c1")["draft"].clear()
+        written["draft"].append("d2")
+        cohorts.read_membership("c1")["draft"].append("d3")
 
-        assert cohorts.read_membership("c1") == MEMBERS
+        assert cohorts.read_membership("c1")["draft"] == ["d1"]
 
     def test_a_specification_that_is_not_there_is_named(self, cohorts: CohortStoreT) -> None:
         with pytest.raises(CatalogError) as caught:

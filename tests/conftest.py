@@ -15,6 +15,7 @@ import attrs
 import pytest
 from hypothesis import settings
 
+from builders import FILES, write_data_root
 from command import DAYDREAM, call_daydream
 
 # An example that takes long on a busy machine is no mistake.
@@ -24,42 +25,6 @@ settings.load_profile("patient")
 settings.register_profile(
     "mutants", database=None, deadline=None, derandomize=True, max_examples=20
 )
-
-FILES = {
-    "1_raw/concepts_metadata.csv": "concept_id,name\nant,Ant\nbee,Bee\ncod,Cod\n",
-    "1_raw/concepts/descriptions-sentence/ant.txt": "Ants build.\n",
-    "1_raw/concepts/descriptions-sentence/bee.txt": "Bees dance.\n",
-    "1_raw/concepts/descriptions-sentence/cod.txt": "Cod swim.\n",
-    "1_raw/draft_templates.csv": (
-        "template_id,template_name,description,parser,generator\nlinks,Links,,,llm\n"
-    ),
-    "1_raw/essay_templates.csv": (
-        "template_id,template_name,description,parser,generator\n"
-        "story,Story,,,llm\ncopied,Copied,,,copy\n"
-    ),
-    "1_raw/evaluation_templates.csv": (
-        "template_id,template_name,description,parser,generator\njudge,Judge,,in_last_line,llm\n"
-    ),
-    "1_raw/templates/draft/links.txt": (
-        "Link {% for c in concepts %}{{ c.name }} ({{ c.content }}) {% endfor %}"
-    ),
-    "1_raw/templates/essay/story.txt": "Tell a story of: {{ draft_block }}",
-    "1_raw/templates/evaluation/judge.txt": "Judge: {{ response }}",
-    "1_raw/llm_models.csv": "id,model,provider,display_name,specialization\nbig,big-1,acme,Big,\n",
-    "cohorts/c1/spec/config.yaml": """\
-axes:
-  concepts: [ant, bee, cod]
-  k: 2
-  draft_template: [links]
-  draft_llm: [big]
-  essay_template: [story, copied]
-  essay_llm: [big]
-  evaluation_template: [judge]
-  evaluation_llm: [big]
-description_level: sentence
-replicates: {evaluation: 2}
-""",
-}
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -84,21 +49,13 @@ def data_files() -> dict[str, str]:
 @pytest.fixture
 def data_root(tmp_path: Path) -> Path:
     """Three drafts, six essays of which three are copies, twelve evaluations: cohort c1."""
-    return _write(tmp_path / "data")
+    return write_data_root(tmp_path / "data")
 
 
 @pytest.fixture(scope="module")
 def lasting_data_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same for all tests of a module."""
-    return _write(tmp_path_factory.mktemp("lasting") / "data")
-
-
-def _write(root: Path) -> Path:
-    for name, text in FILES.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, "utf-8")
-    return root
+    return write_data_root(tmp_path_factory.mktemp("lasting") / "data")
 
 
 @attrs.define

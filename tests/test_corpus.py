@@ -1,6 +1,5 @@
 """A data root that nobody on this project wrote works as it stands."""
 
-import asyncio
 import hashlib
 import shutil
 from collections import defaultdict
@@ -13,6 +12,7 @@ import pytest
 from adapters import FilesystemGensStore, InMemoryGensStore
 from adapters.cohort_store.filesystem import FilesystemCohortStore
 from adapters.language_model.scripted import ScriptedLanguageModel
+from builders import generate
 from daydreaming_dagster.data_layer.paths import Paths
 from daydreaming_dagster.domain.catalog import DEFAULT_LEVEL
 from daydreaming_dagster.domain.cohort.planning import plan_cohort, record_plan
@@ -93,8 +93,8 @@ def model_that_answers(responses):
     return ScriptedLanguageModel(answer)
 
 
-async def run_all(runner, members):
-    return [item async for item in runner.generate_many(members) if item.error is not None]
+def run_all(runner, members):
+    return [item for item in generate(runner, members) if item.error is not None]
 
 
 def assert_ranked(store, members, responses):
@@ -196,7 +196,7 @@ def test_the_whole_cohort_plans_runs_and_ranks(root, catalog, spec, present, res
     assert [len(members[stage]) for stage in STAGES] == [drafts, essays, essays * evaluations]
 
     model = model_that_answers(responses)
-    failed = asyncio.run(run_all(GenerationRunner(store, model, catalog), members))
+    failed = run_all(GenerationRunner(store, model, catalog), members)
 
     assert failed == []
     assert len(model.requests) == drafts + drafts * 2 * 2 * 2 + essays * evaluations
@@ -229,9 +229,7 @@ def test_a_slice_of_it_goes_through_the_store_on_disk(root, catalog, spec, respo
         plan.cohort_id, {stage: plan.gen_ids(stage) for stage in STAGES}
     )
     members = FilesystemCohortStore(paths).read_membership("few")
-    failed = asyncio.run(
-        run_all(GenerationRunner(store, model_that_answers(responses), catalog), members)
-    )
+    failed = run_all(GenerationRunner(store, model_that_answers(responses), catalog), members)
 
     assert [len(members[stage]) for stage in STAGES] == [2, 2 * 5, 2 * 5 * 8]
     assert plan.notices == (

@@ -6,6 +6,7 @@ import pytest
 from adapters import InMemoryGensStore
 from adapters.cohort_store.in_memory import InMemoryCohortStore
 from adapters.language_model.scripted import ScriptedLanguageModel
+from builders import judge_or_echo
 from daydreaming_dagster.application.run_cohort import RunOptions, run_cohort
 from daydreaming_dagster.application.run_listener import NullRunListener
 from daydreaming_dagster.domain.catalog import Catalog, ConceptEntry, ModelEntry, TemplateEntry
@@ -46,10 +47,6 @@ SPEC = CohortSpec(
 """3 drafts, 6 essays of which 3 are copies, 12 evaluations: 18 calls."""
 
 
-def answer(request):
-    return "Fair.\nSCORE: 6" if request.prompt.startswith("Judge") else f"Re: {request.prompt}"
-
-
 @attrs.define
 class Lab:
     """A data root in memory, and a model that counts what it is asked."""
@@ -57,7 +54,7 @@ class Lab:
     store: InMemoryGensStore
     cohorts: InMemoryCohortStore
     asked: list = attrs.field(factory=list)
-    answer: object = answer
+    answer: object = judge_or_echo
 
     def run(self, cohort_id="c1", *, listener=None, token=None, **options):
         def counting(request):

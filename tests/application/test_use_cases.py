@@ -7,6 +7,7 @@ import attrs
 import polars as pl
 import pytest
 
+from builders import judge_or_echo
 from daydreaming_dagster.application.check_data_root import check_data_root
 from daydreaming_dagster.application.cohort_report import draw_report, write_report
 from daydreaming_dagster.application.cohort_results import tabulate_cohort
@@ -37,10 +38,6 @@ def planned(lab):
 def done(lab):
     stages = look(lab.store, lab.cohorts, "c1", lab.cohorts.catalog).stages
     return {stage: state.done for stage, state in stages.items()}
-
-
-def answer(request):
-    return "Fair.\nSCORE: 6" if request.prompt.startswith("Judge") else f"Re: {request.prompt}"
 
 
 def edit(lab, stage, template_id, source):
@@ -200,7 +197,7 @@ def test_one_that_fails_does_so_alone_and_its_descendants_are_left(planned):
     def refusing(request):
         if request.prompt.startswith("Link Ant") and "Bee" in request.prompt:
             raise LanguageModelError("the endpoint refused")
-        return answer(request)
+        return judge_or_echo(request)
 
     planned.answer = refusing
 

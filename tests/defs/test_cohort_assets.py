@@ -13,6 +13,7 @@ from sqlalchemy import text
 from adapters import FilesystemGensStore
 from adapters.cohort_store.filesystem import FilesystemCohortStore
 from adapters.language_model.scripted import ScriptedLanguageModel
+from builders import judge_or_echo
 from daydreaming_dagster.application.plan_cohort import plan_cohort
 from daydreaming_dagster.application.run_cohort import RunOptions
 from daydreaming_dagster.defs.cohort_results import cohort_report, cohort_results
@@ -23,10 +24,6 @@ from daydreaming_dagster.defs.partitions import PARTITIONS
 from daydreaming_dagster.defs.resources import production_resources
 from daydreaming_dagster.ports.language_model import LanguageModelError
 from daydreaming_dagster.types import STAGES
-
-
-def answer(request):
-    return "Fair.\nSCORE: 6" if request.prompt.startswith("Judge") else f"Re: {request.prompt}"
 
 
 @pytest.fixture
@@ -40,7 +37,7 @@ def instance(tmp_path):
 def resources(data_root):
     return {
         **production_resources(data_root),
-        "language_model": ScriptedLanguageModel(answer),
+        "language_model": ScriptedLanguageModel(judge_or_echo),
     }
 
 
@@ -103,7 +100,7 @@ def test_a_run_in_this_process_collects_garbage_seldom_while_it_lasts(
 
     def noting(request):
         during.append(gc.get_threshold()[0])
-        return answer(request)
+        return judge_or_echo(request)
 
     resources["language_model"] = ScriptedLanguageModel(noting)
 
@@ -126,7 +123,7 @@ def test_one_that_fails_is_shown_as_failed_and_its_descendants_as_missing(
     def answer_some(request):
         if "Ant" in request.prompt and "Bee" in request.prompt:
             return LanguageModelError("big-1 is tired")
-        return answer(request)
+        return judge_or_echo(request)
 
     resources["language_model"] = ScriptedLanguageModel(answer_some)
     materialize(cohort_membership)
@@ -244,7 +241,7 @@ def test_a_database_that_fails_once_costs_no_answer(materialize, instance, resou
 
     def answer_one_at_once(request):
         model.latency_seconds = 1 if model.requests[1:] else 0
-        return answer(request)
+        return judge_or_echo(request)
 
     model = resources["language_model"] = ScriptedLanguageModel(answer_one_at_once)
     with instance.event_log_storage.index_connection() as connection:

@@ -13,6 +13,7 @@ from dagster_shared.serdes import serialize_value
 from adapters import FilesystemGensStore
 from adapters.cohort_store.filesystem import FilesystemCohortStore
 from adapters.language_model.scripted import ScriptedLanguageModel
+from builders import judge_or_echo
 from daydreaming_dagster.data_layer.paths import Paths
 from daydreaming_dagster.defs.assets import STAGE_ASSETS
 from daydreaming_dagster.defs.build import build_definitions
@@ -25,10 +26,6 @@ from daydreaming_dagster.domain.cohort.progress import stage_status
 from daydreaming_dagster.domain.results.ranking import rank_essays
 from daydreaming_dagster.ports.language_model import LanguageModelError
 from daydreaming_dagster.types import STAGES
-
-
-def answer(request):
-    return "Fair.\nSCORE: 6" if request.prompt.startswith("Judge") else f"Re: {request.prompt}"
 
 
 @pytest.fixture
@@ -61,7 +58,7 @@ def instance(tmp_path, members):
 
 @pytest.fixture
 def model():
-    return ScriptedLanguageModel(answer)
+    return ScriptedLanguageModel(judge_or_echo)
 
 
 @pytest.fixture
@@ -153,7 +150,7 @@ def test_one_that_fails_does_so_alone(instance, data_root, members, store):
     def answer_some(request):
         if "Ant" in request.prompt and "Bee" in request.prompt:
             return LanguageModelError("big-1 is tired")
-        return answer(request)
+        return judge_or_echo(request)
 
     resources = {
         **production_resources(data_root),
@@ -296,12 +293,12 @@ def test_a_broken_catalog_fails_the_run_with_all_its_problems(
 
 def test_interrupting_the_run_ends_the_calls(instance, data_root, members, store):
     main = threading.main_thread().ident
-    model = ScriptedLanguageModel(answer, latency_seconds=60)
+    model = ScriptedLanguageModel(judge_or_echo, latency_seconds=60)
 
     def answer_and_interrupt(request):
         if len(model.requests) == len(members["draft"]):
             threading.Timer(0.1, signal.pthread_kill, [main, signal.SIGINT]).start()
-        return answer(request)
+        return judge_or_echo(request)
 
     model.script = answer_and_interrupt
     resources = {**production_resources(data_root), "language_model": model}

@@ -1,6 +1,5 @@
 """`daydream report` as a researcher types it."""
 
-import asyncio
 import sys
 
 import pytest
@@ -8,6 +7,7 @@ import pytest
 from adapters.cohort_store.filesystem import FilesystemCohortStore
 from adapters.gens_store.filesystem import UnsyncedFilesystemGensStore
 from adapters.language_model.scripted import ScriptedLanguageModel
+from builders import generate, judge_or_echo
 from daydreaming_dagster.data_layer.paths import Paths
 from daydreaming_dagster.domain.generation.runner import GenerationRunner
 
@@ -18,16 +18,12 @@ def done(daydream, data_root):
     daydream("plan", "c1")
     store = UnsyncedFilesystemGensStore(data_root)
     members = FilesystemCohortStore(store.paths).read_membership("c1")
-    script = ScriptedLanguageModel(
-        lambda request: "Fair.\nSCORE: 6" if request.prompt.startswith("Judge") else "Hello"
+    runner = GenerationRunner(
+        store,
+        ScriptedLanguageModel(judge_or_echo),
+        FilesystemCohortStore(store.paths).read_catalog(),
     )
-    runner = GenerationRunner(store, script, FilesystemCohortStore(store.paths).read_catalog())
-
-    async def run():
-        async for _ in runner.generate_many(members):
-            pass
-
-    asyncio.run(run())
+    generate(runner, members)
 
 
 def test_the_report_is_one_file_whose_path_is_printed(daydream, data_root, done):

@@ -1,6 +1,5 @@
 """Catalogs, planning, stages and results together, on a disk that pyfakefs makes up."""
 
-import asyncio
 import errno
 
 import pytest
@@ -8,6 +7,7 @@ import pytest
 from adapters import FilesystemGensStore, ReadOnlyGensStore
 from adapters.cohort_store.filesystem import FilesystemCohortStore
 from adapters.language_model.scripted import ScriptedLanguageModel
+from builders import generate, judge_or_echo
 from daydreaming_dagster.data_layer import GensDataLayer
 from daydreaming_dagster.domain.cohort.planning import plan_cohort, record_plan
 from daydreaming_dagster.domain.cohort.progress import stage_status
@@ -40,21 +40,13 @@ def members(store):
     return FilesystemCohortStore(store.paths).read_membership("c1")
 
 
-def answer(request):
-    return "Fair.\nSCORE: 6" if request.prompt.startswith("Judge") else f"Re: {request.prompt}"
-
-
 def run(store, members, stages=STAGES):
-    runner = GenerationRunner(
-        store, ScriptedLanguageModel(answer), FilesystemCohortStore(store.paths).read_catalog()
-    )
-
-    async def collect(stage):
-        # One at a time: pyfakefs is not made for threads.
-        generated = runner.generate_many({stage: members[stage]}, in_flight=1)
-        return [item async for item in generated]
-
-    return [item for stage in stages for item in asyncio.run(collect(stage))]
+    catalog = FilesystemCohortStore(store.paths).read_catalog()
+    runner = GenerationRunner(store, ScriptedLanguageModel(judge_or_echo), catalog)
+    # One at a time: pyfakefs is not made for threads.
+    return [
+        item for stage in stages for item in generate(runner, {stage: members[stage]}, in_flight=1)
+    ]
 
 
 def test_a_cohort_goes_from_catalog_to_ranking(store, members):

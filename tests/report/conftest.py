@@ -1,6 +1,5 @@
 """A cohort whose models write whatever could harm a page, and its report."""
 
-import asyncio
 from datetime import UTC, datetime
 from functools import partial
 
@@ -9,7 +8,8 @@ import pytest
 
 from adapters import InMemoryGensStore
 from adapters.language_model.scripted import ScriptedLanguageModel
-from daydreaming_dagster.domain.catalog import Catalog, ConceptEntry, ModelEntry, TemplateEntry
+from builders import generate, make_catalog
+from daydreaming_dagster.domain.catalog import Catalog, ConceptEntry, ModelEntry
 from daydreaming_dagster.domain.cohort.index import CohortIndex
 from daydreaming_dagster.domain.cohort.planning import plan_cohort, record_plan
 from daydreaming_dagster.domain.cohort.spec import Axes, CohortSpec
@@ -88,19 +88,11 @@ def made():
         for name in HOSTILE
     }
     concepts["b"] = ConceptEntry("b", f"b {HOSTILE_NAME}", {})
-    catalog = Catalog(
-        concepts=concepts,
-        templates={
-            ("draft", "links"): TemplateEntry("links"),
-            ("essay", "story"): TemplateEntry("story"),
-            ("essay", "copied"): TemplateEntry("copied", generator="copy"),
-            ("evaluation", "judge"): TemplateEntry("judge"),
-        },
-        models={
-            "big": ModelEntry("big", "big-1", "acme", prompt_price=2.0, completion_price=10.0),
-            HOSTILE_NAME: ModelEntry(HOSTILE_NAME, "small-1", "acme"),
-        },
+    models = (
+        ModelEntry("big", "big-1", "acme", prompt_price=2.0, completion_price=10.0),
+        ModelEntry(HOSTILE_NAME, "small-1", "acme"),
     )
+    catalog = attrs.evolve(make_catalog(*models), concepts=concepts)
     store = InMemoryGensStore(
         templates={
             ("draft", "links"): "Link {% for c in concepts %}{{ c.name }} {% endfor %}",
@@ -108,7 +100,7 @@ def made():
             ("evaluation", "judge"): "Judge: {{ response }}",
         }
     )
-    names, models = [*HOSTILE], ["big", HOSTILE_NAME]
+    names = [*HOSTILE]
     spec = CohortSpec(
         Axes(
             combo=[
@@ -121,20 +113,14 @@ def made():
             essay_template=["story", "copied"],
             essay_llm=["big"],
             evaluation_template=["judge"],
-            evaluation_llm=models,
+            evaluation_llm=[*catalog.models],
         ),
         description_level="sentence",
     )
     plan = plan_cohort(store, "c1", spec, catalog)
     record_plan(store, plan)
     members = {stage: plan.gen_ids(stage) for stage in STAGES}
-
-    async def run():
-        runner = GenerationRunner(store, ScriptedLanguageModel(answer), catalog)
-        async for _ in runner.generate_many(members):
-            pass
-
-    asyncio.run(run())
+    generate(GenerationRunner(store, ScriptedLanguageModel(answer), catalog), members)
     report = gather_report(store, catalog, "c1", members, CohortIndex())
     figures = make_figures(report, make_result_tables(report.evaluations))
     made_at = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)

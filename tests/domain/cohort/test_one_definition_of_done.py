@@ -1,6 +1,5 @@
 """Status, results, the announcement of a run and the run itself agree on what is done."""
 
-import asyncio
 from itertools import product
 
 import attrs
@@ -8,6 +7,7 @@ import pytest
 
 from adapters import InMemoryGensStore
 from adapters.language_model.scripted import ScriptedLanguageModel
+from builders import generate
 from daydreaming_dagster.domain.catalog import Catalog, ConceptEntry, ModelEntry, TemplateEntry
 from daydreaming_dagster.domain.cohort.estimate import estimate_generations, planned_generations
 from daydreaming_dagster.domain.cohort.progress import generations_to_make, stage_status
@@ -101,14 +101,7 @@ def outcome_of(store, stage, gen_id):
 
 def asked_in_a_run(store, generations):
     model = ScriptedLanguageModel(lambda _request: ANSWER)
-
-    async def run():
-        return [
-            item
-            async for item in GenerationRunner(store, model, CATALOG).generate_many(generations)
-        ]
-
-    asyncio.run(run())
+    generate(GenerationRunner(store, model, CATALOG), generations)
     return {str(request.parameters.seed) for request in model.requests}
 
 

@@ -1,6 +1,5 @@
 """What a run of a cohort has to make, and what went stale."""
 
-import asyncio
 from collections import Counter
 
 import attrs
@@ -8,22 +7,15 @@ import pytest
 
 from adapters import InMemoryGensStore
 from adapters.language_model.scripted import ScriptedLanguageModel
-from daydreaming_dagster.domain.catalog import Catalog, ConceptEntry, ModelEntry, TemplateEntry
+from builders import generate, make_catalog, plan_draft, plan_essay, plan_evaluation
+from daydreaming_dagster.domain.catalog import ConceptEntry, ModelEntry, TemplateEntry
 from daydreaming_dagster.domain.cohort.index import INDEX_VERSION, CohortIndex
 from daydreaming_dagster.domain.cohort.progress import generations_to_make, stage_status
 from daydreaming_dagster.domain.cohort.staleness import look_at_cohort
 from daydreaming_dagster.domain.errors import CatalogError
 from daydreaming_dagster.domain.generation.runner import GenerationRunner
 
-CATALOG = Catalog(
-    concepts={name: ConceptEntry(name, name.upper(), {"sentence": f"{name}."}) for name in "ab"},
-    templates={
-        ("draft", "links"): TemplateEntry("links"),
-        ("essay", "story"): TemplateEntry("story"),
-        ("evaluation", "judge"): TemplateEntry("judge"),
-    },
-    models={"big": ModelEntry("big", "big-1"), "small": ModelEntry("small", "small-1")},
-)
+CATALOG = make_catalog(ModelEntry("big", "big-1"), ModelEntry("small", "small-1"))
 TEMPLATES = {
     ("draft", "links"): "{{ concepts[0].content }}",
     ("essay", "story"): "Tell: {{ draft_block }}",
@@ -50,30 +42,10 @@ class NotingStore(InMemoryGensStore):
 def store():
     """Two chains, of the concepts a and b; the judge of the second is another model."""
     store = NotingStore(templates=dict(TEMPLATES))
-    for name in "ab":
-        judge = "big" if name == "a" else "small"
-        documents = {
-            "draft": {
-                "template_id": "links",
-                "llm_model_id": "big",
-                "combo_id": f"{name}@sentence",
-                "concept_ids": [name],
-                "description_level": "sentence",
-            },
-            "essay": {
-                "template_id": "story",
-                "llm_model_id": "big",
-                "parent_gen_id": f"d{name}",
-            },
-            "evaluation": {
-                "template_id": "judge",
-                "llm_model_id": judge,
-                "parent_gen_id": f"e{name}",
-            },
-        }
-        for stage, document in documents.items():
-            prefix = {"draft": "d", "essay": "e", "evaluation": "v"}[stage]
-            store.write_main_metadata(stage, f"{prefix}{name}", document)
+    for name, judge in ("a", "big"), ("b", "small"):
+        plan_draft(store, f"d{name}", name)
+        plan_essay(store, f"e{name}", f"d{name}")
+        plan_evaluation(store, f"v{name}", f"e{name}", llm_model_id=judge)
     return store
 
 
@@ -83,11 +55,7 @@ def answer(request):
 
 def make(store, generations=MEMBERS, answer=answer, catalog=CATALOG, **settings):
     runner = GenerationRunner(store, ScriptedLanguageModel(answer), catalog, **settings)
-
-    async def collect():
-        return [item async for item in runner.generate_many(generations)]
-
-    asyncio.run(collect())
+    generate(runner, generations)
     return runner.model.requests
 
 

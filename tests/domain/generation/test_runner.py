@@ -10,7 +10,8 @@ import pytest
 
 from adapters import InMemoryGensStore
 from adapters.language_model.scripted import ScriptedLanguageModel
-from daydreaming_dagster.domain.catalog import Catalog, ConceptEntry, ModelEntry, TemplateEntry
+from builders import SOURCES, make_catalog, plan_copy, plan_draft, plan_evaluation
+from daydreaming_dagster.domain.catalog import ModelEntry
 from daydreaming_dagster.domain.checks.integrity import IntegrityCheck
 from daydreaming_dagster.domain.cohort.progress import stage_status
 from daydreaming_dagster.domain.errors import ResponseParseError, StaleAnswerError
@@ -27,44 +28,17 @@ from daydreaming_dagster.ports.language_model import (
     SamplingParameters,
 )
 
-CATALOG = Catalog(
-    concepts={name: ConceptEntry(name, name.upper(), {"sentence": f"{name}."}) for name in "abc"},
-    templates={
-        ("draft", "links"): TemplateEntry("links"),
-        ("essay", "copied"): TemplateEntry("copied", generator="copy"),
-        ("evaluation", "judge"): TemplateEntry("judge"),
-    },
-    models={"big": ModelEntry("big", "big-1", "acme")},
-)
-TEMPLATES = {
-    ("draft", "links"): "{% for c in concepts %}{{ c.name }}={{ c.content }} {% endfor %}",
-    ("evaluation", "judge"): "Judge: {{ response }}",
-}
+CATALOG = make_catalog(concepts="abc")
 
 
 @pytest.fixture
 def store():
-    return InMemoryGensStore(templates=TEMPLATES)
+    return InMemoryGensStore(templates=SOURCES)
 
 
 @pytest.fixture
 def runner(store):
     return GenerationRunner(store, ScriptedLanguageModel(lambda request: request.prompt), CATALOG)
-
-
-def plan_draft(store, gen_id, *concept_ids, model="big"):
-    store.write_main_metadata(
-        "draft",
-        gen_id,
-        {
-            "template_id": "links",
-            "llm_model_id": model,
-            "parameters": {"seed": 3},
-            "combo_id": f"{'+'.join(concept_ids)}@sentence",
-            "concept_ids": list(concept_ids),
-            "description_level": "sentence",
-        },
-    )
 
 
 async def run(runner, stage, gen_ids, steps=("prompt", "raw", "parsed"), in_flight=4):
@@ -74,7 +48,7 @@ async def run(runner, stage, gen_ids, steps=("prompt", "raw", "parsed"), in_flig
 
 
 async def test_a_generation_gets_all_its_artifacts(store, runner):
-    plan_draft(store, "d1", "a", "b")
+    plan_draft(store, "d1", "ab", parameters={"seed": 3})
 
     done = (await run(runner, "draft", ["d1"]))["d1"]
 
@@ -88,7 +62,7 @@ async def test_a_generation_gets_all_its_artifacts(store, runner):
 
 
 async def test_running_again_asks_nothing(store, runner):
-    plan_draft(store, "d1", "a", "b")
+    plan_draft(store, "d1", "ab", parameters={"seed": 3})
     await run(runner, "draft", ["d1"])
 
     again = (await run(runner, "draft", ["d1"]))["d1"]
@@ -110,9 +84,7 @@ async def test_an_edited_prompt_is_asked_again_on_request_and_the_paid_answer_ke
 
 async def test_copying_asks_no_model(store, runner):
     store.write_parsed("draft", "d1", "the idea")
-    store.write_main_metadata(
-        "essay", "e1", {"template_id": "copied", "mode": "copy", "parent_gen_id": "d1"}
-    )
+    plan_copy(store, "e1", "d1")
 
     done = (await run(runner, "essay", ["e1"]))["e1"]
 
@@ -148,11 +120,7 @@ async def test_an_answer_that_does_not_parse_is_kept_and_not_bought_again(store)
     model = ScriptedLanguageModel(lambda _request: "No score from me")
     runner = GenerationRunner(store, model, CATALOG)
     store.write_parsed("essay", "e1", "an essay")
-    store.write_main_metadata(
-        "evaluation",
-        "v1",
-        {"template_id": "judge", "llm_model_id": "big", "parent_gen_id": "e1"},
-    )
+    plan_evaluation(store, "v1", "e1")
 
     for _ in range(2):
         done = (await run(runner, "evaluation", ["v1"]))["v1"]
@@ -324,16 +292,8 @@ def chain(store):
     """Two drafts, their copied essays, and an evaluation of each essay."""
     for number, concept_id in enumerate("ab"):
         plan_draft(store, f"d{number}", concept_id)
-        store.write_main_metadata(
-            "essay",
-            f"e{number}",
-            {"template_id": "copied", "mode": "copy", "parent_gen_id": f"d{number}"},
-        )
-        store.write_main_metadata(
-            "evaluation",
-            f"v{number}",
-            {"template_id": "judge", "llm_model_id": "big", "parent_gen_id": f"e{number}"},
-        )
+        plan_copy(store, f"e{number}", f"d{number}")
+        plan_evaluation(store, f"v{number}", f"e{number}")
     return {"draft": ["d0", "d1"], "essay": ["e0", "e1"], "evaluation": ["v0", "v1"]}
 
 
@@ -470,7 +430,7 @@ async def test_an_answer_in_between_shows_that_the_endpoint_is_there(store):
 async def test_answers_of_one_model_do_not_hide_that_another_is_refused_for_good(store, broken):
     gen_ids = [f"d{number}" for number in range(100)]
     for number, gen_id in enumerate(gen_ids):
-        plan_draft(store, gen_id, "a", model="broken" if number % 2 else "big")
+        plan_draft(store, gen_id, "a", llm_model_id="broken" if number % 2 else "big")
     key = broken.provider, broken.model
 
     def answer(request):
@@ -511,7 +471,7 @@ async def test_a_disk_that_takes_no_answers_ends_the_run_before_all_are_bought()
         def write_raw(self, stage, gen_id, text):
             raise OSError(errno.ENOSPC, "No space left on device")
 
-    store = FullStore(templates=TEMPLATES)
+    store = FullStore(templates=SOURCES)
     gen_ids = [f"d{number}" for number in range(100)]
     for gen_id in gen_ids:
         plan_draft(store, gen_id, "a")
@@ -531,7 +491,7 @@ async def test_an_answer_that_has_come_is_stored_though_the_run_is_left():
             time.sleep(0.01)
             super().write_raw(stage, gen_id, text)
 
-    store = SlowStore(templates=TEMPLATES)
+    store = SlowStore(templates=SOURCES)
     gen_ids = [f"d{number}" for number in range(100)]
     for gen_id in gen_ids:
         plan_draft(store, gen_id, "a")
@@ -644,7 +604,7 @@ async def test_one_that_cannot_be_claimed_fails_alone():
                 raise OSError(errno.ENOSPC, "No space left on device")
             return super().claim(stage, gen_id)
 
-    store = FullStore(templates=TEMPLATES)
+    store = FullStore(templates=SOURCES)
     for gen_id in ("d0", "d1"):
         plan_draft(store, gen_id, "a")
 
@@ -662,7 +622,7 @@ async def test_cancelling_while_a_generation_is_claimed_forgets_no_claim():
             time.sleep(0.05)
             return super().claim(stage, gen_id)
 
-    store = SlowStore(templates=TEMPLATES)
+    store = SlowStore(templates=SOURCES)
     plan_draft(store, "d1", "a")
     runner = GenerationRunner(store, ScriptedLanguageModel(judging), CATALOG)
 
@@ -836,7 +796,7 @@ async def test_a_prompt_that_a_crash_left_behind_its_answer_is_written_by_the_ne
             super().write_prompt(stage, gen_id, text)
 
     model = ScriptedLanguageModel(lambda _request: "a new answer")
-    store = CrashingStore(templates=TEMPLATES)
+    store = CrashingStore(templates=SOURCES)
     plan_draft(store, "d1", "a")
     await run(GenerationRunner(store, ScriptedLanguageModel(judging), CATALOG), "draft", ["d1"])
     plan_draft(store, "d1", "b")
@@ -869,7 +829,7 @@ async def test_a_disk_that_takes_no_answers_ends_a_run_that_replaces_too():
                 raise OSError(errno.ENOSPC, "No space left on device")
             super().write_raw(stage, gen_id, text)
 
-    store = FullStore(templates=TEMPLATES)
+    store = FullStore(templates=SOURCES)
     gen_ids = [f"d{number}" for number in range(100)]
     for gen_id in gen_ids:
         plan_draft(store, gen_id, "a")
@@ -938,7 +898,7 @@ async def test_a_call_is_under_way_until_its_answer_is_stored():
         request.kept.callback(events.append, "free")
         return "an answer"
 
-    store = Watching(templates=TEMPLATES)
+    store = Watching(templates=SOURCES)
     plan_draft(store, "d1", "a")
 
     await run(GenerationRunner(store, ScriptedLanguageModel(answer), CATALOG), "draft", ["d1"])

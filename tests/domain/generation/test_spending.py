@@ -10,17 +10,14 @@ import pytest
 from adapters import InMemoryGensStore
 from adapters.language_model.limiting import LimitingLanguageModel
 from adapters.language_model.scripted import ScriptedLanguageModel
-from daydreaming_dagster.domain.catalog import Catalog, ConceptEntry, ModelEntry, TemplateEntry
+from builders import make_catalog, plan_draft
+from daydreaming_dagster.domain.catalog import ModelEntry
 from daydreaming_dagster.domain.generation.budget import Budget
 from daydreaming_dagster.domain.generation.runner import GenerationRunner
 from daydreaming_dagster.ports.language_model import Completion, LanguageModelError
 
 MODEL = ModelEntry("big", "big-1", "acme", prompt_price=0.0, completion_price=40.0)
-CATALOG = Catalog(
-    concepts={"a": ConceptEntry("a", "A", {"sentence": "a."})},
-    templates={("draft", "links"): TemplateEntry("links")},
-    models={"big": MODEL},
-)
+CATALOG = make_catalog(MODEL)
 DRAFTS = [f"d{number}" for number in range(64)]
 
 
@@ -28,18 +25,7 @@ DRAFTS = [f"d{number}" for number in range(64)]
 def store():
     store = InMemoryGensStore(templates={("draft", "links"): "{{ concepts[0].name }}"})
     for gen_id in DRAFTS:
-        store.write_main_metadata(
-            "draft",
-            gen_id,
-            {
-                "template_id": "links",
-                "llm_model_id": "big",
-                "parameters": {},
-                "combo_id": "a@sentence",
-                "concept_ids": ["a"],
-                "description_level": "sentence",
-            },
-        )
+        plan_draft(store, gen_id, "a")
     return store
 
 

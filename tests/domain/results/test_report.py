@@ -1,13 +1,20 @@
 """What a report says: counts, costs, and which answers are not to be relied on."""
 
-import asyncio
-
 import attrs
 import pytest
 
 from adapters import InMemoryGensStore
 from adapters.language_model.scripted import ScriptedLanguageModel
-from daydreaming_dagster.domain.catalog import Catalog, ConceptEntry, ModelEntry, TemplateEntry
+from builders import (
+    SOURCES,
+    generate,
+    make_catalog,
+    plan_copy,
+    plan_draft,
+    plan_essay,
+    plan_evaluation,
+)
+from daydreaming_dagster.domain.catalog import ModelEntry
 from daydreaming_dagster.domain.cohort.index import CohortIndex
 from daydreaming_dagster.domain.digests import sha256
 from daydreaming_dagster.domain.generation.runner import GenerationRunner
@@ -25,24 +32,10 @@ from daydreaming_dagster.ports.errors import MissingArtifactError
 from daydreaming_dagster.ports.language_model import Completion
 from daydreaming_dagster.types import STAGES
 
-CATALOG = Catalog(
-    concepts={name: ConceptEntry(name, name.upper(), {"sentence": f"{name}."}) for name in "ab"},
-    templates={
-        ("draft", "links"): TemplateEntry("links"),
-        ("essay", "story"): TemplateEntry("story"),
-        ("essay", "copied"): TemplateEntry("copied", generator="copy"),
-        ("evaluation", "judge"): TemplateEntry("judge"),
-    },
-    models={
-        "big": ModelEntry("big", "big-1", "acme", prompt_price=2.0, completion_price=10.0),
-        "small": ModelEntry("small", "small-1", "acme"),
-    },
+CATALOG = make_catalog(
+    ModelEntry("big", "big-1", "acme", prompt_price=2.0, completion_price=10.0),
+    ModelEntry("small", "small-1", "acme"),
 )
-TEMPLATES = {
-    ("draft", "links"): "{% for c in concepts %}{{ c.name }}={{ c.content }} {% endfor %}",
-    ("essay", "story"): "Tell: {{ draft_block }}",
-    ("evaluation", "judge"): "Judge: {{ response }}",
-}
 MEMBERS = {
     "draft": ["d1"],
     "essay": ["e1", "e2"],
@@ -53,18 +46,13 @@ MEMBERS = {
 @pytest.fixture
 def store():
     """A draft, an essay by a model and a copy, each with two judges; nothing is answered."""
-    store = InMemoryGensStore(templates=dict(TEMPLATES))
-    draft = {"template_id": "links", "llm_model_id": "big", "combo_id": "a+b@sentence"}
-    concepts = {"concept_ids": ["a", "b"], "description_level": "sentence"}
-    store.write_main_metadata("draft", "d1", {**draft, **concepts})
-    of_draft = {"parent_gen_id": "d1", "combo_id": "a+b@sentence"}
-    story = {"template_id": "story", "llm_model_id": "small", **of_draft}
-    store.write_main_metadata("essay", "e1", story)
-    store.write_main_metadata("essay", "e2", {"template_id": "copied", "mode": "copy", **of_draft})
+    store = InMemoryGensStore(templates=dict(SOURCES))
+    plan_draft(store, "d1", "ab")
+    plan_essay(store, "e1", "d1", llm_model_id="small", combo_id="a+b@sentence")
+    plan_copy(store, "e2", "d1", combo_id="a+b@sentence")
     for gen_id in MEMBERS["evaluation"]:
         essay, model = gen_id.split("-")
-        judge = {"template_id": "judge", "llm_model_id": model, "parent_gen_id": essay}
-        store.write_main_metadata("evaluation", gen_id, judge)
+        plan_evaluation(store, gen_id, essay, llm_model_id=model)
     return store
 
 
@@ -75,12 +63,7 @@ def answers(request):
 
 
 def run(store, script=answers, catalog=CATALOG):
-    async def everything():
-        runner = GenerationRunner(store, ScriptedLanguageModel(script), catalog)
-        async for _ in runner.generate_many(MEMBERS):
-            pass
-
-    asyncio.run(everything())
+    generate(GenerationRunner(store, ScriptedLanguageModel(script), catalog), MEMBERS)
 
 
 def gather(store, catalog=CATALOG):

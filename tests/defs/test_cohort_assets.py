@@ -261,7 +261,7 @@ def test_a_database_that_fails_once_costs_no_answer(materialize, instance, resou
     raws = list((data_root / "gens").glob("*/*/raw_metadata.json"))
     assert sum(json.loads(raw.read_text())["mode"] == "llm" for raw in raws) == asked
 
-    rest = resources["language_model"] = ScriptedLanguageModel(answer)
+    rest = resources["language_model"] = ScriptedLanguageModel(judge_or_echo)
     assert materialize(cohort_run).success
     assert len(rest.requests) == 18 - asked
     assert len(instance.get_materialized_partitions(dg.AssetKey("evaluation_raw"))) == 12

@@ -11,12 +11,17 @@ from builders import generate, judge_or_echo
 from daydreaming_dagster.data_layer import GensDataLayer
 from daydreaming_dagster.domain.cohort.planning import plan_cohort, record_plan
 from daydreaming_dagster.domain.cohort.progress import stage_status
+from daydreaming_dagster.domain.cohort.spec import CohortSpec
+from daydreaming_dagster.domain.documents import structure_valid
 from daydreaming_dagster.domain.generation.runner import GenerationRunner
 from daydreaming_dagster.domain.results.ranking import rank_essays
 from daydreaming_dagster.ports.errors import ReadOnlyStoreError
 from daydreaming_dagster.types import STAGES
 
 ROOT = "/data"
+
+# cattrs registers the class Path when the first document is read; it wants the real one.
+structure_valid({}, CohortSpec)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Replacing a file so that a reader finds the whole old one or the whole new one."""
+"""Replaces a file in one step: a reader finds the whole old file or the whole new one."""
 
 import os
 from contextlib import suppress
@@ -6,31 +6,30 @@ from pathlib import Path
 from typing import Final
 
 TEMPORARY_PREFIX: Final = ".tmp-"
-"""How the file of a write under way is named; no id begins with a dot."""
+"""Prefix of the file of a write in progress. No id begins with a dot."""
 
-# Windows knows no O_NOFOLLOW, and nothing but Windows knows O_BINARY.
+# Windows lacks O_NOFOLLOW, and only Windows has O_BINARY.
 _EXACT: Final[int] = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 READ: Final[int] = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _EXACT
-"""Flags to open a file for its bytes, unless it is a symbolic link. Waits for no pipe's writer."""
+"""Flags to read a file's bytes. Opening a symbolic link fails; opening a pipe does not block."""
 _CREATE: Final[int] = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _EXACT
 
 
 def write_atomically(folder: str, name: str, data: bytes, *, sync: bool) -> None:
-    """Replace the file `name` in `folder` by one that holds `data`.
+    """Replace the contents of the file `name` in `folder` with `data`.
 
-    With `sync` the file's content and its name are on the device when this returns, as far as
-    the operating system can promise it. After any exception, KeyboardInterrupt included, the
-    old file is as it was or, where the replacement itself was done already, the new one is
-    there; nothing else is left. After the end of the process half way, a file named
-    `TEMPORARY_PREFIX…` may be left.
+    With `sync`, the file's contents and its name are on the device when this returns, as far as the
+    operating system can guarantee. After any exception, including KeyboardInterrupt, the old file
+    is unchanged, or the new one is in place if the replacement was already done; no other file is
+    left. If the process ends half-way, a file named `TEMPORARY_PREFIX…` may be left.
 
     Raises:
-        OSError: The folder is not there, or the file system refused.
+        OSError: The folder does not exist, or the file system refused.
     """
-    # os and str instead of pathlib and open(): this is the hot path, and they cost half.
+    # os and str cost half as much as pathlib and open(), and this is the hot path.
     temporary = f"{folder}/{TEMPORARY_PREFIX}{os.urandom(8).hex()}"
     try:
-        # 0o666 under the user's umask, as open() has it; tempfile would make it 0o600.
+        # 0o666 and the user's umask, like open(); tempfile would use 0o600.
         descriptor = os.open(temporary, _CREATE, 0o666)
         try:
             written = os.write(descriptor, data)
@@ -41,7 +40,7 @@ def write_atomically(folder: str, name: str, data: bytes, *, sync: bool) -> None
         finally:
             os.close(descriptor)
         os.replace(temporary, f"{folder}/{name}")
-    except FileNotFoundError:  # the folder is not there, and so no temporary file
+    except FileNotFoundError:  # the folder does not exist, so there is no temporary file
         raise
     except BaseException:
         with suppress(OSError):
@@ -52,7 +51,7 @@ def write_atomically(folder: str, name: str, data: bytes, *, sync: bool) -> None
 
 
 def sync_folder(folder: str) -> None:
-    """Make the names in `folder` survive a power cut. Windows has no such call: a no-op there."""
+    """Sync the names in `folder` to the device. Does nothing on Windows, which has no such call."""
     if os.name == "nt":
         return
     descriptor = os.open(folder, os.O_RDONLY)
@@ -63,7 +62,7 @@ def sync_folder(folder: str) -> None:
 
 
 def replace_file(path: Path, data: bytes) -> None:
-    """Replace a file in one step, unless it is already identical. Makes its folder.
+    """Replace a file in one step, unless it is already identical. Creates its folder.
 
     Raises:
         OSError: The file system refused.

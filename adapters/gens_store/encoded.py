@@ -1,4 +1,4 @@
-"""What every adapter that keeps bytes has in common: checking ids, and text and JSON to bytes."""
+"""Base classes for stores that keep bytes: they check ids, and encode and decode text and JSON."""
 
 import json
 import math
@@ -19,21 +19,21 @@ from daydreaming_dagster.types import JsonObject, JsonValue, Stage
 
 
 class EncodedArtifacts(ABC):
-    """A `GensStore` in terms of a few hooks that store and load bytes.
+    """A `GensStore` based on a few hooks that store and load bytes.
 
-    An adapter writes the hooks. They are called with ids that were checked and bytes that
-    are complete, so that all adapters behave alike in everything that is no storage.
+    An adapter implements the hooks. They get checked ids and complete bytes, so all adapters behave
+    alike in everything except storage.
     """
 
     __slots__ = ()
 
     @abstractmethod
     def _reserve(self, stage: Stage, gen_id: str) -> None:
-        """Create the generation, if it is not there."""
+        """Create the generation if it does not exist."""
 
     @abstractmethod
     def _exists(self, stage: Stage, gen_id: str) -> bool:
-        """Return whether the generation is there."""
+        """Return whether the generation exists."""
 
     @abstractmethod
     def _list(self, stage: Stage) -> list[str]:
@@ -41,19 +41,19 @@ class EncodedArtifacts(ABC):
 
     @abstractmethod
     def _delete(self, stage: Stage, gen_id: str) -> None:
-        """Delete the generation in one step, if it is there."""
+        """Delete the generation in one step, if it exists."""
 
     @abstractmethod
     def _store(self, stage: Stage, gen_id: str, artifact: Artifact, data: bytes) -> None:
-        """Replace the artifact in one step, creating the generation where it is not there."""
+        """Replace the artifact in one step. Creates the generation if it does not exist."""
 
     @abstractmethod
     def _load(self, stage: Stage, gen_id: str, artifact: Artifact) -> bytes | None:
-        """Return the artifact, or None where it is not there."""
+        """Return the artifact, or None if it is missing."""
 
     @abstractmethod
     def _location(self, stage: Stage, gen_id: str, artifact: Artifact | None = None) -> PurePath:
-        """Return where a generation, or an artifact of it, is or would be."""
+        """Return the location of a generation or artifact, whether or not it exists."""
 
     def reserve_generation(self, stage: Stage, gen_id: str, *, create: bool = True) -> PurePath:
         stage, gen_id = check_stage(stage), check_id("gen_id", gen_id)
@@ -161,17 +161,17 @@ class EncodedArtifacts(ABC):
 
 
 class EncodedTemplates(ABC):
-    """`Templates` in terms of a hook that loads bytes, as `EncodedArtifacts`."""
+    """`Templates` based on a hook that loads bytes, like `EncodedArtifacts`."""
 
     __slots__ = ()
 
     @abstractmethod
     def _load_template(self, stage: Stage, template_id: str) -> bytes | None:
-        """Return the template, or None where it is not there."""
+        """Return the template, or None if it is missing."""
 
     @abstractmethod
     def _template_location(self, stage: Stage, template_id: str) -> PurePath:
-        """Return where a template is or would be."""
+        """Return the location of a template, whether or not it exists."""
 
     def read_template(self, stage: Stage, template_id: str) -> str:
         stage, template_id = check_stage(stage), check_id("template_id", template_id)
@@ -187,16 +187,16 @@ class EncodedTemplates(ABC):
 
 
 class EncodedGensStore(EncodedArtifacts, EncodedTemplates):
-    """A `GensStore` with every ability: `Templates`, `Claims`, and `Versions` where it can tell."""
+    """A `GensStore` with `Templates`, `Claims` and, if `_versions` is implemented, `Versions`."""
 
     __slots__ = ()
 
     @abstractmethod
     def _claim(self, stage: Stage, gen_id: str) -> Claim | None:
-        """Return the right to make the generation, None while another has it. Do not wait."""
+        """Return the claim to the generation, or None if another run holds it. Does not wait."""
 
-    def _versions(self, stage: Stage) -> dict[str, str]:  # noqa: ARG002  for those that can tell
-        """Return the versions of the stage's generations; none of those that it cannot tell."""
+    def _versions(self, stage: Stage) -> dict[str, str]:  # noqa: ARG002  subclasses use it
+        """Return the versions of the stage's generations, without those that are unknown."""
         return {}
 
     def claim(self, stage: Stage, gen_id: str) -> Claim | None:
@@ -217,15 +217,15 @@ def _encoded(document: object) -> bytes:
 
 
 def _check_json(value: Mapping[object, object] | list[object], where: str) -> None:
-    """Refuse what JSON would change or cannot tell, except numbers, which the encoders know.
+    """Refuse values that JSON would change or cannot represent. The encoders check numbers.
 
     Raises:
-        TypeError: `value` holds such a thing.
+        TypeError: `value` contains such a value.
     """
     items = enumerate(value) if isinstance(value, list) else value.items()
     for key, item in items:
         if not isinstance(value, list) and not isinstance(key, str):
-            raise TypeError(f"{where} has the key {key!r}, which is no string")
+            raise TypeError(f"{where} has the key {key!r}, which is not a string")
         if isinstance(item, list | dict):
             _check_json(item, f"{where}[{key!r}]")
         elif item is not None and not isinstance(item, str | int | float):
@@ -234,8 +234,8 @@ def _check_json(value: Mapping[object, object] | list[object], where: str) -> No
 
 _encode_nested: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, indent=2).encode
 
-# Most documents are flat: they are checked in a tenth of the time, and encoded in a third, in the
-# same layout. (The encoder that is written in C knows no indentation.)
+# Most documents are flat. They are checked in a tenth of the time and encoded in a third, with the
+# same layout. (The encoder written in C does not support indentation.)
 _KEYS: Final = frozenset({str})
 _FLAT: Final = frozenset({str, int, float, bool, type(None)})
 _encode_flat: Final = json.JSONEncoder(
@@ -244,7 +244,7 @@ _encode_flat: Final = json.JSONEncoder(
 
 
 def _refuse_constant(name: str) -> Never:
-    raise ValueError(f"{name} is no JSON value")
+    raise ValueError(f"{name} is not a JSON value")
 
 
 def _finite(literal: str) -> float:

@@ -1,4 +1,4 @@
-"""An exclusive right, as the lock of a file that is there only while somebody has it."""
+"""Claims as locks on files. A file exists only while its claim is held."""
 
 import os
 from contextlib import suppress
@@ -8,43 +8,43 @@ from typing import Final
 import attrs
 from filelock import lock_descriptor
 
-# Windows knows no O_NOFOLLOW.
+# Windows lacks O_NOFOLLOW.
 _OPEN: Final[int] = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
 
-# A run holds 256 claims, one file each. Where a process may open no more files than that, as on
-# macOS, an answer that was paid for could find none left to be stored in.
+# A run holds up to 256 claims, with one open file each. If a process may not open more files, as on
+# macOS by default, a paid answer could not be stored.
 _OPEN_FILES: Final = 2048
 
 
 @attrs.frozen(eq=False)
 class FileClaim:
-    """Has the lock of the file `path`, until it is released or the process ends."""
+    """Holds the lock on the file `path` until it is released or the process ends."""
 
     path: str
     _descriptor: int
 
     def release(self) -> None:
-        """Remove the file and give up its lock."""
-        if os.name == "nt":  # where nobody can remove an open file, and so none that is locked
+        """Delete the file and release its lock."""
+        if os.name == "nt":  # an open file cannot be deleted, so another claim cannot lose it
             os.close(self._descriptor)
             self._remove()
-        else:  # where the file could be another's as soon as it is unlocked
+        else:  # once unlocked, the file could already belong to another claim
             self._remove()
             os.close(self._descriptor)
 
     def _remove(self) -> None:
-        # A file that stays behind hinders nobody: the lock is what counts.
+        # A leftover file blocks nobody: only the lock counts.
         with suppress(OSError):
             os.unlink(self.path)
 
 
 def claim_file(path: str) -> FileClaim | None:
-    """Return the claim that the lock of this file stands for, None while another has it.
+    """Return the claim to this file's lock, or None if another process or thread holds it.
 
-    The system unlocks the file of a process that ends, and the next claim takes it over.
+    When a process ends, the system releases its locks, and the next claim reuses the file.
 
     Raises:
-        FileNotFoundError: The folder is not there.
+        FileNotFoundError: The folder does not exist.
         OSError: The file system refused, or `path` is a symbolic link.
     """
     _allow_open_files()
@@ -60,11 +60,11 @@ def claim_file(path: str) -> FileClaim | None:
         os.close(descriptor)
         if not locked:
             return None
-        # Its holder removed the file after it was opened here: the next file is what counts.
+        # The holder deleted the file after it was opened here. Try again with the new file.
 
 
 def is_abandoned(path: str) -> bool:
-    """Return whether the file is there and nobody has its lock, as after a kill. Changes nothing.
+    """Return whether the file exists but nobody holds its lock, as after a kill. Changes nothing.
 
     Raises:
         OSError: The file system refused, or `path` is a symbolic link.

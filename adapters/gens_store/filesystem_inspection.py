@@ -1,4 +1,4 @@
-"""What lies in a data root's folder of generations besides generations."""
+"""Finds leftovers and unknown files in a data root's folder of generations."""
 
 import os
 import shutil
@@ -21,8 +21,8 @@ from daydreaming_dagster.types import STAGES, Stage
 LEFTOVER: Final = "leftover"
 """The kind of finding that `remove_leftovers` acts on."""
 
-# A write or a deletion takes less than a second; what is older than this was interrupted.
-_UNDER_WAY_SECONDS: Final = 600.0
+# A write or deletion takes less than a second. Anything older than this was interrupted.
+_IN_PROGRESS_SECONDS: Final = 600.0
 
 _FILENAMES: Final = frozenset(ARTIFACT_FILENAMES.values())
 
@@ -36,7 +36,7 @@ class FilesystemInspection:
     def inspect_root(self) -> Iterator[Finding]:
         """Yield leftovers and unknown files beside generations, and ids that differ only in case.
 
-        What lies in the folder of a generation, `inspect_generation` says.
+        `inspect_generation` looks into the folder of a generation.
         """
         for entry in _scan(self.paths.gens_root):
             if entry.name not in STAGES or not entry.is_dir(follow_symlinks=False):
@@ -54,7 +54,7 @@ class FilesystemInspection:
                     folded[entry.name.lower()].append(entry.name)
             for gen_ids in folded.values():
                 if len(gen_ids) > 1:
-                    message = "these would share a folder where the file system ignores case"
+                    message = "these would share a folder on a file system that ignores case"
                     yield Finding("case", f"{stage}/{{{','.join(sorted(gen_ids))}}}", message)
 
     def inspect_generation(self, stage: Stage, gen_id: str) -> Iterator[Finding]:
@@ -66,14 +66,14 @@ class FilesystemInspection:
                 yield _unknown(entry)
 
     def remove_leftovers(self, findings: Sequence[Finding]) -> list[str]:
-        """Delete the leftovers among the findings, nothing else, and return their self.paths."""
+        """Delete the leftovers among the findings, nothing else, and return their paths."""
         removed = []
         for finding in findings:
             if finding.kind == LEFTOVER:
                 path = Path(finding.subject)
                 if path.name.startswith(CLAIMED_PREFIX):
                     claim = claim_file(finding.subject)
-                    if claim is None:  # a run makes the generation by now
+                    if claim is None:  # meanwhile a run claimed the generation
                         continue
                     claim.release()
                 elif path.is_dir() and not path.is_symlink():
@@ -87,9 +87,9 @@ class FilesystemInspection:
 def _leftover(entry: os.DirEntry[str], of_what: str) -> Iterator[Finding]:
     try:
         age = time.time() - entry.stat(follow_symlinks=False).st_mtime
-    except FileNotFoundError:  # it was under way and is done
+    except FileNotFoundError:  # it was in progress and has finished
         return
-    if age > _UNDER_WAY_SECONDS:
+    if age > _IN_PROGRESS_SECONDS:
         yield Finding(LEFTOVER, entry.path, f"left by {of_what} that was interrupted")
 
 
@@ -101,7 +101,7 @@ def _claimed(entry: os.DirEntry[str]) -> Iterator[Finding]:
 
 
 def _unknown(entry: os.DirEntry[str]) -> Finding:
-    return Finding("unknown", entry.path, "nothing of this name belongs here")
+    return Finding("unknown", entry.path, "no file or folder of this name belongs here")
 
 
 def _scan(folder: Path) -> list[os.DirEntry[str]]:

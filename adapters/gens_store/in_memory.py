@@ -1,4 +1,4 @@
-"""Generations in a dict, for tests that are fast."""
+"""Generations in a dict, for fast tests."""
 
 from collections.abc import Iterator, Mapping
 from itertools import count
@@ -25,13 +25,13 @@ def _check_ids(
 
 
 def _versions() -> Iterator[str]:
-    """Return versions that no other store has, one after the other, for any thread."""
+    """Return an iterator of versions that no other store has. Any thread may use it."""
     return map(f"{uuid4().hex}-{{}}".format, count())
 
 
 @attrs.frozen(eq=False)
 class InMemoryGensStore(EncodedGensStore):
-    """A `GensStore` that keeps the same bytes as the filesystem, in memory.
+    """A `GensStore` that keeps in memory the same bytes as the store on disk.
 
     `templates` maps `(stage, template_id)` to the template's source.
     """
@@ -54,7 +54,7 @@ class InMemoryGensStore(EncodedGensStore):
         return (stage, gen_id) in self._generations
 
     def _list(self, stage: Stage) -> list[str]:
-        # list() copies the keys in one step, so that other threads may write meanwhile.
+        # list() copies the keys in one step, so other threads may write meanwhile.
         return [gen_id for of_stage, gen_id in list(self._generations) if of_stage == stage]
 
     def _versions(self, stage: Stage) -> dict[str, str]:
@@ -67,12 +67,12 @@ class InMemoryGensStore(EncodedGensStore):
 
     def _claim(self, stage: Stage, gen_id: str) -> "_Claim | None":
         claim = _Claim(self._claims, (stage, gen_id))
-        # One step, so that of two threads one alone finds its own.
+        # setdefault is one step: of two threads, only one gets its own claim back.
         return claim if self._claims.setdefault((stage, gen_id), claim) is claim else None
 
     def _store(self, stage: Stage, gen_id: str, artifact: Artifact, data: bytes) -> None:
         self._generations.setdefault((stage, gen_id), {})[artifact] = data
-        # After the change: who looked up the version before it finds another one after it.
+        # After the change, so a version that was looked up before it is no longer current.
         self._version_of[stage, gen_id] = next(self._new_versions)
 
     def _load(self, stage: Stage, gen_id: str, artifact: Artifact) -> bytes | None:
@@ -80,7 +80,7 @@ class InMemoryGensStore(EncodedGensStore):
 
     def _load_template(self, stage: Stage, template_id: str) -> bytes | None:
         source = self.templates.get((stage, template_id))
-        # A lone surrogate becomes bytes that are no UTF-8, malformed as such a file would be.
+        # A lone surrogate becomes invalid UTF-8, as in a malformed file.
         return None if source is None else source.encode(errors="surrogatepass")
 
     def _location(self, stage: Stage, gen_id: str, artifact: Artifact | None = None) -> PurePath:

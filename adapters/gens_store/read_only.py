@@ -1,4 +1,4 @@
-"""Another store that can be looked at and not touched."""
+"""A read-only view of another store."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
@@ -13,9 +13,9 @@ from daydreaming_dagster.types import JsonObject, JsonValue, Stage
 
 @attrs.frozen
 class ReadOnlyGensStore:
-    """A `GensStore` that reads what `inner` holds and refuses every writer.
+    """A `GensStore` that reads from `inner` and refuses every write.
 
-    Later writes to `inner` by others are seen.
+    Later changes of `inner` are visible.
     """
 
     _inner: GensStoreWithTemplates
@@ -87,5 +87,5 @@ class ReadOnlyGensStore:
 
 
 def _refusal(operation: str, stage: Stage, gen_id: str) -> ReadOnlyStoreError:
-    """Return the error to raise; a bad id is the graver one, as everywhere in the port."""
+    """Return the error to raise. A bad id is reported first, as everywhere in the port."""
     return ReadOnlyStoreError(operation, check_stage(stage), check_id("gen_id", gen_id))

@@ -1,22 +1,18 @@
 """A small data root as a researcher would write it, an endpoint to ask, and the command."""
 
-import json
 import os
 import signal
 import subprocess
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import attrs
 import pytest
 from hypothesis import settings
 
 from builders import FILES, write_data_root
 from command import DAYDREAM, call_daydream
+from endpoint import ChatEndpoint, serving_chat
 
 # An example that takes long on a busy machine is no mistake.
 settings.register_profile("patient", deadline=None)
@@ -58,73 +54,18 @@ def lasting_data_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_data_root(tmp_path_factory.mktemp("lasting") / "data")
 
 
-@attrs.define
-class ChatEndpoint:
-    """An OpenAI-compatible endpoint: `answer` makes the text, or the status and body."""
-
-    answer: Callable[[str], str | tuple[int, object]]
-    base_url: str = ""
-    bodies: list[dict[str, Any]] = attrs.field(factory=list)
-
-    def respond(self, body: dict[str, Any]) -> tuple[int, object]:
-        self.bodies.append(body)
-        answer = self.answer(body["messages"][0]["content"])
-        if not isinstance(answer, str):
-            return answer
-        message = {"role": "assistant", "content": answer}
-        return 200, {
-            "id": "chatcmpl-1",
-            "object": "chat.completion",
-            "created": 1,
-            "model": f"{body['model']}-0613",
-            "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
-            "usage": {"prompt_tokens": 7, "completion_tokens": 5, "total_tokens": 12},
-        }
-
-
 @pytest.fixture
 def chat_endpoint() -> Iterator[ChatEndpoint]:
     """A real HTTP server on 127.0.0.1 that judges what begins with `Judge` and echoes the rest."""
-    with _served() as endpoint:
+    with serving_chat() as endpoint:
         yield endpoint
 
 
 @pytest.fixture(scope="module")
 def lasting_chat_endpoint() -> Iterator[ChatEndpoint]:
     """The same for all tests of a module."""
-    with _served() as endpoint:
+    with serving_chat() as endpoint:
         yield endpoint
-
-
-@contextmanager
-def _served() -> Iterator[ChatEndpoint]:
-    endpoint = ChatEndpoint(
-        lambda prompt: "Fair.\nSCORE: 6" if prompt.startswith("Judge") else f"Re: {prompt}"
-    )
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            status, answer = endpoint.respond(body)
-            data = json.dumps(answer).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
-
-        def log_message(self, *_arguments: object) -> None:
-            """Stay quiet."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        endpoint.base_url = f"http://127.0.0.1:{server.server_port}/v1"
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        yield endpoint
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture

@@ -2,18 +2,15 @@
 
 import asyncio
 import importlib.util
-import json
 import pickle
 import socket
 import struct
 import subprocess
 import sys
-import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from email.utils import formatdate
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import attrs
@@ -28,6 +25,7 @@ from daydreaming_dagster.ports.language_model import (
     ModelRequest,
     SamplingParameters,
 )
+from endpoint import Endpoint, Handler, serving
 
 KEY = "sk-a-key-that-nobody-may-see"
 REQUEST = ModelRequest("Dream.\r\n", "big-1", "acme")
@@ -47,56 +45,10 @@ def transport(request, monkeypatch):
         monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
 
 
-class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"  # keeps connections open
-    server: "Endpoint"
-
-    def do_POST(self) -> None:
-        self.body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.server.received.append(self)
-        self.server.asked.set()
-        self.server.answer(self)
-
-    def reply(self, status: int, body: object, **headers: str) -> None:
-        content = body if isinstance(body, bytes) else json.dumps(body).encode()
-        self.send_response(status)
-        headers = {"Content-Type": "application/json", **headers}
-        for name, value in headers.items():
-            self.send_header(name.replace("_", "-"), value)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, *_args: object) -> None:
-        """Keep quiet."""
-
-
-class Endpoint(ThreadingHTTPServer):
-    """Answers every request with `answer`, and remembers what it received."""
-
-    request_queue_size = 128
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server_port}/v1"
-        self.received: list[Handler] = []
-        self.answer: Callable[[Handler], None] = lambda handler: handler.reply(200, ANSWER)
-        self.asked = threading.Event()
-        self.over = threading.Event()
-
-    def always(self, status: int, body: object, **headers: str) -> None:
-        self.answer = lambda handler: handler.reply(status, body, **headers)
-
-
 @pytest.fixture
 def endpoint() -> Iterator[Endpoint]:
-    with Endpoint() as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        yield server
-        server.over.set()
-        server.shutdown()
-        thread.join()
+    with serving(Endpoint(lambda handler: handler.reply(200, ANSWER))) as endpoint:
+        yield endpoint
 
 
 @pytest.fixture

@@ -1,0 +1,102 @@
+"""An HTTP endpoint on 127.0.0.1 that does what a test says."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import attrs
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"  # keeps connections open
+    server: "Endpoint"
+
+    def do_POST(self) -> None:
+        self.body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.received.append(self)
+        self.server.asked.set()
+        self.server.answer(self)
+
+    def reply(self, status: int, body: object, **headers: str) -> None:
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        self.send_response(status)
+        headers = {"Content-Type": "application/json", **headers}
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_args: object) -> None:
+        """Keep quiet."""
+
+
+class Endpoint(ThreadingHTTPServer):
+    """Answers every request with `answer`, and remembers what it received.
+
+    Unlike the servers of pytest plugins it keeps connections open, sends any bytes and drops
+    connections.
+    """
+
+    request_queue_size = 128
+
+    def __init__(self, answer: Callable[[Handler], None]) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server_port}/v1"
+        self.received: list[Handler] = []
+        self.answer = answer
+        self.asked = threading.Event()
+        self.over = threading.Event()
+
+    def always(self, status: int, body: object, **headers: str) -> None:
+        self.answer = lambda handler: handler.reply(status, body, **headers)
+
+
+@contextmanager
+def serving(endpoint: Endpoint) -> Iterator[Endpoint]:
+    """Serve in a thread; at the end, handlers that wait for `over` go on."""
+    with endpoint:
+        thread = threading.Thread(target=endpoint.serve_forever, args=(0.01,))
+        thread.start()
+        yield endpoint
+        endpoint.over.set()
+        endpoint.shutdown()
+        thread.join()
+
+
+@attrs.define
+class ChatEndpoint:
+    """An OpenAI-compatible endpoint: `answer` makes the text, or the status and body."""
+
+    answer: Callable[[str], str | tuple[int, object]]
+    base_url: str = ""
+    bodies: list[dict[str, Any]] = attrs.field(factory=list)
+
+    def respond(self, body: dict[str, Any]) -> tuple[int, object]:
+        self.bodies.append(body)
+        answer = self.answer(body["messages"][0]["content"])
+        if not isinstance(answer, str):
+            return answer
+        message = {"role": "assistant", "content": answer}
+        return 200, {
+            "id": "chatcmpl-1",
+            "object": "chat.completion",
+            "created": 1,
+            "model": f"{body['model']}-0613",
+            "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+            "usage": {"prompt_tokens": 7, "completion_tokens": 5, "total_tokens": 12},
+        }
+
+
+@contextmanager
+def serving_chat() -> Iterator[ChatEndpoint]:
+    """Serve an endpoint that judges what begins with `Judge` and echoes the rest."""
+    chat = ChatEndpoint(
+        lambda prompt: "Fair.\nSCORE: 6" if prompt.startswith("Judge") else f"Re: {prompt}"
+    )
+    with serving(Endpoint(lambda handler: handler.reply(*chat.respond(handler.body)))) as endpoint:
+        chat.base_url = endpoint.url
+        yield chat

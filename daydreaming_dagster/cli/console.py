@@ -16,6 +16,7 @@ from daydreaming_dagster.domain.errors import (
     CohortBusyError,
     CohortNotPlannedError,
     StaleAnswerError,
+    UnusableAnswerError,
 )
 
 DEFAULT_DATA_ROOT: Final = "data"
@@ -100,5 +101,7 @@ def explained(error: Exception) -> str:
             return f"{error}, or follow it with: daydream tail {error.cohort_id}"
         case StaleAnswerError():
             return f"{error}; to replace it and keep it beside the new one, run with --stale"
+        case UnusableAnswerError():
+            return f"{error}; --force GEN_ID asks for another"
         case _:
             return str(error)

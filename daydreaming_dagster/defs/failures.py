@@ -6,7 +6,11 @@ from typing import Final
 
 import dagster as dg
 
-from daydreaming_dagster.domain.errors import CohortNotPlannedError, StaleAnswerError
+from daydreaming_dagster.domain.errors import (
+    CohortNotPlannedError,
+    StaleAnswerError,
+    UnusableAnswerError,
+)
 from daydreaming_dagster.domain.generation.generated import Outcome
 from daydreaming_dagster.formatting import counted
 from daydreaming_dagster.types import Stage
@@ -30,6 +34,8 @@ def explained(error: Exception | None) -> str:
             return f"{error}; materialize cohort_membership first"
         case StaleAnswerError():
             return f"{error}; to replace it, run again with `stale: true` in the launchpad"
+        case UnusableAnswerError():
+            return f"{error}; to ask for another, run the cohort again with its gen_id in `force`"
         case _:
             return str(error)
 

@@ -4,7 +4,18 @@ import copy
 import difflib
 import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Annotated, Any, Final, Literal, TypeAlias, TypeVar, get_args, get_origin
+from types import NoneType, UnionType
+from typing import (
+    Annotated,
+    Any,
+    Final,
+    Literal,
+    TypeAlias,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+)
 
 import attrs
 import cattrs
@@ -182,6 +193,10 @@ def _strict_converter() -> cattrs.Converter:
                 types, name, factory(target, converter)
             ),
         )
+    # Without it, cattrs looks up what is optional at each value.
+    converter.register_structure_hook_factory(
+        _is_optional, lambda target: _optional_structure(target, converter)
+    )
     converter.register_structure_hook_func(
         _is_literal,
         lambda value, target: _one_of(get_args(target), value),
@@ -213,6 +228,21 @@ def _class_structure_factory(target: Any, converter: cattrs.Converter) -> _Struc
         if field.metadata.get(NOT_IN_DOCUMENT)
     }
     return make_dict_structure_fn(target, converter, **omitted)  # type: ignore[arg-type]
+
+
+def _is_optional(target: Any) -> bool:
+    parts = get_args(target)
+    return get_origin(target) in (Union, UnionType) and NoneType in parts and len(parts) == _PAIR
+
+
+_PAIR: Final = 2
+
+
+def _optional_structure(target: Any, converter: cattrs.Converter) -> _Structure:
+    inner = next(part for part in get_args(target) if part is not NoneType)
+    structure = converter.get_structure_hook(inner)
+    as_it_is = (NoneType, inner)  # most values are: no other type has to be looked at
+    return lambda value, _target: value if type(value) in as_it_is else structure(value, inner)
 
 
 def _is_literal(target: Any) -> bool:

@@ -44,6 +44,11 @@ class ResponseParseError(DaydreamingError, ValueError):
 
 
 @attrs.define(eq=False)
+class UnusableAnswerError(ResponseParseError):
+    """A model's answer is kept and holds no text that may be used; only force asks for another."""
+
+
+@attrs.define(eq=False)
 class CatalogError(DaydreamingError, ValueError):
     """Catalogs or a cohort's specification are wrong. Lists every problem that was found."""
 

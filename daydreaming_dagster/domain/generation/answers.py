@@ -3,7 +3,7 @@
 import attrs
 
 from daydreaming_dagster.domain.digests import sha256
-from daydreaming_dagster.domain.errors import ResponseParseError
+from daydreaming_dagster.domain.errors import UnusableAnswerError
 from daydreaming_dagster.domain.generation.finish import was_cut_off
 from daydreaming_dagster.domain.generation.recipe import Recipe
 from daydreaming_dagster.domain.generation.records import (
@@ -74,8 +74,8 @@ def store_parsed(
             the template's parser reads. Nothing was written.
     """
     if answer.record.unusable is not None:
-        reason = f"the answer could not be read: {answer.record.unusable}; --force asks for another"
-        raise ResponseParseError(reader.parser, reason, answer.text[-200:])
+        reason = f"the answer could not be read: {answer.record.unusable}"
+        raise UnusableAnswerError(reader.parser, reason, answer.text[-200:])
     parsed = reader(answer.text, truncated=answer.record.cut_off)
     record = ParsedRecord(
         parser=reader.parser,

@@ -1,6 +1,7 @@
 """What an endpoint's finish reason says of its answer: the one place that knows their names."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final, Literal
 
 Finish = Literal["complete", "cut off", "filtered", "failed", "unknown"]
@@ -32,6 +33,7 @@ _MEANING: Final[Mapping[str, Finish]] = {
 }
 
 
+@lru_cache(maxsize=256)
 def meaning_of(finish_reason: str) -> Finish:
     """Return what a finish reason means; an endpoint that gives none says nothing against it."""
     return _MEANING.get(_plain(finish_reason), "unknown") if finish_reason else "complete"

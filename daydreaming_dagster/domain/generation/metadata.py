@@ -67,7 +67,7 @@ def interpret_main_metadata(document: JsonObject, stage: Stage, gen_id: str) -> 
     if not isinstance(version, int) or version > FORMAT_VERSION:
         reason = f"metadata format {version!r} is newer than {FORMAT_VERSION}; update this package"
         raise InvalidMetadataError(stage, gen_id, reason)
-    for key in _TEXTS:
+    for key in sorted(record.malformed & _TEXTS):
         text_field(document, key, stage, gen_id)
     mode = (record.mode or "").strip().lower() or "llm"
     if mode not in ("llm", "copy"):
@@ -89,7 +89,7 @@ def interpret_main_metadata(document: JsonObject, stage: Stage, gen_id: str) -> 
 
 
 _FORMAT_VERSION: Final = attrs.fields(MainRecord).format_version.name
-_TEXTS: Final = [field.name for field in attrs.fields(MainRecord) if field.type == str | None]
+_TEXTS: Final = {field.name for field in attrs.fields(MainRecord) if field.type == str | None}
 
 
 def ancestry(store: GensStore, stage: Stage, gen_id: str) -> Iterator[GenerationRef]:

@@ -41,10 +41,15 @@ class Record:
     def from_document(cls, document: JsonObject) -> Self:
         """Return the record that a document describes, whatever is wrong with the document."""
         record, problems = structure_valid(document, cls)
-        malformed = frozenset(str(problem.path[0]) for problem in problems)
-        # A list that lost an item would say something else.
-        lists = {key: None for key in malformed if isinstance(getattr(record, key, None), list)}
-        return attrs.evolve(record, document=document, malformed=malformed, **lists)
+        if problems:
+            malformed = frozenset(str(problem.path[0]) for problem in problems)
+            # A list that lost an item would say something else.
+            lists: dict[str, Any] = {
+                key: None for key in malformed if isinstance(getattr(record, key, None), list)
+            }
+            record = attrs.evolve(record, malformed=malformed, **lists)
+        object.__setattr__(record, "document", document)  # half the time of another record
+        return record
 
     def as_document(self) -> JsonObject:
         """Return the record as JSON: what it was read from, with what was changed since.

@@ -5,7 +5,7 @@ from itertools import product
 from random import Random
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from daydreaming_dagster.domain.cohort.couplings import (
@@ -33,6 +33,7 @@ couplings = st.lists(
 )
 
 
+@settings(max_examples=50)
 @given(values, couplings)
 def test_what_is_left_is_the_product_without_what_any_coupling_forbids(values, couplings):
     def allowed(row):

@@ -5,7 +5,7 @@ from itertools import product
 
 import attrs
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters import InMemoryGensStore
@@ -298,11 +298,13 @@ def shuffled(spec, random):
     )
 
 
+@settings(max_examples=30)
 @given(specs())
 def test_planning_is_deterministic(spec):
     assert plan_of(spec) == plan_of(spec)
 
 
+@settings(max_examples=30)
 @given(specs(), st.randoms(use_true_random=False))
 def test_planning_does_not_depend_on_the_order_of_anything(spec, random):
     plan, other = plan_of(spec), plan_of(shuffled(spec, random))
@@ -312,6 +314,7 @@ def test_planning_does_not_depend_on_the_order_of_anything(spec, random):
     }
 
 
+@settings(max_examples=30)
 @given(specs())
 def test_distinct_generations_never_share_an_id(spec):
     plan = plan_of(spec)
@@ -323,6 +326,7 @@ def test_distinct_generations_never_share_an_id(spec):
         check_id("gen_id", gen_id)
 
 
+@settings(max_examples=30)
 @given(specs(), st.sampled_from([axis for axis in AXES if axis != "combo"]), st.data())
 def test_another_value_of_one_axis_changes_the_ids_of_what_depends_on_it_alone(spec, axis, data):
     """The value is renamed, so that each generation has a counterpart in the other plan."""

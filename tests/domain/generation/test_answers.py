@@ -6,7 +6,7 @@ import pytest
 from adapters import InMemoryGensStore
 from daydreaming_dagster.domain.catalog import Catalog, ModelEntry, TemplateEntry
 from daydreaming_dagster.domain.digests import sha256
-from daydreaming_dagster.domain.errors import CatalogError, ResponseParseError
+from daydreaming_dagster.domain.errors import CatalogError, ResponseParseError, UnusableAnswerError
 from daydreaming_dagster.domain.generation.answers import (
     read_answer,
     read_parsed,
@@ -164,7 +164,7 @@ def test_an_answer_that_could_not_be_read_is_kept_as_it_came_and_gives_no_text(s
 
     assert store.read_raw_metadata("draft", "d1")["response"] == '{"choices": [7]}'
     assert read_state(store, "draft", "d1").answer == attrs.evolve(answer, reused=True)
-    with pytest.raises(ResponseParseError, match="could not be read: it holds no text; --force"):
+    with pytest.raises(UnusableAnswerError, match="could not be read: it holds no text"):
         store_parsed(store, "draft", "d1", IDENTITY, answer)
 
 

@@ -4,7 +4,7 @@ import json
 
 import attrs
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daydreaming_dagster.domain.generation.records import (
@@ -28,6 +28,7 @@ DOCUMENTS = st.dictionaries(st.sampled_from(KEYS) | st.text(max_size=5), VALUES,
 
 
 @pytest.mark.parametrize("record", RECORDS)
+@settings(max_examples=50)
 @given(document=DOCUMENTS)
 def test_a_document_is_written_back_as_it_was_read(record, document):
     again = record.from_document(document).as_document()
@@ -35,6 +36,7 @@ def test_a_document_is_written_back_as_it_was_read(record, document):
     assert json.dumps(again) == json.dumps(document)
 
 
+@settings(max_examples=50)
 @given(document=DOCUMENTS)
 def test_a_change_keeps_every_other_key(document):
     changed = attrs.evolve(RawRecord.from_document(document), finish_reason="stop").as_document()

@@ -3,7 +3,7 @@
 import attrs
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters import InMemoryGensStore, ReadOnlyGensStore
@@ -484,6 +484,7 @@ def pairwise_alpha(units):
     return 1 - observed / expected if n and expected else None
 
 
+@settings(max_examples=40)
 @given(st.lists(st.lists(st.integers(0, 10), min_size=1, max_size=4), max_size=6))
 def test_agreement_is_that_of_the_definition(units):
     evaluations = [

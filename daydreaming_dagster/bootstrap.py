@@ -19,6 +19,7 @@ from daydreaming_dagster.data_layer.paths import Paths
 from daydreaming_dagster.domain.catalog import ModelEntry
 from daydreaming_dagster.errors import DaydreamingError
 from daydreaming_dagster.ports.cohort_store import CohortStore, StorageInspection
+from daydreaming_dagster.ports.errors import UnsafePathError
 from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates
 from daydreaming_dagster.ports.language_model import LanguageModel
 
@@ -79,6 +80,22 @@ def open_data_root(location: str | Path) -> DataRoot:
         f"no installed package opens the data root {location}; name a folder, or install a "
         f"package with the entry point {name!r} in the group {DATA_ROOT_GROUP}"
     )
+
+
+def dagster_home(root: DataRoot) -> Path:
+    """Return where Dagster keeps its databases: `DAGSTER_HOME`, or a folder in the data root.
+
+    Raises:
+        UnsafePathError: The folder in the data root is a symbolic link.
+    """
+    if named := os.environ.get("DAGSTER_HOME"):
+        return Path(named)
+    if root.dagster_home.is_symlink():
+        reason = (
+            "a symbolic link may lead outside the data root; set DAGSTER_HOME to where it leads"
+        )
+        raise UnsafePathError(str(root.dagster_home), reason)
+    return root.dagster_home
 
 
 def _open_folder(folder: Path) -> DataRoot:

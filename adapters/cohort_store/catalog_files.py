@@ -5,6 +5,7 @@ from importlib.metadata import entry_points
 from typing import Final
 
 from adapters.cohort_store.csv_rows import CsvRow, read_rows_by_id
+from adapters.files_below_root import read_text
 from daydreaming_dagster.data_layer.paths import DESCRIPTIONS_PREFIX, Paths
 from daydreaming_dagster.domain.catalog import (
     Catalog,
@@ -16,7 +17,7 @@ from daydreaming_dagster.domain.catalog import (
 from daydreaming_dagster.domain.errors import CatalogError
 from daydreaming_dagster.domain.parsing.registry import PARSERS
 from daydreaming_dagster.domain.parsing.response import DEFAULT_MAXIMUM, Parser
-from daydreaming_dagster.ports.errors import InvalidIdError
+from daydreaming_dagster.ports.errors import InvalidIdError, UnsafePathError
 from daydreaming_dagster.ports.ids import check_id, check_stage
 from daydreaming_dagster.types import STAGES, Stage
 
@@ -47,6 +48,7 @@ def read_catalog(paths: Paths) -> Catalog:
     parsers: dict[Stage, Mapping[str, Parser]] = {}
     for stage in STAGES:
         rows = read_rows_by_id(
+            paths.data_root,
             paths.stage_templates_csv(stage),
             ("template_id", "parser", "generator"),
             problems,
@@ -100,7 +102,7 @@ def _parsers(stage: Stage, rows: Iterable[CsvRow], problems: list[str]) -> Mappi
 
 def _concepts(paths: Paths, problems: list[str]) -> dict[str, ConceptEntry]:
     concepts: dict[str, ConceptEntry] = {}
-    rows = read_rows_by_id(paths.concepts_csv, ("concept_id", "name"), problems)
+    rows = read_rows_by_id(paths.data_root, paths.concepts_csv, ("concept_id", "name"), problems)
     levels = [
         folder.name.removeprefix(DESCRIPTIONS_PREFIX)
         for folder in sorted(paths.concepts_dir.glob(f"{DESCRIPTIONS_PREFIX}*"))
@@ -125,16 +127,17 @@ def _descriptions(
     for level in levels:
         try:
             path = paths.concept_description_file(level, concept_id)
-            descriptions[level] = path.read_text("utf-8-sig").strip()
+            descriptions[level] = read_text(paths.data_root, path).strip()
         except FileNotFoundError:
             continue
-        except (InvalidIdError, UnicodeDecodeError) as error:
+        except (InvalidIdError, OSError, UnicodeDecodeError, UnsafePathError) as error:
             problems.append(f"description of {concept_id!r} at level {level!r}: {error}")
     return descriptions
 
 
 def _models(paths: Paths, problems: list[str]) -> dict[str, ModelEntry]:
     rows = read_rows_by_id(
+        paths.data_root,
         paths.llm_models_csv,
         ("id", "model", "provider"),
         problems,
@@ -173,7 +176,9 @@ def _replicates(paths: Paths, problems: list[str]) -> dict[Stage, int]:
     if not path.exists():
         return {}
     replicates: dict[Stage, int] = {}
-    for stage, row in read_rows_by_id(path, ("stage", "replicates"), problems).items():
+    for stage, row in read_rows_by_id(
+        paths.data_root, path, ("stage", "replicates"), problems
+    ).items():
         number = row.number("replicates", problems, least=1, whole=True)
         try:
             replicates[check_stage(stage)] = int(number or 1)

@@ -3,10 +3,19 @@
 import csv
 import io
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 import attrs
+
+from adapters.files_below_root import read_text
+from daydreaming_dagster.domain.documents import suggestion
+from daydreaming_dagster.ports.errors import UnsafePathError
+
+_OTHER_COLUMNS: Final = ("template_name", "display_name", "description", "specialization")
+"""Columns for people to read, which some data roots have, and which resemble known ones."""
 
 
 @attrs.frozen
@@ -38,23 +47,30 @@ class CsvRow:
 
 
 def read_rows(
-    path: Path, columns: Sequence[str], problems: list[str], optional: Sequence[str] = ()
+    root: Path,
+    path: Path,
+    columns: Sequence[str],
+    problems: list[str],
+    optional: Sequence[str] = (),
 ) -> Iterator[CsvRow]:
     """Yield the needed cells of each row, stripped; note what is wrong in `problems`."""
     try:
-        text = path.read_text("utf-8-sig")
+        text = read_text(root, path)
     except FileNotFoundError:
         problems.append(f"{path} is missing")
         return
-    except (OSError, UnicodeDecodeError) as error:
-        problems.append(f"{path} is no file of UTF-8: {error}")
+    except UnicodeDecodeError as error:
+        problems.append(f"{path} is not UTF-8: {error}")
+        return
+    except (OSError, UnsafePathError) as error:
+        problems.append(f"{path} cannot be read: {error}")
         return
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         header = [name.strip() for name in next(reader, [])]
-        missing = [column for column in columns if column not in header]
-        if missing:
-            problems.append(f"{path}, line 1: no column {', '.join(missing)}")
+        wrong = list(_header_problems(header, columns, optional))
+        if wrong:
+            problems += [f"{path}, line 1: {reason}" for reason in wrong]
             return
         places = {name: header.index(name) for name in (*columns, *optional) if name in header}
         for cells in reader:
@@ -69,11 +85,15 @@ def read_rows(
 
 
 def read_rows_by_id(
-    path: Path, columns: Sequence[str], problems: list[str], optional: Sequence[str] = ()
+    root: Path,
+    path: Path,
+    columns: Sequence[str],
+    problems: list[str],
+    optional: Sequence[str] = (),
 ) -> dict[str, CsvRow]:
     """Return the rows by their first column; note empty and repeated ids in `problems`."""
     rows: dict[str, CsvRow] = {}
-    for row in read_rows(path, columns, problems, optional):
+    for row in read_rows(root, path, columns, problems, optional):
         value = row.cells[columns[0]]
         if not value:
             row.note(columns[0], "empty", problems)
@@ -82,3 +102,27 @@ def read_rows_by_id(
         else:
             rows[value] = row
     return rows
+
+
+def _header_problems(
+    header: Sequence[str], columns: Sequence[str], optional: Sequence[str]
+) -> Iterator[str]:
+    """Yield what is wrong with a header: what is missing, repeated, or a known column misspelt."""
+    missing = [column for column in columns if column not in header]
+    if missing:
+        yield f"no column {', '.join(missing)}"
+    for name, count in Counter(header).items():
+        if count > 1 and name:
+            yield f"{count} columns are named {name!r}"
+    absent = [name for name in (*columns, *optional) if name not in header]
+    for name in header:
+        if name not in (*columns, *optional, *_OTHER_COLUMNS):
+            hint = suggestion(_sorted_words(name), map(_sorted_words, absent))
+            for known in absent if hint else ():
+                if repr(_sorted_words(known)) in hint:
+                    yield f"unknown column {name!r}; did you mean {known!r}?"
+
+
+def _sorted_words(name: str) -> str:
+    """Return a column's words in alphabetical order, so that `max_score` resembles `score_max`."""
+    return "_".join(sorted(name.lower().replace("-", "_").replace(" ", "_").split("_")))

@@ -10,17 +10,17 @@ from pathlib import Path
 import attrs
 from filelock import FileLock, Timeout
 
-from adapters.atomic_write import replace_file
 from adapters.cohort_store.catalog_files import read_catalog
 from adapters.cohort_store.csv_rows import read_rows
 from adapters.cohort_store.spec_file import read_spec_file
+from adapters.files_below_root import read_file, refuse_links, write_file
 from daydreaming_dagster.data_layer.paths import Paths
 from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.cohort.index import CohortIndex
 from daydreaming_dagster.domain.cohort.manifest import Manifest
 from daydreaming_dagster.domain.cohort.spec import CohortSpec
 from daydreaming_dagster.domain.errors import CatalogError, CohortBusyError, CohortNotPlannedError
-from daydreaming_dagster.ports.errors import InvalidIdError
+from daydreaming_dagster.ports.errors import InvalidIdError, UnsafePathError
 from daydreaming_dagster.ports.ids import check_id, check_stage, is_id
 from daydreaming_dagster.types import STAGES, Stage
 
@@ -39,6 +39,10 @@ class FilesystemCohortStore:
 
     paths: Paths = attrs.field(converter=_as_paths)
 
+    @property
+    def _root(self) -> Path:
+        return self.paths.data_root
+
     def read_catalog(self) -> Catalog:
         return read_catalog(self.paths)
 
@@ -53,7 +57,7 @@ class FilesystemCohortStore:
         ]
 
     def read_spec(self, cohort_id: str) -> CohortSpec:
-        return read_spec_file(self.paths.cohort_spec_file(cohort_id))
+        return read_spec_file(self._root, self.paths.cohort_spec_file(cohort_id))
 
     def write_membership(self, cohort_id: str, members: Mapping[Stage, Sequence[str]]) -> None:
         text = io.StringIO()
@@ -61,7 +65,9 @@ class FilesystemCohortStore:
         writer.writerow(("stage", "gen_id"))
         for stage, gen_ids in members.items():
             writer.writerows((stage, gen_id) for gen_id in gen_ids)
-        replace_file(self.paths.cohort_membership_csv(cohort_id), text.getvalue().encode())
+        write_file(
+            self._root, self.paths.cohort_membership_csv(cohort_id), text.getvalue().encode()
+        )
 
     def read_membership(self, cohort_id: str) -> dict[Stage, list[str]]:
         path = self.paths.cohort_membership_csv(cohort_id)
@@ -69,7 +75,7 @@ class FilesystemCohortStore:
             raise CohortNotPlannedError(cohort_id)
         problems: list[str] = []
         members: dict[Stage, list[str]] = {stage: [] for stage in STAGES}
-        for row in read_rows(path, ("stage", "gen_id"), problems):
+        for row in read_rows(self._root, path, ("stage", "gen_id"), problems):
             try:
                 stage = check_stage(row.cells["stage"])
                 members[stage].append(check_id("gen_id", row.cells["gen_id"]))
@@ -81,14 +87,17 @@ class FilesystemCohortStore:
 
     def write_manifest(self, cohort_id: str, manifest: Manifest) -> None:
         text = json.dumps(manifest.as_document(), indent=2, sort_keys=True)
-        replace_file(self.paths.cohort_manifest_json(cohort_id), f"{text}\n".encode())
+        write_file(self._root, self.paths.cohort_manifest_json(cohort_id), f"{text}\n".encode())
 
     def read_manifest(self, cohort_id: str) -> Manifest | None:
         path = self.paths.cohort_manifest_json(cohort_id)
         try:
-            document = json.loads(path.read_bytes())
+            document = json.loads(read_file(self._root, path))
         except FileNotFoundError:
             return None
+        except (OSError, UnsafePathError) as error:
+            problem = f"cannot be read: {error}; delete it, and plan the cohort again"
+            raise CatalogError(str(path), (problem,)) from None
         except (ValueError, RecursionError) as error:
             problem = f"not JSON: {error}; delete it, and plan the cohort again"
             raise CatalogError(str(path), (problem,)) from None
@@ -96,19 +105,20 @@ class FilesystemCohortStore:
 
     def write_index(self, cohort_id: str, index: CohortIndex) -> None:
         text = json.dumps(index.as_document())
-        replace_file(self.paths.cohort_index_json(cohort_id), text.encode())
+        write_file(self._root, self.paths.cohort_index_json(cohort_id), text.encode())
 
     def read_index(self, cohort_id: str) -> CohortIndex:
         path = self.paths.cohort_index_json(cohort_id)
         try:
-            return CohortIndex.from_document(json.loads(path.read_bytes()))
-        except (OSError, ValueError, RecursionError):
+            return CohortIndex.from_document(json.loads(read_file(self._root, path)))
+        except (OSError, ValueError, RecursionError):  # UnsafePathError is a ValueError
             return CohortIndex()
 
     @contextmanager
     def hold(self, cohort_id: str) -> Iterator[None]:
         # Dagster may close the generator that holds it in another thread.
         path = self.paths.cohort_run_lock(cohort_id)
+        refuse_links(self._root, path)
         lock = FileLock(path, blocking=False, thread_local=False)
         try:
             lock.acquire()
@@ -122,5 +132,5 @@ class FilesystemCohortStore:
     def write_report_files(self, cohort_id: str, files: Mapping[str, bytes]) -> list[str]:
         folder = self.paths.cohort_reports_dir(cohort_id)
         for name, data in files.items():
-            replace_file(folder / name, data)
+            write_file(self._root, folder / name, data)
         return [str(folder / name) for name in files]

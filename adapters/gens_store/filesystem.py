@@ -11,7 +11,8 @@ from typing import ClassVar, Final, Self
 
 import attrs
 
-from adapters.atomic_write import READ, sync_folder, write_atomically
+from adapters.atomic_write import sync_folder, write_atomically
+from adapters.files_below_root import linked, read_regular
 from adapters.gens_store.encoded import EncodedGensStore
 from adapters.gens_store.file_claim import FileClaim, claim_file
 from daydreaming_dagster.data_layer.paths import (
@@ -22,7 +23,7 @@ from daydreaming_dagster.data_layer.paths import (
     Paths,
     as_path,
 )
-from daydreaming_dagster.ports.errors import UnsafePathError
+from daydreaming_dagster.ports.errors import UnreadableArtifactError, UnsafePathError
 from daydreaming_dagster.ports.gens_store import Artifact
 from daydreaming_dagster.ports.ids import are_ids, is_id
 from daydreaming_dagster.types import Stage
@@ -121,6 +122,8 @@ class FilesystemGensStore(EncodedGensStore):
                 names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
         except FileNotFoundError:
             return []
+        except OSError as error:
+            raise _unlisted(error) from error
         return names if are_ids(names) else [name for name in names if is_id(name)]
 
     def _versions(self, stage: Stage) -> dict[str, str]:
@@ -128,9 +131,10 @@ class FilesystemGensStore(EncodedGensStore):
         if os.name == "nt":  # what it calls ctime is the time of creation
             return versions
         settled = time.time_ns() - _SETTLED_NS
-        with suppress(FileNotFoundError), os.scandir(self._folder(GENS_DIRNAME, stage)) as entries:
+        # What cannot be listed has no known version: `list_generations` says what is wrong.
+        with suppress(OSError), os.scandir(self._folder(GENS_DIRNAME, stage)) as entries:
             for entry in entries:
-                with suppress(FileNotFoundError):  # deleted meanwhile
+                with suppress(OSError):  # deleted meanwhile, or not to be looked at
                     status = entry.stat(follow_symlinks=False)
                     changed = max(status.st_ctime_ns, _last_change(entry.path))
                     if stat.S_ISDIR(status.st_mode) and changed < settled:
@@ -158,7 +162,7 @@ class FilesystemGensStore(EncodedGensStore):
         folder = os.path.dirname(self._generation_folder(stage, gen_id))
         path = f"{folder}/{CLAIMED_PREFIX}{gen_id}"
         if os.path.islink(path):
-            raise _linked(path)
+            raise linked(path)
         try:
             return claim_file(path)
         except FileNotFoundError:
@@ -195,11 +199,19 @@ class FilesystemGensStore(EncodedGensStore):
             self._synced_stages.add(stage)
 
     def _load(self, stage: Stage, gen_id: str, artifact: Artifact) -> bytes | None:
-        return _read(f"{self._generation_folder(stage, gen_id)}/{ARTIFACT_FILENAMES[artifact]}")
+        path = f"{self._generation_folder(stage, gen_id)}/{ARTIFACT_FILENAMES[artifact]}"
+        try:
+            return read_regular(path)
+        except OSError as error:
+            raise _unreadable(artifact, path, error) from error
 
     def _load_template(self, stage: Stage, template_id: str) -> bytes | None:
         folder = self._folder(RAW_DIRNAME, TEMPLATES_DIRNAME, stage)
-        return _read(f"{folder}/{template_id}.txt")
+        path = f"{folder}/{template_id}.txt"
+        try:
+            return read_regular(path)
+        except OSError as error:
+            raise _unreadable("template", path, error) from error
 
     def _location(self, stage: Stage, gen_id: str, artifact: Artifact | None = None) -> PurePath:
         return self.paths.artifact_path(stage, gen_id, artifact)
@@ -220,7 +232,7 @@ class FilesystemGensStore(EncodedGensStore):
         for name in names:
             path = f"{path}/{name}"
             if os.path.islink(path):
-                raise _linked(path)
+                raise linked(path)
         return path
 
     def _is_case_ignored(self) -> bool:
@@ -242,6 +254,15 @@ class UnsyncedFilesystemGensStore(FilesystemGensStore):
     """
 
     synced = False
+
+
+def _unlisted(error: OSError) -> UnsafePathError:
+    reason = f"it cannot be listed: {error.strerror or error}"
+    return UnsafePathError(str(error.filename), reason)
+
+
+def _unreadable(artifact: str, path: str, error: OSError) -> UnreadableArtifactError:
+    return UnreadableArtifactError(artifact, path, error.strerror or str(error))
 
 
 def _last_change(folder: str) -> int:
@@ -272,10 +293,6 @@ def _make_folder(folder: str) -> None:
                 raise
 
 
-def _linked(path: str) -> UnsafePathError:
-    return UnsafePathError(path, "a symbolic link may lead outside the data root; replace it")
-
-
 def _refuse_other_case(stage_folder: str, gen_id: str) -> None:
     try:
         names = os.listdir(stage_folder)
@@ -287,24 +304,3 @@ def _refuse_other_case(stage_folder: str, gen_id: str) -> None:
         if name.lower() == gen_id.lower():
             reason = f"this file system would keep {gen_id!r} in the folder of {name!r}"
             raise UnsafePathError(f"{stage_folder}/{gen_id}", reason)
-
-
-def _read(path: str) -> bytes | None:
-    try:
-        descriptor = os.open(path, READ)
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        if error.errno == errno.ELOOP:
-            raise _linked(path) from error
-        raise
-    try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise UnsafePathError(path, "it is no regular file; remove it")
-        data = os.read(descriptor, status.st_size)
-        while len(data) < status.st_size and (more := os.read(descriptor, status.st_size)):
-            data += more
-        return data
-    finally:
-        os.close(descriptor)

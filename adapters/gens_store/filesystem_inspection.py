@@ -38,6 +38,7 @@ class FilesystemInspection:
 
         `inspect_generation` looks into the folder of a generation.
         """
+        yield from self._cohort_leftovers()
         for entry in _scan(self.paths.gens_root):
             if entry.name not in STAGES or not entry.is_dir(follow_symlinks=False):
                 yield _unknown(entry)
@@ -56,6 +57,14 @@ class FilesystemInspection:
                 if len(gen_ids) > 1:
                     message = "these would share a folder on a file system that ignores case"
                     yield Finding("case", f"{stage}/{{{','.join(sorted(gen_ids))}}}", message)
+
+    def _cohort_leftovers(self) -> Iterator[Finding]:
+        """Yield what interrupted writes of plans, indexes, results and reports left."""
+        for cohort in _scan(self.paths.cohorts_dir):
+            for folder in (Path(cohort.path), Path(cohort.path, "reports")):
+                for entry in _scan(folder):
+                    if entry.name.startswith(TEMPORARY_PREFIX):
+                        yield from _leftover(entry, "a write")
 
     def inspect_generation(self, stage: Stage, gen_id: str) -> Iterator[Finding]:
         """Yield leftovers of interrupted writes and unknown files in the folder of a generation."""
@@ -105,8 +114,12 @@ def _unknown(entry: os.DirEntry[str]) -> Finding:
 
 
 def _scan(folder: Path) -> list[os.DirEntry[str]]:
+    """Return what is in a folder, nothing where it is not one or cannot be listed.
+
+    Whoever reads what should be there finds out and says so.
+    """
     try:
         with os.scandir(folder) as entries:
             return sorted(entries, key=lambda entry: entry.name)
-    except (FileNotFoundError, NotADirectoryError):
+    except OSError:
         return []

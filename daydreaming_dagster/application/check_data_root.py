@@ -8,6 +8,7 @@ from daydreaming_dagster.domain.checks.integrity import Finding, IntegrityCheck,
 from daydreaming_dagster.domain.errors import CatalogError
 from daydreaming_dagster.domain.generation.stored import read_stored_generation
 from daydreaming_dagster.ports.cohort_store import CohortStore, StorageInspection
+from daydreaming_dagster.ports.errors import DataLayerError
 from daydreaming_dagster.ports.gens_store import GensStore
 from daydreaming_dagster.types import STAGES, Stage
 
@@ -43,10 +44,14 @@ def check_data_root(
     `inspection` looks at the storage itself, where it can be looked at. `progress` is given the
     generations and yields them one by one, so that a caller can show how far the check is.
     """
-    known: dict[Stage, frozenset[str]] = {
-        stage: frozenset(store.list_generations(stage)) for stage in STAGES
-    }
     findings: list[Finding] = [] if inspection is None else list(inspection.inspect_root())
+    known: dict[Stage, frozenset[str]] = {}
+    for stage in STAGES:
+        try:
+            known[stage] = frozenset(store.list_generations(stage))
+        except DataLayerError as error:
+            known[stage] = frozenset()
+            findings.append(Finding("unreadable", stage, str(error)))
     try:
         catalog = cohorts.read_catalog()
     except CatalogError as error:

@@ -12,6 +12,8 @@ from daydreaming_dagster.ports.cohort_store import CohortStore
 from daydreaming_dagster.ports.gens_store import GensStore
 
 if TYPE_CHECKING:  # polars takes 0.3 s to import
+    import polars as pl
+
     from daydreaming_dagster.domain.results.tables import ResultTables
 
 
@@ -45,9 +47,22 @@ def tabulate_cohort(store: GensStore, cohorts: CohortStore, cohort_id: str) -> T
     return TabulatedCohort(tables, ranks, files)
 
 
+def _without_formulas(table: "pl.DataFrame") -> "pl.DataFrame":
+    """Return the table with `'` before texts that a spreadsheet would take for a formula.
+
+    https://owasp.org/www-community/attacks/CSV_Injection
+    """
+    import polars as pl
+
+    text = pl.col(pl.String)
+    return table.with_columns(
+        pl.when(text.str.contains(r"^[=+\-@\t\r]")).then("'" + text).otherwise(text).name.keep()
+    )
+
+
 def _as_files(tables: "ResultTables") -> dict[str, bytes]:
     files: dict[str, bytes] = {
-        f"{name}.csv": table.write_csv().encode()
+        f"{name}.csv": _without_formulas(table).write_csv().encode()
         for name, table in attrs.asdict(tables, recurse=False).items()
     }
     parquet = io.BytesIO()

@@ -31,7 +31,7 @@ err = Console(stderr=True)
 
 # JSON itself has no characters that are not printable but newlines, where it is indented.
 _UNPRINTABLE: Final = re.compile(
-    r"[\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]"
+    r"[\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ud800-\udfff\ufeff]"
 )
 
 DataRootOption = Annotated[

@@ -5,7 +5,6 @@ import signal
 from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,6 +14,7 @@ from daydreaming_dagster.application.run_cohort import RunOptions
 from daydreaming_dagster.bootstrap import (
     DataRoot,
     compose_language_model,
+    dagster_home,
     open_data_root,
 )
 from daydreaming_dagster.cli.console import (
@@ -106,7 +106,7 @@ def _run(root: DataRoot, cohort_id: str, options: RunOptions, concurrency: int |
         _stopped_by_signals(token),
         terminal() as console,
         RunMonitor(console) as monitor,
-        open_instance(Path(os.environ.get("DAGSTER_HOME") or root.dagster_home)) as instance,
+        open_instance(dagster_home(root)) as instance,
         # Dagster takes the signals of the main thread for itself, so it gets another one.
         ThreadPoolExecutor(max_workers=1) as thread,
     ):

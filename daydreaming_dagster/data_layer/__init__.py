@@ -21,6 +21,7 @@ from daydreaming_dagster.ports.errors import (
     MissingArtifactError,
     MissingTemplateError,
     ReadOnlyStoreError,
+    UnreadableArtifactError,
     UnsafePathError,
     UnstorableError,
 )
@@ -61,6 +62,7 @@ __all__ = [
     "ReadOnlyStoreError",
     "Stage",
     "Templates",
+    "UnreadableArtifactError",
     "UnsafePathError",
     "UnstorableError",
     "Versions",

@@ -8,6 +8,7 @@ from daydreaming_dagster.ports.errors import (
     MissingArtifactError,
     MissingTemplateError,
     ReadOnlyStoreError,
+    UnreadableArtifactError,
     UnsafePathError,
     UnstorableError,
 )
@@ -20,6 +21,7 @@ __all__ = [
     "MissingArtifactError",
     "MissingTemplateError",
     "ReadOnlyStoreError",
+    "UnreadableArtifactError",
     "UnsafePathError",
     "UnstorableError",
 ]

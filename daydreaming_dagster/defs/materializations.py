@@ -1,5 +1,6 @@
 """Dagster's events for a generation, with the metadata that the UI shows."""
 
+import re
 from collections.abc import Collection, Iterator
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -21,7 +22,7 @@ def materializations(store: GensStore, generated: Generated) -> Iterator[dg.Asse
     """Yield one event for each step that was made."""
     made: dict[Step, dict[str, Any]] = {}
     if generated.prompt is not None:
-        made["prompt"] = {"prompt": _markdown(generated.prompt)}
+        made["prompt"] = {"prompt": _verbatim(generated.prompt)}
     if generated.raw is not None:
         made["raw"] = _raw(generated.raw)
     if generated.parsed is not None:
@@ -83,21 +84,24 @@ def _raw(answer: RawAnswer) -> dict[str, Any]:
         **({} if record.usage is None else attrs.asdict(record.usage)),
     }
     return {
-        "answer": _markdown(answer.text),
+        "answer": _verbatim(answer.text),
         "reused": answer.reused,
         **{name: value for name, value in shown.items() if value is not None},
     }
 
 
 def _parsed(parsed: ParsedResponse) -> dict[str, Any]:
-    shown: dict[str, Any] = {"text": _markdown(parsed.text)}
+    shown: dict[str, Any] = {"text": _verbatim(parsed.text)}
     if parsed.score is not None:
         shown["score"] = parsed.score.value
         shown["score_normalised"] = parsed.score.normalised
     return shown
 
 
-def _markdown(text: str) -> dg.MetadataValue:
+def _verbatim(text: str) -> dg.MetadataValue:
+    """Return a text as it is: as Markdown, an answer could load a picture from elsewhere."""
     if len(text) > _SHOWN_CHARACTERS:
         text = f"{text[:_SHOWN_CHARACTERS]}\n\n… (the whole text is in the folder)"
-    return dg.MetadataValue.md(text)
+    longest = max(map(len, re.findall("`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return dg.MetadataValue.md(f"{fence}text\n{text}\n{fence}")

@@ -67,6 +67,20 @@ class MalformedArtifactError(DataLayerError, ValueError):
 
 
 @attrs.define(eq=False)
+class UnreadableArtifactError(MalformedArtifactError):
+    """A stored artifact or template that the storage does not give, as with a failing disk.
+
+    What is stored may be whole, so nothing about it is to be deleted.
+    """
+
+    def __str__(self) -> str:
+        return (
+            f"cannot read the {self.artifact} in {self.location}: {self.reason}; "
+            f"see to the storage, and run the command again"
+        )
+
+
+@attrs.define(eq=False)
 class UnstorableError(DataLayerError, ValueError):
     """A text or document that could not be read back as it is. Nothing was written."""
 

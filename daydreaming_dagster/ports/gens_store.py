@@ -51,7 +51,8 @@ class GensStore(Protocol):
         `MissingArtifactError` (a `FileNotFoundError`), an empty one reads as `""`. An artifact
         or template that is no UTF-8, or a document that is no JSON object (`NaN` and numbers
         beyond a float are no JSON), raises `MalformedArtifactError` (a `ValueError`), which
-        names the file.
+        names the file. One that the storage does not give, as with a failing disk, raises
+        `UnreadableArtifactError`, which is a `MalformedArtifactError`.
     """
 
     def reserve_generation(self, stage: Stage, gen_id: str, *, create: bool = True) -> PurePath:

@@ -316,3 +316,18 @@ def test_a_check_shows_how_far_it_is(planned):
     check_data_root(planned.store, planned.cohorts, None, progress=progress)
 
     assert len(seen) == 21
+
+
+def test_a_text_that_a_spreadsheet_would_run_is_kept_from_it_in_csv_alone(planned):
+    planned.run()
+    gen_id = planned.store.list_generations("evaluation")[0]
+    raw = planned.store.read_raw_metadata("evaluation", gen_id)
+    planned.store.write_raw_metadata("evaluation", gen_id, {**raw, "answered_by": "=1+cmd|'/C'!A0"})
+
+    tabulated = tabulate_cohort(planned.store, planned.cohorts, "c1")
+
+    csv = pl.read_csv(planned.cohorts.reports["c1/evaluations.csv"])
+    assert "'=1+cmd|'/C'!A0" in csv["answered_by"].to_list()
+    parquet = pl.read_parquet(io.BytesIO(planned.cohorts.reports["c1/evaluations.parquet"]))
+    assert "=1+cmd|'/C'!A0" in parquet["answered_by"].to_list()
+    assert tabulated.tables.evaluations.equals(parquet)

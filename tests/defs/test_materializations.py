@@ -2,9 +2,11 @@
 
 import pytest
 
-from daydreaming_dagster.defs.materializations import failed_step
+from adapters import InMemoryGensStore
+from daydreaming_dagster.defs.materializations import failed_step, materializations
 from daydreaming_dagster.domain.generation.answers import RawAnswer
 from daydreaming_dagster.domain.generation.generated import Generated
+from daydreaming_dagster.domain.generation.records import RawRecord
 
 ANSWER = RawAnswer("because", {}, reused=False)
 
@@ -25,3 +27,18 @@ def test_a_failure_is_of_the_first_step_that_made_nothing(generated, step):
 
 def test_a_step_that_was_not_chosen_did_not_fail():
     assert failed_step(Generated("draft", "d1"), ["parsed"]) == "parsed"
+
+
+@pytest.mark.parametrize(
+    "answer", ["![](http://evil/x.png)", "``` \n![](http://evil)\n```", "`" * 9]
+)
+def test_a_text_is_shown_as_text_and_loads_nothing(answer):
+    generated = Generated("draft", "d1", raw=RawAnswer(answer, RawRecord(), reused=False))
+
+    (event,) = materializations(InMemoryGensStore(), generated)
+
+    shown = event.metadata["answer"].value
+    fence, _, rest = shown.partition("text\n")
+    assert set(fence) == {"`"}
+    assert fence not in answer
+    assert rest == f"{answer}\n{fence}"

@@ -25,6 +25,9 @@ from daydreaming_dagster.types import Stage
 FILE_PREFIX: Final = "@file:"
 """What begins a value that stands in a CSV file: `@file:items.csv`, beside the specification."""
 
+MOST_REPLICATES: Final = 10_000
+"""More of one question than anybody asks: a mistake that would fill the memory."""
+
 COMBO_SEPARATOR: Final = "+"
 """Couplings write a combination of concepts as one value: `stigmergy+kintsugi`."""
 
@@ -193,8 +196,9 @@ def spec_problems(spec: CohortSpec) -> Iterator[Problem]:
     for axis in AXES:
         yield from _repeated(("axes", axis), spec.axes.values(axis))
     for stage, count in spec.replicates.items():
-        if count < 1:
-            yield Problem(("replicates", stage), f"expected at least 1, found {count}")
+        if not 1 <= count <= MOST_REPLICATES:
+            reason = f"expected 1 to {MOST_REPLICATES:,}, found {count}"
+            yield Problem(("replicates", stage), reason)
     yield from sampling_problems(spec.sampling)
     for axis, kept in spec.subsets.items():
         yield from _rows_problems(spec, ("subsets", axis), [axis], [[value] for value in kept])

@@ -424,7 +424,7 @@ def test_what_is_no_file_is_not_read(store, make, at_most_five_seconds):
     """A pipe would keep a reader waiting for ever."""
     store.reserve_generation("draft", "a")
     make(store.raw_path("draft", "a"))
-    with pytest.raises(UnsafePathError, match="no regular file"):
+    with pytest.raises(UnsafePathError, match="not a regular file"):
         store.read_raw("draft", "a")
 
 

@@ -225,7 +225,7 @@ def test_what_is_no_specification_is_reported_with_its_path(text, expected):
         ("axes: {concepts: [ant], k: 0}", "axes.k: expected 1 to 1, the number of concepts"),
         ("axes: {concepts: [ant, ant], k: 2}", "axes.concepts: 'ant' is there 2 times"),
         ("axes: {draft_llm: [m1, m1]}", "axes.draft_llm: 'm1' is there 2 times"),
-        ("replicates: {draft: 0}", "replicates.draft: expected at least 1, found 0"),
+        ("replicates: {draft: 0}", "replicates.draft: expected 1 to 10,000, found 0"),
         (FULL + "subsets: {draft_llm: [m3]}", "subsets.draft_llm[0]: 'm3' is no value of"),
         (FULL + "subsets: {draft_llm: []}", "subsets.draft_llm: empty"),
         (FULL + "subsets: {draft_llm: [m1, m1]}", "subsets.draft_llm: 'm1' is there 2 times"),

@@ -1,0 +1,101 @@
+"""Files below a data root: never through a symbolic link, and regular files alone."""
+
+import errno
+import os
+import stat
+from pathlib import Path
+from typing import Final
+
+from adapters.atomic_write import READ, replace_file
+from daydreaming_dagster.ports.errors import UnsafePathError
+
+LARGEST_BYTES: Final = 2**30
+"""A larger file is not one that a researcher or this package wrote."""
+
+
+def read_file(root: Path, path: Path) -> bytes:
+    """Return what a file below `root` holds.
+
+    Raises:
+        FileNotFoundError: There is none.
+        UnsafePathError: The path leads through a symbolic link, or to something that is not a
+            regular file, or is larger than `LARGEST_BYTES`.
+        OSError: The file system refused.
+    """
+    refuse_links(root, path)
+    data = read_regular(str(path))
+    if data is None:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+    return data
+
+
+def read_text(root: Path, path: Path) -> str:
+    """Return a text that a person wrote: UTF-8, newlines of any system as line feeds, no BOM.
+
+    Raises:
+        UnicodeDecodeError: It is not UTF-8.
+        OSError: As `read_file` says.
+        UnsafePathError: As `read_file` says.
+    """
+    text = read_file(root, path).decode("utf-8-sig")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def write_file(root: Path, path: Path, data: bytes) -> None:
+    """Replace a file below `root` in one step, unless it is already identical. Makes its folder.
+
+    Raises:
+        UnsafePathError: The path leads through a symbolic link.
+        OSError: The file system refused.
+    """
+    refuse_links(root, path)
+    replace_file(path, data)
+
+
+def refuse_links(root: Path, path: Path) -> None:
+    """Return where no part of `path` below `root` is a symbolic link.
+
+    Raises:
+        UnsafePathError: One is.
+    """
+    below = str(root)
+    for name in path.relative_to(root).parts:
+        below = f"{below}/{name}"
+        if os.path.islink(below):
+            raise linked(below)
+
+
+def linked(path: str) -> UnsafePathError:
+    """Return the error for a symbolic link."""
+    return UnsafePathError(path, "a symbolic link may lead outside the data root; replace it")
+
+
+def read_regular(path: str) -> bytes | None:
+    """Return what a regular file holds, None where there is no file.
+
+    Raises:
+        UnsafePathError: It is a symbolic link, not a regular file, or too large.
+        OSError: The file system refused.
+    """
+    try:
+        descriptor = os.open(path, READ)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise linked(path) from error
+        if error.errno == errno.ENXIO:  # a socket
+            raise UnsafePathError(path, "it is not a regular file; remove it") from error
+        raise
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise UnsafePathError(path, "it is not a regular file; remove it")
+        if status.st_size > LARGEST_BYTES:
+            raise UnsafePathError(path, f"it is larger than {LARGEST_BYTES:,} bytes")
+        data = os.read(descriptor, status.st_size)
+        while len(data) < status.st_size and (more := os.read(descriptor, status.st_size)):
+            data += more
+        return data
+    finally:
+        os.close(descriptor)

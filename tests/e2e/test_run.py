@@ -408,6 +408,30 @@ def test_an_answer_that_cannot_be_read_is_kept_and_bought_again_on_request_alone
 
 
 @pytest.mark.usefixtures("planned")
+def test_a_finish_reason_whose_meaning_is_unknown_is_shown_and_stops_nothing(
+    daydream, chat_endpoint, data_root
+):
+    answer = chat_endpoint.answer
+
+    def end_otherwise(prompt):
+        message = {"message": {"content": answer(prompt)}, "finish_reason": "moonrise"}
+        return 200, {"choices": [message]}
+
+    chat_endpoint.answer = end_otherwise
+    assert daydream("run", "c1").returncode == 0
+
+    assert "3 drafts ended with finish_reason 'moonrise'" in daydream("status", "c1").stderr
+    status = json.loads(daydream("status", "c1", "--json").stdout)
+    assert set(status["draft"]["unknown_finish"].values()) == {"moonrise"}
+    checked = daydream("check")
+    assert checked.returncode == 1
+    assert checked.stdout.count("unknown finish: ") == len(chat_endpoint.bodies) == 18
+    assert daydream("results", "c1").returncode == 0
+    table = next((data_root / "cohorts/c1/reports").rglob("evaluations.csv")).read_text()
+    assert table.count("moonrise") == 12 + 12 + 6  # its own, its draft's, its essay's if not copied
+
+
+@pytest.mark.usefixtures("planned")
 def test_credentials_of_the_endpoint_are_sent_and_kept_nowhere(
     daydream, environment, chat_endpoint, data_root
 ):

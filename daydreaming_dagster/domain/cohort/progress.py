@@ -8,11 +8,10 @@ import attrs
 from daydreaming_dagster.domain.errors import CatalogError
 from daydreaming_dagster.domain.generation.state import (
     COMPLETE,
-    GenerationState,
     State,
     read_state,
+    readable_state,
 )
-from daydreaming_dagster.ports.errors import MalformedArtifactError, UnsafePathError
 from daydreaming_dagster.ports.gens_store import GensStore
 from daydreaming_dagster.types import Stage
 
@@ -50,14 +49,6 @@ def stage_status(store: GensStore, stage: Stage, gen_ids: Iterable[str]) -> Stag
     return StageStatus.of(
         stage, {gen_id: readable_state(read_state(store, stage, gen_id)) for gen_id in gen_ids}
     )
-
-
-def readable_state(stored: GenerationState) -> State:
-    """Return how far a generation is; one that cannot be read is `not parsed`."""
-    try:
-        return stored.state
-    except (MalformedArtifactError, UnsafePathError):
-        return "not parsed"
 
 
 def generations_to_make(

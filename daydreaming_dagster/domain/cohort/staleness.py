@@ -6,11 +6,16 @@ import attrs
 
 from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.cohort.index import CohortIndex, digest_inputs
-from daydreaming_dagster.domain.cohort.progress import StageStatus, readable_state
+from daydreaming_dagster.domain.cohort.progress import StageStatus
 from daydreaming_dagster.domain.generation.metadata import resolve_generation_metadata
 from daydreaming_dagster.domain.generation.prompts import render_planned_input
 from daydreaming_dagster.domain.generation.recipe import make_recipe, why_stale
-from daydreaming_dagster.domain.generation.state import GenerationState, State, read_state
+from daydreaming_dagster.domain.generation.state import (
+    GenerationState,
+    State,
+    read_state,
+    readable_state,
+)
 from daydreaming_dagster.domain.stages import PARENT_STAGE, GenerationRef
 from daydreaming_dagster.errors import DaydreamingError
 from daydreaming_dagster.ports.errors import DataLayerError

@@ -10,6 +10,7 @@ from daydreaming_dagster.domain.generation.records import ParsedRecord, RawRecor
 from daydreaming_dagster.domain.generation.stored import LazyGeneration
 from daydreaming_dagster.domain.parsing.response import Score
 from daydreaming_dagster.domain.stages import STAGE_DEFINITIONS
+from daydreaming_dagster.ports.errors import MalformedArtifactError, UnsafePathError
 from daydreaming_dagster.ports.gens_store import GensStore
 from daydreaming_dagster.types import JsonObject, Stage
 
@@ -140,3 +141,11 @@ class GenerationState:
 def read_state(store: GensStore, stage: Stage, gen_id: str) -> GenerationState:
     """Return the state of a generation, which reads artifacts when it is asked for them."""
     return GenerationState(LazyGeneration(store, stage, gen_id))
+
+
+def readable_state(stored: GenerationState) -> State:
+    """Return how far a generation is; one that cannot be read is `not parsed`."""
+    try:
+        return stored.state
+    except (MalformedArtifactError, UnsafePathError):
+        return "not parsed"

@@ -33,7 +33,8 @@ def read_catalog(paths: Paths) -> Catalog:
     """Return the catalogs of a data root.
 
     CSV with a header, UTF-8 with or without a byte order mark; columns that are not needed
-    are ignored. Optional are, in template catalogs, `minimum_lines` and `score_maximum`, in the
+    are ignored. Optional are, in template catalogs, `minimum_lines`, `score_maximum` and
+    `score_minimum`, in the
     model catalog `prompt_price` and `completion_price` (USD per million tokens),
     `max_concurrency`, `requests_per_minute` and `tokens_per_minute`, and the whole of
     `replication_config.csv` (`stage,replicates`). An optional cell may be empty. A concept's
@@ -52,7 +53,7 @@ def read_catalog(paths: Paths) -> Catalog:
             paths.stage_templates_csv(stage),
             ("template_id", "parser", "generator"),
             problems,
-            optional=("minimum_lines", "score_maximum"),
+            optional=("minimum_lines", "score_maximum", "score_minimum"),
         )
         for template_id, row in rows.items():
             templates[stage, template_id] = _template(template_id, row, problems)
@@ -73,12 +74,18 @@ def _template(template_id: str, row: CsvRow, problems: list[str]) -> TemplateEnt
     generator = row.cells["generator"].lower() or "llm"
     if generator not in ("llm", "copy"):
         row.note("generator", f"expected llm or copy, found {generator!r}", problems)
+    lines = int(row.number("minimum_lines", problems, whole=True) or 0)
+    maximum = row.number("score_maximum", problems, least=1) or DEFAULT_MAXIMUM
+    minimum = row.number("score_minimum", problems) or 0.0
+    if minimum >= maximum:
+        row.note("score_minimum", f"expected less than the maximum, {maximum:g}", problems)
     return TemplateEntry(
         template_id,
         row.cells["parser"],
         "copy" if generator == "copy" else "llm",
-        int(row.number("minimum_lines", problems, whole=True) or 0),
-        row.number("score_maximum", problems, least=1) or DEFAULT_MAXIMUM,
+        lines,
+        maximum,
+        minimum,
     )
 
 

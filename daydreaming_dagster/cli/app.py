@@ -9,6 +9,7 @@ import typer
 from daydreaming_dagster.cli.console import EXIT_WRONG, complain, explained
 from daydreaming_dagster.cli.examples import demo, init
 from daydreaming_dagster.cli.inspect import check, show
+from daydreaming_dagster.cli.parse import parse
 from daydreaming_dagster.cli.plan import plan
 from daydreaming_dagster.cli.progress import status, tail
 from daydreaming_dagster.cli.results import report, results
@@ -50,5 +51,5 @@ def _before_all(
 ) -> None: ...
 
 
-for _command in (demo, init, plan, run, status, results, tail, show, check, report):
+for _command in (demo, init, plan, run, status, results, tail, show, check, report, parse):
     app.command()(_command)

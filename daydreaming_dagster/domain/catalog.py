@@ -45,6 +45,7 @@ class TemplateEntry:
             a shorter one fails its generation.
         score_maximum: The best score that the template lets a judge give, where answers do not
             say it themselves.
+        score_minimum: The worst score. It counts as nothing, the best one as everything.
     """
 
     template_id: str
@@ -52,6 +53,7 @@ class TemplateEntry:
     generator: Literal["llm", "copy"] = "llm"
     minimum_lines: int = 0
     score_maximum: float = DEFAULT_MAXIMUM
+    score_minimum: float = 0.0
 
 
 @attrs.frozen
@@ -152,6 +154,7 @@ class Catalog:
             self.parsers[stage][name],
             needs_score=STAGE_DEFINITIONS[stage].judges,
             score_maximum=entry.score_maximum,
+            score_minimum=entry.score_minimum,
             minimum_lines=entry.minimum_lines,
         )
 

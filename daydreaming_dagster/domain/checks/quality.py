@@ -25,7 +25,7 @@ CHECKS: Final[Mapping[Check, str]] = {
     "parent_present": "Each generation's parent is in the store.",
     "not_truncated": "No answer was cut off; one that was is kept and fails to parse.",
     "known_finish": "Each answer ended with a finish reason whose meaning is known.",
-    "score_in_range": "Each score lies between 0 and the best that its judge can give.",
+    "score_in_range": "Each score lies on the scale of its judge.",
 }
 """What each check says where it passes."""
 

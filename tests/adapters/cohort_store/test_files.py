@@ -72,7 +72,8 @@ def test_a_data_root_is_read_as_it_stands(paths):
 def test_optional_columns_are_read_and_may_be_empty(paths, write):
     write(
         "1_raw/draft_templates.csv",
-        "minimum_lines,template_id,parser,generator,score_maximum\n3,a,,LLM,\n,b,,,10\n",
+        "minimum_lines,template_id,parser,generator,score_maximum,score_minimum\n"
+        "3,a,,LLM,,\n,b,,,10,1\n",
     )
     write(
         "1_raw/llm_models.csv",
@@ -83,7 +84,9 @@ def test_optional_columns_are_read_and_may_be_empty(paths, write):
     catalog = read_catalog(paths)
 
     assert catalog.templates["draft", "a"] == TemplateEntry("a", minimum_lines=3)
-    assert catalog.templates["draft", "b"] == TemplateEntry("b", score_maximum=10.0)
+    assert catalog.templates["draft", "b"] == TemplateEntry(
+        "b", score_maximum=10.0, score_minimum=1.0
+    )
     assert catalog.models["m"] == ModelEntry("m", "m-1", "acme", 0.15, 0.0)
     assert catalog.models["n"] == ModelEntry("n", "n-1")
     assert catalog.replicates == {"evaluation": 2}
@@ -108,8 +111,8 @@ def test_all_problems_of_all_catalogs_are_named_by_file_line_and_column(paths, w
     (raw / "draft_templates.csv").unlink()
     write(
         "1_raw/essay_templates.csv",
-        "template_id,parser,generator,minimum_lines,score_maximum\n"
-        "a,,human,,\nb,,llm,few,0.5\n,,llm,,\na,,llm,,\nc,,llm,-1,nan\nd,,llm\n",
+        "template_id,parser,generator,minimum_lines,score_maximum,score_minimum\n"
+        "a,,human,,,\nb,,llm,few,0.5,-1\n,,llm,,,\na,,llm,,,\nc,,llm,-1,nan,9\nd,,llm\n",
     )
     write("1_raw/evaluation_templates.csv", "template_id,generator\nv,llm\n")
     write("1_raw/concepts_metadata.csv", "concept_id,name\n../x,X\nant,Ant\nbee,Bee\n")
@@ -124,12 +127,14 @@ def test_all_problems_of_all_catalogs_are_named_by_file_line_and_column(paths, w
         f"{raw / 'draft_templates.csv'} is missing",
         f"{essays}, line 4, column template_id: empty",
         f"{essays}, line 5, column template_id: 'a' is there twice",
-        f"{essays}, line 7: expected 5 cells, as in the header",
+        f"{essays}, line 7: expected 6 cells, as in the header",
         f"{essays}, line 2, column generator: expected llm or copy, found 'human'",
         f"{essays}, line 3, column minimum_lines: expected a whole number of at least 0, found",
         f"{essays}, line 3, column score_maximum: expected a number of at least 1, found '0.5'",
+        f"{essays}, line 3, column score_minimum: expected a number of at least 0, found '-1'",
         f"{essays}, line 6, column minimum_lines: expected a whole number of at least 0, found",
         f"{essays}, line 6, column score_maximum: expected a number of at least 1, found 'nan'",
+        f"{essays}, line 6, column score_minimum: expected less than the maximum, 9",
         f"{raw / 'evaluation_templates.csv'}, line 1: no column parser",
         f"{raw / 'concepts_metadata.csv'}, line 2, column concept_id: invalid concept_id '../x'",
         "description of 'ant' at level 'sentence': 'utf-8' codec can't decode byte 0xff",

@@ -1,4 +1,4 @@
-"""The answers of endpoints that speak OpenAI's chat completions, in all forms that they send."""
+"""Parses chat completions of OpenAI-compatible endpoints, in all their variants."""
 
 import json
 import math
@@ -16,7 +16,7 @@ _Texts = tuple[str, str]
 
 
 def read_body(text: str) -> object:
-    """Return the JSON that is the body of an answer.
+    """Return the parsed JSON body of an answer.
 
     Raises:
         ValueError: It is not JSON, or nested too deeply.
@@ -30,16 +30,17 @@ def read_body(text: str) -> object:
 def read_completion(
     body: Mapping[str, object], text: str, request: ModelRequest, quoted: Callable[[str], str]
 ) -> Completion | None:
-    """Return the completion in a body, without its duration; None if it holds none.
+    """Return the completion in a body, without its duration; None if there is none.
 
-    Whatever a model may have been paid for is one: `unreadable` says why it gives no text, and
-    `response` is the whole body then. An error beside an empty choice is none.
+    Everything that a model may have been paid for counts as a completion. If it has no usable text,
+    `unreadable` says why, and `response` is the whole body. An error with an empty choice is not a
+    completion.
 
     Args:
-        body: What was sent.
-        text: The same before it was read as JSON.
-        request: What it answers.
-        quoted: Returns words of the endpoint as a message may show them.
+        body: The parsed body.
+        text: The body as text.
+        request: The request that it answers.
+        quoted: Returns words of the endpoint in a form that is safe to show.
     """
     choice = _first_choice(body)
     if choice is None:
@@ -77,21 +78,21 @@ def read_completion(
 
 
 def reported_error(body: Mapping[str, object]) -> object:
-    """Return the error that a body reports beside its choices or in the first, None without one.
+    """Return the error in a body or in its first choice, or None.
 
-    OpenRouter does both, with status 200.
+    OpenRouter reports errors in both places, with status 200.
     """
     return body.get("error") or (_first_choice(body) or {}).get("error")
 
 
 def error_words(error: object) -> str:
-    """Return what an error object says."""
+    """Return the message of an error object."""
     message = error.get("message") if isinstance(error, Mapping) else error
     return message if isinstance(message, str) else ""
 
 
 def _first_choice(body: Mapping[str, object]) -> Mapping[str, object] | None:
-    """Return the first choice; an empty one in the place of what is not an object."""
+    """Return the first choice, or an empty one if it is not an object; None without choices."""
     choices = body.get("choices")
     if not isinstance(choices, list) or not choices:
         return None
@@ -99,7 +100,7 @@ def _first_choice(body: Mapping[str, object]) -> Mapping[str, object] | None:
 
 
 def _texts(content: object) -> _Texts | None:
-    """Return the text and the reasoning of a message, None if a part of it is neither."""
+    """Return the text and the reasoning of a message, or None if a part is neither."""
     parts = content if isinstance(content, list) else [content]
     texts = [pair for pair in map(_part, parts) if pair is not None]
     if len(texts) < len(parts):
@@ -122,23 +123,23 @@ def _part(part: object) -> _Texts | None:
 
 
 def _first_text(document: object, keys: Sequence[str]) -> str:
-    """Return the first of these values that is a text with something in it, or `""`."""
+    """Return the first of these values that is a non-empty text, or `""`."""
     values = [document.get(key) for key in keys] if isinstance(document, Mapping) else []
     return next((value for value in values if isinstance(value, str) and value), "")
 
 
 def _finish_reason(value: object) -> str:
-    """Return a finish reason as it came; SGLang's own form is an object with its `type`."""
+    """Return a finish reason as it came. SGLang sends an object with a `type`."""
     if isinstance(value, Mapping):
         value = value.get("type")
     return "" if value is None else str(value)
 
 
 def _tokens(usage: object, answer: str) -> tuple[int | None, int | None]:
-    """Return the tokens of prompt and answer: the largest numbers that a usage implies.
+    """Return the tokens of prompt and answer: the largest numbers that the usage implies.
 
-    Some endpoints leave the reasoning, which is paid for like the answer, out of
-    `completion_tokens`. It is in the total, or in a count of its own that is larger.
+    Some endpoints omit reasoning, which is paid for like the answer, from `completion_tokens`. Then
+    it is part of the total, or of a separate count that is larger.
     """
     if not isinstance(usage, Mapping):
         return None, None
@@ -161,12 +162,12 @@ def _tokens(usage: object, answer: str) -> tuple[int | None, int | None]:
     )
     if prompt is None and total is not None and completion is not None:
         prompt = _most(total - completion)
-    # An endpoint that counts nothing says 0.
+    # Endpoints that do not count report 0.
     return prompt or None, completion or (None if answer else completion)
 
 
 def _most(*counts: object) -> int | None:
-    """Return the largest of these that can be counts of tokens."""
+    """Return the largest of these values that is a possible token count."""
     return max(
         (
             math.ceil(count)
@@ -180,5 +181,5 @@ def _most(*counts: object) -> int | None:
 
 
 def _number(digits: str) -> float:
-    """Return a whole number; Python refuses to read some thousand digits, which nothing counts."""
+    """Return a whole number. Python refuses numbers with thousands of digits; they become inf."""
     return int(digits) if len(digits) < _LONGEST_NUMBER else math.inf

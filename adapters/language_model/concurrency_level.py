@@ -1,4 +1,4 @@
-"""How many calls a model is given at once, where nobody says it."""
+"""Finds how many concurrent calls a model takes, if no limit is set."""
 
 from statistics import fmean
 from typing import Final
@@ -8,19 +8,19 @@ import attrs
 _FIRST: Final = 4.0
 _MOST: Final = 256.0
 _SLOWER: Final = 2.0
-"""By how much a round may be slower than the best one before the level goes down."""
+"""How many times slower than the best round a round may be before the level decreases."""
 _FORGET: Final = 1.05
-"""How much the best round fades with each round, since answers of later stages take longer."""
+"""The factor by which the best time is raised each round: later stages take longer."""
 
 
 @attrs.define
 class ConcurrencyLevel:
-    """Finds how many calls at once a model takes: up by what is answered, down when it is refused.
+    """The number of concurrent calls: answers raise it, refusals lower it.
 
-    It begins with 4 and doubles with each round of answers until the endpoint refuses one for
-    being too many (429, 503) or a round takes twice as long as the best one so far; from then
-    on it grows by one a round. A refusal halves it, a slow round takes a quarter. This is
-    the additive increase and multiplicative decrease of TCP (RFC 5681, section 3.1).
+    It starts at 4 and doubles each round of answers, until the endpoint refuses a call for being
+    too many (429, 503) or a round takes twice as long as the best one. From then on it grows by one
+    per round. A refusal halves it, a slow round takes off a quarter. This is TCP's additive
+    increase and multiplicative decrease (RFC 5681, section 3.1).
     """
 
     _level: float = _FIRST
@@ -33,24 +33,24 @@ class ConcurrencyLevel:
 
     @property
     def limit(self) -> int:
-        """How many calls may be under way, at least 1."""
+        """How many calls may be in flight, at least 1."""
         return int(self._level)
 
     def begin(self) -> int:
-        """Return the number of a call that begins, for `refused`."""
+        """Note that a call starts, and return its number for `refused`."""
         self._begun += 1
         return self._begun
 
     def answered(self, seconds: float, *, limited: bool) -> None:
-        """Note an answer and how long it took; `limited` says that other calls had to wait."""
-        if limited:  # a level that is not used up proves nothing
+        """Note an answer and its duration; `limited` says that other calls had to wait."""
+        if limited:  # if the level is not reached, an answer proves nothing about it
             self._level = min(_MOST, self._level + (1 if self._doubles else 1 / self._level))
         self._round.append(seconds)
         if len(self._round) >= self._round_size:
             self._end_round(fmean(self._round))
 
     def refused(self, call: int) -> None:
-        """Note that a call was one too many. Those that began before the last cut do not count."""
+        """Note that a call was one too many, unless it started before the last decrease."""
         if call > self._cut_at:
             self._cut(0.5, least=1.0)
 

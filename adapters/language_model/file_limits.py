@@ -1,4 +1,4 @@
-"""Limits that hold for all processes of a machine together, by files that they lock."""
+"""Limits that all processes of a machine share, through locked files."""
 
 import math
 import struct
@@ -15,23 +15,23 @@ _FORMAT: Final = struct.Struct("<dd")
 
 @attrs.frozen
 class FileRateLimiter:
-    """At most `per_minute` of something in any minute, evenly spread.
+    """At most `per_minute` units in any minute, evenly spread.
 
-    The file holds the moment from which the next may be taken (the generic cell rate
-    algorithm, ITU-T I.371, without bursts), and when that was written: where the clock was put
-    back since, the wait is as long as it was, and not longer. Nothing is taken ahead, so that a
-    process that is killed while it waits leaves no gap.
+    The file holds the time from which the next unit may be taken (the generic cell rate algorithm,
+    ITU-T I.371, without bursts) and the time of writing. If the clock was set back since, the wait
+    stays as long as it was. Nothing is reserved ahead, so a process that is killed while it waits
+    leaves no gap.
     """
 
     path: Path
     per_minute: float
 
     def take(self, amount: float) -> float:
-        """Take an amount now and return 0, or return in how many seconds to try again."""
+        """Take an amount now and return 0, or return the number of seconds after which to retry."""
         return self._move(amount, only_if_free=True)
 
     def charge(self, amount: float) -> None:
-        """Take what turned out to be used beyond what was taken; give back where it is below 0."""
+        """Take an additional amount that was used; give it back if it is negative."""
         self._move(amount, only_if_free=False)
 
     def _move(self, amount: float, *, only_if_free: bool) -> float:
@@ -50,20 +50,20 @@ class FileRateLimiter:
     def _read(self, now: float) -> tuple[float, float]:
         try:
             free, written = _FORMAT.unpack(self.path.read_bytes())
-        except (FileNotFoundError, struct.error):  # none yet, or a process was killed writing it
+        except (FileNotFoundError, struct.error):  # no file yet, or a killed write
             return now, now
         return (free, written) if math.isfinite(free + written) else (now, now)
 
 
 @attrs.frozen
 class FileSemaphore:
-    """At most `count` holders at once. The system frees the slot of a process that ends."""
+    """At most `count` holders at once. When a process ends, the system frees its slot."""
 
     folder: Path
     count: int
 
     def take(self) -> FileLock | None:
-        """Return a slot to be released, or None where all are taken."""
+        """Return a slot for the caller to release, or None if all are taken."""
         for number in range(self.count):
             slot = FileLock(self.folder / f"slot-{number}.lock", thread_local=False)
             try:

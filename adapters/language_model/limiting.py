@@ -1,4 +1,4 @@
-"""A `LanguageModel` that asks another one no more, and no faster, than each model takes."""
+"""A `LanguageModel` that keeps the calls to another one within each model's limits."""
 
 import asyncio
 import hashlib
@@ -28,20 +28,20 @@ from daydreaming_dagster.ports.language_model import (
 )
 
 _TOO_MANY: Final = (429, 503)
-_LOOK_AGAIN_SECONDS: Final = 0.1
+_POLL_SECONDS: Final = 0.1
 
 
 @attrs.define
 class LimitingLanguageModel:
-    """Lets as many calls through to `inner` as each model takes; the others wait their turn.
+    """Passes calls on to `inner` within the limits of each model; other calls wait their turn.
 
     Attributes:
-        limits: Limits by provider and model. They hold for all processes of this machine that
-            use the same `folder` together.
-        folder: Where those processes meet. Made when a limit needs it.
-        concurrency: How many calls at once a model gets that has no limit of its own; None
-            finds it (see `ConcurrencyLevel`).
-        longest_wait_seconds: An endpoint that asks for more is not waited for, and not asked.
+        limits: Limits by provider and model. All processes of this machine that use the same
+            `folder` share them.
+        folder: The folder of the shared files. Created if a limit needs it.
+        concurrency: The number of concurrent calls for models without a limit of their own. None
+            adapts it to the endpoint (see `ConcurrencyLevel`).
+        longest_wait_seconds: If an endpoint asks for a longer wait, its calls fail instead.
     """
 
     inner: LanguageModel
@@ -55,11 +55,13 @@ class LimitingLanguageModel:
     _gates: "dict[tuple[str, str], _Gate]" = attrs.field(factory=dict, init=False, repr=False)
 
     async def complete(self, request: ModelRequest) -> Completion:
-        """Return the model's answer, when it is its turn; its place is free when it is kept.
+        """Return the model's answer after waiting for its turn.
+
+        The call counts as in flight until its answer is stored (`ModelRequest.kept`).
 
         Raises:
-            LanguageModelError: As the model behind says, or its endpoint asked, in answer to
-                another request, to be left alone for longer than `longest_wait_seconds`.
+            LanguageModelError: `inner` raised it, or the endpoint asked in answer to another
+                request for a pause longer than `longest_wait_seconds`.
             StoppedError: The run ended before the request was sent.
         """
         gate = self._gate(request)
@@ -77,12 +79,12 @@ class LimitingLanguageModel:
             return completion
 
     def stop(self, reason: str) -> None:
-        """Let nothing more through."""
+        """Pass no further call on."""
         self._cancellation.stop(reason)
         self.inner.stop(reason)
 
     async def aclose(self) -> None:
-        """Release the connections of the model behind."""
+        """Release the connections of `inner`."""
         self._gates.clear()
         await self.inner.aclose()
 
@@ -97,7 +99,7 @@ class LimitingLanguageModel:
 
 @attrs.frozen
 class _Turn:
-    """A call that is let through: its number, the tokens taken for it, when it began."""
+    """A call that was passed on: its number, the tokens taken for it, and its start time."""
 
     call: int
     tokens: float
@@ -139,35 +141,35 @@ class _Gate:
     async def turn(
         self, request: ModelRequest, cancellation: CancellationToken, place: ExitStack
     ) -> _Turn:
-        """Wait until all limits let a call through; it counts in them until `place` is closed.
+        """Wait until all limits allow a call. It counts in them until `place` is closed.
 
         Raises:
-            LanguageModelError: The endpoint is to be left alone for too long.
-            StoppedError: The run ended meanwhile.
+            LanguageModelError: The endpoint asked for too long a pause.
+            StoppedError: The run ended while the call waited.
         """
         await self._take_place()
         place.callback(self._give_place)
-        # One at a time looks at the files, so that those of this process keep their order.
+        # One call at a time checks the files, so calls of this process keep their order.
         async with self.first:
             await self._pause(request, cancellation)
             if self.slots is not None:
                 place.callback((await self._take_slot(self.slots, cancellation)).release)
             tokens = await self._take_rates(request, cancellation)
-            await self._pause(request, cancellation)  # a refusal may have come meanwhile
+            await self._pause(request, cancellation)  # another call may have been refused meanwhile
         return _Turn(self.level.begin(), tokens)
 
     def refused(self, turn: _Turn, retry_after_seconds: float) -> None:
-        """Note that it was one call too many; all wait as long as the endpoint asks for."""
+        """Note that this was one call too many. All calls wait as long as the endpoint asks."""
         self.level.refused(turn.call)
         self.free_from = max(self.free_from, time.monotonic() + retry_after_seconds)
 
     async def answered(self, turn: _Turn, completion: Completion) -> None:
-        """Note an answer, and the tokens that it used in fact."""
+        """Note an answer and the tokens that it actually used."""
         self.level.answered(time.monotonic() - turn.began, limited=bool(self.waiting))
         self.longest_answer = max(self.longest_answer, completion.completion_tokens or 0)
         used = (completion.prompt_tokens or 0) + (completion.completion_tokens or 0)
         if self.tokens is not None and used:
-            # The answer was paid for. What is wrong with the file, the next `take` says.
+            # The answer is paid for, so do not fail. The next `take` reports a broken file.
             with suppress(OSError):
                 await asyncio.to_thread(self.tokens.charge, used - turn.tokens)
 
@@ -182,7 +184,7 @@ class _Gate:
         place = asyncio.get_running_loop().create_future()
         self.waiting.append(place)
         try:
-            await place  # `_give_place` counts it
+            await place  # `_give_place` has counted it
         except asyncio.CancelledError:
             if not place.cancelled():
                 self._give_place()
@@ -199,22 +201,22 @@ class _Gate:
                 place.set_result(None)
 
     async def _take_rates(self, request: ModelRequest, cancellation: CancellationToken) -> float:
-        """Return the tokens that were taken."""
+        """Wait for the rate limits and return the tokens that were taken."""
         tokens = float(sum(expected_tokens(request, self.longest_answer)))
         for rate, amount in ((self.requests, 1.0), (self.tokens, tokens)):
             while rate and (wait := await asyncio.to_thread(rate.take, amount)):
-                # An answer that is shorter than expected gives back what it did not use.
-                await cancellation.sleep(min(wait, _LOOK_AGAIN_SECONDS))
+                # Poll, because an answer that is shorter than expected returns tokens.
+                await cancellation.sleep(min(wait, _POLL_SECONDS))
         return tokens
 
     async def _pause(self, request: ModelRequest, cancellation: CancellationToken) -> None:
-        """Return when the endpoint may be asked again; another refusal may come meanwhile."""
+        """Return once the endpoint accepts calls again; another refusal may extend the pause."""
         while True:
             pause = self.free_from - time.monotonic()
             if pause > self.longest_wait_seconds:
                 raise LanguageModelError(
-                    f"{request.model} was not asked: its endpoint refuses all for another "
-                    f"{pause:.0f} s; run it again then",
+                    f"{request.model} was not called: its endpoint refuses all calls for another "
+                    f"{pause:.0f} s; run it again after that",
                     retryable=True,
                     retry_after_seconds=pause,
                     of_endpoint=True,
@@ -225,15 +227,15 @@ class _Gate:
 
     async def _take_slot(self, slots: FileSemaphore, cancellation: CancellationToken) -> FileLock:
         while (slot := await asyncio.to_thread(slots.take)) is None:
-            await cancellation.sleep(_LOOK_AGAIN_SECONDS)
+            await cancellation.sleep(_POLL_SECONDS)
         return slot
 
 
 def prepare_limits(limits: Mapping[tuple[str, str], ModelLimits], folder: Path) -> None:
-    """Make the folders that these limits are kept in, where there are any limits.
+    """Create the folders of these limits, if there are any.
 
     Raises:
-        OSError: One cannot be made, or takes no files.
+        OSError: A folder cannot be created or written to.
     """
     for key, of_model in limits.items():
         if of_model != ModelLimits():
@@ -244,6 +246,6 @@ def prepare_limits(limits: Mapping[tuple[str, str], ModelLimits], folder: Path) 
 
 
 def _file_name(provider: str, model: str) -> str:
-    """Return a name that tells models apart and a person what it is."""
+    """Return a file name that is unique per model and readable."""
     digest = hashlib.sha256(f"{provider}\n{model}".encode()).hexdigest()[:12]
     return f"{re.sub(r'[^A-Za-z0-9.-]+', '-', f'{provider}-{model}')[:60]}-{digest}"

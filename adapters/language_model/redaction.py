@@ -1,4 +1,4 @@
-"""Texts that others wrote as messages show them: on one line, short, and without secrets."""
+"""Makes untrusted texts safe to show in messages: one line, short, and without secrets."""
 
 import base64
 import re
@@ -13,30 +13,30 @@ _HIDDEN: Final = "***"
 _SHOWN_CHARACTERS: Final = 300
 _SEARCHED_CHARACTERS: Final = 20_000
 _RUN: Final = 8
-"""How many characters of a secret in a row are hidden: endpoints quote parts of a key."""
+"""The length from which parts of a secret are hidden: endpoints quote parts of a key."""
 _SHORTEST: Final = 4
-"""Users and query values with fewer characters stand in any text by chance."""
+"""Shorter users and query values occur in any text by chance."""
 _USER: Final = re.compile(r"^([a-z][a-z0-9+.-]*://)?.*@", re.DOTALL | re.IGNORECASE)
 _USER_IN_TEXT: Final = re.compile(r"://[^\s/@]*@")
 _QUERY_VALUE: Final = re.compile(r"([?#&;])([^=&;#]*=)?[^&;#]+")
 
 
 def redacted_url(url: str) -> str:
-    """Return a URL, or what was meant as one, without its user, password and query values."""
-    if not re.search("[.:/]", url):  # neither host nor port: rather a key in the wrong variable
+    """Return a URL, even an invalid one, without its user, password and query values."""
+    if not re.search("[.:/]", url):  # not a URL: probably a key in the wrong variable
         return _HIDDEN
     return _QUERY_VALUE.sub(rf"\1\2{_HIDDEN}", _USER.sub(rf"\1{_HIDDEN}@", url))
 
 
 @attrs.frozen
 class Redaction:
-    """Hides an endpoint's key and the credentials of its URL in what is shown of its answers."""
+    """Hides an endpoint's key and the credentials of its URL in texts that are shown."""
 
     api_key: str | None = attrs.field(repr=False)
     url: str = attrs.field(repr=redacted_url)
 
     def __call__(self, text: str) -> str:
-        """Return the beginning of a text, printable and without any part of a secret."""
+        """Return the beginning of a text, printable and without parts of a secret."""
         text = self._hide(_USER_IN_TEXT.sub(f"://{_HIDDEN}@", text[:_SEARCHED_CHARACTERS]))
         return _printable(" ".join(text.split()))[:_SHOWN_CHARACTERS]
 
@@ -67,7 +67,7 @@ class Redaction:
 
 
 def basic_credentials(url: str) -> str:
-    """Return user and password of a URL as HTTP sends them (RFC 7617), `""` if it has none."""
+    """Return the user and password of a URL as HTTP sends them (RFC 7617), or `""`."""
     parts = urlsplit(url)
     if parts.username is None:
         return ""
@@ -76,7 +76,7 @@ def basic_credentials(url: str) -> str:
 
 
 def _printable(text: str) -> str:
-    """Return a text with escapes in the place of what could steer a terminal."""
+    """Return a text with escapes in place of characters that could control a terminal."""
     return "".join(
         character if character.isprintable() else character.encode("unicode_escape").decode()
         for character in text

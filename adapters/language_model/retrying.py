@@ -1,4 +1,4 @@
-"""A `LanguageModel` that asks another one again where that makes sense."""
+"""A `LanguageModel` that retries calls of another one after temporary errors."""
 
 import attrs
 from tenacity import (
@@ -21,13 +21,13 @@ from daydreaming_dagster.ports.language_model import (
 
 @attrs.frozen
 class RetryingLanguageModel:
-    """Asks `inner` up to `attempts` times, while its errors say that they may pass.
+    """Calls `inner` up to `attempts` times while its errors are retryable.
 
-    What may have been billed is not asked again here: that is for the budget to allow.
+    A call that may have been billed is not retried here, because only the budget can allow that.
 
-    Waits between attempts grow exponentially, with jitter, from `first_wait_seconds`, and last
-    at least as long as the endpoint asks for. An endpoint that asks for more than
-    `longest_wait_seconds` is not waited for.
+    Waits between attempts grow exponentially, with jitter, from `first_wait_seconds`, and last at
+    least as long as the endpoint asks. If it asks for more than `longest_wait_seconds`, the call
+    fails.
     """
 
     inner: LanguageModel
@@ -39,11 +39,11 @@ class RetryingLanguageModel:
     )
 
     async def complete(self, request: ModelRequest) -> Completion:
-        """Return the first answer, with the errors that came before it in `failed_attempts`.
+        """Return the first answer, with the errors before it in `failed_attempts`.
 
         Raises:
-            LanguageModelError: The last error, where none of the attempts had an answer, or the
-                first that may be billed, with those before it in `failed_attempts`.
+            LanguageModelError: No attempt had an answer, or an attempt may have been billed.
+                Earlier errors are in its `failed_attempts`.
             StoppedError: The run ended between two attempts, or before the first was sent.
         """
         failed: list[str] = []
@@ -71,12 +71,12 @@ class RetryingLanguageModel:
         return attrs.evolve(completion, failed_attempts=tuple(failed))
 
     def stop(self, reason: str) -> None:
-        """Make no further attempt."""
+        """Make no further attempts."""
         self._cancellation.stop(reason)
         self.inner.stop(reason)
 
     async def aclose(self) -> None:
-        """Release the connections of the model behind."""
+        """Release the connections of `inner`."""
         await self.inner.aclose()
 
     def _may_pass(self, error: BaseException) -> bool:

@@ -1,4 +1,4 @@
-"""A `LanguageModel` that leaves each request to the adapter of its provider."""
+"""A `LanguageModel` that passes each request to the adapter of its provider."""
 
 from collections.abc import Mapping
 
@@ -9,21 +9,21 @@ from daydreaming_dagster.ports.language_model import Completion, LanguageModel, 
 
 @attrs.frozen
 class RoutingLanguageModel:
-    """Asks the model of `routes` that the request's provider names, or else `default`."""
+    """Calls the model in `routes` for the request's provider, or else `default`."""
 
     routes: Mapping[str, LanguageModel]
     default: LanguageModel
 
     async def complete(self, request: ModelRequest) -> Completion:
-        """Return the answer of the provider's model; raises what that raises."""
+        """Return the answer of the provider's model. Raises the same errors as that model."""
         return await self.routes.get(request.provider, self.default).complete(request)
 
     def stop(self, reason: str) -> None:
-        """Let none of them send anything more."""
+        """Stop all models."""
         for model in (*self.routes.values(), self.default):
             model.stop(reason)
 
     async def aclose(self) -> None:
-        """Release the connections of all."""
+        """Release the connections of all models."""
         for model in (*self.routes.values(), self.default):
             await model.aclose()

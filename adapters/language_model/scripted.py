@@ -1,4 +1,4 @@
-"""A `LanguageModel` whose answers are written down beforehand, for tests."""
+"""A `LanguageModel` with scripted answers, for tests."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,16 +11,16 @@ from daydreaming_dagster.ports.language_model import Completion, ModelRequest
 
 @attrs.define
 class ScriptedLanguageModel:
-    """Answers each request with what `script` returns for it.
+    """Answers each request with the result of `script`.
 
-    A text becomes a `Completion` that stopped by itself, an exception that the script
-    returns or raises is raised by `complete`. The script is called in the order in which
-    the requests come, before the latency, so that one with a memory is deterministic too.
+    A text becomes a `Completion` with finish reason `stop`. An exception that the script returns or
+    raises is raised by `complete`. The script is called in the order of the requests, before the
+    latency, so a script with state is deterministic too.
 
     Attributes:
-        script: What to answer; a function of the whole request.
-        latency_seconds: How long each call takes, and the duration that it reports.
-        requests: The requests so far, in the order in which they came.
+        script: Returns the answer to a request.
+        latency_seconds: The duration of each call.
+        requests: The requests so far, in order.
     """
 
     script: Callable[[ModelRequest], str | Completion | Exception]
@@ -48,7 +48,7 @@ class ScriptedLanguageModel:
         return answer
 
     def stop(self, reason: str) -> None:
-        """Answer nothing more, except what was asked already."""
+        """Refuse further requests. Requests in flight are still answered."""
         self._cancellation.stop(reason)
 
     async def aclose(self) -> None:

@@ -170,7 +170,7 @@ async def test_nobody_waits_for_an_endpoint_that_asks_for_a_day(tmp_path):
     assert "too many" in str(first)
     assert isinstance(second, LanguageModelError)
     assert second.of_endpoint
-    assert "big-1 was not asked: its endpoint refuses all for another 86" in str(second)
+    assert "big-1 was not called: its endpoint refuses all calls for another 86" in str(second)
     assert len(endpoint.began) == 1
 
 

@@ -166,10 +166,10 @@ async def test_answers_many_requests_at_once(endpoint, model):
         (413, "shorten the prompt", False),
         (418, "check that the URL is an OpenAI-compatible endpoint", False),
         (422, "change the prompt or the sampling parameters", False),
-        (429, "wait and ask again", True),
-        (500, "ask again later", True),
-        (503, "ask again later", True),
-        (504, "ask again later", True),
+        (429, "wait and retry", True),
+        (500, "retry later", True),
+        (503, "retry later", True),
+        (504, "retry later", True),
     ],
 )
 async def test_says_why_the_endpoint_refused_and_what_to_do(endpoint, status, advice, retryable):
@@ -254,14 +254,14 @@ async def test_nobody_waits_until_the_year_9999(endpoint, model):
     await retrying.aclose()
 
     assert "refused with status 429" in str(first)
-    assert "its endpoint refuses all for another" in str(second)
+    assert "its endpoint refuses all calls for another" in str(second)
     assert len(endpoint.received) == 1
 
 
 async def test_a_refusal_under_status_200_is_one_too(endpoint, model):
     endpoint.always(200, {"error": {"code": 429, "message": "Slow down."}})
     error = await failure(model)
-    assert "refused with status 429: Slow down.; wait and ask again" in str(error)
+    assert "refused with status 429: Slow down.; wait and retry" in str(error)
     assert (error.status, error.retryable, error.may_be_billed) == (429, True, False)
 
 
@@ -316,7 +316,7 @@ async def test_what_cannot_be_read_of_a_paid_answer_is_kept_as_it_came(endpoint,
 async def test_gives_up_after_the_timeout(endpoint):
     endpoint.answer = lambda _handler: endpoint.over.wait(30)
     error = await failure(OpenAILanguageModel(endpoint.url, KEY, timeout_seconds=0.2))
-    assert "no answer within 0.2 s; ask for fewer tokens" in str(error)
+    assert "no answer within 0.2 s; request fewer tokens" in str(error)
     assert (error.retryable, error.may_be_billed) == (True, True)
 
 
@@ -444,7 +444,7 @@ async def test_credentials_in_the_url_are_sent_and_not_shown(endpoint):
 
 @pytest.mark.parametrize("url", ["http://user:word@", "http://user:word@h:port/", "user:word@h/v1"])
 def test_a_url_that_cannot_be_used_is_refused_without_its_credentials(url):
-    with pytest.raises(ValueError, match="is no endpoint") as caught:
+    with pytest.raises(ValueError, match="is not an endpoint") as caught:
         OpenAILanguageModel(url)
     assert "word" not in str(caught.value)
 
@@ -461,7 +461,7 @@ async def test_a_key_loses_the_newline_that_its_file_ended_with(endpoint):
 
 @pytest.mark.parametrize("key", ["sk-se\ncret", "sk-secret\u2019"])
 def test_a_key_that_no_header_takes_is_refused_without_showing_it(key):
-    with pytest.raises(ValueError, match="api_key holds characters") as caught:
+    with pytest.raises(ValueError, match="api_key contains characters") as caught:
         OpenAILanguageModel(api_key=key)
     assert "cret" not in str(caught.value)
 
@@ -485,7 +485,7 @@ async def test_a_url_that_was_read_from_a_file_may_end_in_a_newline(endpoint):
     await ask(OpenAILanguageModel(f"{endpoint.url}\r\n", KEY))
     assert len(endpoint.received) == 1
 
-    with pytest.raises(ValueError, match="is no endpoint"):
+    with pytest.raises(ValueError, match="is not an endpoint"):
         OpenAILanguageModel("http://127.0.0.1:9/\nv1")
 
 

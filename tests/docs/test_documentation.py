@@ -241,7 +241,9 @@ def test_every_test_that_a_page_names_exists():
     tests = {
         name
         for source in sources
-        for name in re.findall(r"^ *(?:async )?def (test_\w+)\(", source.read_text("utf-8"), re.MULTILINE)
+        for name in re.findall(
+            r"^ *(?:async )?def (test_\w+)\(", source.read_text("utf-8"), re.MULTILINE
+        )
     }
     for page, text in (PAGES | NOTES).items():
         assert set(re.findall(r"`(test_\w+)`", text)) <= tests, page

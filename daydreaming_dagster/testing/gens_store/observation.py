@@ -48,6 +48,10 @@ def in_case(name: str) -> Iterator[None]:
         raise
 
 
+# They take a path apart and ask the system nothing; since 3.12 pathlib calls them.
+_PURE = frozenset({"fspath", "_path_splitroot_ex", "_path_normpath"})
+
+
 @contextmanager
 def watched_io() -> Iterator[list[str]]:
     """Yield the names of the system's functions that this thread calls meanwhile."""
@@ -57,8 +61,9 @@ def watched_io() -> Iterator[list[str]]:
         if event == "c_call":
             module = getattr(function, "__module__", None)
             module = module or type(getattr(function, "__self__", None)).__module__
-            if module in {"posix", "nt", "io", "_io", "_socket", "_sqlite3"}:
-                calls.append(f"{module}.{getattr(function, '__name__', function)}")
+            name = getattr(function, "__name__", str(function))
+            if module in {"posix", "nt", "io", "_io", "_socket", "_sqlite3"} and name not in _PURE:
+                calls.append(f"{module}.{name}")
 
     before = sys.getprofile()
     sys.setprofile(profile)

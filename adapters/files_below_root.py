@@ -1,4 +1,4 @@
-"""Files below a data root: never through a symbolic link, and regular files alone."""
+"""Reads and writes files below a data root: only regular files, never through a symbolic link."""
 
 import errno
 import os
@@ -10,14 +10,14 @@ from adapters.atomic_write import READ, replace_file
 from daydreaming_dagster.ports.errors import UnsafePathError
 
 LARGEST_BYTES: Final = 2**30
-"""A larger file is not one that a researcher or this package wrote."""
+"""Neither a researcher nor this package writes larger files."""
 
 
 def read_file(root: Path, path: Path) -> bytes:
-    """Return what a file below `root` holds.
+    """Return the contents of a file below `root`.
 
     Raises:
-        FileNotFoundError: There is none.
+        FileNotFoundError: The file does not exist.
         UnsafePathError: The path leads through a symbolic link, or to something that is not a
             regular file, or is larger than `LARGEST_BYTES`.
         OSError: The file system refused.
@@ -30,19 +30,19 @@ def read_file(root: Path, path: Path) -> bytes:
 
 
 def read_text(root: Path, path: Path) -> str:
-    """Return a text that a person wrote: UTF-8, newlines of any system as line feeds, no BOM.
+    """Return the contents of a text file, with all newlines as line feeds and without a BOM.
 
     Raises:
         UnicodeDecodeError: It is not UTF-8.
-        OSError: As `read_file` says.
-        UnsafePathError: As `read_file` says.
+        OSError: See `read_file`.
+        UnsafePathError: See `read_file`.
     """
     text = read_file(root, path).decode("utf-8-sig")
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def write_file(root: Path, path: Path, data: bytes) -> None:
-    """Replace a file below `root` in one step, unless it is already identical. Makes its folder.
+    """Replace a file below `root` in one step, unless it is already identical. Creates its folder.
 
     Raises:
         UnsafePathError: The path leads through a symbolic link.
@@ -53,10 +53,10 @@ def write_file(root: Path, path: Path, data: bytes) -> None:
 
 
 def refuse_links(root: Path, path: Path) -> None:
-    """Return where no part of `path` below `root` is a symbolic link.
+    """Check that no part of `path` below `root` is a symbolic link.
 
     Raises:
-        UnsafePathError: One is.
+        UnsafePathError: A part is a link.
     """
     below = str(root)
     for name in path.relative_to(root).parts:
@@ -71,7 +71,7 @@ def linked(path: str) -> UnsafePathError:
 
 
 def read_regular(path: str) -> bytes | None:
-    """Return what a regular file holds, None where there is no file.
+    """Return the contents of a regular file, or None if it does not exist.
 
     Raises:
         UnsafePathError: It is a symbolic link, not a regular file, or too large.

@@ -1,4 +1,4 @@
-"""The researcher's own files in a data root: catalogs, cohort specifications, memberships."""
+"""Reads the researcher's catalogs in a data root."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import entry_points
@@ -22,26 +22,25 @@ from daydreaming_dagster.ports.ids import check_id, check_stage
 from daydreaming_dagster.types import STAGES, Stage
 
 PARSER_GROUP: Final = "daydreaming_dagster.parsers"
-"""The entry points `daydreaming_dagster.parsers.<stage>` are parsers of installed packages.
+"""The entry points in `daydreaming_dagster.parsers.<stage>` are parsers of installed packages.
 
-Each is a function as `daydreaming_dagster.domain.parsing.response.Parser` says. Catalogs name it
-as the entry point is named; the built-in names cannot be taken.
+Each is a `daydreaming_dagster.domain.parsing.response.Parser`. Catalogs use the name of the entry
+point. Built-in names are reserved.
 """
 
 
 def read_catalog(paths: Paths) -> Catalog:
     """Return the catalogs of a data root.
 
-    CSV with a header, UTF-8 with or without a byte order mark; columns that are not needed
-    are ignored. Optional are, in template catalogs, `minimum_lines`, `score_maximum` and
-    `score_minimum`, in the
-    model catalog `prompt_price` and `completion_price` (USD per million tokens),
-    `max_concurrency`, `requests_per_minute` and `tokens_per_minute`, and the whole of
-    `replication_config.csv` (`stage,replicates`). An optional cell may be empty. A concept's
-    descriptions are the files `concepts/descriptions-<level>/<id>.txt`.
+    They are CSV files with a header, in UTF-8 with or without a byte order mark. Unknown columns
+    are ignored. These columns are optional, and their cells may be empty: in template catalogs
+    `minimum_lines`, `score_maximum` and `score_minimum`; in the model catalog `prompt_price` and
+    `completion_price` (USD per million tokens), `max_concurrency`, `requests_per_minute` and
+    `tokens_per_minute`. The file `replication_config.csv` (`stage,replicates`) is optional too. A
+    concept's descriptions are the files `concepts/descriptions-<level>/<id>.txt`.
 
     Raises:
-        CatalogError: Files, columns or values are missing or wrong. Lists all of them by
+        CatalogError: Files, columns or values are missing or wrong. Lists every mistake with its
             file, line and column.
     """
     problems: list[str] = []
@@ -90,18 +89,18 @@ def _template(template_id: str, row: CsvRow, problems: list[str]) -> TemplateEnt
 
 
 def _parsers(stage: Stage, rows: Iterable[CsvRow], problems: list[str]) -> Mapping[str, Parser]:
-    """Return the built-in parsers of a stage and those of other packages that its catalog names."""
+    """Return a stage's built-in parsers and those of other packages that its catalog names."""
     parsers = dict(PARSERS[stage])
     named = {row.cells["parser"]: row for row in rows if row.cells["parser"] not in parsers}
     named.pop("", None)
-    # Only what is named is loaded: a package that is broken matters to those who use it.
+    # Load only parsers that are named, so a broken package affects only its users.
     for entry_point in entry_points(group=f"{PARSER_GROUP}.{stage}") if named else ():
         row = named.get(entry_point.name)
         if row is None:
             continue
         try:
             parsers[entry_point.name] = entry_point.load()
-        except Exception as error:  # noqa: BLE001  importing runs code of others
+        except Exception as error:  # noqa: BLE001  importing runs code of other packages
             reason = f"{entry_point.name!r} ({entry_point.value}) does not load: {error!r}"
             row.note("parser", reason, problems)
     return parsers

@@ -28,7 +28,7 @@ class CsvRow:
     def number(
         self, column: str, problems: list[str], *, least: float = 0.0, whole: bool = False
     ) -> float | None:
-        """Return the number in a cell, None where it is empty; note what is none."""
+        """Return the number in a cell, or None if it is empty or invalid; note invalid cells."""
         cell = self.cells[column]
         if not cell:
             return None
@@ -53,7 +53,7 @@ def read_rows(
     problems: list[str],
     optional: Sequence[str] = (),
 ) -> Iterator[CsvRow]:
-    """Yield the needed cells of each row, stripped; note what is wrong in `problems`."""
+    """Yield the requested cells of each row, stripped; note mistakes in `problems`."""
     try:
         text = read_text(root, path)
     except FileNotFoundError:
@@ -98,7 +98,7 @@ def read_rows_by_id(
         if not value:
             row.note(columns[0], "empty", problems)
         elif value in rows:
-            row.note(columns[0], f"{value!r} is there twice", problems)
+            row.note(columns[0], f"{value!r} appears twice", problems)
         else:
             rows[value] = row
     return rows
@@ -107,7 +107,7 @@ def read_rows_by_id(
 def _header_problems(
     header: Sequence[str], columns: Sequence[str], optional: Sequence[str]
 ) -> Iterator[str]:
-    """Yield what is wrong with a header: what is missing, repeated, or a known column misspelt."""
+    """Yield the mistakes in a header: missing, repeated and misspelt columns."""
     missing = [column for column in columns if column not in header]
     if missing:
         yield f"no column {', '.join(missing)}"

@@ -1,4 +1,4 @@
-"""Catalogs, cohorts and their reports as files that a researcher writes and reads."""
+"""Catalogs, cohorts and reports as files that a researcher writes and reads."""
 
 import csv
 import io
@@ -116,7 +116,7 @@ class FilesystemCohortStore:
 
     @contextmanager
     def hold(self, cohort_id: str) -> Iterator[None]:
-        # Dagster may close the generator that holds it in another thread.
+        # Dagster may close the generator that holds the lock in another thread.
         path = self.paths.cohort_run_lock(cohort_id)
         refuse_links(self._root, path)
         lock = FileLock(path, blocking=False, thread_local=False)

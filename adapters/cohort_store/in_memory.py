@@ -1,4 +1,4 @@
-"""Catalogs and cohorts in dicts, for tests that are fast."""
+"""Catalogs and cohorts in dicts, for fast tests."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,7 +23,7 @@ def _check(cohort_id: str) -> str:
 class InMemoryCohortStore:
     """A `CohortStore` that keeps its documents in memory.
 
-    `catalog` and `specs` (by cohort_id) are what a researcher would write. A test may change them.
+    `catalog` and `specs` (by cohort_id) stand for the researcher's files. A test may change them.
     `reports` holds the bytes of report files by `cohort_id/name`.
     """
 
@@ -31,7 +31,7 @@ class InMemoryCohortStore:
     specs: dict[str, CohortSpec]
     reports: dict[str, bytes] = attrs.field(factory=dict, init=False, repr=False)
     _members: dict[str, dict[Stage, list[str]]] = attrs.field(factory=dict, init=False)
-    # As JSON, so that what is read shares nothing with what was written.
+    # As JSON, so that reads share no objects with writes.
     _manifests: dict[str, str] = attrs.field(factory=dict, init=False, repr=False)
     _indexes: dict[str, str] = attrs.field(factory=dict, init=False, repr=False)
     _held: dict[str, object] = attrs.field(factory=dict, init=False, repr=False)
@@ -79,7 +79,7 @@ class InMemoryCohortStore:
     @contextmanager
     def hold(self, cohort_id: str) -> Iterator[None]:
         holder = object()
-        # One step, so that of two threads one alone finds its own.
+        # setdefault is one step: of two threads, only one gets its own holder back.
         if self._held.setdefault(_check(cohort_id), holder) is not holder:
             raise CohortBusyError(cohort_id)
         try:

@@ -1,4 +1,4 @@
-"""A cohort's specification as a YAML file, with lists that may stand in CSV files beside it."""
+"""Reads a cohort's specification from YAML, with lists from CSV files next to it."""
 
 import os
 from collections.abc import Hashable, Sequence
@@ -19,13 +19,13 @@ _MOST_VALUES: Final = 1_000_000
 
 
 def read_spec_file(root: Path, path: Path) -> CohortSpec:
-    """Return the specification of a cohort; mistakes in it are in its `problems`.
+    """Return the specification of a cohort. Its `problems` list the mistakes in it.
 
-    Values may stand in CSV files in its folder (`@file:items.csv`). Paths that lead out of the
-    folder are refused.
+    Values may come from CSV files in its folder (`@file:items.csv`). Paths out of the folder are
+    refused.
 
     Raises:
-        CatalogError: There is no such file, or it is not YAML.
+        CatalogError: The file does not exist, cannot be read, or is not YAML.
     """
     try:
         data = read_file(root, path)
@@ -37,7 +37,7 @@ def read_spec_file(root: Path, path: Path) -> CohortSpec:
     try:
         loader = _Loader(data)
         document = loader.get_single_data()
-    except Exception as error:  # noqa: BLE001  PyYAML's constructors raise what a scalar makes them
+    except Exception as error:  # noqa: BLE001  PyYAML's constructors raise any error for a bad scalar
         raise CatalogError(str(path), (f"not YAML: {error}",)) from None
 
     def read_columns(name: str, columns: Sequence[str]) -> list[list[str]]:
@@ -48,7 +48,7 @@ def read_spec_file(root: Path, path: Path) -> CohortSpec:
 
 
 class _Loader(yaml.SafeLoader):
-    """Notes the keys that are there twice: YAML takes the last one and says nothing."""
+    """Notes duplicate keys. YAML would silently use the last one."""
 
     def __init__(self, stream: bytes) -> None:
         super().__init__(stream)
@@ -63,11 +63,11 @@ class _Loader(yaml.SafeLoader):
         if isinstance(node, yaml.MappingNode):
             seen: set[str] = set()
             for key, _value in node.value:
-                if not isinstance(key.value, str):  # a list or mapping, which PyYAML refuses
+                if not isinstance(key.value, str):  # a list or mapping; PyYAML refuses it
                     continue
                 if key.value in seen:
                     line = key.start_mark.line + 1
-                    self.repeated.append(Problem((key.value,), f"line {line}: there again"))
+                    self.repeated.append(Problem((key.value,), f"line {line}: duplicate key"))
                 seen.add(key.value)
         return super().construct_mapping(node, deep)
 
@@ -75,7 +75,7 @@ class _Loader(yaml.SafeLoader):
 def _columns_beside(
     root: Path, spec_file: Path, name: str, columns: Sequence[str]
 ) -> list[list[str]]:
-    # Not resolved: a link in it is refused, wherever it leads.
+    # Not resolved, so that a link is refused wherever it leads.
     path = Path(os.path.normpath(spec_file.parent / name))
     if not path.is_relative_to(spec_file.parent) or path == spec_file.parent:
         raise CatalogError(name, (f"{name!r} is not a file in the folder of the specification",))
@@ -90,16 +90,18 @@ def _columns_beside(
 
 
 def _refuse_aliases_without_end(node: Any) -> None:
-    """Return where a document has at most `_MOST_VALUES` values once its aliases are expanded.
+    """Check that a document has at most `_MOST_VALUES` values after its aliases are expanded.
 
     Raises:
-        ValueError: It has more, or an alias stands within what it names.
+        ValueError: It has more, or an alias contains itself.
     """
     sizes: dict[int, int] = {}
 
     def size(node: Any) -> int:
         if id(node) not in sizes:
-            sizes[id(node)] = _MOST_VALUES + 1  # until it is known, an alias to it is within it
+            sizes[id(node)] = (
+                _MOST_VALUES + 1
+            )  # while it is unknown, an alias to it contains itself
             children = (
                 [part for pair in node.value for part in pair]
                 if isinstance(node, yaml.MappingNode)

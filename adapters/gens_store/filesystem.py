@@ -29,20 +29,20 @@ from daydreaming_dagster.ports.ids import are_ids, is_id
 from daydreaming_dagster.types import Stage
 
 DELETED_PREFIX: Final = ".deleted-"
-"""How the folder of a deletion under way is named; no id begins with a dot."""
+"""Prefix of the folder of a deletion in progress. No id begins with a dot."""
 
 CLAIMED_PREFIX: Final = ".claimed-"
-"""How the file is named, before the gen_id, that is there while a run makes the generation."""
+"""Prefix of the file that exists while a run makes a generation; the gen_id follows."""
 
 _PAID_FOR: Final = frozenset[Artifact](["raw_metadata", "raw"])
 
-# A write starts over when another process deletes the generation under it, and a deletion when
-# a write under way put a file into it. Each round loses against one whole deletion or write, so
-# this many in a row mean that something else is wrong.
+# A write starts over if another process deletes the generation meanwhile, and a deletion if a write
+# adds a file meanwhile. Each attempt loses to one complete deletion or write, so this many in a row
+# mean that something else is wrong.
 _ATTEMPTS: Final = 100
 
-# How old the last change of a folder must be for its time to tell it from the next change. The
-# clocks that file systems use go in steps of milliseconds, on FAT of 2 seconds.
+# How old the last change must be, so that the next change cannot get the same time. File systems
+# stamp times in steps of milliseconds, FAT in steps of 2 seconds.
 _SETTLED_NS: Final = 3_000_000_000
 
 
@@ -50,22 +50,22 @@ _SETTLED_NS: Final = 3_000_000_000
 class FilesystemGensStore(EncodedGensStore):
     """A `GensStore` in the folder `data_root`, laid out as `Paths` says.
 
-    Files are replaced in one step. What was paid for, a raw text and its metadata, is also
-    on the device before the write of the text returns, and the folders above are, so that it
-    survives a power cut. Everything else can be computed again and is left to the operating
-    system (`UnsyncedFilesystemGensStore` leaves all to it).
+    Files are replaced in one step. A raw text and its metadata were paid for: when the write of the
+    text returns, both are on the device, with the folders above them, and survive a power cut.
+    Everything else can be computed again and is left to the operating system
+    (`UnsyncedFilesystemGensStore` leaves everything to it).
 
-    Symbolic links below `data_root` are refused with `UnsafePathError`, and so is reading what
-    is no regular file; a write puts a file in the place of such a link, and nothing where it
-    leads. `data_root` itself may be one. Other failures of the file system are raised as the
-    `OSError` they are. When the device fails to confirm the name of a paid-for file, that is
-    raised too, but the new file is there already.
+    Symbolic links below `data_root` are refused with `UnsafePathError`, and so is reading anything
+    but a regular file. A write replaces such a link by a file and does not follow it. `data_root`
+    itself may be a link. Other failures of the file system are raised as `OSError`. If the device
+    fails to confirm the name of a paid-for file, this is raised too, although the new file is
+    already in place.
 
-    The version of a generation is the inode of its folder and the latest time of change
-    (`ctime`) of the folder and its files, which no program can set. So an edit by hand is seen
-    too. It has none in the first seconds after a change, nor where the time lies in the future,
-    nor on Windows, which keeps no such time. Some file systems that show object stores as
-    folders keep none for folders either; there, a file that is deleted by hand is not missed.
+    The version of a generation is the inode of its folder and the latest time of change (`ctime`)
+    of the folder and its files. No program can set it, so edits by hand change it too. There is no
+    version in the first seconds after a change, if the time is in the future, or on Windows, which
+    has no such time. Some file systems that present object stores as folders keep no time for
+    folders; there, a file deleted by hand goes unnoticed.
     """
 
     data_root: Path = attrs.field(converter=as_path)
@@ -83,7 +83,7 @@ class FilesystemGensStore(EncodedGensStore):
 
     @classmethod
     def from_root(cls, data_root: str | os.PathLike[str]) -> Self:
-        """Return the store in the folder `data_root`, which the first write creates."""
+        """Return the store in the folder `data_root`. The first write creates the folder."""
         return cls(Path(data_root))
 
     def generation_dir(self, stage: Stage, gen_id: str) -> Path:
@@ -128,13 +128,13 @@ class FilesystemGensStore(EncodedGensStore):
 
     def _versions(self, stage: Stage) -> dict[str, str]:
         versions: dict[str, str] = {}
-        if os.name == "nt":  # what it calls ctime is the time of creation
+        if os.name == "nt":  # there, ctime is the time of creation
             return versions
         settled = time.time_ns() - _SETTLED_NS
-        # What cannot be listed has no known version: `list_generations` says what is wrong.
+        # If the folder cannot be listed, no version is known. `list_generations` reports why.
         with suppress(OSError), os.scandir(self._folder(GENS_DIRNAME, stage)) as entries:
             for entry in entries:
-                with suppress(OSError):  # deleted meanwhile, or not to be looked at
+                with suppress(OSError):  # deleted meanwhile, or not accessible
                     status = entry.stat(follow_symlinks=False)
                     changed = max(status.st_ctime_ns, _last_change(entry.path))
                     if stat.S_ISDIR(status.st_mode) and changed < settled:
@@ -186,10 +186,10 @@ class FilesystemGensStore(EncodedGensStore):
             self._sync_names(stage, os.path.dirname(folder))
 
     def _sync_names(self, stage: Stage, stage_folder: str) -> None:
-        """Make the names of the folders above a raw text survive a power cut, as its own does.
+        """Sync the names of the folders above a raw text, so that they survive a power cut too.
 
-        The generation's may be as new as the text; those above it were seen once already. Its
-        metadata does without: it is of no use before the text is there.
+        The generation's folder may be as new as the text. The folders above it are synced once.
+        Metadata does not need this: it is useless until the text is there.
         """
         sync_folder(stage_folder)
         if stage not in self._synced_stages:
@@ -226,8 +226,8 @@ class FilesystemGensStore(EncodedGensStore):
         return folder
 
     def _folder(self, *names: str) -> str:
-        """Return the folder of that path below the root, having seen that no part is a link."""
-        # As str: joining pathlib's paths costs more than the system calls.
+        """Return the path of a folder below the root, after checking that no part is a link."""
+        # str, because joining pathlib paths costs more than the system calls.
         path = str(self.data_root)
         for name in names:
             path = f"{path}/{name}"
@@ -236,9 +236,9 @@ class FilesystemGensStore(EncodedGensStore):
         return path
 
     def _is_case_ignored(self) -> bool:
-        """Return whether the file system takes `GENS` for `gens`, as macOS and Windows do.
+        """Return whether the file system treats `GENS` and `gens` alike, as on macOS and Windows.
 
-        Looked up once, as soon as there is such a folder, since it costs as much as a read.
+        Checked once, as soon as the folder exists, because it costs as much as a read.
         """
         if self._ignores_case is None and os.path.lexists(f"{self.data_root}/{GENS_DIRNAME}"):
             ignored = os.path.lexists(f"{self.data_root}/{GENS_DIRNAME.upper()}")
@@ -247,10 +247,10 @@ class FilesystemGensStore(EncodedGensStore):
 
 
 class UnsyncedFilesystemGensStore(FilesystemGensStore):
-    """A `FilesystemGensStore` that waits for no device.
+    """A `FilesystemGensStore` that does not wait for the device.
 
-    Faster, and as safe when the process ends at any moment; a power cut or a crash of the
-    operating system may lose the last seconds of what was written.
+    It is faster, and as safe if the process ends at any moment. A power cut or a crash of the
+    operating system may lose the writes of the last seconds.
     """
 
     synced = False
@@ -266,7 +266,7 @@ def _unreadable(artifact: str, path: str, error: OSError) -> UnreadableArtifactE
 
 
 def _last_change(folder: str) -> int:
-    """Return the latest time of change of a generation's files, 0 where there is none."""
+    """Return the latest time of change of a generation's files, 0 if it has no files."""
     latest = 0
     for name in ARTIFACT_FILENAMES.values():
         try:
@@ -277,10 +277,10 @@ def _last_change(folder: str) -> int:
 
 
 def _make_folder(folder: str) -> None:
-    """Create the folder of a generation, if it is not there, and the folders above it.
+    """Create the folder of a generation and the folders above it, if they do not exist.
 
-    `os.makedirs` alone fails when another process deletes the generation between two of its
-    steps; here it was created then, and deleted after.
+    `os.makedirs` alone fails if another process deletes the generation between two of its steps.
+    Here this counts as created, and then deleted.
     """
     try:
         os.mkdir(folder)

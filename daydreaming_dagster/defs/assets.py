@@ -1,4 +1,4 @@
-"""Per stage the assets prompt, raw and parsed, with one partition per generation."""
+"""The assets prompt, raw and parsed of each stage, with one partition per generation."""
 
 # No `from __future__ import annotations` here: Dagster reads the annotations.
 
@@ -26,18 +26,16 @@ from daydreaming_dagster.types import STAGES, Stage
 
 _DESCRIPTIONS: Final[Mapping[Step, str]] = {
     "prompt": (
-        "What the model is asked for each {stage}: the rendered template; in mode copy, the "
-        "parent's parsed text."
+        "The prompt of each {stage}: the rendered template or, in mode copy, the parent's parsed "
+        "text."
     ),
     "raw": (
-        "The model's answer for each {stage} as it came, with its tokens and duration. An answer "
-        "that is there is used; a stale one is replaced by a run with `stale: true` in its config."
+        "The model's unchanged answer for each {stage}, with its tokens and duration. A stored "
+        "answer is reused. A run with `stale: true` in its config replaces stale answers."
     ),
-    "parsed": "What the template's parser reads in the answer for each {stage}.",
+    "parsed": "The result of the template's parser for each {stage}.",
 }
-_PARTITIONS: Final = (
-    " A partition is one {stage}; its metadata says what it is made of and where its files are."
-)
+_PARTITIONS: Final = " A partition is one {stage}; its metadata shows its inputs and its folder."
 _KINDS: Final[Mapping[Step, set[str]]] = {
     "prompt": {"jinja", "text"},
     "raw": {"llm", "text"},
@@ -46,22 +44,22 @@ _KINDS: Final[Mapping[Step, set[str]]] = {
 
 
 class StageRunConfig(dg.Config):
-    """What a run of a stage's assets makes beside what is missing.
+    """What a run of a stage's assets generates besides what is missing.
 
     Attributes:
-        stale: Whether answers to what is no longer asked are replaced; they are kept beside the
-            new ones. Where they are not, their generations fail and say so.
+        stale: Whether to replace stale answers. Replaced answers are kept. If False, generations
+            with a stale answer fail and say so.
     """
 
     stale: bool = False
 
 
 def build_stage_asset(stage: Stage) -> dg.AssetsDefinition:
-    """Return the three assets of a stage, made in one step.
+    """Return the three assets of a stage, which one step makes.
 
-    One run takes any range of partitions. A generation that fails does so alone: the others
-    are materialized, and the run fails with a table of those that did. A stale answer is such a
-    failure, unless the run is told to replace it.
+    A run can take any range of partitions. If a generation fails, the others are still
+    materialized, and the run fails with a table of failures. A stale answer is such a failure,
+    unless the run's config says to replace it.
     """
 
     @dg.multi_asset(
@@ -84,7 +82,7 @@ def build_stage_asset(stage: Stage) -> dg.AssetsDefinition:
     ) -> Iterator[dg.AssetCheckResult]:
         checks = {key.name for key in context.selected_asset_check_keys}
         selected = context.selected_asset_keys
-        if not selected:  # the UI executes checks without a partition: they are about all of them
+        if not selected:  # the UI executes checks without a partition, so check all generations
             known = context.instance.get_dynamic_partitions(partitions_name(stage))
             yield from check_results(stage, gens_store, known, checks)
             return
@@ -106,8 +104,8 @@ def build_stage_asset(stage: Stage) -> dg.AssetsDefinition:
 
 def _specs(stage: Stage) -> list[dg.AssetSpec]:
     parent = f"{PARENT_STAGE[stage]}_parsed" if stage in PARENT_STAGE else "cohort_membership"
-    # Each generation has its own parent, which its metadata names; no mapping of Dagster's can
-    # say so in the UI, and without one a backfill of a child stage fails there.
+    # Each generation's metadata names its parent. No partition mapping can express that in the UI,
+    # and without a mapping a backfill of a child stage fails there.
     deps: dict[Step, list[dg.AssetDep]] = {
         "prompt": [dg.AssetDep(parent, partition_mapping=dg.AllPartitionMapping())],
         "raw": [dg.AssetDep(f"{stage}_prompt")],

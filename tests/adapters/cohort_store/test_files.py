@@ -126,7 +126,7 @@ def test_all_problems_of_all_catalogs_are_named_by_file_line_and_column(paths, w
     expected = [
         f"{raw / 'draft_templates.csv'} is missing",
         f"{essays}, line 4, column template_id: empty",
-        f"{essays}, line 5, column template_id: 'a' is there twice",
+        f"{essays}, line 5, column template_id: 'a' appears twice",
         f"{essays}, line 7: expected 6 cells, as in the header",
         f"{essays}, line 2, column generator: expected llm or copy, found 'human'",
         f"{essays}, line 3, column minimum_lines: expected a whole number of at least 0, found",
@@ -288,7 +288,7 @@ def test_keys_that_are_there_twice_are_reported(paths, write):
 
     found = [str(problem) for problem in FilesystemCohortStore(paths).read_spec("c1").problems]
 
-    assert sorted(found) == ["axes: line 5: there again", "draft_llm: line 4: there again"]
+    assert sorted(found) == ["axes: line 5: duplicate key", "draft_llm: line 4: duplicate key"]
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,8 @@ def check_generations(
         stored = read_stored_generation(store, stage, gen_id)
         for finding in integrity.check(stored):
             if finding.kind not in _IGNORED:
-                found[_CHECK_OF.get(finding.kind, "hashes_match")].append(finding)
+                check = _CHECK_OF.get(finding.kind)
+                found["hashes_match" if check is None else check].append(finding)
         for check, message in _answer_problems(stored):
             found[check].append(Finding(check, f"{stage}/{gen_id}", message))
     return found

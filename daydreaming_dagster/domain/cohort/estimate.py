@@ -35,6 +35,14 @@ class StageEstimate:
     completion_tokens: int = 0
     cost: float | None = None
 
+    def add_call(self, prompt_tokens: int, completion_tokens: int, cost: float | None) -> None:
+        """Count a call; `cost` is None if its model has no price."""
+        self.calls += 1
+        self.prompt_tokens += prompt_tokens
+        self.completion_tokens += completion_tokens
+        if cost is not None:
+            self.cost = cost + (self.cost or 0.0)
+
 
 @attrs.frozen
 class PlanEstimate:
@@ -81,16 +89,12 @@ def estimate_generations(
         except DataLayerError:
             continue
         prompt = templates[key] + parent_tokens + _concept_tokens(record, catalog)
-        estimate.calls += 1
-        estimate.prompt_tokens += prompt
-        estimate.completion_tokens += answer
         model_id = record.llm_model_id or ""
         model = catalog.models.get(model_id)
         cost = None if model is None else model.cost(prompt, answer)
         if cost is None:
             unpriced.add(model_id)
-        else:
-            estimate.cost = cost + (estimate.cost or 0.0)
+        estimate.add_call(prompt, answer, cost)
     return PlanEstimate(stages, tuple(sorted(unpriced)))
 
 

@@ -191,19 +191,21 @@ class _Variant:
     hashed: Any
 
 
+def _head_of(cohort_id: str) -> JsonObject:
+    """Return how main metadata begins, with a place for the gen_id, whose key comes second."""
+    head = MainRecord(format_version=FORMAT_VERSION, gen_id="", cohort_id=cohort_id)
+    return head.as_document()
+
+
 @attrs.frozen
 class _Planner:
     cohort_id: str
     spec: CohortSpec
     catalog: Catalog
     _variants: dict[tuple[Stage, str, str], list[_Variant]] = attrs.field(factory=dict)
-    _head: JsonObject = attrs.field(init=False)
-
-    @_head.default
-    def _make_head(self) -> JsonObject:
-        # With a place for the gen_id, whose key comes second.
-        record = MainRecord(format_version=FORMAT_VERSION, gen_id="", cohort_id=self.cohort_id)
-        return record.as_document()
+    _head: JsonObject = attrs.field(
+        init=False, default=attrs.Factory(lambda self: _head_of(self.cohort_id), takes_self=True)
+    )
 
     def generations(self, rows: Iterable[tuple[str, ...]]) -> tuple[PlannedGeneration, ...]:
         """Return the generations of these assignments of `AXES`, stage by stage."""

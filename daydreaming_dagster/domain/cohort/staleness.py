@@ -54,7 +54,7 @@ def look_at_cohort(
     looks: dict[Stage, _StageLook] = {}
     for stage in STAGES:
         looks[stage] = _look_at_stage(store, catalog, stage, members[stage], before, looks)
-    kept = {stage: look.kept for stage, look in looks.items()}
+    kept: dict[Stage, dict[str, str]] = {stage: look.kept for stage, look in looks.items()}
     seen = CohortIndex(
         inputs=inputs,
         done=kept,

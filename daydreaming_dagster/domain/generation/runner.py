@@ -178,7 +178,7 @@ class GenerationRunner:
         for key in keys:
             # Where the metadata is wrong there is no parent, and `generate` says what is wrong.
             parent = next(islice(ancestry(self.store, *key), 1, None), None)
-            if parent in members:
+            if parent is not None and parent in members:
                 children.setdefault(parent, []).append(key)
             else:
                 ready.append(key)

@@ -1,45 +1,23 @@
 """How far a generation is: the one definition, for all that shows it or acts on it."""
 
 from functools import cached_property
-from typing import Final, Literal, Protocol
+from typing import Final, Literal
 
 import attrs
 
 from daydreaming_dagster.domain.digests import sha256
 from daydreaming_dagster.domain.generation.records import ParsedRecord, RawRecord
-from daydreaming_dagster.domain.generation.stored import LazyGeneration
+from daydreaming_dagster.domain.generation.stored import LazyGeneration, StoredGeneration
 from daydreaming_dagster.domain.parsing.response import Score
 from daydreaming_dagster.domain.stages import STAGE_DEFINITIONS
 from daydreaming_dagster.ports.errors import MalformedArtifactError, UnsafePathError
 from daydreaming_dagster.ports.gens_store import GensStore
-from daydreaming_dagster.types import JsonObject, Stage
+from daydreaming_dagster.types import Stage
 
 State = Literal["scored", "done", "not parsed", "cut off", "not answered"]
 """How far a generation is. One that is complete is `scored` at a stage that judges, else `done`."""
 
 COMPLETE: Final[frozenset[State]] = frozenset({"scored", "done"})
-
-
-class Artifacts(Protocol):
-    """The artifacts that a generation's state depends on; None if one is not there."""
-
-    @property
-    def stage(self) -> Stage: ...
-
-    @property
-    def prompt(self) -> str | None: ...
-
-    @property
-    def raw(self) -> str | None: ...
-
-    @property
-    def parsed(self) -> str | None: ...
-
-    @property
-    def raw_metadata(self) -> JsonObject | None: ...
-
-    @property
-    def parsed_metadata(self) -> JsonObject | None: ...
 
 
 @attrs.frozen
@@ -59,7 +37,7 @@ class GenerationState:
     comes from elsewhere or from an older data root: it counts, so that nobody pays for it again.
     """
 
-    artifacts: Artifacts
+    artifacts: StoredGeneration | LazyGeneration
 
     @cached_property
     def raw_record(self) -> RawRecord:

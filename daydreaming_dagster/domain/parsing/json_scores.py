@@ -49,7 +49,9 @@ def parse_json_score(response: str) -> ParsedResponse:
         if agree(score, other) is None:
             another = f"{other} in line {line_number(response[:elsewhere])}"
             raise NotReadableError(f"two scores: {score} in line {line}, {another}")
-    for statement in find_statements(list(read_lines("\n".join([*prose, text[position:]])))):
+    above = find_statements(list(read_lines("\n".join(prose))))
+    below = find_statements(list(read_lines(text[position:])))
+    for statement in (*(stated for stated in above if stated.kind != "afterwards"), *below):
         if statement.score is not None and agree(score, statement.score) is None:
             raise NotReadableError(f"two scores: {score} in line {line}, {statement.line.text!r}")
     return ParsedResponse(f"{reasoning.strip()}\n\nSCORE: {score}".strip(), score, line)

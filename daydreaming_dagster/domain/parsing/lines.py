@@ -77,7 +77,7 @@ _MARKUP: Final = re.compile(
 )
 _TIMES: Final = re.compile(r"(?<=\d)\s\*\s(?=\d)")
 _NAME: Final = re.compile(r"(?<=[a-zA-Z])_(?=[a-zA-Z])")
-_ITEM: Final = re.compile(r"(?:[-+*\u2022]|\d{1,3}[.)])\s")
+_ITEM: Final = re.compile(r"(?:[-+*\u2022]|\d{1,3}[.)]|[A-Z][.)])\s")
 _BOLD: Final = re.compile(r"(\*\*|__)(?!\s).{1,200}\1:?\s*$")
 _FENCE: Final = re.compile(r"\s{0,3}(?:`{3,}[^`]*|~{3,}.*)$")
 _RULE: Final = re.compile(r"\s{0,3}([-*_])(?:\s?\1){2,}\s*$")

@@ -74,9 +74,23 @@ AFTERWARDS: Final = _any_of(
     r"make (?:it|that)|scratch that|sorry|wait|oops|instead|meant|should (?:be|have been)",
     r"(?:change|lower|raise|reduce|revise|increase|bump|downgrade|upgrade) (?:it|this|that|my|the)",
     r"deduct\w{0,5}|penalt\w{1,3}|minus|subtract\w{0,4}|inflated|bonus|net|result|re-?read\w{0,3}",
-    r"undersells?|oversells?|fairer|better|more (?:fitting|appropriate)",
+    r"undersells?|oversells?|withdraw|(?:take|took) (?:it|that|this) back|fairer|better",
+    r"more (?:fitting|appropriate)",
 )
 """What takes back the verdict above it, in a sentence with a number."""
+CONFIDENCE: Final = _any_of("confidence|certainty")
+BARE_NUMBER: Final = _any_of(
+    # Recheck: 5; in the end I went with 5.
+    r"(?<![\w.])[-+]?\d{1,2}(?:\.\d{1,2})?(?: ?/ ?\d{1,3})?(?: points?| it is)?[.!)]*$",
+    rf"\b(?:{'|'.join(NUMBER_WORDS)})[.!)]*$",
+    # 5 would be more accurate
+    rf"\b{_NUMBER} (?:is|would be|seems|feels|looks) (?:too |more )?"
+    r"(?:right|fair|better|closer|enough|apt|appropriate|accurate|generous|harsh|high|low|honest)",
+    r"^\(?\d{1,2}(?:\.\d{1,2})? (?:would|is|was|may|might|seems?|feels?|fits?|after|instead|now)\b",
+    before="",
+    after="",
+)
+"""A number that no noun follows: below a verdict, it may be another one."""
 
 HYPOTHETICAL: Final = _any_of(
     "if|unless|were",
@@ -109,9 +123,9 @@ GOES_ON: Final = re.compile(r"[a-z/\\=+]|->|\d[\d.,/ ]*$")
 REFUSAL: Final = _any_of(
     r"(?:can't|cannot|can not|won't|will not|unable to|not able to|refuse to|decline to) "
     r"(?:\w{1,12} )?(?:provide|give|assign|offer|produce|evaluate|assess|rate|score|grade|judge) "
-    r"(?:it\b|(?:an?|any|the|this|that|your) "
+    r"(?:(?:it|this|that)(?=\s*(?:[.,;!\n]|$))|(?:it|(?:an?|any|the|this|that|your) "
     r"(?!(?:\w{1,12} )?(?:higher|lower|better|full|perfect|maximum|top)\b)(?:\w{1,12} )?"
-    rf"(?:{ESSAY}|rating|score|grade|evaluation|number|verdict))"
+    rf"(?:{ESSAY}|rating|score|grade|evaluation|number|verdict)))"
 )
 NOT_THE_JUDGES: Final = _any_of(
     r"(?:tells?|told|asks?|asked|instructs?|instructed|wants?|demands?|orders?) "

@@ -212,7 +212,7 @@ def _must_agree(
         if statement.kind == "plain" and statement.line.number < deciding[0].line.number
     }
     for statement in statements:
-        if statement is verdict:
+        if statement is verdict or _of_a_part(statement, verdict):
             continue
         later = statement.line.number > verdict.line.number
         of_a_criterion = statement.kind == "plain" and (len(before) > 1 or _is_asked(verdict))
@@ -223,6 +223,14 @@ def _must_agree(
             or (statement.kind == "plain" and not of_a_criterion)
         ):
             yield statement
+
+
+def _of_a_part(statement: Statement, verdict: Statement) -> bool:
+    """Return whether a number below a verdict is on a scale of its own: that of a criterion."""
+    if statement.kind != "afterwards" or statement.score is None or verdict.score is None:
+        return False
+    scales = {statement.score.maximum, verdict.score.maximum}
+    return None not in scales and len(scales) > 1
 
 
 def _is_asked(verdict: Statement) -> bool:

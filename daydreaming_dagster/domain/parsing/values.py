@@ -174,7 +174,7 @@ _OPERATOR: Final = re.compile(
     r"\s?(?P<operator>[-+*]|\b(?:plus|minus|times|x)\b)\s?", re.IGNORECASE
 )
 _SIGNS: Final = {"+": "+", "plus": "+", "-": "-", "minus": "-", "*": "*", "times": "*", "x": "*"}
-_IN_BRACKETS: Final = re.compile(r"\s?\([^()\d]{1,60}\)")
+_OF_A_PART: Final = re.compile(r"\s?\([^()\d]{1,60}\)|\sfor\s[a-z ]{1,30}")
 
 
 def _calculate(text: str) -> Score:
@@ -185,7 +185,7 @@ def _calculate(text: str) -> Score:
     while True:
         score, rest = read_value(rest)
         operands.append(score)
-        rest = _IN_BRACKETS.sub("", rest, count=1) if _IN_BRACKETS.match(rest) else rest
+        rest = _OF_A_PART.sub("", rest, count=1) if _OF_A_PART.match(rest) else rest
         operator = _OPERATOR.match(rest)
         if operator is None or len(operands) > _MOST_SIDES:
             break
@@ -219,7 +219,7 @@ _BEGINS_WORDS: Final = re.compile(
     r"|\s(?:is|seems)\s(?:fair|right|appropriate|just|justified|warranted|deserved)\b",
     re.IGNORECASE,
 )
-_AGAIN_IN_BRACKETS: Final = re.compile(r"\s?[(\[]\s?=?\s?(?P<again>[^()\[\]]{1,30})[)\]]")
+_AGAIN_OF_A_PART: Final = re.compile(r"\s?[(\[]\s?=?\s?(?P<again>[^()\[\]]{1,30})[)\]]")
 _PIECE: Final = (
     rf"(?:[a-z][a-z' &-]{{0,40}}[:=]?\s?{_DIGITS}(?:\s?/\s?{_DIGITS})?"
     rf"|{_DIGITS}(?:\s?/\s?{_DIGITS})?\s[a-z][a-z' &-]{{0,40}})"
@@ -255,7 +255,7 @@ def _after_value(score: Score, rest: str) -> Score:
         NotReadableError: There is another number, or a word that changes the first.
     """
     breakdown = _BREAKDOWN.match(rest)
-    again = _AGAIN_IN_BRACKETS.match(rest)
+    again = _AGAIN_OF_A_PART.match(rest)
     if again is not None and breakdown is None and again["again"][0].isdigit():
         score = _together([score, _calculate(again["again"])])
         rest = rest[again.end() :]

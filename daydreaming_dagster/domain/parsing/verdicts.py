@@ -186,10 +186,19 @@ def _within(line: Line) -> Iterator[Statement]:
             continue
         mention = phrases.MENTIONS.search(sentence)
         kind = "mention"
-        if mention is None and phrases.AFTERWARDS.search(sentence):
-            mention, kind = phrases.NUMBER.search(sentence), "afterwards"
+        if mention is None:
+            mention, kind = _number_afterwards(part), "afterwards"
         if mention is not None:
             yield _mention(kind, part, mention)
+
+
+def _number_afterwards(line: Line) -> re.Match[str] | None:
+    """Return the number by which a sentence may take back a verdict above it."""
+    if phrases.CONFIDENCE.search(line.text):
+        return None
+    if phrases.AFTERWARDS.search(line.text):
+        return phrases.NUMBER.search(line.text)
+    return None if line.item else phrases.BARE_NUMBER.search(line.text)
 
 
 def _uppercase(line: Line, label: re.Match[str]) -> Statement:
@@ -203,7 +212,10 @@ def _uppercase(line: Line, label: re.Match[str]) -> Statement:
 
 def _mention(kind: Kind, line: Line, match: re.Match[str]) -> Statement:
     """Return a statement that is not read, but has to agree with the one that is."""
-    number = phrases.NUMBER_AT_END.search(match[0])
+    if kind == "afterwards":
+        number = phrases.NUMBER.search(match[0])
+    else:
+        number = phrases.NUMBER_AT_END.search(match[0])
     start = match.start() + (0 if number is None else number.start())
     try:
         score, _ = read_value(line.text[start:])

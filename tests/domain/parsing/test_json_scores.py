@@ -19,7 +19,7 @@ ANSWER = '{"reasoning": "New.\\nBold.", "score": 6.5, "other": 1}'
         "<think>{{}}</think>\n{}",
         "I think {{}}\n</think>\n{}",
         " \n{}\n",
-        "Here is my judgement:\n\n```json\n{}\n```\n\nIt is the best of 3.",
+        "Here is my judgement of essay 3.\n\n```json\n{}\n```\n\nIt is the best of 5 essays.",
         "{0} {0}",
     ],
 )
@@ -69,6 +69,7 @@ def test_the_line_of_the_object_is_known():
         ('{"a":' * 100_000, "not one JSON object"),
         ('{"score": 7} {"score": 8}', "two scores: 8 in line 1, 7 in line 1"),
         ('{"score": 7}\n\nSCORE: 8', "two scores: 7 in line 1, 'SCORE: 8'"),
+        ('{"score": 7}\n\nCorrection: 5', "two scores: 7 in line 1, 'Correction: 5'"),
         ('{"score": 7, "overall_score": 8}', "two scores, 7 and 8, in one object"),
         ('{"score": "7/9", "max_score": 10}', "two scores, 7/9 and 7/10, in one object"),
         ('{"score": 7, "max_score": 10, "maximum": 9}', "two ends of its scale: [9.0, 10.0]"),

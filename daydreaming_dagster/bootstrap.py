@@ -1,4 +1,4 @@
-"""Opens a data root: composes the adapters that production uses."""
+"""Opens a data root and composes the adapters for production."""
 
 import os
 import re
@@ -27,29 +27,29 @@ API_KEY_VARIABLE: Final = "OPENAI_API_KEY"
 BASE_URL_VARIABLE: Final = "OPENAI_BASE_URL"
 
 DATA_ROOT_GROUP: Final = "daydreaming_dagster.data_roots"
-"""Entry points that open data roots elsewhere than in a folder, each named by its URL's scheme.
+"""The group of entry points that open data roots from URLs. The name of each is the URL's scheme.
 
 Each is a function that takes the URL and returns a `DataRoot`.
 """
 
-# A single letter before the colon is a drive of Windows.
+# A single letter before the colon is a Windows drive.
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 
 
 class SetupError(DaydreamingError):
-    """What a run needs cannot be made of the environment; the message says why."""
+    """The environment does not allow a run; the message says why."""
 
 
 @attrs.frozen
 class DataRoot:
-    """The ports to all that is kept of a researcher's work.
+    """The ports of a data root.
 
     Attributes:
-        location: The path or URL, for people to read.
+        location: The path or URL, for messages.
         store: The generations.
         cohorts: Catalogs, specifications, memberships, reports.
-        inspection: What the storage itself can tell, None where it cannot be looked at.
-        dagster_home: Where Dagster keeps its databases unless `DAGSTER_HOME` says it.
+        inspection: Inspects the storage itself; None if it cannot be inspected.
+        dagster_home: The folder of Dagster's databases, unless `DAGSTER_HOME` is set.
     """
 
     location: str
@@ -60,12 +60,12 @@ class DataRoot:
 
 
 def open_data_root(location: str | Path) -> DataRoot:
-    """Return the ports to the data root at a path or a URL. Looks at nothing yet.
+    """Return the ports of the data root at a path or URL. Does not access it yet.
 
-    `file:` URLs are paths. Other schemes are those of the entry points in `DATA_ROOT_GROUP`.
+    `file:` URLs are paths. Entry points in `DATA_ROOT_GROUP` open URLs with other schemes.
 
     Raises:
-        SetupError: No installed package opens URLs of that scheme.
+        SetupError: No installed package opens URLs with that scheme.
     """
     scheme = _SCHEME.match(str(location))
     if scheme is None:
@@ -83,7 +83,7 @@ def open_data_root(location: str | Path) -> DataRoot:
 
 
 def dagster_home(root: DataRoot) -> Path:
-    """Return where Dagster keeps its databases: `DAGSTER_HOME`, or a folder in the data root.
+    """Return the folder of Dagster's databases: `DAGSTER_HOME`, or a folder in the data root.
 
     Raises:
         UnsafePathError: The folder in the data root is a symbolic link.
@@ -112,14 +112,14 @@ def _open_folder(folder: Path) -> DataRoot:
 def compose_language_model(
     models: Iterable[ModelEntry], concurrency: int | None = None
 ) -> LanguageModel:
-    """Return the adapters that ask these models: one retry layer, and below it their limits.
+    """Return the adapters that call these models: one retry layer, and below it their limits.
 
-    Where the endpoint is, and its key, the environment says now: neither is kept anywhere.
+    The endpoint and its key are read from the environment now, and kept nowhere else.
 
     Raises:
-        SetupError: The endpoint's URL or key cannot be used, or the folder of the limits.
+        SetupError: The endpoint's URL or key is invalid, or the folder for limits not writable.
     """
-    # Most commands ask no model, and need not wait for what these import.
+    # Imported here because most commands call no model.
     from adapters.language_model.limiting import LimitingLanguageModel, prepare_limits
     from adapters.language_model.local import LocalLanguageModel
     from adapters.language_model.openai import OpenAILanguageModel
@@ -140,11 +140,11 @@ def compose_language_model(
         prepare_limits(limits, folder)
     except OSError as error:
         raise SetupError(
-            f"the limits in llm_models.csv cannot be kept in {folder} ({error}); let it be a "
-            "folder that you can write to, or set XDG_STATE_HOME to one, or take the limits out"
+            f"the limits in llm_models.csv cannot be kept in {folder} ({error}); make it a "
+            "writable folder, set XDG_STATE_HOME to one, or remove the limits"
         ) from error
     return RoutingLanguageModel(
-        # The local model answers one call after the other; the second waits in its server.
+        # The local model answers one call at a time; a second one waits in its server.
         routes={"local": LimitingLanguageModel(LocalLanguageModel(), limits, folder, 2)},
         default=RetryingLanguageModel(LimitingLanguageModel(endpoint, limits, folder, concurrency)),
     )

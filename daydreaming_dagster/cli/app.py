@@ -1,4 +1,4 @@
-"""The command line: plan a cohort, run it, look at what came of it."""
+"""The command line: plan a cohort, run it, inspect its results."""
 
 import sys
 from importlib.metadata import version

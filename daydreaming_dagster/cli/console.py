@@ -1,4 +1,4 @@
-"""What the commands have in common: consoles, options, exit codes."""
+"""Consoles, options and exit codes that all commands share."""
 
 import json
 import os
@@ -22,14 +22,14 @@ from daydreaming_dagster.domain.errors import (
 DEFAULT_DATA_ROOT: Final = "data"
 
 EXIT_INCOMPLETE: Final = 1
-"""Something is not as it should be: generations are not done, or a check found something."""
+"""Generations are not done, or a check found something."""
 EXIT_WRONG: Final = 2
-"""The input is wrong; nothing was asked."""
-# What is no terminal takes any line; a table that is cut there is of no use.
+"""The input is wrong; no model was called."""
+# If the output is not a terminal, lines may be long, and a truncated table would be useless.
 out = Console(width=None if sys.stdout.isatty() else 1_000)
 err = Console(stderr=True)
 
-# JSON itself has no characters that are not printable but newlines, where it is indented.
+# Characters that JSON leaves unescaped but a terminal should not get.
 _UNPRINTABLE: Final = re.compile(
     r"[\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ud800-\udfff\ufeff]"
 )
@@ -45,7 +45,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def visible(text: str) -> str:
-    """Return a text without what could steer a terminal: escapes, control and bidi characters."""
+    """Return a text without characters that control a terminal: escape, control and bidi ones."""
     return "".join(
         character if character.isprintable() or character in "\n\t" else "\N{REPLACEMENT CHARACTER}"
         for character in text
@@ -53,7 +53,7 @@ def visible(text: str) -> str:
 
 
 def cell(text: str) -> Text:
-    """Return a table's cell that shows a text as it is, and takes nothing in it for markup."""
+    """Return a table cell that shows a text literally, without interpreting markup."""
     return Text(visible(text))
 
 
@@ -63,27 +63,26 @@ def say(line: str) -> None:
 
 
 def say_json(document: object, *, indent: int | None = 2) -> None:
-    """Print a document as JSON in which every character that is not printable is escaped."""
+    """Print a document as JSON, with all unprintable characters escaped."""
     text = json.dumps(document, ensure_ascii=False, indent=indent)
     typer.echo(_UNPRINTABLE.sub(lambda match: json.dumps(match[0])[1:-1], text))
 
 
 def note(message: str) -> None:
-    """Print a line to standard error that a reader may act on."""
+    """Print a line to standard error that the reader may want to act on."""
     err.print(Text(visible(message), style="yellow"), soft_wrap=True)
 
 
 def complain(message: str) -> None:
-    """Print a line to standard error about something that went wrong."""
+    """Print an error to standard error."""
     err.print(Text(visible(message), style="red"), soft_wrap=True)
 
 
 @contextmanager
 def terminal() -> Iterator[Console]:
-    """Yield a console on the terminal that standard error is now.
+    """Yield a console on the terminal of standard error, or `err` if that is not a terminal.
 
-    Dagster takes file descriptor 2 for the log of a step. Where standard error is not a terminal,
-    that is `err`.
+    It has a file descriptor of its own, because Dagster redirects descriptor 2 to a step's log.
     """
     if not sys.stderr.isatty():
         yield err
@@ -93,7 +92,7 @@ def terminal() -> Iterator[Console]:
 
 
 def explained(error: Exception) -> str:
-    """Return what an error says, and which command helps, where one does."""
+    """Return an error's message, with the command that helps if there is one."""
     match error:
         case CohortNotPlannedError():
             return f"{error}; run: daydream plan {error.cohort_id}"

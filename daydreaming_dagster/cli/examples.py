@@ -17,14 +17,14 @@ _PARTIAL_PREFIX: Final = ".daydream-init-"
 
 
 def demo(
-    folder: Annotated[Path, typer.Argument(help="Where to put the example data root.")] = Path(
+    folder: Annotated[Path, typer.Argument(help="Folder for the example data root.")] = Path(
         "demo_data"
     ),
 ) -> None:
-    """Try it all: copy the examples, plan their cohort and run it with a small local model.
+    """Try everything: copy the examples, plan their cohort and run it with a small local model.
 
-    The model runs on this machine's CPU, without a key. It shows how an experiment goes, not
-    what a good model would write: its essays are simple, its scores mean little.
+    The model runs on this machine's CPU, without a key. It shows how an experiment works, not what
+    a good model would write: its essays are simple and its scores mean little.
     """
     copy_examples(folder)
     plan(DEMO_COHORT, str(folder))
@@ -34,26 +34,26 @@ def demo(
 def init(
     folder: Annotated[Path, typer.Argument(help="A new or empty folder.")],
 ) -> None:
-    """Make a data root with the examples, to be changed into one's own experiment."""
+    """Create a data root with the examples, as a start for your own experiment."""
     if (folder / "1_raw").exists():
         raise CatalogError(str(folder), ("the folder is a data root already",))
     copy_examples(folder)
     say(f"{folder} is a data root with the cohort {DEMO_COHORT!r}. Next:")
     say(f"  export DAYDREAM_DATA_ROOT={folder.absolute()}")
-    say(f"  daydream plan {DEMO_COHORT} --dry-run   # what it would ask, and cost")
+    say(f"  daydream plan {DEMO_COHORT} --dry-run   # how many calls, and what they may cost")
     say(f"  daydream plan {DEMO_COHORT}")
     say(f"  daydream run {DEMO_COHORT}")
 
 
 def copy_examples(folder: Path) -> None:
-    """Make `folder` a data root with the examples, unless it is one.
+    """Copy the examples into `folder`, unless it is a data root already.
 
-    Nothing that is there is overwritten or deleted. After an interruption, and with others that do
-    the same at once, the folder ends up with all examples; `1_raw`, which makes it a data root,
-    comes last.
+    Existing files are neither overwritten nor deleted. After an interruption, or if other processes
+    do the same at once, a repetition completes the folder. `1_raw`, which makes it a data root, is
+    copied last.
 
     Raises:
-        CatalogError: The folder holds something else.
+        CatalogError: The folder contains something else.
         OSError: The file system refused.
     """
     if (folder / "1_raw").is_dir():
@@ -67,7 +67,7 @@ def copy_examples(folder: Path) -> None:
         problem = "the folder holds something else; name one that is new or empty"
         raise CatalogError(str(folder), (problem,))
     folder.mkdir(parents=True, exist_ok=True)
-    # Within the folder, which may be a file system of its own.
+    # Inside the folder, which may be on another file system than its parent.
     with TemporaryDirectory(prefix=_PARTIAL_PREFIX, dir=folder) as partial:
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(source, partial, ignore=ignored, dirs_exist_ok=True)
@@ -77,4 +77,4 @@ def copy_examples(folder: Path) -> None:
             except OSError:
                 if not (folder / path.name).exists():
                     raise
-                # Another process copies the same examples.
+                # Another process is copying the same examples.

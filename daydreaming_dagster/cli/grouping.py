@@ -1,4 +1,4 @@
-"""Many generations with the same message, as one line."""
+"""Groups generations with the same message into one line."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -8,16 +8,17 @@ from daydreaming_dagster.domain.stages import GenerationRef
 from daydreaming_dagster.formatting import counted
 
 _NAMED: Final = 3
-# What differs between generations that failed for the same reason: durations, and ids as they are
-# planned. Other numbers may be the status of an endpoint, or part of a model's name.
+# Parts that differ between generations with the same reason: durations and planned ids. Other
+# numbers may be an endpoint's status or part of a model's name.
 _OF_ONE: Final = re.compile(r"(?<![\w.-])(?:[a-z]_[a-z2-7]{26}(?![\w-])|\d+(?:\.\d+)?(?= s\b))")
 
 
 def grouped(messages: Iterable[tuple[GenerationRef, str]]) -> Iterator[str]:
-    """Yield a line for each message of a stage, with the generations that it is about.
+    """Yield a line for each message of a stage, with the generations that have it.
 
-    Messages that differ only in durations or gen_ids are one; the first of them is shown. A single
-    generation is named before its message. Many are counted, and the first ones named after it.
+    Messages that differ only in durations or gen_ids count as the same; the first one is shown. A
+    single generation is named before its message. Several are counted, and the first few are named
+    after the message.
     """
     groups: dict[tuple[str, str], list[tuple[GenerationRef, str]]] = {}
     for ref, message in messages:

@@ -41,9 +41,9 @@ def show(
     *,
     as_json: JsonOption = False,
 ) -> None:
-    """Print everything that is stored of a generation and of those that it was made from.
+    """Print everything that is stored of a generation and its ancestors, the oldest first.
 
-    The oldest comes first. On a terminal it is paged.
+    On a terminal, the output is paged.
     """
     root = open_data_root(data_root)
     store, known = root.store, check_stage(stage)
@@ -81,8 +81,8 @@ def check(
 ) -> None:
     """Verify a data root: cohorts, parents, digests, missing, unreadable and unknown files.
 
-    Changes nothing; with --repair, deletes what interrupted writes left, and nothing else.
-    Exits with 1 when something is wrong.
+    Changes nothing. With --repair, deletes leftovers of interrupted writes, and nothing else. Exits
+    with 1 if something is wrong.
     """
     root = open_data_root(data_root)
     checked = check_data_root(
@@ -113,7 +113,7 @@ def check(
 
 
 def _stored(store: GensStore, stage: Stage, gen_id: str) -> dict[str, object]:
-    """Return all that is stored of a generation by artifact; None is what is not there."""
+    """Return the artifacts of a generation by name; None is a missing one."""
     stored = read_stored_generation(store, stage, gen_id)
     return {
         "stage": stage,

@@ -1,4 +1,4 @@
-"""Signals that end a command: who takes them, and Ctrl-C while modules are being loaded."""
+"""Handles signals that end a command, also while modules are being imported."""
 
 import os
 import signal
@@ -8,7 +8,7 @@ from types import FrameType
 from typing import Final
 
 EXIT_INTERRUPTED: Final = 130
-"""Ctrl-C before or after the calls of a run; what shells and typer say too."""
+"""Ctrl-C outside of a run's calls. Shells and typer use the same code."""
 INTERRUPTED: Final = "interrupted\n"
 
 
@@ -16,10 +16,10 @@ INTERRUPTED: Final = "interrupted\n"
 def handling(
     handler: Callable[[int, FrameType | None], None], *numbers: signal.Signals
 ) -> Iterator[None]:
-    """Let `handler` take the signals during the block, but leave ignored ones ignored.
+    """Let `handler` handle the signals during the block, but leave ignored signals ignored.
 
-    A script starts what it runs in the background with SIGINT ignored, so that Ctrl-C does not
-    reach it (POSIX, Shell Command Language, 2.11). SIGTERM ends it there too.
+    A script starts background commands with SIGINT ignored, so that Ctrl-C does not reach them
+    (POSIX, Shell Command Language, 2.11). SIGTERM still ends them.
     """
     before = {number: signal.getsignal(number) for number in numbers}
     taken = [number for number in numbers if before[number] is not signal.SIG_IGN]
@@ -34,10 +34,10 @@ def handling(
 
 @contextmanager
 def loading() -> Iterator[None]:
-    """Let Ctrl-C end the process at once, with a line, while the block imports modules.
+    """Let Ctrl-C end the process at once, with a message, while the block imports modules.
 
-    A `KeyboardInterrupt` would be lost in callbacks of the import system, or come out of an
-    import as another error.
+    A `KeyboardInterrupt` could be lost in callbacks of the import system, or be turned into another
+    error by an import.
     """
     with handling(_leave, signal.SIGINT):
         yield

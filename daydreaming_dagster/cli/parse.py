@@ -12,9 +12,10 @@ from daydreaming_dagster.domain.parsing.response import DEFAULT_MAXIMUM
 
 def parse(
     file: Annotated[
-        typer.FileBinaryRead, typer.Argument(metavar="FILE", help="An answer; - is standard input.")
+        typer.FileBinaryRead,
+        typer.Argument(metavar="FILE", help="File with an answer; - for standard input."),
     ],
-    parser: Annotated[str, typer.Option("--parser", help="A built-in parser, as in a catalog.")],
+    parser: Annotated[str, typer.Option("--parser", help="Name of a built-in parser.")],
     maximum: Annotated[
         float, typer.Option("--maximum", help="The template's score_maximum.")
     ] = DEFAULT_MAXIMUM,
@@ -24,7 +25,7 @@ def parse(
 ) -> None:
     """Print as JSON what a parser reads in an answer.
 
-    Exits with 2 and the reason if the answer is refused. Stores nothing, asks no model.
+    Exits with 2 and the reason if the answer is refused. Stores nothing and calls no model.
     """
     if not minimum < maximum < float("inf"):
         raise typer.BadParameter(f"{minimum:g} to {maximum:g} is not a scale")

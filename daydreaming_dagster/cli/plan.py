@@ -29,13 +29,13 @@ def plan(
     data_root: DataRootOption = DEFAULT_DATA_ROOT,
     *,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Write nothing; say what it would ask and cost.")
+        bool, typer.Option("--dry-run", help="Write nothing; print calls, tokens and cost.")
     ] = False,
 ) -> None:
-    """Work out the generations of a cohort and write down how each is to be made.
+    """Compute the generations of a cohort and write down how each is made.
 
-    Asks no model. Planning again changes nothing that is there, and says what an edit of a
-    template, a concept or a model made stale.
+    Calls no model. Planning again changes nothing that exists. After an edit of a template, a
+    concept or a model, it says which answers became stale.
     """
     root = open_data_root(data_root)
     if dry_run:

@@ -46,8 +46,8 @@ ConcurrencyOption = Annotated[
         "--concurrency",
         "-j",
         min=1,
-        help="Calls in flight at once for each model without a limit in llm_models.csv."
-        " Without it, as many as the endpoint takes.",
+        help="Concurrent calls per model without a limit in llm_models.csv."
+        " Default: as many as the endpoint takes.",
     ),
 ]
 
@@ -62,23 +62,20 @@ def run(
     ] = False,
     force: Annotated[
         list[str] | None,
-        typer.Option(
-            "--force", metavar="GEN_ID", help="Ask again for this generation; repeatable."
-        ),
+        typer.Option("--force", metavar="GEN_ID", help="Generate this one again; repeatable."),
     ] = None,
     max_calls: Annotated[
-        int | None, typer.Option("--max-calls", min=0, help="Make no more model calls than this.")
+        int | None, typer.Option("--max-calls", min=0, help="Make at most this many model calls.")
     ] = None,
     max_cost: Annotated[
-        float | None, typer.Option("--max-cost", min=0, help="Spend no more than this, in USD.")
+        float | None, typer.Option("--max-cost", min=0, help="Spend at most this much, in USD.")
     ] = None,
 ) -> None:
     """Generate what a planned cohort still lacks, with Dagster, and rank its essays.
 
-    Every answer is stored as soon as it arrives, and none is asked for again: after an
-    interruption, or when some generations failed, run it again. An answer that is replaced is
-    kept beside the new one. Ctrl-C and SIGTERM wait for the answers in flight; a second one
-    does not.
+    Every answer is stored as soon as it arrives and reused later. After an interruption, or if some
+    generations failed, run the command again. A replaced answer is kept beside the new one. Ctrl-C
+    and SIGTERM wait for the answers in flight; a second one does not.
     """
     root = open_data_root(data_root)
     options = RunOptions(stale, force or (), max_calls, max_cost)
@@ -87,12 +84,12 @@ def run(
 
 
 def _run(root: DataRoot, cohort_id: str, options: RunOptions, concurrency: int | None) -> bool:
-    """Run the cohort in Dagster, say what came of it, and return whether all of it is done."""
-    # Dagster takes a second to import, which the other commands need not wait for.
+    """Run the cohort in Dagster, print the outcome, and return whether all of it is done."""
+    # Importing Dagster takes a second, and other commands do not need it.
     with loading():
         from daydreaming_dagster.defs.launch import materialize_cohort_run, open_instance
 
-    root.cohorts.read_membership(cohort_id)  # a mistake in the name is said before Dagster starts
+    root.cohorts.read_membership(cohort_id)  # reports a wrong name before Dagster starts
     catalog = root.cohorts.read_catalog()
     token = CancellationToken()
     resources = {
@@ -107,7 +104,7 @@ def _run(root: DataRoot, cohort_id: str, options: RunOptions, concurrency: int |
         terminal() as console,
         RunMonitor(console) as monitor,
         open_instance(dagster_home(root)) as instance,
-        # Dagster takes the signals of the main thread for itself, so it gets another one.
+        # Dagster installs signal handlers in the main thread, so it runs in another one.
         ThreadPoolExecutor(max_workers=1) as thread,
     ):
         resources["listener"] = monitor
@@ -129,14 +126,14 @@ def _run(root: DataRoot, cohort_id: str, options: RunOptions, concurrency: int |
 
 @contextmanager
 def _stopped_by_signals(token: CancellationToken) -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM end the run of the block, the second of them at once."""
+    """Let Ctrl-C and SIGTERM end the run of the block; a second signal ends it at once."""
     interrupted = False
 
     def handle(number: int, _frame: object) -> None:
         nonlocal interrupted
         if interrupted:
-            err.show_cursor()  # which the bars hide
-            # The store survives a kill at any time, and so does Dagster's.
+            err.show_cursor()  # the bars hide it
+            # The store and Dagster's databases survive a kill at any time.
             os._exit(128 + number)
         interrupted = True
         token.stop(f"interrupted by {signal.Signals(number).name}")
@@ -149,7 +146,7 @@ def _stopped_by_signals(token: CancellationToken) -> Iterator[None]:
 def _show_ranking(root: DataRoot, cohort_id: str) -> None:
     try:
         ranks = rank_essays(root.store, root.cohorts.read_membership(cohort_id))
-    except DaydreamingError as error:  # of a generation that cannot be read; the rest is made
+    except DaydreamingError as error:  # a generation is unreadable; the others are done
         complain(f"no ranking: {error}")
         return
     if any(rank.scores for rank in ranks):
@@ -165,7 +162,7 @@ def _say_what_is_left(
     done: bool,
     left_stale: int,
 ) -> None:
-    """Say what a run did not do, and what helps; `left_stale` is what it left on purpose."""
+    """Say what a run did not do and what helps; `left_stale` counts answers it left on purpose."""
     if not done or options.force:
         looked = look(root.store, root.cohorts, cohort_id, catalog)
         left_stale = sum(map(len, looked.stale.values()))

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from daydreaming_dagster.domain.results.evaluations import read_evaluations
+from daydreaming_dagster.application.cohort_status import look
+from daydreaming_dagster.domain.results.evaluations import read_evaluations, without_stale
 from daydreaming_dagster.domain.results.ranking import EssayRank, rank_evaluations
+from daydreaming_dagster.domain.stages import JUDGING_STAGE
 from daydreaming_dagster.ports.cohort_store import CohortStore
-from daydreaming_dagster.ports.gens_store import GensStore
+from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates
 
 if TYPE_CHECKING:  # polars takes 0.3 s to import
     import polars as pl
@@ -26,10 +28,13 @@ class TabulatedCohort:
     files: Sequence[str]
 
 
-def tabulate_cohort(store: GensStore, cohorts: CohortStore, cohort_id: str) -> TabulatedCohort:
+def tabulate_cohort(
+    store: GensStoreWithTemplates, cohorts: CohortStore, cohort_id: str, *, fresh: bool = False
+) -> TabulatedCohort:
     """Write the tables of a cohort's results, and return them with its ranking.
 
-    Each table is a CSV file. The evaluations are a Parquet file too.
+    Each table is a CSV file. The evaluations are a Parquet file too. Scores that are stale are
+    marked; with `fresh`, they are left out.
 
     Raises:
         CohortNotPlannedError: The cohort was not planned yet.
@@ -40,7 +45,11 @@ def tabulate_cohort(store: GensStore, cohorts: CohortStore, cohort_id: str) -> T
     from daydreaming_dagster.domain.results.tables import make_result_tables
 
     members = cohorts.read_membership(cohort_id)
-    evaluations = list(read_evaluations(store, members, cohorts.read_catalog().models))
+    catalog = cohorts.read_catalog()
+    stale = look(store, cohorts, cohort_id, catalog).not_of_today[JUDGING_STAGE]
+    evaluations = list(read_evaluations(store, members, catalog.models, stale))
+    if fresh:
+        evaluations = list(without_stale(evaluations))
     tables = make_result_tables(evaluations)
     ranks = rank_evaluations(store, members, evaluations)
     files = cohorts.write_report_files(cohort_id, _as_files(tables))

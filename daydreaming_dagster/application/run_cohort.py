@@ -1,6 +1,7 @@
 """Running a cohort: everything that it lacks is made, within a budget."""
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from itertools import chain
 from typing import Final
 
@@ -14,10 +15,12 @@ from daydreaming_dagster.domain.cohort.estimate import estimate_generations, pla
 from daydreaming_dagster.domain.cohort.progress import generations_to_make
 from daydreaming_dagster.domain.cohort.staleness import CohortState
 from daydreaming_dagster.domain.errors import CatalogError
+from daydreaming_dagster.domain.generation.answers import parse_stored_answer
 from daydreaming_dagster.domain.generation.budget import Budget
 from daydreaming_dagster.domain.generation.cancellation import CancellationToken
 from daydreaming_dagster.domain.generation.generated import Outcome
 from daydreaming_dagster.domain.generation.runner import GenerationRunner
+from daydreaming_dagster.errors import DaydreamingError
 from daydreaming_dagster.ports.cohort_store import CohortStore
 from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates
 from daydreaming_dagster.ports.language_model import LanguageModel
@@ -92,7 +95,12 @@ def run_cohort(
     members = cohorts.read_membership(cohort_id)
     with cohorts.hold(cohort_id):
         state = look_and_keep(store, cohorts, cohort_id, catalog)
-        plan = _plan(store, catalog, members, state, options)
+        parsed_again = _parse_again(store, catalog, state)
+        if parsed_again:  # whose children may have another prompt now
+            state = look_and_keep(store, cohorts, cohort_id, catalog)
+        plan = attrs.evolve(
+            _plan(store, catalog, members, state, options), parsed_again=parsed_again
+        )
         listener.begin(plan)
         runner = GenerationRunner(
             store,
@@ -112,6 +120,20 @@ def run_cohort(
         if outcome.made >= _WORTH_A_LOOK:
             look_and_keep(store, cohorts, cohort_id, catalog)
     return CohortRun(plan, outcome, runner.budget, token.reason)
+
+
+def _parse_again(store: GensStoreWithTemplates, catalog: Catalog, state: CohortState) -> int:
+    """Parse the answers that are read otherwise today; return how many were.
+
+    Before the run is planned: it is free, and what the children are asked depends on it. An answer
+    that is refused now fails its generation when the run comes to it.
+    """
+    changed = 0
+    for stage, outdated in state.outdated.items():
+        for gen_id in outdated:
+            with suppress(DaydreamingError):
+                changed += parse_stored_answer(store, catalog, stage, gen_id)
+    return changed
 
 
 def _plan(

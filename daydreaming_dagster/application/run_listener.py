@@ -20,12 +20,15 @@ class RunPlan:
         todo: Those of them that the run has to make.
         estimate: What they are expected to ask and to cost.
         left_stale: How many stale answers the run leaves as they are.
+        parsed_again: How many answers were parsed again without a call, since their template is
+            read otherwise now.
     """
 
     members: Mapping[Stage, Sequence[str]]
     todo: Mapping[Stage, Sequence[str]]
     estimate: PlanEstimate
     left_stale: int
+    parsed_again: int = 0
 
 
 class RunListener(Protocol):

@@ -86,6 +86,9 @@ class RunMonitor:
     def begin(self, plan: RunPlan) -> None:
         """Say what the run is expected to ask and to cost, and show the bars."""
         self.stale = plan.left_stale
+        if plan.parsed_again:
+            again = f"{counted(plan.parsed_again, 'answer')} parsed again, without a call"
+            self.console.print(again, highlight=False, soft_wrap=True)
         self.console.print(_expected(plan.estimate), highlight=False, soft_wrap=True)
         for stage in STAGES:
             self._add(stage, len(plan.members[stage]), len(plan.todo[stage]))

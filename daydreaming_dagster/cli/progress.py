@@ -21,7 +21,7 @@ from daydreaming_dagster.cli.console import (
     say_json,
 )
 from daydreaming_dagster.cli.grouping import grouped
-from daydreaming_dagster.domain.cohort.staleness import look_at_cohort
+from daydreaming_dagster.domain.cohort.staleness import CohortState, look_at_cohort
 from daydreaming_dagster.domain.stages import GenerationRef
 from daydreaming_dagster.formatting import counted
 
@@ -44,19 +44,23 @@ def status(
             say("\n".join(known))
         return
     looked = look(root.store, root.cohorts, cohort_id, root.cohorts.read_catalog())
-    stale = looked.stale
     if as_json:
         say_json(
             {
                 stage: {
                     **attrs.asdict(state),
-                    "stale": stale[stage],
+                    "stale": looked.stale[stage],
+                    "outdated": looked.outdated[stage],
                     "unknown_finish": looked.unknown_finish[stage],
                 }
                 for stage, state in looked.stages.items()
             }
         )
         return
+    _print_status(cohort_id, looked)
+
+
+def _print_status(cohort_id: str, looked: CohortState) -> None:
     table = Table("stage", title=f"cohort {cohort_id}")
     for heading in ("planned", "done", "not parsed", "missing", "stale"):
         table.add_column(heading, justify="right")
@@ -66,16 +70,22 @@ def status(
             state.done,
             len(state.unparsed),
             len(state.missing),
-            len(stale[stage]),
+            len(looked.stale[stage]),
         )
         table.add_row(stage, *map(str, counts))
     out.print(table)
     for line in grouped(
         (GenerationRef(stage, gen_id), reason)
-        for stage, reasons in stale.items()
+        for stage, reasons in looked.stale.items()
         for gen_id, reason in reasons.items()
     ):
         note(f"stale: {line}")
+    for line in grouped(
+        (GenerationRef(stage, gen_id), reason)
+        for stage, reasons in looked.outdated.items()
+        for gen_id, reason in reasons.items()
+    ):
+        note(f"to be parsed again, without a call: {line}")
     for stage, finishes in looked.unknown_finish.items():
         for finish, count in Counter(finishes.values()).items():
             ended = f"{counted(count, stage)} ended with finish_reason {finish!r:.60}"

@@ -46,15 +46,18 @@ def results(
     cohort_id: CohortArgument,
     data_root: DataRootOption = DEFAULT_DATA_ROOT,
     *,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Leave out scores that are stale.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Write the results of a cohort as tables, and show the ranking.
 
-    A row an evaluation (CSV and Parquet), essays, templates, models, agreement of the judges,
+    One row per evaluation (CSV and Parquet), essays, templates, models, agreement of the judges,
     and the evaluations that are missing: in the cohort's folder reports/.
     """
     root = open_data_root(data_root)
-    tabulated = tabulate_cohort(root.store, root.cohorts, cohort_id)
+    tabulated = tabulate_cohort(root.store, root.cohorts, cohort_id, fresh=fresh)
     tables = tabulated.tables
     if as_json:
         shown = {
@@ -71,6 +74,9 @@ def results(
             _print_table(title, table)
         for file in tabulated.files:
             say(file)
+    if stale := sum(rank.stale for rank in tabulated.ranks):
+        why = f"`daydream status {cohort_id}` says why; --fresh leaves them out"
+        note(f"{counted(stale, 'score')} stale, and counted: {why}")
     if tables.missing.height:
         complain(f"{counted(tables.missing.height, 'evaluation')} without a score: see missing.csv")
         raise typer.Exit(EXIT_INCOMPLETE)
@@ -143,6 +149,8 @@ def print_ranking(ranks: Sequence[EssayRank]) -> None:
         columns["essay"].append(rank.gen_id)
     if any(rank.unscored for rank in ranks):
         columns["not scored"] = [str(rank.unscored or "") for rank in ranks[:_SHOWN_ESSAYS]]
+    if any(rank.stale for rank in ranks):
+        columns["stale"] = [str(rank.stale or "") for rank in ranks[:_SHOWN_ESSAYS]]
     table = Table(title="essays by mean score (1.00 is the best)")
     for name, cells in columns.items():
         table.add_column(name, no_wrap=True, min_width=max(map(len, (name, *cells))))

@@ -202,7 +202,7 @@ def _agreement(tables: ResultTables) -> Figure:
     columns = ("template", "judges", "essays", "scores", "alpha")
     rows = tuple(
         (template, "all models" if llm is None else f"{llm} with itself", essays, n, alpha)
-        for template, llm, essays, n, alpha in tables.agreement.iter_rows()
+        for template, llm, essays, n, alpha in tables.agreement.drop("stale").iter_rows()
     )
     title = "Agreement of judges"
     known = [row for row in rows if row[-1] is not None]

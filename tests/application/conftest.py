@@ -72,7 +72,16 @@ class Lab:
         )
 
 
+def new_lab(store_class=InMemoryGensStore):
+    store = store_class(templates=dict(TEMPLATES))
+    return Lab(store, InMemoryCohortStore(CATALOG, {"c1": SPEC}))
+
+
 @pytest.fixture
 def lab():
-    store = InMemoryGensStore(templates=dict(TEMPLATES))
-    return Lab(store, InMemoryCohortStore(CATALOG, {"c1": SPEC}))
+    return new_lab()
+
+
+@pytest.fixture
+def make_lab():
+    return new_lab

@@ -12,7 +12,7 @@ from daydreaming_dagster.ports.errors import DataLayerError
 from daydreaming_dagster.ports.gens_store import Templates
 from daydreaming_dagster.types import JsonObject, Stage
 
-INDEX_VERSION: Final = 3
+INDEX_VERSION: Final = 4
 """To be raised with this format, with what counts as done, and with how prompts are made."""
 
 

@@ -7,10 +7,12 @@ import attrs
 from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.cohort.index import CohortIndex, digest_inputs
 from daydreaming_dagster.domain.cohort.progress import StageStatus
+from daydreaming_dagster.domain.generation.answers import why_outdated
 from daydreaming_dagster.domain.generation.metadata import resolve_generation_metadata
 from daydreaming_dagster.domain.generation.prompts import render_planned_input
 from daydreaming_dagster.domain.generation.recipe import make_recipe, why_stale
 from daydreaming_dagster.domain.generation.state import (
+    COMPLETE,
     GenerationState,
     State,
     read_state,
@@ -27,14 +29,25 @@ from daydreaming_dagster.types import STAGES, Stage
 class CohortState:
     """How far a cohort is, which of its answers are stale and why, and what of it can be kept.
 
-    `unknown_finish` are the finish reasons of answers that nobody knows to be whole. `index` makes
-    the next look short.
+    Attributes:
+        stages: How far each stage is.
+        stale: Why those answers are stale that are, by gen_id.
+        outdated: Why the answers of others have to be parsed again, which costs nothing: their
+            template is read otherwise now. They count as not parsed.
+        unknown_finish: The finish reasons of answers that nobody knows to be whole.
+        index: What makes the next look short.
     """
 
     stages: Mapping[Stage, StageStatus]
     stale: Mapping[Stage, Mapping[str, str]]
+    outdated: Mapping[Stage, Mapping[str, str]]
     unknown_finish: Mapping[Stage, Mapping[str, str]]
     index: CohortIndex = attrs.field(repr=False)
+
+    @property
+    def not_of_today(self) -> dict[Stage, dict[str, str]]:
+        """Why texts and scores are not those of today's questions and parsers, by gen_id."""
+        return {stage: {**self.outdated[stage], **self.stale[stage]} for stage in self.stale}
 
 
 def look_at_cohort(
@@ -45,9 +58,10 @@ def look_at_cohort(
 ) -> CohortState:
     """Return the state of a cohort. What did not change since `index` was made is not read.
 
-    Stale are the generations with an answer to another question than today's, and their
-    descendants: what these answer is about to change. One whose prompt cannot be made (its parent
-    is missing, say) is not stale; without a catalog, nothing is.
+    Stale are the generations with an answer to another question than today's, those whose parent
+    has no text any more, and the descendants of both: what these answer is about to change. One
+    whose prompt cannot be made (the store lacks its parent, say) is not stale. Without a catalog,
+    nothing is.
     """
     inputs = "" if catalog is None else digest_inputs(store, catalog)
     before = index if index.inputs == inputs else attrs.evolve(index, parents={}, stale={})
@@ -67,6 +81,7 @@ def look_at_cohort(
     return CohortState(
         {stage: look.status for stage, look in looks.items()},
         {stage: look.stale for stage, look in looks.items()},
+        {stage: look.outdated for stage, look in looks.items()},
         {stage: look.unknown_finish for stage, look in looks.items()},
         seen,
     )
@@ -81,16 +96,20 @@ class _StageLook:
         kept: The versions of those whose next look this one can save.
         parents: The parent's gen_id of those whose staleness is known, `""` if they have none.
         stale: Why those of them that are stale are.
+        outdated: Why those are to be parsed again that are.
         unknown_finish: The finish reasons whose meaning is unknown.
         same: Those whose staleness is as it was: they, their ancestors and all inputs are.
+        to_make: Those without a text that counts, though their answer may be there.
     """
 
     status: StageStatus
     kept: dict[str, str]
     parents: dict[str, str]
     stale: dict[str, str]
+    outdated: dict[str, str]
     unknown_finish: dict[str, str]
     same: set[str]
+    to_make: set[str]
 
 
 def _look_at_stage(  # noqa: PLR0913, PLR0917  a stage, what it is seen with, what was seen before
@@ -107,6 +126,7 @@ def _look_at_stage(  # noqa: PLR0913, PLR0917  a stage, what it is seen with, wh
     states: dict[str, State] = {}
     parents: dict[str, str] = {}
     stale: dict[str, str] = {}
+    outdated: dict[str, str] = {}
     unknown_finish: dict[str, str] = {}
     same: set[str] = set()
     for gen_id in gen_ids:
@@ -127,13 +147,20 @@ def _look_at_stage(  # noqa: PLR0913, PLR0917  a stage, what it is seen with, wh
             same.add(gen_id)
             reason = before.stale.get(stage, {}).get(gen_id)
         else:
-            parent, reason = _why_stale(store, catalog, GenerationRef(stage, gen_id), stored, looks)
+            ref = GenerationRef(stage, gen_id)
+            parent, reason, otherwise = _why_stale(store, catalog, ref, stored, looks)
+            if otherwise is not None and states[gen_id] in COMPLETE:
+                outdated[gen_id], states[gen_id] = otherwise, "not parsed"
         parents[gen_id] = parent
         if reason is not None:
             stale[gen_id] = reason
     status = StageStatus.of(stage, states)
+    to_make = set(status.todo) - outdated.keys()
     kept = (versions.keys() & states.keys()) - set(status.todo)
-    return _StageLook(status, _only(kept, versions), parents, stale, unknown_finish, same)
+    kept_versions = _only(kept, versions)
+    return _StageLook(
+        status, kept_versions, parents, stale, outdated, unknown_finish, same, to_make
+    )
 
 
 def _unknown_finish(stored: GenerationState) -> str | None:
@@ -149,22 +176,31 @@ def _why_stale(
     ref: GenerationRef,
     stored: GenerationState,
     looks: Mapping[Stage, _StageLook],
-) -> tuple[str, str | None]:
-    """Return the gen_id of its parent, `""` if it has none, and why it is stale, if it is."""
-    parent = ""
+) -> tuple[str, str | None, str | None]:
+    """Return the gen_id of its parent (`""`: none), why it is stale, and why it is outdated."""
+    parent, outdated = "", None
     try:
         metadata = resolve_generation_metadata(store, *ref)
         if metadata.parent is not None:
             parent = metadata.parent.gen_id
         if stored.answer is None:
-            return parent, None
-        if metadata.parent is not None and parent in looks[metadata.parent.stage].stale:
-            return parent, f"its {metadata.parent.stage} {parent} is stale"
+            return parent, None, None
+        outdated = why_outdated(stored, catalog.reader(ref.stage, metadata.template_id))
+        if metadata.parent is not None:
+            of_parents = looks[metadata.parent.stage]
+            if parent in of_parents.stale:
+                return parent, f"its {metadata.parent.stage} {parent} is stale", outdated
+            if parent in of_parents.to_make:
+                return parent, f"its {metadata.parent.stage} {parent} is to be made anew", outdated
         recipe = make_recipe(store, catalog, *ref, metadata)
         prompt = render_planned_input(store, catalog, ref.gen_id, metadata, recipe)
-        return parent, why_stale(stored.question, recipe, prompt)
+        reason = why_stale(stored.question, recipe, prompt)
+        # A kill may leave the prompt of the answer before; the next run writes its own.
+        if reason is None and stored.artifacts.prompt not in (None, prompt):
+            outdated = "its prompt was not written"
     except DaydreamingError:
-        return parent, None
+        reason = None
+    return parent, reason, outdated
 
 
 def _only(gen_ids: Collection[str], texts: Mapping[str, str]) -> dict[str, str]:

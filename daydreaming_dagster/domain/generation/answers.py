@@ -2,9 +2,11 @@
 
 import attrs
 
+from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.digests import sha256
-from daydreaming_dagster.domain.errors import UnusableAnswerError
+from daydreaming_dagster.domain.errors import ResponseParseError, UnusableAnswerError
 from daydreaming_dagster.domain.generation.finish import was_cut_off
+from daydreaming_dagster.domain.generation.metadata import resolve_generation_metadata
 from daydreaming_dagster.domain.generation.recipe import Recipe
 from daydreaming_dagster.domain.generation.records import (
     ParsedRecord,
@@ -12,12 +14,12 @@ from daydreaming_dagster.domain.generation.records import (
     ReplacedAnswer,
     Usage,
 )
-from daydreaming_dagster.domain.generation.state import RawAnswer
+from daydreaming_dagster.domain.generation.state import GenerationState, RawAnswer, read_state
 from daydreaming_dagster.domain.generation.stored import if_there
 from daydreaming_dagster.domain.parsing.response import ParsedResponse, ResponseReader
-from daydreaming_dagster.ports.gens_store import GensStore
+from daydreaming_dagster.ports.gens_store import GensStore, claim_generation
 from daydreaming_dagster.ports.language_model import Completion
-from daydreaming_dagster.types import JsonValue, Stage
+from daydreaming_dagster.types import JsonObject, JsonValue, Stage
 
 
 def read_answer(store: GensStore, stage: Stage, gen_id: str) -> RawAnswer:
@@ -71,16 +73,19 @@ def store_parsed(
 
     Raises:
         ResponseParseError: The answer was cut off, holds no text that may be used, or is not what
-            the template's parser reads. Nothing was written.
+            the template's parser reads. Nothing was written but, where a text had been read in
+            the answer before, that it no longer counts.
     """
-    if answer.record.unusable is not None:
-        reason = f"the answer could not be read: {answer.record.unusable}"
-        raise UnusableAnswerError(reader.parser, reason, answer.text[-200:])
-    parsed = reader(answer.text, truncated=answer.record.cut_off)
+    try:
+        parsed = read_response(reader, answer)
+    except ResponseParseError as error:
+        _withdraw_parsed(store, stage, gen_id, error)
+        raise
     record = ParsedRecord(
         parser=reader.parser,
         raw_sha256=sha256(answer.text),
         parsed_sha256=sha256(parsed.text),
+        settings=reader.settings,
     )
     if parsed.score is not None:
         record = attrs.evolve(
@@ -92,6 +97,85 @@ def store_parsed(
     store.write_parsed_metadata(stage, gen_id, record.as_document())
     store.write_parsed(stage, gen_id, parsed.text)
     return parsed
+
+
+def parse_stored_answer(store: GensStore, catalog: Catalog, stage: Stage, gen_id: str) -> bool:
+    """Parse the stored answer as its template is read today; return whether anything was written.
+
+    Nothing is, while another run makes the generation, or where there is no answer.
+
+    Raises:
+        ResponseParseError: As `store_parsed` says.
+        DaydreamingError: Metadata, catalog or an artifact is wrong.
+    """
+    metadata = resolve_generation_metadata(store, stage, gen_id)
+    reader = catalog.reader(stage, metadata.template_id)
+    claim = claim_generation(store, stage, gen_id)
+    if claim is None:
+        return False
+    try:
+        answer = read_state(store, stage, gen_id).answer
+        if answer is not None:
+            store_parsed(store, stage, gen_id, reader, answer)
+    finally:
+        claim.release()
+    return answer is not None
+
+
+def read_response(reader: ResponseReader, answer: RawAnswer) -> ParsedResponse:
+    """Return what the reader reads in an answer.
+
+    Raises:
+        ResponseParseError: As `store_parsed` says.
+    """
+    if answer.record.unusable is not None:
+        reason = f"the answer could not be read: {answer.record.unusable}"
+        raise UnusableAnswerError(reader.parser, reason, answer.text[-200:])
+    return reader(answer.text, truncated=answer.record.cut_off)
+
+
+def why_outdated(stored: GenerationState, reader: ResponseReader) -> str | None:
+    """Return why the parsed text is not what the reader would read today, None if it is.
+
+    What an earlier version wrote has no settings: at a stage that judges, the answer is read again
+    to see, so that no score stands that is read otherwise today.
+    """
+    record, answer = stored.parsed_record, stored.answer
+    if answer is None or stored.artifacts.parsed_metadata is None:
+        return None
+    if record.parser not in (None, reader.parser):
+        return f"its parser was {record.parser} and is {reader.parser} now"
+    if record.settings is not None:
+        return _changed_setting(record.settings, reader.settings)
+    return _changed_score(record, answer, reader) if reader.needs_score else None
+
+
+def _changed_setting(recorded: JsonObject, now: JsonObject) -> str | None:
+    for key, value in now.items():
+        if recorded.get(key) not in (None, value):
+            return f"its {key} was {recorded[key]} and is {value} now"
+    return None
+
+
+def _changed_score(record: ParsedRecord, answer: RawAnswer, reader: ResponseReader) -> str | None:
+    try:
+        score = read_response(reader, answer).score
+    except ResponseParseError as error:
+        return f"its score is refused now: {error}"
+    before = record.judged
+    if score is None or before is None or score.normalised == before.normalised:
+        return None
+    return f"its score was {before} and is read as {score} now"
+
+
+def _withdraw_parsed(
+    store: GensStore, stage: Stage, gen_id: str, error: ResponseParseError
+) -> None:
+    """Note that a text which was read in an answer before is refused now; the text stays."""
+    document = if_there(store.read_parsed_metadata, stage, gen_id)
+    if document is not None:
+        record = attrs.evolve(ParsedRecord.from_document(document), refused=str(error))
+        store.write_parsed_metadata(stage, gen_id, record.as_document())
 
 
 def read_parsed(store: GensStore, stage: Stage, gen_id: str) -> ParsedResponse:

@@ -157,7 +157,11 @@ class ReplacedAnswer(RawRecord):
 
 @attrs.frozen(kw_only=True)
 class ParsedRecord(Record):
-    """What was read in which answer (`parsed_metadata.json`)."""
+    """What was read in which answer (`parsed_metadata.json`).
+
+    `settings` are those of the reader (`ResponseReader.settings`). `refused` says why a text that
+    was read before no longer counts: the reader refuses the answer now.
+    """
 
     parser: str | None = None
     raw_sha256: str | None = None
@@ -165,6 +169,8 @@ class ParsedRecord(Record):
     score: float | None = None
     score_maximum: float | None = None
     score_minimum: float | None = None
+    settings: JsonObject | None = None
+    refused: str | None = None
 
     @property
     def judged(self) -> Score | None:

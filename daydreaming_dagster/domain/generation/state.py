@@ -72,9 +72,9 @@ class GenerationState:
     def state(self) -> State:
         """How far the generation is.
 
-        A parsed text counts if its record does not name another answer than the present one, and
-        at a stage that judges, if it has a score. An answer that was cut off, or that gives
-        no text that may be used, is never complete.
+        A parsed text counts if its record names neither another text nor another answer than the
+        present one, and at a stage that judges, if it has a score. An answer that was cut off, or
+        that gives no text that may be used, is never complete.
         """
         if self._parsed_is_present() and self._is_usable():
             if not STAGE_DEFINITIONS[self.artifacts.stage].judges:
@@ -101,9 +101,13 @@ class GenerationState:
         return self.parsed_record.judged if self.state == "scored" else None
 
     def _parsed_is_present(self) -> bool:
-        if self.artifacts.parsed is None:
+        text, record = self.artifacts.parsed, self.parsed_record
+        if text is None or record.refused is not None:
             return False
-        of_answer = self.parsed_record.raw_sha256
+        # A kill between the two writes leaves the record of a new text beside the old one.
+        if record.parsed_sha256 not in (None, sha256(text)):
+            return False
+        of_answer = record.raw_sha256
         return of_answer is None or self._answer_sha256() in (None, of_answer)
 
     def _is_usable(self) -> bool:

@@ -51,12 +51,15 @@ def compile_source(stage: Stage, template_id: str, source: str) -> jinja2.Templa
     """Return the compiled template.
 
     Raises:
-        TemplateError: It has a syntax error.
+        TemplateError: It has a syntax error, or is too large or too deep to compile.
     """
     try:
         return _compiled(source)
     except jinja2.TemplateSyntaxError as error:
         reason = f"syntax error in line {error.lineno}: {error.message}"
+        raise TemplateError(stage, template_id, reason) from error
+    except Exception as error:  # what Python's own compiler refuses: too many nested blocks, …
+        reason = f"it does not compile: {type(error).__name__}: {error}"
         raise TemplateError(stage, template_id, reason) from error
 
 

@@ -1,12 +1,14 @@
 """What is read in a model's answer, and how the answers to a template are read."""
 
 from collections.abc import Callable
-from typing import Final
+from math import isfinite
+from typing import Any, Final
 
 import attrs
 
 from daydreaming_dagster.domain.errors import ResponseParseError
 from daydreaming_dagster.formatting import counted
+from daydreaming_dagster.types import JsonObject
 
 DEFAULT_MAXIMUM: Final = 9.0
 """The best score where neither answer nor template catalog say one: templates ask for 0 to 9."""
@@ -81,6 +83,14 @@ class ResponseReader:
     score_minimum: float = 0.0
     minimum_lines: int = 0
 
+    @property
+    def settings(self) -> JsonObject:
+        """What decides about an answer's text or score, besides the parser."""
+        scale: JsonObject = {}
+        if self.needs_score:
+            scale = {"score_minimum": self.score_minimum, "score_maximum": self.score_maximum}
+        return {**scale, "minimum_lines": self.minimum_lines}
+
     def __call__(self, response: str, *, truncated: bool = False) -> ParsedResponse:
         """Return what the parser reads; a score in it knows its scale.
 
@@ -101,13 +111,25 @@ class ResponseReader:
             raise NotReadableError(
                 "the answer was cut off; raise max_tokens in the sampling, or lower the reasoning"
             )
-        parsed = self.parse(response)
+        parsed = self._parsed(response)
         lines = sum(1 for line in parsed.text.splitlines() if line.strip())
         if lines < self.minimum_lines:
             raise NotReadableError(
                 f"{counted(lines, 'line')}, and at least {self.minimum_lines} are due"
             )
         return attrs.evolve(parsed, score=self._scaled(parsed))
+
+    def _parsed(self, response: str) -> ParsedResponse:
+        """Return what the parser returns, which may be of another package, and do anything."""
+        try:
+            parsed = self.parse(response)
+        except NotReadableError:
+            raise
+        except Exception as error:
+            raise NotReadableError(f"the parser itself failed: {error!r}") from error
+        if not _is_whole(parsed):
+            raise NotReadableError(f"the parser itself failed: it returned {parsed!r:.60}")
+        return parsed
 
     def _scaled(self, parsed: ParsedResponse) -> Score | None:
         score = parsed.score
@@ -132,3 +154,15 @@ class ResponseReader:
         if not minimum <= score.value <= maximum or minimum >= maximum:
             raise NotReadableError(f"score {score} is outside {minimum:g} to {maximum:g}")
         return Score(score.value, maximum, minimum or None)
+
+
+def _is_whole(parsed: Any) -> bool:
+    """Return whether this is a parsed response whose parts have the types that they should have."""
+    if not isinstance(parsed, ParsedResponse):
+        return False
+    text: Any = parsed.text
+    score: Any = parsed.score
+    if not isinstance(text, str) or not isinstance(score, Score | None):
+        return False
+    ends: list[Any] = [] if score is None else [score.value, score.maximum, score.minimum]
+    return all(end is None or (isinstance(end, int | float) and isfinite(end)) for end in ends)

@@ -1,7 +1,7 @@
 """What a cohort has come to: how far it is, and which essays were judged best."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Literal, NamedTuple
 
 import attrs
 
@@ -39,10 +39,11 @@ class GenerationOutcome:
     """What came of a generation, and what its present answer took.
 
     Tokens, seconds and cost (in USD) are those of this generation alone; None where the
-    endpoint or the model catalog does not say. Only an evaluation has a score.
+    endpoint or the model catalog does not say. Only an evaluation has a score. The state is `stale`
+    if a score is left out for that.
     """
 
-    state: State
+    state: State | Literal["stale"]
     score: Score | None = None
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
@@ -54,7 +55,11 @@ class GenerationOutcome:
 
 @attrs.frozen
 class Evaluation:
-    """An evaluation with its value on every axis, and what came of it."""
+    """An evaluation with its value on every axis, and what came of it.
+
+    `stale` says why its score is not one of today's question, read as it is read today; `""` if it
+    is.
+    """
 
     combo: str
     description_level: str
@@ -62,6 +67,7 @@ class Evaluation:
     essay: Member
     evaluation: Member
     outcome: GenerationOutcome
+    stale: str = ""
 
     @property
     def lineage(self) -> dict[Stage, Member]:
@@ -73,10 +79,11 @@ def read_evaluations(
     store: GensStore,
     members: Mapping[Stage, Sequence[str]],
     models: Mapping[str, ModelEntry] | None = None,
+    stale: Mapping[str, str] | None = None,
 ) -> Iterator[Evaluation]:
     """Yield every evaluation of a cohort in planned order, those without a score too.
 
-    `models` is the model catalog, for the prices in it.
+    `models` is the model catalog, for the prices in it; `stale` says why those are stale that are.
 
     Raises:
         MissingArtifactError: A member, or the essay or draft that it is about, has no main
@@ -92,7 +99,18 @@ def read_evaluations(
             ancestries[essay.gen_id] = _ancestry(store, essay)
         evaluation = make_member(store, GenerationRef(JUDGING_STAGE, gen_id), main)
         outcome = read_outcome(store, JUDGING_STAGE, gen_id, (models or {}).get(evaluation.llm))
-        yield Evaluation(*ancestries[essay.gen_id], evaluation, outcome)
+        why_stale = (stale or {}).get(gen_id, "")
+        yield Evaluation(*ancestries[essay.gen_id], evaluation, outcome, why_stale)
+
+
+def without_stale(evaluations: Iterable[Evaluation]) -> Iterator[Evaluation]:
+    """Yield the evaluations, those that are stale without their scores."""
+    for row in evaluations:
+        if row.stale and row.outcome.score is not None:
+            outcome = attrs.evolve(row.outcome, state="stale", score=None)
+            yield attrs.evolve(row, outcome=outcome)
+        else:
+            yield row
 
 
 def read_outcome(

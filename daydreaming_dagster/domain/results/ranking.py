@@ -1,5 +1,6 @@
 """The order of a cohort's essays by what their judges gave them: one for all that shows it."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from statistics import fmean, stdev
 from typing import Final
@@ -30,6 +31,7 @@ class EssayRank:
         llm_model_id: Its model, `""` for a copy.
         scores: What its judges gave, in planned order.
         unscored: How many evaluations have no score; they are not averaged over.
+        stale: How many of the scores are of evaluations that are stale, where that was looked at.
     """
 
     gen_id: str
@@ -39,6 +41,7 @@ class EssayRank:
     llm_model_id: str
     scores: tuple[Score, ...]
     unscored: int
+    stale: int = 0
 
     @property
     def mean(self) -> float | None:
@@ -93,7 +96,12 @@ def rank_evaluations(
     Raises:
         DaydreamingError: Main metadata of an essay is missing or malformed.
     """
-    return _ranking(store, members, ((row.essay.gen_id, row.outcome.score) for row in evaluations))
+    evaluations = list(evaluations)
+    scores = ((row.essay.gen_id, row.outcome.score) for row in evaluations)
+    stale = Counter(row.essay.gen_id for row in evaluations if row.stale and row.outcome.score)
+    return [
+        attrs.evolve(rank, stale=stale[rank.gen_id]) for rank in _ranking(store, members, scores)
+    ]
 
 
 def _scores(store: GensStore, evaluations: Iterable[str]) -> Iterator[tuple[str, Score | None]]:

@@ -20,7 +20,7 @@ from daydreaming_dagster.domain.results.evaluations import (
     read_outcome,
 )
 from daydreaming_dagster.domain.results.ranking import EssayRank, rank_evaluations
-from daydreaming_dagster.domain.stages import GenerationRef
+from daydreaming_dagster.domain.stages import JUDGING_STAGE, GenerationRef
 from daydreaming_dagster.ports.gens_store import GensStore, GensStoreWithTemplates
 from daydreaming_dagster.types import STAGES, Stage
 
@@ -270,11 +270,11 @@ def gather_report(
         MalformedArtifactError: Metadata of one of them is malformed.
         InvalidMetadataError: Metadata of one of them lacks what its stage needs.
     """
-    evaluations = list(read_evaluations(store, members, catalog.models))
     generations: dict[Stage, list[ReportGeneration]] = {stage: [] for stage in STAGES}
     concepts: dict[tuple[str, str], ReportConcept] = {}
     combos: dict[str, str] = {}
-    stale = look_at_cohort(store, catalog, members, index).stale
+    stale = look_at_cohort(store, catalog, members, index).not_of_today
+    evaluations = list(read_evaluations(store, members, catalog.models, stale[JUDGING_STAGE]))
     for stage in STAGES:
         for gen_id in members[stage]:
             why_stale = stale[stage].get(gen_id, "")

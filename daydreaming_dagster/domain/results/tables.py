@@ -32,6 +32,7 @@ _SCHEMA: Final[dict[str, Any]] = {
         )
     },
     "state": pl.String,
+    "stale": pl.String,
     "score": pl.Float64,
     "score_maximum": pl.Float64,
     "score_normalised": pl.Float64,
@@ -48,6 +49,10 @@ _SCHEMA: Final[dict[str, Any]] = {
 
 _JUDGE: Final = STAGE_DEFINITIONS[JUDGING_STAGE].axes
 
+_STALE_SCORES: Final = (
+    ((pl.col("stale") != "") & pl.col("score_normalised").is_not_null()).sum().cast(pl.Int64)
+)
+
 _NO_SPREAD: Final = 1e-12
 """Scores with a smaller variance differ by rounding alone."""
 
@@ -57,8 +62,8 @@ class ResultTables:
     """The results of a cohort.
 
     Means are of scores as shares of their maximum, 0 to 1. `spread` is their standard deviation,
-    null for a single one. `n` counts the scores that a row is made of, `missing` the evaluations
-    that were planned and have none: no mean stands for them.
+    null for a single one. `n` counts the scores that a row is made of, `stale` those of them that
+    are stale, `missing` the evaluations that were planned and have none: no mean stands for them.
 
     Attributes:
         evaluations: A row an evaluation, scored or not, with all axes and what it took.
@@ -89,7 +94,7 @@ def make_result_tables(evaluations: Iterable[Evaluation]) -> ResultTables:
         models=_by_stage(rows, "llm"),
         agreement=judge_agreement(rows),
         missing=rows.filter(pl.col("state") != "scored").select(
-            JUDGING_STAGE, "state", "finish_reason", *_axes(JUDGING_STAGE), *essay_axes
+            JUDGING_STAGE, "state", "stale", "finish_reason", *_axes(JUDGING_STAGE), *essay_axes
         ),
     )
 
@@ -112,8 +117,16 @@ def judge_agreement(evaluations: pl.DataFrame) -> pl.DataFrame:
     template, llm = _JUDGE
     between = _alpha(by_judge, [template]).with_columns(pl.lit(None, pl.String).alias(llm))
     within = _alpha(scored, [*_JUDGE])
-    columns = [*_JUDGE, "essays", "n", "alpha"]
-    return pl.concat([between.select(columns), within.select(columns)]).sort(columns[:2])
+    columns = [*_JUDGE, "essays", "n", "alpha", "stale"]
+    stale = [
+        scored.group_by(judge).agg(_STALE_SCORES.alias("stale"))
+        for judge in ([template], [*_JUDGE])
+    ]
+    rows = [
+        part.join(counts, on=counts.columns[:-1], how="left").select(columns)
+        for part, counts in zip((between, within), stale, strict=True)
+    ]
+    return pl.concat(rows).sort(columns[:2])
 
 
 def _alpha(scores: pl.DataFrame, groups: list[str]) -> pl.DataFrame:
@@ -154,6 +167,7 @@ def _summary(rows: pl.DataFrame, groups: list[str]) -> pl.DataFrame:
             score.max().alias("highest"),
             score.count().alias("n"),
             score.null_count().alias("missing"),
+            _STALE_SCORES.alias("stale"),
         )
         .sort("mean", *groups, descending=[True] + [False] * len(groups), nulls_last=True)
     )
@@ -195,6 +209,7 @@ def _row(row: Evaluation) -> tuple[object, ...]:
         row.description_level,
         *(part for member in members for part in _member(member)),
         outcome.state,
+        row.stale,
         None if outcome.score is None else outcome.score.value,
         None if outcome.score is None else outcome.score.maximum,
         None if outcome.score is None else outcome.score.normalised,

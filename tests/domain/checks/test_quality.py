@@ -52,7 +52,10 @@ def test_a_generation_that_was_not_made_has_no_parsed_text(store):
 def test_a_text_that_was_changed_does_not_match(store):
     store.write_parsed("essay", "e1", "8")
 
-    assert failing(store, essay=["e1"]) == {"hashes_match": ["essay/e1"]}
+    assert failing(store, essay=["e1"]) == {
+        "hashes_match": ["essay/e1"],
+        "parsed_present": ["essay/e1"],
+    }
 
 
 def test_an_answer_that_was_replaced_and_does_not_parse_fails_both(store):

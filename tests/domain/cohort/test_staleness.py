@@ -230,7 +230,7 @@ def test_a_finish_reason_whose_meaning_is_unknown_stays_so_without_being_read(st
     assert store.noted == set()
 
 
-@pytest.mark.parametrize(("catalog", "reads"), [(CATALOG, 34), (None, 18)])
+@pytest.mark.parametrize(("catalog", "reads"), [(CATALOG, 40), (None, 18)])
 def test_what_changed_is_read_once(store, index, catalog, reads):
     store.reads.clear()
 
@@ -285,7 +285,8 @@ def test_what_changed_is_read_again_and_is_not_done(store, index, change):
 
 
 def test_a_child_of_what_changed_is_looked_at_again_for_staleness(store, index):
-    store.write_parsed("essay", "ea", "another text")
+    store.write_parsed_metadata("essay", "ea", {})
+    store.write_parsed("essay", "ea", "a text from elsewhere")
 
     state = look(store, index)
 
@@ -307,7 +308,8 @@ def test_a_grandchild_of_what_changed_is_looked_at_again_too(store, index):
 
 
 def test_what_is_stale_stays_so_without_being_read(store, index):
-    store.write_parsed("draft", "da", "another text")
+    store.write_parsed_metadata("draft", "da", {})
+    store.write_parsed("draft", "da", "a text from elsewhere")
     before = look(store, index)
     store.noted.clear()
 

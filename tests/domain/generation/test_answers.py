@@ -353,6 +353,7 @@ def test_a_score_is_stored_with_its_text(store):
         "parsed_sha256": sha256("7/10"),
         "score": 7.0,
         "score_maximum": 10.0,
+        "settings": {"minimum_lines": 0},
     }
 
 

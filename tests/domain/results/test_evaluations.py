@@ -368,6 +368,7 @@ def test_the_tidy_table_has_a_row_an_evaluation(store):
         "evaluation_llm": "big",
         "evaluation_replicate": 1,
         "state": "scored",
+        "stale": "",
         "score": 7.0,
         "score_maximum": 10.0,
         "score_normalised": 0.7,
@@ -455,7 +456,7 @@ KRIPPENDORFF = """
 
 
 def agreement_of(evaluations):
-    table = make_result_tables(evaluations).agreement
+    table = make_result_tables(evaluations).agreement.drop("stale")
     return {row[:2]: row[2:] for row in table.rows()}
 
 

@@ -1,4 +1,4 @@
-"""Consuming an async iterator from code that is not async."""
+"""Lets synchronous code consume an async iterator."""
 
 import asyncio
 from collections import deque
@@ -11,20 +11,19 @@ from typing import Final, TypeVar
 _T = TypeVar("_T")
 _TOGETHER_SECONDS: Final = 0.5
 
-# For what waits for a disk. More of them take the interpreter's lock from each other: with as many
-# as asyncio has by default, a run takes a fifth more CPU time. Two store 40 generations a second
-# on a disk that takes 10 ms to confirm a write.
+# Threads for work that waits for a disk. More threads compete for the interpreter's lock: with
+# asyncio's default number, a run takes a fifth more CPU time. Two threads store 40 generations per
+# second on a disk that takes 10 ms to confirm a write.
 _THREADS: Final = 2
 
 
 def iterate_in_thread(start: Callable[[], AsyncGenerator[_T, None]]) -> Iterator[list[_T]]:
     """Yield the items of `start()`, whose event loop runs in a thread of its own.
 
-    So the loop goes on while the consumer is busy. Every `_TOGETHER_SECONDS` the items that came
-    are yielded together, the last ones as soon as the iterator has ended. Ending the iteration
-    early cancels the iterator, and waits for what it does before it ends. An interrupt in a wait,
-    for an item or for that end, cancels all tasks of the loop. An exception of the iterator is
-    raised here.
+    The loop continues while the consumer is busy. The items that arrived are yielded together every
+    `_TOGETHER_SECONDS`, and the last ones as soon as the iterator ends. If the consumer stops
+    early, the iterator is cancelled, and this waits until it has ended. An interrupt during a wait
+    cancels all tasks of the loop. An exception of the iterator is raised here.
     """
     items = deque[_T]()
 
@@ -44,13 +43,13 @@ def iterate_in_thread(start: Callable[[], AsyncGenerator[_T, None]]) -> Iterator
                     unfinished.cancel()
 
         drained = thread.submit(loop.run_until_complete, task)
-        # Waiting for the future itself, an interrupt could leave its lock taken for ever.
+        # An interrupt while waiting for the future itself could leave its lock taken forever.
         end = SimpleQueue[object]()
         drained.add_done_callback(end.put)
         ended = False
         try:
             while not ended:
-                # Not for each item: to wake a thread that sleeps costs as much as an item does.
+                # Not for each item, because waking a thread costs as much as an item.
                 with suppress(Empty):
                     end.get(timeout=_TOGETHER_SECONDS)
                     ended = True
@@ -58,8 +57,8 @@ def iterate_in_thread(start: Callable[[], AsyncGenerator[_T, None]]) -> Iterator
                     yield arrived
         except GeneratorExit:
             loop.call_soon_threadsafe(task.cancel)
-            # Libraries (polars is one) let system calls restart after SIGINT: an interrupt is only
-            # seen between two waits.
+            # Some libraries, such as polars, let system calls restart after SIGINT, so an interrupt
+            # is noticed only between two waits.
             while not ended:
                 with suppress(Empty):
                     end.get(timeout=_TOGETHER_SECONDS)

@@ -1,4 +1,4 @@
-"""What goes wrong when a generation or a cohort is made."""
+"""Errors of making a generation or a cohort."""
 
 import attrs
 
@@ -21,7 +21,7 @@ class UnknownCombinationError(DaydreamingError, LookupError):
 
 @attrs.define(eq=False)
 class TemplateError(DaydreamingError, ValueError):
-    """A template that does not compile, or does not render with the values of its stage."""
+    """A template does not compile, or does not render with the values of its stage."""
 
     stage: str
     template_id: str
@@ -33,7 +33,7 @@ class TemplateError(DaydreamingError, ValueError):
 
 @attrs.define(eq=False)
 class ResponseParseError(DaydreamingError, ValueError):
-    """A model's answer does not have the form that its template's parser reads."""
+    """The template's parser cannot read a model's answer."""
 
     parser: str
     reason: str
@@ -45,12 +45,12 @@ class ResponseParseError(DaydreamingError, ValueError):
 
 @attrs.define(eq=False)
 class UnusableAnswerError(ResponseParseError):
-    """A model's answer is kept and holds no text that may be used; only force asks for another."""
+    """A stored answer has no usable text. Only `force` replaces it."""
 
 
 @attrs.define(eq=False)
 class CatalogError(DaydreamingError, ValueError):
-    """Catalogs or a cohort's specification are wrong. Lists every problem that was found."""
+    """Catalogs or a cohort's specification are wrong. Lists every problem found."""
 
     location: str
     problems: tuple[str, ...]
@@ -62,7 +62,7 @@ class CatalogError(DaydreamingError, ValueError):
 
 @attrs.define(eq=False)
 class CohortNotPlannedError(DaydreamingError, LookupError):
-    """A cohort that was not planned yet has no generations."""
+    """The cohort has not been planned yet."""
 
     cohort_id: str
 
@@ -72,7 +72,7 @@ class CohortNotPlannedError(DaydreamingError, LookupError):
 
 @attrs.define(eq=False)
 class CohortBusyError(DaydreamingError, BlockingIOError):
-    """Another process runs the cohort; a second would only wait for the first."""
+    """Another process is running the cohort; a second run would only wait for it."""
 
     cohort_id: str
 
@@ -82,7 +82,7 @@ class CohortBusyError(DaydreamingError, BlockingIOError):
 
 @attrs.define(eq=False)
 class PlanConflictError(DaydreamingError, ValueError):
-    """A planned generation exists with metadata that its gen_id does not stand for."""
+    """A planned generation exists with metadata that contradicts its gen_id."""
 
     stage: str
     gen_id: str
@@ -97,7 +97,7 @@ class PlanConflictError(DaydreamingError, ValueError):
 
 @attrs.define(eq=False)
 class StaleAnswerError(DaydreamingError, ValueError):
-    """A generation's stored answer was given to another question than would be asked today."""
+    """A generation's stored answer belongs to another question than today's."""
 
     stage: str
     gen_id: str

@@ -1,4 +1,4 @@
-"""The port through which use cases read what a researcher wrote, and keep what they make of it."""
+"""The port for a researcher's catalogs and specifications, and for plans and reports of cohorts."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -13,7 +13,7 @@ from daydreaming_dagster.types import Stage
 
 
 class CohortStore(Protocol):
-    """Keeps catalogs, specifications, and what was planned and reported of each cohort.
+    """Keeps catalogs and specifications, and the plan and reports of each cohort.
 
     `daydreaming_dagster.testing` checks what every adapter guarantees:
 
@@ -39,52 +39,52 @@ class CohortStore(Protocol):
         ...
 
     def read_spec(self, cohort_id: str) -> CohortSpec:
-        """Return a cohort's specification; mistakes in it are in its `problems`.
+        """Return a cohort's specification. Its `problems` list the mistakes in it.
 
         Raises:
-            CatalogError: There is none, or it cannot be read at all.
+            CatalogError: The specification is missing, or cannot be read at all.
         """
         ...
 
     def write_membership(self, cohort_id: str, members: Mapping[Stage, Sequence[str]]) -> None:
-        """Keep which generations a cohort has, by stage, in planned order."""
+        """Store the generations of a cohort by stage, in planned order."""
         ...
 
     def read_membership(self, cohort_id: str) -> dict[Stage, list[str]]:
         """Return the gen_ids of a cohort by stage, in planned order, each once.
 
         Raises:
-            CohortNotPlannedError: Nothing was written yet.
-            CatalogError: What was written is malformed.
+            CohortNotPlannedError: The cohort was not planned yet.
+            CatalogError: The stored list is malformed.
         """
         ...
 
     def write_manifest(self, cohort_id: str, manifest: Manifest) -> None:
-        """Keep what a cohort was planned from."""
+        """Store the digests of the inputs that a cohort was planned from."""
         ...
 
     def read_manifest(self, cohort_id: str) -> Manifest | None:
-        """Return what a cohort was last planned from, None before the first plan.
+        """Return the digests of the last plan's inputs, or None before the first plan.
 
         Raises:
-            CatalogError: What was written is not a manifest of this or an earlier version.
+            CatalogError: The stored document is not a manifest of this or an earlier version.
         """
         ...
 
     def write_index(self, cohort_id: str, index: CohortIndex) -> None:
-        """Keep what was seen of a cohort's generations.
+        """Store what was found about a cohort's generations.
 
         Raises:
-            OSError: It could not be written. The index only saves reading.
+            OSError: It could not be written. The index is only a cache.
         """
         ...
 
     def read_index(self, cohort_id: str) -> CohortIndex:
-        """Return what was last seen; an empty index where nothing readable is kept."""
+        """Return the stored index, or an empty one if it is missing or unreadable."""
         ...
 
     def hold(self, cohort_id: str) -> AbstractContextManager[None]:
-        """Keep others from running the cohort while the block does; ends with the process.
+        """Lock the cohort for the block, so that no other run starts. Ends with the process.
 
         Raises:
             CohortBusyError: Another run holds the cohort.
@@ -92,19 +92,19 @@ class CohortStore(Protocol):
         ...
 
     def write_report_files(self, cohort_id: str, files: Mapping[str, bytes]) -> list[str]:
-        """Replace files of a cohort's reports, each in one step, and return where they are."""
+        """Replace files of a cohort's reports, each in one step, and return their locations."""
         ...
 
 
 class StorageInspection(Protocol):
-    """What only the storage itself can tell: leftovers of writes, and what does not belong."""
+    """Finds what only the storage itself can tell: leftovers of writes and unknown files."""
 
     def inspect_root(self) -> Iterator[Finding]:
-        """Yield what is wrong beside the generations."""
+        """Yield the findings outside of generations."""
         ...
 
     def inspect_generation(self, stage: Stage, gen_id: str) -> Iterator[Finding]:
-        """Yield what does not belong to a generation where it is kept."""
+        """Yield the findings inside the storage of a generation."""
         ...
 
     def remove_leftovers(self, findings: Sequence[Finding]) -> list[str]:

@@ -1,4 +1,4 @@
-"""What goes wrong in the data layer, as subclasses of the builtin that callers expect."""
+"""Errors of the data layer. Each is also a subclass of the builtin that callers expect."""
 
 import attrs
 
@@ -11,7 +11,7 @@ class DataLayerError(DaydreamingError):
 
 @attrs.define(eq=False)
 class InvalidIdError(DataLayerError, ValueError):
-    """An id or a stage that no store accepts. Raised before any I/O."""
+    """An id or stage is invalid. Raised before any I/O."""
 
     kind: str
     shown_value: str
@@ -23,7 +23,7 @@ class InvalidIdError(DataLayerError, ValueError):
 
 @attrs.define(eq=False)
 class MissingArtifactError(DataLayerError, FileNotFoundError):
-    """A generation lacks the artifact, or does not exist at all."""
+    """A generation lacks the artifact, or does not exist."""
 
     stage: str
     gen_id: str
@@ -38,7 +38,7 @@ class MissingArtifactError(DataLayerError, FileNotFoundError):
 
 @attrs.define(eq=False)
 class MissingTemplateError(DataLayerError, FileNotFoundError):
-    """A stage has no template of that id."""
+    """A stage has no template with that id."""
 
     stage: str
     template_id: str
@@ -53,7 +53,7 @@ class MissingTemplateError(DataLayerError, FileNotFoundError):
 
 @attrs.define(eq=False)
 class MalformedArtifactError(DataLayerError, ValueError):
-    """A stored artifact, metadata document or template that cannot be read as what it is."""
+    """A stored text, document or template is not valid."""
 
     artifact: str
     location: str
@@ -68,9 +68,9 @@ class MalformedArtifactError(DataLayerError, ValueError):
 
 @attrs.define(eq=False)
 class UnreadableArtifactError(MalformedArtifactError):
-    """A stored artifact or template that the storage does not give, as with a failing disk.
+    """The storage fails to return an artifact or template, as with a failing disk.
 
-    What is stored may be whole, so nothing about it is to be deleted.
+    It may be intact, so do not delete it.
     """
 
     def __str__(self) -> str:
@@ -82,7 +82,7 @@ class UnreadableArtifactError(MalformedArtifactError):
 
 @attrs.define(eq=False)
 class UnstorableError(DataLayerError, ValueError):
-    """A text or document that could not be read back as it is. Nothing was written."""
+    """A text or document could not be read back unchanged. Nothing was written."""
 
     stage: str
     gen_id: str
@@ -95,7 +95,7 @@ class UnstorableError(DataLayerError, ValueError):
 
 @attrs.define(eq=False)
 class ReadOnlyStoreError(DataLayerError, PermissionError):
-    """A writer was called on a read-only store. Nothing was written."""
+    """A read-only store was asked to write. Nothing was written."""
 
     operation: str
     stage: str
@@ -110,10 +110,10 @@ class ReadOnlyStoreError(DataLayerError, PermissionError):
 
 @attrs.define(eq=False)
 class UnsafePathError(DataLayerError, ValueError):
-    """A path in the data root that would lead to other data than its name says.
+    """A path in the data root may lead to other data than its name says.
 
-    Raised for a symbolic link below the data root (it may lead outside), and, on a file
-    system that ignores case, for an id whose folder belongs to an id in another case.
+    Raised for a symbolic link below the data root, which may lead outside, for anything but a
+    regular file, and, on a file system that ignores case, for an id that differs only in case.
     """
 
     location: str
@@ -125,7 +125,7 @@ class UnsafePathError(DataLayerError, ValueError):
 
 @attrs.define(eq=False)
 class InvalidMetadataError(DataLayerError, ValueError):
-    """The metadata of a generation is a JSON object and says something that cannot be."""
+    """The metadata of a generation is valid JSON with impossible contents."""
 
     stage: str
     gen_id: str

@@ -1,4 +1,4 @@
-"""Which ids are safe as the name of a folder on every file system, checked before any I/O."""
+"""Checks that an id is safe as a folder name on every file system."""
 
 import re
 from collections.abc import Collection
@@ -29,7 +29,7 @@ def check_stage(stage: object) -> Stage:
 
 
 def check_id(kind: str, value: object) -> str:
-    """Return `value` as a plain str; `kind` says in the error what the id names (`gen_id`, …).
+    """Return `value` as a plain str. `kind` is the kind of id (`gen_id`, …) for the error.
 
     Raises:
         InvalidIdError: It is not a string of at most `MAX_ID_LENGTH` ASCII letters, digits,
@@ -42,7 +42,7 @@ def check_id(kind: str, value: object) -> str:
             f"expected 1 to {MAX_ID_LENGTH} of A-Z, a-z, 0-9, _ and -, beginning with a letter "
             f"or digit, and no device name such as CON",
         )
-    # A subclass, such as a StrEnum's, may format itself as something else than what was checked.
+    # A subclass such as StrEnum may format itself differently from the string that was checked.
     return str.__str__(value)
 
 
@@ -52,7 +52,7 @@ def is_id(value: object) -> TypeGuard[str]:
 
 
 def are_ids(values: Collection[str]) -> bool:
-    """Return whether `check_id` accepts each value, in less than half the time for many."""
+    """Return whether `check_id` accepts every value. For many, it takes less than half the time."""
     joined = "/".join([*values, ""])
     return _many_ids(joined) is not None and joined.count("/") == len(values)
 

@@ -1,4 +1,4 @@
-"""The port through which everything asks a language model."""
+"""The port for calling language models."""
 
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -10,15 +10,15 @@ from daydreaming_dagster.errors import DaydreamingError
 from daydreaming_dagster.types import JsonObject, JsonValue
 
 LONGEST_WAIT_SECONDS: Final = 600.0
-"""An endpoint that asks to be left alone for longer is not waited for."""
+"""If an endpoint asks for a longer pause, the call fails instead of waiting."""
 
 
 @attrs.frozen
 class SamplingParameters:
-    """How a model is asked. None leaves the choice to the endpoint.
+    """The sampling parameters of a request. None leaves the choice to the endpoint.
 
-    `extra_body` holds what only some endpoints know (`grammar`, `response_format`,
-    `reasoning_effort`, …) and is sent as it is.
+    `extra_body` holds parameters that only some endpoints accept (`grammar`, `response_format`,
+    `reasoning_effort`, …). It is sent unchanged.
     """
 
     temperature: float | None = None
@@ -28,7 +28,7 @@ class SamplingParameters:
     extra_body: Mapping[str, JsonValue] = attrs.field(factory=dict, hash=False)
 
     def as_document(self) -> JsonObject:
-        """Return what is set, as JSON."""
+        """Return the parameters that are set, as JSON."""
         return {
             key: dict(value) if isinstance(value, Mapping) else value
             for key, value in attrs.asdict(self, recurse=False).items()
@@ -36,7 +36,7 @@ class SamplingParameters:
         }
 
     def for_replicate(self, replicate: int) -> Self:
-        """Return the parameters of the n-th replicate, counted from 1: the seed moves on."""
+        """Return the parameters of the n-th replicate, counted from 1: the seed increases."""
         return self if self.seed is None else attrs.evolve(self, seed=self.seed + replicate - 1)
 
 
@@ -44,9 +44,9 @@ class SamplingParameters:
 class ModelRequest:
     """One question to a model.
 
-    `model` is the name that the endpoint knows, `provider` says who serves it. Where there is
-    `kept`, the asker closes it when the answer is stored, or will not be: until then a model that
-    limits how many calls are under way counts this one, so that a kill loses no more than those.
+    `model` is the endpoint's name for the model, `provider` says who serves it. The caller closes
+    `kept`, if there is one, once the answer is stored or abandoned. Until then, a model with a
+    limit on calls in flight counts this call, so that a kill loses no more answers than the limit.
     """
 
     prompt: str
@@ -60,11 +60,11 @@ class ModelRequest:
 class Completion:
     """A model's answer.
 
-    `model` is the one that answered, as the endpoint names it. `finish_reason` is the
-    endpoint's (`stop`, `length`, …). Token counts are None where the endpoint gives none.
-    `failed_attempts` are the errors of attempts before the one that answered. `reasoning` is what
-    the endpoint sends apart from the text. If the answer was paid for and gives no text that can
-    be used, `unreadable` says why, and `response` is the whole of what came.
+    `model` is the model that answered, according to the endpoint. `finish_reason` is the endpoint's
+    (`stop`, `length`, …). Token counts are None if the endpoint does not report them.
+    `failed_attempts` are the errors of earlier attempts. `reasoning` is the reasoning that the
+    endpoint sends separately from the text. If the answer was paid for but has no usable text,
+    `unreadable` says why, and `response` is everything that the endpoint sent.
     """
 
     text: str
@@ -83,12 +83,11 @@ class Completion:
 class LanguageModelError(DaydreamingError):
     """A model gave no answer. The message says which model, why, and what to do.
 
-    `status` is the HTTP status with which the endpoint refused, None where it did not.
-    `retryable` says that the same request may succeed later, and `retry_after_seconds`
-    is how long the endpoint asked to wait, where it did. `of_endpoint` says that any other
-    request would have met the same error. `may_be_billed` says that a model may have been at
-    work all the same: no answer came in time, or none that can be used. `failed_attempts` are the
-    errors of attempts before this one.
+    `status` is the HTTP status of a refusal, otherwise None. `retryable` says that the same request
+    may succeed later, and `retry_after_seconds` how long the endpoint asked to wait, if it did.
+    `of_endpoint` says that any other request would get the same error. `may_be_billed` says that a
+    model may have worked on it although no usable answer came in time. `failed_attempts` are the
+    errors of earlier attempts.
     """
 
     message: str
@@ -110,7 +109,7 @@ class LanguageModel(Protocol):
     """
 
     async def complete(self, request: ModelRequest) -> Completion:
-        """Return the model's answer, for which at most one request was sent that may be billed.
+        """Return the model's answer. At most one request that may be billed is sent.
 
         Raises:
             LanguageModelError: There was no answer.
@@ -119,7 +118,9 @@ class LanguageModel(Protocol):
         ...
 
     def stop(self, reason: str) -> None:
-        """Send nothing more: other calls end with a `StoppedError`, those that were sent go on.
+        """Send no further requests. Later and waiting calls end with a `StoppedError`.
+
+        Requests that were sent continue.
 
         May be called from any thread and from a signal handler.
         """

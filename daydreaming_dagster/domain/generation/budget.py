@@ -1,4 +1,4 @@
-"""What a run may spend at most."""
+"""Limits what a run may spend."""
 
 import asyncio
 from collections.abc import Iterable, Mapping
@@ -15,22 +15,24 @@ from daydreaming_dagster.ports.language_model import Completion, ModelRequest
 
 @attrs.define
 class Budget:
-    """Counts the questions of a run and what they cost, and refuses those beyond a limit.
+    """Counts a run's questions and their cost, and refuses questions beyond a limit.
 
-    A question is counted once, however often the endpoint refuses it before it answers. While it
-    is in flight, one call and its cost by `expected_tokens` are reserved. The answer replaces that
-    cost by its own; if no answer says it and the model may have been at work, it is spent.
-    A question that does not fit beside the reservations waits until they settle, since most cost
-    less than was reserved and some are never sent. The limit of cost can be passed only by as much
-    as the answers in flight are longer than expected, the limit of calls not at all.
+    A question counts once, however often the endpoint refuses it before it answers. While it is in
+    flight, one call and its cost according to `expected_tokens` are reserved. The answer's own cost
+    replaces the estimate. If there is no such cost and the model may have worked, the estimate
+    counts as spent.
+
+    A question that does not fit next to the reservations waits until they settle, because most cost
+    less than reserved and some are never sent. The limit of cost can be exceeded only by as much as
+    answers in flight are longer than expected; the limit of calls cannot be exceeded.
 
     Attributes:
-        max_calls: How many questions may be put; None is no limit.
-        max_cost: What they may cost, in USD; None is no limit.
-        calls: How many questions were answered, refused for good, or lost their answer.
-        prompt_tokens: What the answered ones sent, where the endpoint says it.
-        completion_tokens: What the answers hold, where the endpoint says it.
-        cost: What all cost, in USD, where the model catalog has prices.
+        max_calls: The maximum number of questions; None means no limit.
+        max_cost: Their maximum cost in USD; None means no limit.
+        calls: The number of questions that were answered, finally refused, or lost their answer.
+        prompt_tokens: The tokens sent for answered questions, as far as endpoints report them.
+        completion_tokens: The tokens of the answers, as far as endpoints report them.
+        cost: The cost of all questions in USD, for models with a price in the catalog.
     """
 
     max_calls: int | None = None

@@ -15,7 +15,7 @@ _NOTICED_WITHIN_SECONDS: Final = 0.1
 
 @attrs.define(eq=False)
 class StoppedError(DaydreamingError):
-    """A model was not asked, because the run is ending; `reason` says why it is."""
+    """A model was not called because the run is ending; `reason` says why."""
 
     reason: str
 
@@ -25,16 +25,16 @@ class StoppedError(DaydreamingError):
 
 @attrs.define
 class CancellationToken:
-    """Says whether a run goes on. Any thread and any signal handler may end it.
+    """Ends a run early. Any thread and any signal handler may use it.
 
-    `reason` is None until then, and afterwards the first reason that was given.
+    `reason` is None while the run goes on, and then the first reason given.
     """
 
     reason: str | None = attrs.field(default=None, init=False)
     _subscribers: list[Callable[[str], None]] = attrs.field(factory=list, init=False, repr=False)
 
     def stop(self, reason: str) -> None:
-        """End the run: nothing new is begun, what is under way is finished and kept."""
+        """End the run: nothing new starts, and calls in flight are finished and stored."""
         if self.reason is None:
             self.reason = reason
             for tell in tuple(self._subscribers):
@@ -57,7 +57,7 @@ class CancellationToken:
         """Return after this time.
 
         Raises:
-            StoppedError: The run ended before or meanwhile.
+            StoppedError: The run ended before or during the wait.
         """
         until = time.monotonic() + seconds
         while True:
@@ -71,7 +71,7 @@ class CancellationToken:
         """Return when the event is set.
 
         Raises:
-            StoppedError: The run ended before or meanwhile.
+            StoppedError: The run ended before or during the wait.
         """
         self.check()
         while not event.is_set():

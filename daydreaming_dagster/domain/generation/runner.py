@@ -42,10 +42,10 @@ from daydreaming_dagster.ports.language_model import (
 from daydreaming_dagster.types import Stage
 
 IN_FLIGHT: Final = 256
-"""How many generations of a run are under way at once; models have limits of their own."""
+"""How many generations of a run are in flight at once. Models have limits of their own."""
 
 CLAIM_SECONDS: Final = 1.0
-"""How long a run waits before it looks again at a generation that another run makes."""
+"""How long a run waits between two attempts to claim a generation that another run makes."""
 
 _T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")
@@ -53,9 +53,9 @@ _Ts = TypeVarTuple("_Ts")
 
 @attrs.frozen
 class _Prepared:
-    """How a generation is made, and what to ask for it; None where nothing is asked.
+    """How a generation is made, and the question to ask; None if there is nothing to ask.
 
-    `late_prompt` is to be written when the answer is there.
+    `late_prompt` is written after the answer.
     """
 
     recipe: Recipe
@@ -65,18 +65,18 @@ class _Prepared:
 
 @attrs.frozen
 class GenerationRunner:
-    """Makes generations from what the store plans and the catalog offers, with the model.
+    """Makes planned generations with a model.
 
     Attributes:
-        replace_stale: Whether a model is asked again where the answer that is stored was given
-            to another question (an edited template, say). The replaced answer is kept. Where
-            it is not replaced, its generation fails with a `StaleAnswerError`.
-        force: Generations for which it is asked again in any case.
+        replace_stale: Whether to call a model again if the stored answer belongs to another
+            question, for instance because a template was edited. The replaced answer is kept. If
+            False, such a generation fails with a `StaleAnswerError`.
+        force: Generations for which to call a model in any case.
         stop: Ends the run early.
         budget: What the run may spend.
-        second_call_seconds: How long it waits at most before it asks once more for an answer that
-            was lost, where the endpoint does not ask for longer. Half of that at least, at random,
-            so that answers that were lost together are not asked for together.
+        second_call_seconds: The maximum wait before the retry of a lost answer, unless the endpoint
+            asks for longer. The wait is random, at least half of it, so that answers lost together
+            are not retried together.
     """
 
     store: GensStoreWithTemplates
@@ -91,10 +91,10 @@ class GenerationRunner:
     async def generate(
         self, stage: Stage, gen_id: str, steps: Collection[Step] = STEPS
     ) -> Generated:
-        """Return what the chosen steps made. What other steps made is read from the store.
+        """Return what the chosen steps made. Results of other steps are read from the store.
 
-        Everything that is wrong with this generation alone ends up in `error`, and so does
-        the end of the run. While another run makes the generation, this waits for it.
+        Every error of this generation ends up in `error`, and so does the end of the run. While
+        another run makes the generation, this waits for it.
         """
         result = Generated(stage, gen_id)
         try:
@@ -120,10 +120,10 @@ class GenerationRunner:
     ) -> AsyncGenerator[Generated, None]:
         """Yield each generation as soon as it is done, with at most `in_flight` at once.
 
-        One whose parent is among them begins when its parent is done, and not at all where
-        its parent fails. When the run is stopped, those that are under way are finished. Where
-        the caller leaves early or is cancelled, they are too, and stored, before this ends;
-        when it is cancelled once more, they are cancelled.
+        If a generation's parent is among them, it starts when the parent is done, and not at all if
+        the parent fails. When the run is stopped, generations in flight are finished. If the
+        consumer stops early or is cancelled, they are also finished and stored before this ends. If
+        it is cancelled again, they are cancelled.
         """
         self.stop.subscribe(self.model.stop)
         ready, children = await asyncio.to_thread(self._order, generations)
@@ -154,7 +154,7 @@ class GenerationRunner:
                 await self._finish_those(running)
 
     async def _finish_those(self, running: Collection[asyncio.Task[Generated]]) -> None:
-        """Wait for the generations of a run that was left: they are being paid for."""
+        """Wait for the generations of an abandoned run, because they are being paid for."""
         self.stop.stop("it was left early")
         try:
             await asyncio.wait(running)
@@ -166,7 +166,7 @@ class GenerationRunner:
     def _order(
         self, generations: Mapping[Stage, Sequence[str]]
     ) -> tuple[deque[GenerationRef], dict[GenerationRef, list[GenerationRef]]]:
-        """Return those that can begin, and those that wait, by the parent that they wait for."""
+        """Return the generations that can start, and the others by the parent they wait for."""
         keys: list[GenerationRef] = [
             GenerationRef(stage, gen_id)
             for stage, gen_ids in generations.items()
@@ -176,7 +176,7 @@ class GenerationRunner:
         ready = deque[GenerationRef]()
         children: dict[GenerationRef, list[GenerationRef]] = {}
         for key in keys:
-            # Where the metadata is wrong there is no parent, and `generate` says what is wrong.
+            # If the metadata is wrong there is no parent, and `generate` reports the error.
             parent = next(islice(ancestry(self.store, *key), 1, None), None)
             if parent is not None and parent in members:
                 children.setdefault(parent, []).append(key)
@@ -187,9 +187,9 @@ class GenerationRunner:
     def _prepare(
         self, result: Generated, steps: Collection[Step], claims: ExitStack
     ) -> _Prepared | None:
-        """Claim the generation, write the prompt, and find the answer that may be stored already.
+        """Claim the generation, write its prompt, and look for a stored answer.
 
-        Returns None where another run has the claim.
+        Returns None if another run holds the claim.
         """
         stage, gen_id = result.stage, result.gen_id
         metadata = resolve_generation_metadata(self.store, stage, gen_id)
@@ -211,7 +211,7 @@ class GenerationRunner:
                 result.raw, question = stored.answer, None
                 if stored.answer is None:  # a text from elsewhere
                     result.parsed = read_parsed(self.store, stage, gen_id)
-        # An answer keeps its own prompt beside it, until the answer that replaces it is there.
+        # An answer keeps its own prompt beside it until its replacement is stored.
         if question is not None and stored.answer is not None:
             return _Prepared(recipe, question, prompt)
         if prompt is not None:
@@ -222,10 +222,10 @@ class GenerationRunner:
     def _serves(
         self, stored: GenerationState, ref: GenerationRef, recipe: Recipe, prompt: str
     ) -> bool:
-        """Return whether what is stored serves; if it does not, a model is to be asked.
+        """Return whether the stored answer can be used; if not, a model has to be called.
 
         Raises:
-            StaleAnswerError: There is an answer that does not serve, and is not to be replaced.
+            StaleAnswerError: The answer cannot be used and must not be replaced.
         """
         if ref in self.force or stored.needs_answer:
             return False
@@ -246,8 +246,8 @@ class GenerationRunner:
             lost = error.retryable and error.may_be_billed
             if not lost or asked_to_wait > LONGEST_WAIT_SECONDS:
                 raise
-            # Once more, since a lost connection is often chance. Not more often: each time may
-            # cost as much as an answer, and take as long as the slowest.
+            # Retry once, because a lost connection is often chance. No more, because each attempt
+            # may cost as much as an answer and take as long as the slowest.
             wait = self.second_call_seconds * uniform(0.5, 1.0)  # noqa: S311  no secret
             await self.stop.sleep(max(wait, asked_to_wait))
             completion = await self._buy(request)
@@ -255,7 +255,7 @@ class GenerationRunner:
             return attrs.evolve(completion, failed_attempts=failed)
 
     async def _buy(self, request: ModelRequest) -> Completion:
-        """Return the model's answer, and let the budget know what it cost."""
+        """Return the model's answer, and count it in the budget."""
         reserved = await self.budget.reserve(request, self.stop)
         try:
             completion = await self.model.complete(request)
@@ -265,7 +265,7 @@ class GenerationRunner:
         except asyncio.CancelledError:
             self.budget.settle_unanswered(reserved, may_be_billed=True)
             raise
-        except BaseException:  # it was not sent; kept, the reservation would hold up the others
+        except BaseException:  # it was not sent, so its reservation must not block other calls
             self.budget.withdraw(reserved)
             raise
         self.budget.settle(request, reserved, completion)
@@ -279,14 +279,14 @@ class GenerationRunner:
         prepared: _Prepared,
         completion: Completion | None,
     ) -> None:
-        """Store the answer that came, parse it, and release the claim."""
+        """Store the answer, parse it, and release the claim."""
         stage, gen_id = result.stage, result.gen_id
         recipe, question, prompt = prepared.recipe, prepared.question, prepared.late_prompt
         with claims:
             if question is not None and completion is not None:
                 result.raw = store_answer(self.store, gen_id, recipe, question, completion)
-                # The paid answer first. After a crash between the two, the next run finds an
-                # answer to today's question, and writes the prompt.
+                # Write the paid answer first. After a crash between the two writes, the next run
+                # finds an answer to today's question and writes the prompt.
                 if prompt is not None:
                     self.store.write_prompt(stage, gen_id, prompt)
                     result.prompt = prompt
@@ -296,12 +296,12 @@ class GenerationRunner:
 
 
 async def _in_thread(function: Callable[[*_Ts], _T], *arguments: *_Ts) -> _T:
-    """Call what may wait for a device, so that it holds up no other generation.
+    """Call a function that may wait for a device, without blocking other generations.
 
-    It is done to its end though the run is left meanwhile, so that an answer that came is stored
-    and no claim forgotten.
+    It runs to completion even if the run is cancelled, so that an answer is stored and its claim
+    released.
     """
-    # No task: when a loop ends, it cancels its tasks, and waits for its threads.
+    # Not a task: when a loop ends, it cancels its tasks but waits for its threads.
     call = asyncio.get_running_loop().run_in_executor(None, function, *arguments)
     try:
         return await asyncio.shield(call)

@@ -1,4 +1,4 @@
-"""What a run may spend at most."""
+"""Limits on what a run may spend."""
 
 import asyncio
 

@@ -141,10 +141,10 @@
 
   // Essays with the same rank have equal means, apart from rounding.
   const above = (a, b) => (a.rank !== null && a.rank === b.rank ? 0 : (b.mean ?? -1) - (a.mean ?? -1));
-  const byId = (a, b) => (a.id < b.id ? -1 : 1);
+  const inOrderOfIds = (a, b) => (a.id < b.id ? -1 : 1);
   const orders = {
-    best: (a, b) => above(a, b) || byId(a, b),
-    worst: (a, b) => (a.mean === null) - (b.mean === null) || above(b, a) || byId(a, b),
+    best: (a, b) => above(a, b) || inOrderOfIds(a, b),
+    worst: (a, b) => (a.mean === null) - (b.mean === null) || above(b, a) || inOrderOfIds(a, b),
     planned: () => 0,
   };
 

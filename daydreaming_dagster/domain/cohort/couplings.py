@@ -25,7 +25,7 @@ Pair = tuple[str, str]
 
 @attrs.frozen
 class Coupling:
-    """The rows of values that some axes may have together; the axes in the order of `AXES`."""
+    """The combinations of values that are allowed for some axes, in the order of `AXES`."""
 
     axes: tuple[Axis, ...]
     rows: frozenset[tuple[str, ...]]
@@ -42,10 +42,10 @@ class Coupling:
 def assignments(
     values: Mapping[Axis, Sequence[str]], couplings: Collection[Coupling]
 ) -> list[tuple[str, ...]]:
-    """Return every way to give each of `AXES` one of its values that all couplings allow.
+    """Return every combination of one value per axis that all couplings allow.
 
-    In the order of a nested loop over the axes. What no coupling allows is dropped at the first
-    axis that shows it, so that a few rows of many long axes are found without a product of all.
+    The order is that of nested loops over `AXES`. A combination is dropped at the first axis where
+    a coupling excludes it, so a few rows of many long axes are found without the full product.
     """
     rows: list[tuple[str, ...]] = [()]
     for axis in AXES:
@@ -60,7 +60,7 @@ def assignments(
 
 
 def _prefixes(coupling: Coupling, axis: Axis) -> tuple[tuple[int, ...], frozenset[tuple[str, ...]]]:
-    """Return the places of a coupling's axes before `axis`, and what may stand there with it."""
+    """Return the positions of a coupling's axes before `axis`, and the values allowed with it."""
     length = coupling.axes.index(axis) + 1
     known = tuple(AXES.index(name) for name in coupling.axes[: length - 1])
     return known, frozenset(row[:length] for row in coupling.rows)
@@ -69,9 +69,9 @@ def _prefixes(coupling: Coupling, axis: Axis) -> tuple[tuple[int, ...], frozense
 def balanced(
     pairs: Collection[Pair], balance: Literal["left", "right", "both"]
 ) -> list[Pair] | None:
-    """Return the most of these pairs in which each value of a side is there equally often.
+    """Return the largest selection of pairs in which each value of a side occurs equally often.
 
-    The same pairs whatever their order. None where no choice of pairs uses each value.
+    The selection does not depend on the order of the pairs. None if no selection uses every value.
     """
     pairs = sorted(set(pairs))
     if balance == "right":
@@ -91,9 +91,9 @@ def balanced(
 
 
 def _choose(pairs: Sequence[Pair], lefts: Sequence[str], times: int, limit: int) -> list[Pair]:
-    """Return as many pairs as can be with each left `times` and each right at most `limit` times.
+    """Return the most pairs in which each left occurs `times` and each right at most `limit` times.
 
-    A matching by augmenting paths: a left that finds every right taken makes another left move.
+    This is a matching by augmenting paths: if every right is taken, another left has to move.
     """
     rights_of: dict[str, list[str]] = {left: [] for left in lefts}
     for left, right in pairs:
@@ -101,7 +101,7 @@ def _choose(pairs: Sequence[Pair], lefts: Sequence[str], times: int, limit: int)
     takers: dict[str, list[str]] = {right: [] for _, right in pairs}
 
     def take(left: str, refused: set[str]) -> bool:
-        # The least taken first, so that a side that need not be balanced is at least spread.
+        # The least used first, so that a side without balance is at least spread evenly.
         for right in sorted(rights_of[left], key=lambda right: len(takers[right])):
             if right in refused or left in takers[right]:
                 continue
@@ -125,7 +125,7 @@ def _choose(pairs: Sequence[Pair], lefts: Sequence[str], times: int, limit: int)
 def unused_values(
     values: Mapping[Axis, Sequence[str]], rows: Collection[tuple[str, ...]]
 ) -> Iterator[tuple[Axis, str]]:
-    """Yield the values of each axis that are in none of the rows."""
+    """Yield the values of each axis that occur in no row."""
     for i, axis in enumerate(AXES):
         used = {row[i] for row in rows}
         for value in values[axis]:

@@ -1,4 +1,4 @@
-"""What a plan will ask of the models, before the first call."""
+"""Estimates the calls, tokens and cost of a plan before the first call."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -19,14 +19,14 @@ from daydreaming_dagster.types import STAGES, Stage
 
 @attrs.define
 class StageEstimate:
-    """What a stage asks of the models, for the calls that are still to be made.
+    """The model calls that a stage still needs.
 
     Attributes:
-        generations: All of the stage, copies and answered ones included.
-        calls: How many of them a model is still to be asked for.
-        prompt_tokens: What those calls send, in all.
-        completion_tokens: What they return, in all; the most it can be where `max_tokens` is set.
-        cost: What those of models with a price come to, in USD; None where no model has one.
+        generations: All generations of the stage, including copies and answered ones.
+        calls: How many of them still need a model call.
+        prompt_tokens: The tokens that these calls send.
+        completion_tokens: The tokens that they return; if `max_tokens` is set, the maximum.
+        cost: The cost in USD of the calls whose model has a price; None if no model has one.
     """
 
     generations: int = 0
@@ -46,7 +46,7 @@ class StageEstimate:
 
 @attrs.frozen
 class PlanEstimate:
-    """What a plan asks of the models; `unpriced` are those that `cost` leaves out."""
+    """The model calls of a plan. `unpriced` are the models without a price, not part of `cost`."""
 
     stages: Mapping[Stage, StageEstimate]
     unpriced: tuple[str, ...]
@@ -103,7 +103,7 @@ def planned_generations(
 ) -> Iterator[PlannedGeneration]:
     """Yield generations as their main metadata describes them, parents first.
 
-    Those whose metadata cannot be read, or says what cannot be, are left out.
+    Generations with unreadable or invalid metadata are left out.
     """
     for stage in STAGES:
         for gen_id in generations[stage]:

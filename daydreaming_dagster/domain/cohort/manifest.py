@@ -1,4 +1,4 @@
-"""What a plan was made from, so that the next one can say what has changed since."""
+"""Records the inputs of a plan, so that the next plan can say what changed."""
 
 import json
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ MANIFEST_VERSION: Final = 1
 
 Kind = Literal["template", "concept", "model"]
 Input = tuple[Kind, str]
-"""What a generation is made from: a template is named `stage/template_id`."""
+"""An input of generations. The name of a template is `stage/template_id`."""
 
 
 @attrs.frozen
@@ -28,10 +28,10 @@ class Manifest:
 
     Attributes:
         version: The version of this format.
-        spec: Of what the specification says, its files included; comments do not count.
-        template: Of each template's file, by `stage/template_id`.
-        concept: Of each concept's name and the description that is used, by concept_id.
-        model: Of what which endpoint is asked for, by the model's id.
+        spec: Digest of the specification with its CSV files, without comments.
+        template: Digest of each template's file, by `stage/template_id`.
+        concept: Digest of each concept's name and the description in use, by concept_id.
+        model: Digest of each model's name and provider, by the model's id.
     """
 
     version: int = MANIFEST_VERSION
@@ -49,7 +49,7 @@ class Manifest:
         """Return the manifest that JSON describes; `location` names it in errors.
 
         Raises:
-            CatalogError: It describes none, or a newer version of this package wrote it.
+            CatalogError: It is not a manifest, or a newer version of this package wrote it.
         """
         version = document.get("version") if isinstance(document, dict) else None
         if isinstance(version, int) and version > MANIFEST_VERSION:
@@ -58,7 +58,7 @@ class Manifest:
         return structure(document, cls, location)
 
     def changed_since(self, previous: "Manifest") -> list[Input]:
-        """Return what both name and what is not as it was, sorted."""
+        """Return the inputs that both manifests name and that differ, sorted."""
         kinds: tuple[Kind, ...] = ("template", "concept", "model")
         return [
             (kind, name)
@@ -74,7 +74,7 @@ def make_manifest(
     """Return the manifest of a plan that uses these inputs.
 
     Raises:
-        MissingTemplateError: A template among them is not there.
+        MissingTemplateError: A template is missing.
     """
     manifest = Manifest(spec=_digest(attrs.asdict(spec)))
     for kind, name in set(used):

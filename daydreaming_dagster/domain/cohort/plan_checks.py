@@ -1,4 +1,4 @@
-"""What is wrong with a plan, or unexpected in it, before anything is written."""
+"""Finds mistakes and surprises in a plan before anything is written."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
@@ -20,7 +20,7 @@ from daydreaming_dagster.types import STAGES, Stage
 
 
 def catalog_problems(spec: CohortSpec, catalog: Catalog) -> Iterator[Problem]:
-    """Yield what the specification asks for and the catalogs do not have."""
+    """Yield what the specification names but the catalogs lack."""
     yield from _concept_problems(spec, catalog)
     for stage, definition in STAGE_DEFINITIONS.items():
         templates, models = definition.axes
@@ -71,7 +71,7 @@ def _templates(
 
 
 def template_problems(store: Templates, spec: CohortSpec, catalog: Catalog) -> Iterator[str]:
-    """Yield what would fail each generation of a template that the cohort uses."""
+    """Yield the problems of templates that would fail all of their generations."""
     sizes = [len(value.split(COMBO_SEPARATOR)) for value in spec.values("combo")]
     concepts = [Concept("a name", "a description")] * min(sizes, default=1)
     for stage, definition in STAGE_DEFINITIONS.items():
@@ -97,7 +97,7 @@ def plan_notices(
     values: Mapping[Axis, Sequence[str]],
     rows: Sequence[tuple[str, ...]],
 ) -> Iterator[str]:
-    """Yield what a researcher may not expect of a plan that is valid."""
+    """Yield what may surprise a researcher in a valid plan."""
     for axis, value in unused_values(values, rows):
         yield f"axes.{axis}: {value!r} is in no combination that the couplings allow"
     for concept_id in sorted({name for row in rows for name in row[0].split(COMBO_SEPARATOR)}):

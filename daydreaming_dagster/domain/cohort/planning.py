@@ -1,4 +1,4 @@
-"""From a cohort's specification to its generations."""
+"""Computes a cohort's generations from its specification."""
 
 import base64
 import hashlib
@@ -58,8 +58,8 @@ class PlannedGeneration:
 class CohortPlan:
     """The generations of a cohort, each parent before its children.
 
-    `notices` say what a researcher may not expect: descriptions that others stand in for,
-    values that the couplings leave out. `manifest` says what the plan was made from.
+    `notices` say what may surprise a researcher: missing descriptions that were replaced, and
+    values that the couplings exclude. `manifest` describes the inputs of the plan.
     """
 
     cohort_id: str
@@ -72,9 +72,9 @@ class CohortPlan:
         return [planned.gen_id for planned in self.generations if planned.stage == stage]
 
     def rows(self) -> Iterator[dict[str, str]]:
-        """Yield each generation of the last stage with its value on every axis, and its lineage.
+        """Yield each generation of the last stage, with its value on every axis and its lineage.
 
-        What does not apply (the model and the replicate of a copy) is `""`.
+        A value that does not apply, such as the model of a copy, is `""`.
         """
         by_id = {planned.gen_id: planned for planned in self.generations}
         for planned in self.generations:
@@ -94,12 +94,12 @@ class CohortPlan:
 
 @attrs.frozen
 class PlanRecord:
-    """What recording a plan did, by stage.
+    """The numbers of new and existing generations of a recorded plan, by stage.
 
     Attributes:
-        created_by_stage: How many generations are new.
-        found_by_stage: How many were there already.
-        shared_by_stage: How many of those found another cohort had planned first.
+        created_by_stage: New generations.
+        found_by_stage: Existing generations.
+        shared_by_stage: Existing generations that another cohort planned first.
     """
 
     created_by_stage: Mapping[Stage, int]
@@ -118,15 +118,15 @@ class PlanRecord:
 
 
 def plan_cohort(store: Templates, cohort_id: str, spec: CohortSpec, catalog: Catalog) -> CohortPlan:
-    """Return the generations that the specification's axes and couplings make. Writes nothing.
+    """Return the generations that the specification's axes and couplings define. Writes nothing.
 
-    A gen_id is a function of everything that changes the text (parent, combination, template,
-    model, parameters, replicate), so that the same generation has the same id in every plan
-    and in every cohort, and the order in which a specification lists things changes no id.
+    A gen_id is a function of everything that was chosen for the text: parent, combination,
+    template, model, parameters and replicate. So the same generation has the same id in every plan
+    and cohort, and the order of a specification's lists does not change an id.
 
     Raises:
-        CatalogError: The specification is inconsistent, or names what the catalog lacks or a
-            template that does not compile or render. Lists all problems.
+        CatalogError: The specification is inconsistent, or names something that the catalog lacks,
+            or a template that does not compile or render. Lists all problems.
     """
     found = [*spec_problems(spec), *catalog_problems(spec, catalog)]
     problems = [*spec.problems, *without_consequences(found, spec.problems)]
@@ -148,14 +148,14 @@ def plan_cohort(store: Templates, cohort_id: str, spec: CohortSpec, catalog: Cat
 
 
 def record_plan(store: GensStore, plan: CohortPlan) -> PlanRecord:
-    """Write the main metadata of the plan's generations where it is not there yet.
+    """Write the main metadata of the plan's new generations.
 
     Raises:
-        PlanConflictError: A generation is there with metadata that says something else. The
-            generations before it in the plan were recorded.
+        PlanConflictError: A generation exists with different metadata. The generations before it in
+            the plan were recorded.
     """
     created, found, shared = Counter[Stage](), Counter[Stage](), Counter[Stage]()
-    # One listing tells in most cases what a failing read of each generation would.
+    # In most cases, one listing replaces a failing read for each generation.
     listed = {stage: set(store.list_generations(stage)) for stage in STAGES}
     for planned in plan.generations:
         stage = planned.stage
@@ -167,7 +167,7 @@ def record_plan(store: GensStore, plan: CohortPlan) -> PlanRecord:
             store.write_main_metadata(stage, planned.gen_id, planned.metadata)
             created[stage] += 1
             continue
-        # Cohorts share generations that are the same; the one that came first stays named.
+        # Cohorts share equal generations. The metadata names the cohort that planned them first.
         differing = {
             key
             for key in planned.metadata.keys() | there.keys()
@@ -182,9 +182,9 @@ def record_plan(store: GensStore, plan: CohortPlan) -> PlanRecord:
 
 @attrs.frozen
 class _Variant:
-    """What generations with the same template, model and replicate have in common.
+    """The common part of generations with the same template, model and replicate.
 
-    `hashed` is the beginning of their signatures, `described` what it stands for.
+    `hashed` is the beginning of their signatures; `described` is the metadata that it stands for.
     """
 
     described: JsonObject
@@ -192,7 +192,7 @@ class _Variant:
 
 
 def _head_of(cohort_id: str) -> JsonObject:
-    """Return how main metadata begins, with a place for the gen_id, whose key comes second."""
+    """Return the beginning of main metadata, with a place for the gen_id, its second key."""
     head = MainRecord(format_version=FORMAT_VERSION, gen_id="", cohort_id=cohort_id)
     return head.as_document()
 
@@ -209,7 +209,7 @@ class _Planner:
 
     def generations(self, rows: Iterable[tuple[str, ...]]) -> tuple[PlannedGeneration, ...]:
         """Return the generations of these assignments of `AXES`, stage by stage."""
-        # Rows that differ only in what a copy does not depend on are the same generations.
+        # Rows that differ only in values that do not affect a copy give the same generations.
         tree: dict[Any, Any] = {}
         for row in rows:
             branch = tree
@@ -222,7 +222,7 @@ class _Planner:
         return tuple(chain.from_iterable(planned.values()))
 
     def inputs(self, rows: Iterable[tuple[str, ...]]) -> Iterator[Input]:
-        """Yield what the generations of these assignments are made from, once they are planned."""
+        """Yield the parents or combinations of the generations that these assignments define."""
         for stage, template_id, model_id in self._variants:
             if self.catalog.templates[stage, template_id].generator == "llm":
                 yield "template", f"{stage}/{template_id}"
@@ -280,7 +280,7 @@ class _Planner:
         return self._variants[key]
 
     def _questions(self, stage: Stage, entry: TemplateEntry, model_id: str) -> Iterator[MainRecord]:
-        """Yield how each replicate is asked."""
+        """Yield the parameters of each replicate."""
         template = MainRecord(stage=stage, mode=entry.generator, template_id=entry.template_id)
         if entry.generator == "copy":  # nothing is asked, so replicates could not differ
             yield template
@@ -305,11 +305,11 @@ _CHILD_STAGE: Final[Mapping[Stage, Stage]] = {
 
 
 def _signature(described: JsonObject) -> bytes:
-    """Return bytes that tell any two documents apart: each part with its length before it.
+    """Return bytes that differ for any two documents: each part is preceded by its length.
 
-    128 bits of their hash make a gen_id: among 10 million generations two share one with a
-    probability of 10^-25. In base 32 and lower case ids stay distinct where a file system
-    ignores case.
+    A gen_id is 128 bits of their hash. Among 10 million generations, two share an id with a
+    probability of 10^-25. In lower-case base 32, ids stay distinct on a file system that ignores
+    case.
     """
     parts = (
         part

@@ -1,4 +1,4 @@
-"""How far the generations of a cohort are, and what a run of it has to make."""
+"""The progress of a cohort's generations, and what a run has to make."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Self
@@ -18,10 +18,10 @@ from daydreaming_dagster.types import Stage
 
 @attrs.frozen
 class StageStatus:
-    """The generations of a stage by how far they are; `planned` counts them all.
+    """The generations of a stage by progress; `planned` counts all of them.
 
-    Those that are `unparsed` have an answer, and no text or score of it. One with an artifact
-    that cannot be read is among them: somebody has to look at it.
+    `unparsed` generations have an answer, but no text or score from it. A generation with an
+    unreadable artifact is among them, because it needs attention.
     """
 
     stage: Stage
@@ -40,12 +40,12 @@ class StageStatus:
 
     @property
     def todo(self) -> tuple[str, ...]:
-        """The generations that a run has to look at again."""
+        """The generations that a run has to make or parse."""
         return (*self.unparsed, *self.missing)
 
 
 def stage_status(store: GensStore, stage: Stage, gen_ids: Iterable[str]) -> StageStatus:
-    """Return how far these generations are, each read anew."""
+    """Return the progress of these generations, reading each of them."""
     return StageStatus.of(
         stage, {gen_id: readable_state(read_state(store, stage, gen_id)) for gen_id in gen_ids}
     )
@@ -59,10 +59,11 @@ def generations_to_make(
 ) -> dict[Stage, list[str]]:
     """Return what a run of a cohort has to make, in planned order.
 
-    That is what is not done according to `states`, what is `stale`, and the gen_ids in `force`.
+    This includes generations that are not done according to `states`, `stale` ones, and those in
+    `force`.
 
     Raises:
-        CatalogError: One of `force` is not in the cohort.
+        CatalogError: A gen_id in `force` is not in the cohort.
     """
     known = {gen_id for gen_ids in members.values() for gen_id in gen_ids}
     strange = tuple(f"{gen_id!r} is not in the cohort" for gen_id in force if gen_id not in known)

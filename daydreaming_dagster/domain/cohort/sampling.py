@@ -1,4 +1,4 @@
-"""What is wrong with how a cohort asks its models."""
+"""Finds mistakes in a cohort's sampling parameters."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -14,11 +14,11 @@ _SET_BY_PLAN: Final = ("messages", "model", "stream", "n")
 """Of a request, what the plan and the runner say: the question, whom it is put to, one answer."""
 
 _LARGEST_INTEGER: Final = 2**63
-"""Endpoints that read JSON into integers of 64 bits take no larger ones."""
+"""Endpoints that parse JSON into 64-bit integers accept no larger numbers."""
 
 
 def sampling_problems(sampling: Mapping[Stage, SamplingParameters]) -> Iterator[Problem]:
-    """Yield what cannot be sent as it is written, or would replace what is asked."""
+    """Yield the parameters that cannot be sent as written, or would replace the question."""
     for stage, parameters in sampling.items():
         path: Path = ("sampling", stage)
         own = attrs.asdict(parameters, recurse=False)
@@ -37,7 +37,7 @@ def sampling_problems(sampling: Mapping[Stage, SamplingParameters]) -> Iterator[
 
 
 def _json_problems(value: object, path: Path, within: tuple[int, ...] = ()) -> Iterator[Problem]:
-    """Yield what of a value that was read from YAML has no form in JSON."""
+    """Yield the parts of a value from YAML that JSON cannot represent."""
     if id(value) in within:
         yield Problem(path, "it contains itself")
     elif isinstance(value, dict):

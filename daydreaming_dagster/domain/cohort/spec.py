@@ -1,4 +1,4 @@
-"""What a researcher writes down to define a cohort."""
+"""A cohort's specification, as the researcher writes it."""
 
 import copy
 from collections import Counter
@@ -23,13 +23,13 @@ from daydreaming_dagster.ports.language_model import SamplingParameters
 from daydreaming_dagster.types import Stage
 
 FILE_PREFIX: Final = "@file:"
-"""What begins a value that stands in a CSV file: `@file:items.csv`, beside the specification."""
+"""The prefix of values from a CSV file next to the specification: `@file:items.csv`."""
 
 MOST_REPLICATES: Final = 10_000
-"""More of one question than anybody asks: a mistake that would fill the memory."""
+"""More replicates than this are a mistake that would fill the memory."""
 
 COMBO_SEPARATOR: Final = "+"
-"""Couplings write a combination of concepts as one value: `stigmergy+kintsugi`."""
+"""Separates concepts where couplings write a combination as one value: `stigmergy+kintsugi`."""
 
 
 if TYPE_CHECKING:
@@ -44,12 +44,11 @@ else:  # has a field for the templates and one for the models of each stage
 
 @attrs.frozen
 class Axes(_StageAxes):
-    """What varies: a cohort is every combination of one value of each axis.
+    """The axes of a cohort, which consists of every combination of one value per axis.
 
-    Concepts are combined in all ways of taking `k` of `concepts`, each in the order of their
-    ids, or as listed in `combo`, in the order given. Templates and models are named by their
-    ids in the catalogs. An axis that is not listed has the values that `pairs` and `tuples`
-    name for it.
+    Concepts are combined in every way to take `k` of `concepts`, each in the order of their ids, or
+    as listed in `combo`, in the given order. Templates and models are ids in the catalogs. An axis
+    that is not listed gets its values from `pairs` and `tuples`.
     """
 
     concepts: list[str] = attrs.field(factory=list)
@@ -71,8 +70,8 @@ class Axes(_StageAxes):
 class Pairs:
     """Which values of two axes go together: the rows `[left, right]` of `allowed`, no others.
 
-    With `balance` only as many of them are kept as let each value of the `left`, of the
-    `right` or of `both` axes be in equally many rows. Which ones does not depend on their order.
+    With `balance`, the largest selection of rows is kept in which each value of the `left`, the
+    `right` or of `both` axes occurs equally often. It does not depend on the order of the rows.
     """
 
     left: Axis | None = None
@@ -82,12 +81,12 @@ class Pairs:
 
     @property
     def axes(self) -> list[Axis]:
-        """The axes that are named, left before right."""
+        """The two axes, left before right."""
         return [axis for axis in (self.left, self.right) if axis is not None]
 
     @property
     def rows(self) -> list[list[str]]:
-        """The pairs that are kept; none where they cannot be balanced."""
+        """The pairs that are kept; none if they cannot be balanced."""
         if self.balance is None:
             return self.allowed
         kept = balanced([(left, right) for left, right in self.allowed], self.balance)
@@ -106,23 +105,23 @@ class Tuples:
 class CohortSpec:
     """A cohort as its `spec/config.yaml` defines it.
 
-    Without couplings it is the full factorial of its axes. Couplings restrict it, and all of
-    them hold at once:
+    Without couplings it is the full factorial of its axes. Couplings restrict it, and all of them
+    apply at once:
 
     - `subsets` keeps some values of an axis, `{draft_llm: [a, b]}`, as if no others were listed;
     - `ties` lists axes that always have the same value, `[[draft_llm, essay_llm]]`; they have
       to list the same values;
     - `pairs` and `tuples` say which values of two or more axes go together.
 
-    In couplings a combination of concepts is written `stigmergy+kintsugi`, in the order in
-    which the axis has it. Only what is in a whole combination of all axes is planned: a draft
-    for which the couplings leave no essay is not.
+    Couplings write a combination of concepts as `stigmergy+kintsugi`, in the order of the axis.
+    Only complete combinations of all axes are planned: if the couplings leave no essay for a draft,
+    the draft is not planned.
 
-    `replicates` says how often each stage asks the same question (default: what the data root
-    says, or 1), `sampling` how its models are asked (default: as the endpoint likes).
+    `replicates` says how often each stage asks the same question (default: the data root's setting,
+    or 1). `sampling` holds its sampling parameters (default: the endpoint's choice).
 
-    `problems` is what was wrong with the document that this was made from, without which it
-    was made. Planning refuses it, with all that only the catalog can show.
+    `problems` lists the mistakes in the document. The specification was made without those parts,
+    and planning refuses it together with the mistakes that only the catalog can show.
     """
 
     axes: Axes = attrs.field(factory=Axes)
@@ -136,7 +135,7 @@ class CohortSpec:
     problems: tuple[Problem, ...] = attrs.field(default=(), metadata={NOT_IN_DOCUMENT: True})
 
     def values(self, axis: Axis) -> list[str]:
-        """Return the values of an axis: those listed, or else those of its pairs and tuples."""
+        """Return the values of an axis: those listed, or those of its pairs and tuples."""
         listed = self.axes.values(axis)
         if listed:
             return listed
@@ -178,8 +177,8 @@ Raises `CatalogError` with all that is wrong with the file.
 def make_cohort_spec(document: object, read_columns: ReadColumns) -> CohortSpec:
     """Return the specification that a parsed YAML document describes.
 
-    Lists may stand in a CSV file, `@file:items.csv`, that has a column of the axis' name for
-    each axis in question. What is wrong with the document ends up in `problems`.
+    A list may come from a CSV file, `@file:items.csv`, with a column named like the axis for each
+    axis in question. Mistakes in the document end up in `problems`.
     """
     if document is None:
         document = {}
@@ -191,7 +190,7 @@ def make_cohort_spec(document: object, read_columns: ReadColumns) -> CohortSpec:
 
 
 def spec_problems(spec: CohortSpec) -> Iterator[Problem]:
-    """Yield what is wrong with a specification in itself, whatever the catalogs say."""
+    """Yield the mistakes of a specification that do not depend on the catalogs."""
     yield from _concept_problems(spec.axes)
     for axis in AXES:
         yield from _repeated(("axes", axis), spec.axes.values(axis))
@@ -288,7 +287,7 @@ def _repeated(path: Path, values: Sequence[str]) -> Iterator[Problem]:
 def _with_files(
     document: dict[Any, Any], read_columns: ReadColumns
 ) -> tuple[dict[Any, Any], list[Problem]]:
-    """Return the document with what its files say, and what is wrong with them."""
+    """Return the document with the contents of its CSV files, and the mistakes in them."""
     document, problems = copy.deepcopy(document), list[Problem]()
     for path, columns in _file_places(document):
         parent: Any = document
@@ -310,7 +309,7 @@ def _with_files(
 
 
 def _file_places(document: dict[Any, Any]) -> Iterator[tuple[Path, list[str]]]:
-    """Yield where a list stands in a file, with the columns that it takes from there."""
+    """Yield the lists that come from a file, with the columns that they use."""
     found: list[tuple[Path, object, object]] = []
     for section in ("axes", "subsets"):
         keys = document.get(section)

@@ -9,8 +9,10 @@ DATA ?= demo_data
 demo: $(VENV)/demo-installed
 	$(BIN)/daydream demo $(DATA)
 
+# A file's tests share what costs much: a server, a model, the tutorial as a reader does it.
 test: $(VENV)/dev-installed
-	$(BIN)/python -m pytest -n auto --dist loadgroup --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder \
+		--cov --cov-report=term:skip-covered
 
 lint: $(VENV)/dev-installed
 	$(BIN)/ruff format --check .

@@ -15,8 +15,6 @@ import typer
 
 from daydreaming_dagster.cli.app import app
 
-pytestmark = pytest.mark.xdist_group("documentation")  # the tutorial is followed once
-
 ROOT = Path(__file__).parents[2]
 PAGES = {
     str(path.relative_to(ROOT)): path.read_text("utf-8")

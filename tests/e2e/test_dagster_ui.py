@@ -27,7 +27,6 @@ CHROMIUM = next(
 )
 
 pytestmark = [
-    pytest.mark.xdist_group("dagster_ui"),  # one server for all
     pytest.mark.skipif(
         not CHROMIUM, reason="no browser: install Chromium (Debian: apt-get install chromium)"
     ),

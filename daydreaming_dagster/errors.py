@@ -4,6 +4,6 @@
 class DaydreamingError(Exception):
     """Something is wrong with the input, the data or the outside world; the message says what.
 
-    Concrete errors also subclass the builtin that a caller would expect, carry what they are
-    about as attributes, and survive pickling, since Dagster sends errors between processes.
+    Concrete errors also subclass the builtin that a caller would expect, carry their details as
+    attributes, and survive pickling, because Dagster sends errors between processes.
     """

@@ -1,4 +1,4 @@
-"""The nouns that every layer shares."""
+"""The types that every layer shares."""
 
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
 

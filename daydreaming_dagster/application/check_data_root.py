@@ -1,4 +1,4 @@
-"""Verifying a data root: cohorts, parents, digests, leftovers."""
+"""Verifies a data root: cohorts, parents, digests, leftovers."""
 
 from collections.abc import Callable, Iterable, Sequence
 
@@ -17,12 +17,12 @@ Generations = Sequence[tuple[Stage, str]]
 
 @attrs.frozen
 class CheckedDataRoot:
-    """What a check found.
+    """The result of a check.
 
     Attributes:
-        generations: How many generations were checked.
-        findings: What is wrong.
-        removed: The leftovers that were deleted; they are no longer among the findings.
+        generations: The number of generations that were checked.
+        findings: The problems found.
+        removed: The leftovers that were deleted. They are not among the findings.
     """
 
     generations: int
@@ -40,9 +40,9 @@ def check_data_root(
 ) -> CheckedDataRoot:
     """Return everything that is wrong with a data root.
 
-    Changes nothing. With `repair`, deletes what interrupted writes left, and nothing else.
-    `inspection` looks at the storage itself, where it can be looked at. `progress` is given the
-    generations and yields them one by one, so that a caller can show how far the check is.
+    Changes nothing. With `repair`, deletes leftovers of interrupted writes, and nothing else.
+    `inspection` inspects the storage itself, if that is possible. `progress` receives the
+    generations and yields them one by one, so that a caller can show the progress.
     """
     findings: list[Finding] = [] if inspection is None else list(inspection.inspect_root())
     known: dict[Stage, frozenset[str]] = {}

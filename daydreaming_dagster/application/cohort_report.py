@@ -13,7 +13,7 @@ from daydreaming_dagster.errors import DaydreamingError
 from daydreaming_dagster.ports.cohort_store import CohortStore
 from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates
 
-if TYPE_CHECKING:  # what draws is an extra
+if TYPE_CHECKING:  # the drawing package is an extra
     from daydreaming_dagster.report.figures import Figure
 
 REPORT_FILENAME: Final = "report.html"
@@ -21,7 +21,7 @@ REPORT_FILENAME: Final = "report.html"
 
 @attrs.frozen
 class DrawnReport:
-    """The report of a cohort: what it says, its figures, and its page as HTML."""
+    """The report of a cohort: its data, its figures, and its page as HTML."""
 
     report: CohortReport
     figures: "Sequence[Figure]"
@@ -70,10 +70,10 @@ def draw_report(
 def write_report(
     store: GensStoreWithTemplates, cohorts: CohortStore, cohort_id: str, made_at: datetime
 ) -> tuple[DrawnReport, str]:
-    """Write the report of a cohort beside its tables; return it, and where its page is.
+    """Write the report of a cohort next to its tables; return it and the location of its page.
 
     Raises:
-        DaydreamingError: As `draw_report` says. Nothing was written.
+        DaydreamingError: See `draw_report`. Nothing was written.
         OSError: The page could not be written.
     """
     drawn = draw_report(store, cohorts, cohort_id, made_at)

@@ -1,4 +1,4 @@
-"""How far a cohort is."""
+"""The progress of a cohort."""
 
 from contextlib import suppress
 
@@ -11,9 +11,10 @@ from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates
 def look(
     store: GensStoreWithTemplates, cohorts: CohortStore, cohort_id: str, catalog: Catalog | None
 ) -> CohortState:
-    """Return how far a cohort is and what is stale; without a catalog, nothing is. Writes nothing.
+    """Return the progress of a cohort and its stale answers. Writes nothing.
 
-    What has not changed since the cohort's index was written is not read.
+    Without a catalog, nothing is stale. Generations that have not changed since the cohort's index
+    was written are not read.
 
     Raises:
         CohortNotPlannedError: The cohort was not planned yet.
@@ -26,12 +27,12 @@ def look(
 def look_and_keep(
     store: GensStoreWithTemplates, cohorts: CohortStore, cohort_id: str, catalog: Catalog
 ) -> CohortState:
-    """Return what `look` does, and keep what was seen in the index for the next look.
+    """Return the result of `look`, and update the cohort's index with it.
 
     Raises:
-        DaydreamingError: As `look` says.
+        DaydreamingError: See `look`.
     """
     state = look(store, cohorts, cohort_id, catalog)
-    with suppress(OSError):  # what only saves reading is no reason to end a run
+    with suppress(OSError):  # the index is only a cache
         cohorts.write_index(cohort_id, state.index)
     return state

@@ -1,4 +1,4 @@
-"""Planning a cohort: what it would ask, and writing down how each generation is made."""
+"""Plans a cohort: estimates its calls, and writes down how each generation is made."""
 
 from collections.abc import Mapping, Sequence
 
@@ -21,10 +21,10 @@ class RecordedPlan:
 
     Attributes:
         plan: The plan itself.
-        record: How many generations are new, and how many were there.
+        record: The numbers of new and existing generations.
         changed: The inputs (templates, concepts, models) that changed since the last plan.
-        stale: Why those of its answers are stale that are, by stage and gen_id. Looked at only
-            where an input changed.
+        stale: The reason for each stale answer, by stage and gen_id. Computed only if an input
+            changed.
     """
 
     plan: CohortPlan
@@ -40,8 +40,8 @@ def plan_cohort(
 
     Raises:
         CatalogError: Specification or catalogs are wrong. Nothing was written.
-        PlanConflictError: A generation is there with metadata that says something else. What the
-            plan has before it was written.
+        PlanConflictError: A generation exists with different metadata. The generations before it in
+            the plan were written.
     """
     catalog, plan = _plan(store, cohorts, cohort_id)
     previous = cohorts.read_manifest(cohort_id)
@@ -49,7 +49,7 @@ def plan_cohort(
     record = record_plan(store, plan)
     members: dict[Stage, list[str]] = {stage: plan.gen_ids(stage) for stage in STAGES}
     cohorts.write_membership(cohort_id, members)
-    # Last: after an interruption, the next plan still compares with what the last one was made of.
+    # Written last: after an interruption, the next plan still compares with the old inputs.
     cohorts.write_manifest(cohort_id, plan.manifest)
     stale = look(store, cohorts, cohort_id, catalog).stale if changed else {}
     return RecordedPlan(plan, record, changed, stale)
@@ -58,7 +58,7 @@ def plan_cohort(
 def estimate_cohort(
     store: GensStoreWithTemplates, cohorts: CohortStore, cohort_id: str
 ) -> tuple[CohortPlan, PlanEstimate]:
-    """Return the plan of a cohort and what it still asks of the models. Writes nothing.
+    """Return the plan of a cohort and an estimate of the calls it still needs. Writes nothing.
 
     Raises:
         CatalogError: Specification or catalogs are wrong.

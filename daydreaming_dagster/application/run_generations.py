@@ -1,4 +1,4 @@
-"""Making generations, many at a time, for a caller that is not async."""
+"""Makes many generations at a time for a synchronous caller."""
 
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import aclosing
@@ -16,9 +16,9 @@ def run_generations(
     listener: RunListener,
     steps: Collection[Step] = STEPS,
 ) -> Outcome:
-    """Make these generations, tell the listener of each, and return how many were made.
+    """Make these generations, tell the listener about each, and return the outcome.
 
-    The model is closed at the end.
+    Closes the model at the end.
     """
 
     async def run() -> AsyncGenerator[Generated, None]:

@@ -1,7 +1,7 @@
-"""Where generations are kept: the ports, the layout, the stores and their errors.
+"""The public names for storing generations: ports, layout, stores and errors.
 
-Importing this loads no adapter. The stores `GensDataLayer` and `InMemoryGensStore` are loaded when
-they are first named.
+Importing this loads no adapter. The stores `GensDataLayer` and `InMemoryGensStore` are loaded at
+their first use.
 """
 
 from importlib import import_module
@@ -71,7 +71,7 @@ __all__ = [
 
 check_adapters()
 
-# The adapters depend on this package, so it may only name them, not import them.
+# The adapters depend on this package, so it names them as strings and does not import them.
 _ADAPTERS: Final = {
     "GensDataLayer": "daydreaming_dagster.data_layer.gens_data_layer",
     "InMemoryGensStore": "adapters.gens_store.in_memory",

@@ -1,4 +1,4 @@
-"""Where things lie in a data root: the one place that knows file names and folders."""
+"""The layout of a data root. This is the only place that knows file names and folders."""
 
 from collections.abc import Mapping
 from pathlib import Path, PurePath
@@ -38,7 +38,7 @@ ARTIFACT_FILENAMES: Final[Mapping[Artifact, str]] = {
     "raw_metadata": RAW_METADATA_FILENAME,
     "parsed_metadata": PARSED_METADATA_FILENAME,
 }
-"""The file of each artifact, in the order in which a generation gets them."""
+"""The file of each artifact, in the order in which they are written."""
 
 GENS_DIRNAME: Final = "gens"
 RAW_DIRNAME: Final = "1_raw"
@@ -47,16 +47,16 @@ DESCRIPTIONS_PREFIX: Final = "descriptions-"
 
 
 def as_path(path: str | PurePath) -> Path:
-    """Return `Path(path)`, the class looked up at the call, as tests with pyfakefs need it."""
+    """Return `Path(path)`. The class is looked up at the call, because pyfakefs replaces it."""
     return Path(path)
 
 
 @attrs.frozen
 class Paths:
-    """The layout of the data root `data_root`. Computes paths, never looks at the disk.
+    """The layout of the data root `data_root`. Computes paths and never accesses the disk.
 
-    Each method that takes a stage or an id raises `InvalidIdError` for one that could name
-    anything else than a folder of its own.
+    Every method raises `InvalidIdError` for a stage or id that could name anything other than its
+    own folder.
     """
 
     data_root: Path = attrs.field(converter=as_path)
@@ -100,7 +100,7 @@ class Paths:
     def parsed_metadata_path(self, stage: str, gen_id: str) -> Path:
         return self.artifact_path(stage, gen_id, "parsed_metadata")
 
-    # What the researcher brings
+    # The researcher's files
 
     @property
     def raw_dir(self) -> Path:

@@ -1,4 +1,4 @@
-"""What a researcher's data root offers to cohorts: concepts, templates, models and parsers."""
+"""The catalogs of a data root: concepts, templates, models and parsers."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final, Literal
@@ -12,7 +12,7 @@ from daydreaming_dagster.domain.stages import STAGE_DEFINITIONS
 from daydreaming_dagster.types import Stage
 
 DEFAULT_LEVEL: Final = "paragraph"
-"""The level of detail of concepts' descriptions where nothing else is said."""
+"""The default level of detail of concepts' descriptions."""
 
 _MILLION: Final = 1_000_000
 
@@ -39,13 +39,12 @@ class TemplateEntry:
 
     Attributes:
         template_id: The name of its file.
-        parser: How its answers are read; empty means the stage's default.
+        parser: The parser of its answers; empty means the stage's default.
         generator: Whether a model answers, or the parent's text is copied.
-        minimum_lines: How many lines that are not blank an answer has at least, once parsed;
-            a shorter one fails its generation.
-        score_maximum: The best score that the template lets a judge give, where answers do not
-            say it themselves.
-        score_minimum: The worst score. It counts as nothing, the best one as everything.
+        minimum_lines: The least number of non-blank lines in a parsed answer. A shorter answer
+            fails its generation.
+        score_maximum: The best score that the template allows, unless the answer gives it.
+        score_minimum: The worst score. It counts as 0.0, the best score as 1.0.
     """
 
     template_id: str
@@ -58,12 +57,12 @@ class TemplateEntry:
 
 @attrs.frozen
 class ModelLimits:
-    """What a model may be asked at most, by all processes of a machine; None is no limit.
+    """The limits of a model, which all processes of a machine share. None means no limit.
 
     Attributes:
-        concurrency: How many calls at once.
-        requests_per_minute: How many calls begin in a minute.
-        tokens_per_minute: How many tokens prompts and answers have in a minute.
+        concurrency: The number of calls in flight.
+        requests_per_minute: The number of calls that start per minute.
+        tokens_per_minute: The number of tokens of prompts and answers per minute.
     """
 
     concurrency: int | None = None
@@ -73,9 +72,9 @@ class ModelLimits:
 
 @attrs.frozen
 class ModelEntry:
-    """A row of the model catalog: cohorts name `id`, the endpoint of `provider` knows `model`.
+    """A row of the model catalog: `id` is the name in cohorts, `model` the endpoint's name.
 
-    Prices are in USD per million tokens, None where the catalog has none.
+    Prices are in USD per million tokens, or None.
     """
 
     id: str
@@ -86,7 +85,7 @@ class ModelEntry:
     limits: ModelLimits = attrs.field(factory=ModelLimits)
 
     def cost(self, prompt_tokens: int | None, completion_tokens: int | None) -> float | None:
-        """Return what this many tokens cost in USD, None where a number or a price is missing."""
+        """Return the cost of these tokens in USD, or None if a number or a price is missing."""
         if self.prompt_price is None or self.completion_price is None:
             return None
         if prompt_tokens is None or completion_tokens is None:
@@ -104,10 +103,10 @@ class ConceptEntry:
     descriptions: Mapping[str, str] = attrs.field(factory=dict, hash=False)
 
     def level_for(self, level: str) -> str | None:
-        """Return the level whose description is used where `level` is asked for.
+        """Return the level of the description that is used if `level` is requested.
 
-        Where it has no such description, the paragraph stands in, then the sentence; None
-        says that the name does.
+        If there is no such description, the paragraph is used, then the sentence. None means that
+        the name is used.
         """
         for candidate in (level, DEFAULT_LEVEL, "sentence"):
             if candidate in self.descriptions:
@@ -115,7 +114,7 @@ class ConceptEntry:
         return None
 
     def at(self, level: str) -> Concept:
-        """Return the concept at a level of detail, or at what stands in for it."""
+        """Return the concept at a level of detail, or at the level that replaces it."""
         used = self.level_for(level)
         return Concept(self.name, self.name if used is None else self.descriptions[used])
 
@@ -124,8 +123,8 @@ class ConceptEntry:
 class Catalog:
     """Everything that a cohort can name, by its id.
 
-    `parsers` are those of each stage by name. `replicates` says how often a stage asks the
-    same question where a cohort does not say it itself.
+    `parsers` are the parsers of each stage by name. `replicates` says how often a stage asks the
+    same question, unless the cohort says it.
     """
 
     concepts: Mapping[str, ConceptEntry]
@@ -135,10 +134,10 @@ class Catalog:
     replicates: Mapping[Stage, int] = attrs.field(factory=dict)
 
     def reader(self, stage: Stage, template_id: str) -> ResponseReader:
-        """Return how the answers to a template are read.
+        """Return the reader of a template's answers.
 
         Raises:
-            CatalogError: The template, or the parser that it names, is not there.
+            CatalogError: The template or its parser is unknown.
         """
         entry = self.templates.get((stage, template_id))
         if entry is None:

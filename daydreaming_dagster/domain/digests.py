@@ -1,4 +1,4 @@
-"""The digest that vouches for a text."""
+"""The digest with which metadata vouches for a text."""
 
 import hashlib
 

@@ -1,4 +1,4 @@
-"""What the stages are: one row a stage, from which everything else about stages follows."""
+"""The stages: one row per stage, from which everything else about stages follows."""
 
 from collections.abc import Mapping
 from typing import Final, NamedTuple
@@ -23,13 +23,13 @@ class StageDefinition:
     """A stage.
 
     Attributes:
-        name: Its name: of its folders, assets and partitions.
-        parent: The stage that its generations' parents belong to; None if they have concepts.
-        id_prefix: What its gen_ids begin with.
-        variables: What its templates call the text of the parent, or the concepts.
+        name: The name, also of its folders, assets and partitions.
+        parent: The stage of its generations' parents; None if they are made from concepts.
+        id_prefix: The first letter of its gen_ids.
+        variables: The template variables for the parent's text, or for the concepts.
         default_parser: The parser of templates that name none.
-        typical_answer_tokens: How long an answer is taken to be if no `max_tokens` is set.
-        judges: Whether it scores its parent, so that an answer is of no use without a score.
+        typical_answer_tokens: The expected length of an answer without `max_tokens`.
+        judges: Whether it scores its parent; then an answer needs a score.
     """
 
     name: Stage
@@ -66,10 +66,10 @@ STAGE_DEFINITIONS: Final[Mapping[Stage, StageDefinition]] = {row.name: row for r
 PARENT_STAGE: Final[Mapping[Stage, Stage]] = {
     row.name: row.parent for row in _ROWS if row.parent is not None
 }
-"""The stage that a generation's parent belongs to; a draft has no parent."""
+"""The stage of a generation's parent, by stage. A draft has no parent."""
 
 FIRST_STAGE: Final[Stage] = next(row.name for row in _ROWS if row.parent is None)
-"""The stage that is made of concepts."""
+"""The stage that is made from concepts."""
 
 JUDGING_STAGE: Final[Stage] = next(row.name for row in _ROWS if row.judges)
 """The stage that scores."""
@@ -84,7 +84,7 @@ def _with_ancestors(stage: Stage) -> tuple[Stage, ...]:
 
 
 JUDGED_LINEAGE: Final = _with_ancestors(JUDGING_STAGE)
-"""The stages that a judgement goes back through, the first one first."""
+"""The stages from the first one to the judging one, in order."""
 
 if tuple(STAGE_DEFINITIONS) != STAGES:
-    raise AssertionError(f"rows for {STAGES}, in this order, are due")
+    raise AssertionError(f"there must be one row for each of {STAGES}, in this order")

@@ -1,4 +1,4 @@
-"""What is wrong with generations as they are stored."""
+"""Finds what is wrong with stored generations."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
@@ -16,7 +16,7 @@ from daydreaming_dagster.types import JsonObject, Stage
 
 @attrs.frozen
 class Finding:
-    """Something that is wrong; `subject` is the generation or the path that it is about."""
+    """A problem; `subject` is the generation or path that has it."""
 
     kind: str
     subject: str
@@ -25,9 +25,9 @@ class Finding:
 
 @attrs.frozen
 class IntegrityCheck:
-    """Checks generations one by one, as they are stored.
+    """Checks stored generations one by one.
 
-    `known` are the gen_ids of each stage whose children are checked. Without a catalog, templates
+    `known` are the existing gen_ids of each stage, to look up parents. Without a catalog, templates
     and models are not looked up.
     """
 
@@ -43,7 +43,7 @@ class IntegrityCheck:
 
     def _problems(self, stored: StoredGeneration) -> Iterator[tuple[str, str]]:
         if stored.unreadable:
-            # What cannot be read is no ground for saying more about the generation.
+            # If an artifact is unreadable, nothing else can be concluded about the generation.
             yield from (("unreadable", message) for message in stored.unreadable.values())
             return
         if stored.main_metadata is None:
@@ -101,7 +101,7 @@ def missing_members(
     known: Mapping[Stage, Collection[str]],
     memberships: Mapping[str, Mapping[Stage, Sequence[str]]],
 ) -> Iterator[Finding]:
-    """Yield a finding for each generation that a cohort lists and that is not `known`.
+    """Yield a finding for each generation that a cohort lists but that is not `known`.
 
     `memberships` are the gen_ids of each cohort, by its id.
     """

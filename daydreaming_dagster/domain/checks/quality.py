@@ -1,4 +1,4 @@
-"""What is checked of generations when a run ends."""
+"""The checks of generations at the end of a run."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, Literal, get_args
@@ -27,7 +27,7 @@ CHECKS: Final[Mapping[Check, str]] = {
     "known_finish": "Each answer ended with a finish reason whose meaning is known.",
     "score_in_range": "Each score lies on the scale of its judge.",
 }
-"""What each check says where it passes."""
+"""The description of each check, shown when it passes."""
 
 _CHECK_OF: Final[Mapping[str, Check]] = {
     "no parent": "parent_present",
@@ -36,7 +36,7 @@ _CHECK_OF: Final[Mapping[str, Check]] = {
 """Which check a finding of its kind fails; any other is of a text and its metadata."""
 
 _IGNORED: Final = ("no digest",)
-"""Texts from elsewhere are not vouched for, which is no fault of a run."""
+"""Texts from elsewhere have no digest, which is not a run's fault."""
 
 
 def checks_of(stage: Stage) -> tuple[Check, ...]:
@@ -53,7 +53,7 @@ def checks_of(stage: Stage) -> tuple[Check, ...]:
 def check_generations(
     store: GensStore, stage: Stage, gen_ids: Sequence[str]
 ) -> dict[Check, list[Finding]]:
-    """Return what each check found wrong with these generations of a stage. Changes nothing."""
+    """Return the findings of each check for these generations of a stage. Changes nothing."""
     found: dict[Check, list[Finding]] = {check: [] for check in CHECKS}
     parent = STAGE_DEFINITIONS[stage].parent
     integrity = IntegrityCheck(

@@ -1,11 +1,11 @@
-"""What an endpoint's finish reason says of its answer: the one place that knows their names."""
+"""Interprets finish reasons. This is the only place that knows endpoints' names for them."""
 
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final, Literal
 
 Finish = Literal["complete", "cut off", "filtered", "failed", "unknown"]
-"""Whether the model came to its end, ran into a limit, was stopped by a filter, or broke down."""
+"""Whether the model finished, reached a limit, was stopped by a filter, or failed."""
 
 _REASONS: Final[Mapping[Finish, str]] = {
     "complete": "stop stopsequence eos eostoken endturn end complete completed finished normal",
@@ -35,7 +35,7 @@ _MEANING: Final[Mapping[str, Finish]] = {
 
 @lru_cache(maxsize=256)
 def meaning_of(finish_reason: str) -> Finish:
-    """Return what a finish reason means; an endpoint that gives none says nothing against it."""
+    """Return the meaning of a finish reason. An answer without one counts as finished."""
     return _MEANING.get(_plain(finish_reason), "unknown") if finish_reason else "complete"
 
 
@@ -46,14 +46,14 @@ def _plain(finish_reason: str) -> str:
 
 
 def was_cut_off(finish_reason: str | None, *, truncated: bool | None = None) -> bool:
-    """Return whether an answer was cut off; `truncated` is what its record says besides."""
+    """Return whether an answer was cut off; `truncated` is the flag in its record."""
     return truncated is True or meaning_of(finish_reason or "") == "cut off"
 
 
 def why_unreadable(finish_reason: str | None, unreadable: str | None) -> str | None:
-    """Return why no text may be read in an answer that was not cut off, None if one may.
+    """Return why no text may be read from an answer that was not cut off, or None.
 
-    `unreadable` is what the endpoint's adapter said of it.
+    `unreadable` is the reason that the endpoint's adapter gave.
     """
     if unreadable:
         return unreadable

@@ -1,4 +1,4 @@
-"""What became of a generation, and of a run."""
+"""The outcome of a generation and of a run."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -27,11 +27,10 @@ STEPS: Final[tuple[Step, ...]] = get_args(Step)
 
 @attrs.define
 class Generated:
-    """What became of a generation: what each step made, and what ended it early.
+    """The outcome of a generation: the result of each step, and the error that ended it early.
 
-    `asked` says that it came to the call, or to the copying, whatever came of that. `metadata` is
-    how it is made, None where that cannot be read; `model` is the provider and the model that it is
-    made with, None for a copy.
+    `asked` says that the call or copy was attempted, whatever the outcome. `metadata` says how the
+    generation is made, None if unreadable. `model` is its provider and model, None for a copy.
     """
 
     stage: Stage
@@ -52,7 +51,7 @@ class Generated:
 
 @attrs.frozen
 class Outcome:
-    """What a run came to: how many were made, which failed, how many were not begun."""
+    """The outcome of a run: how many were made, which failed, and how many were not started."""
 
     made: int
     failed: Sequence[Generated]
@@ -60,7 +59,7 @@ class Outcome:
 
 
 def read_generated(store: GensStore, stage: Stage, gen_id: str) -> Generated:
-    """Return a generation as it is stored, with what there is of it."""
+    """Return a stored generation with the artifacts that exist."""
     stored = Generated(stage, gen_id)
     with suppress(DataLayerError):
         stored.metadata = resolve_generation_metadata(store, stage, gen_id)

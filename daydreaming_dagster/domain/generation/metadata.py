@@ -1,4 +1,4 @@
-"""What the main metadata of a generation says about how it is made."""
+"""Reads how a generation is made from its main metadata."""
 
 from collections.abc import Iterator
 from typing import Final, Literal
@@ -20,9 +20,9 @@ FORMAT_VERSION: Final = 1
 
 @attrs.frozen
 class GenerationMetadata:
-    """How a generation is made: asked of a model (`llm`), or its parent's text (`copy`).
+    """How a generation is made: by a model (`llm`), or as a copy of its parent's text (`copy`).
 
-    `record` is the main metadata that says so; two that say the same are equal.
+    `record` is the main metadata that says so. It does not count in comparisons.
     """
 
     template_id: str
@@ -42,14 +42,14 @@ class GenerationMetadata:
 
 
 def resolve_generation_metadata(store: GensStore, stage: Stage, gen_id: str) -> GenerationMetadata:
-    """Return what the generation's main metadata says, with defaults for what it leaves out.
+    """Return how the generation is made according to its main metadata, with defaults.
 
     `template_id` and `combo_id` default to `""`, `mode` to `llm`. The cohort is read from
     `cohort_id`, or from `origin_cohort_id`, as older data roots call it.
 
     Raises:
         MissingArtifactError: The generation has no main metadata.
-        MalformedArtifactError: The main metadata is no JSON object.
+        MalformedArtifactError: The main metadata is not a JSON object.
         InvalidMetadataError: A field has the wrong type, the mode is unknown, mode copy has no
             parent, or a newer version of this package wrote the document.
     """
@@ -57,7 +57,7 @@ def resolve_generation_metadata(store: GensStore, stage: Stage, gen_id: str) -> 
 
 
 def interpret_main_metadata(document: JsonObject, stage: Stage, gen_id: str) -> GenerationMetadata:
-    """Return what main metadata that was read already says; see `resolve_generation_metadata`.
+    """Return how the generation is made, from main metadata that was already read.
 
     Raises:
         InvalidMetadataError: As `resolve_generation_metadata` says.
@@ -93,7 +93,7 @@ _TEXTS: Final = {field.name for field in attrs.fields(MainRecord) if field.type 
 
 
 def ancestry(store: GensStore, stage: Stage, gen_id: str) -> Iterator[GenerationRef]:
-    """Yield the generation, its parent, and so on; it ends where the metadata does."""
+    """Yield the generation, its parent, and so on, as far as there is metadata."""
     yield GenerationRef(stage, gen_id)
     if stage not in PARENT_STAGE:
         return

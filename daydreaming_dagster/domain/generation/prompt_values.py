@@ -1,4 +1,4 @@
-"""What a template of each stage is rendered with."""
+"""The variables of templates, by stage."""
 
 from collections.abc import Iterable
 from typing import Protocol
@@ -13,7 +13,7 @@ from daydreaming_dagster.types import Stage
 
 
 class ContentCombination(Protocol):
-    """A combination of concepts: `contents` are the concepts, each with `name` and `content`."""
+    """A combination of concepts. `contents` are the concepts, each with `name` and `content`."""
 
     @property
     def combo_id(self) -> str: ...
@@ -35,7 +35,7 @@ def compute_prompt_values(
 
     Raises:
         UnknownCombinationError: No combination has the draft's `combo_id`.
-        InvalidMetadataError: It has to have a parent, and names none.
+        InvalidMetadataError: It needs a parent, and its metadata names none.
         MissingArtifactError: The parent has no parsed text.
         InvalidIdError: There is no such stage.
     """

@@ -1,4 +1,4 @@
-"""The use case of every stage's first step: the prompt."""
+"""The first step of every stage: the prompt."""
 
 from collections.abc import Iterable
 
@@ -40,8 +40,8 @@ def write_stage_input(
     In mode copy the prompt is the parent's parsed text, otherwise the rendered template.
 
     Raises:
-        DaydreamingError: As `resolve_generation_metadata`, `compute_prompt_values` and
-            `render_template` say. The prompt that was there before is then still there.
+        DaydreamingError: See `resolve_generation_metadata`, `compute_prompt_values` and
+            `render_template`. The previous prompt stays.
     """
     metadata = resolve_generation_metadata(store, stage, gen_id)
     if metadata.mode == "copy":
@@ -62,10 +62,10 @@ def render_planned_input(
 ) -> str:
     """Return the prompt of a generation that is made by this recipe, without writing it.
 
-    It is rendered from the recipe's template, or where that was not there, from the present one.
+    It is rendered from the recipe's template, or from the current one if the recipe has none.
 
     Raises:
-        DaydreamingError: As `write_stage_input` says.
+        DaydreamingError: See `write_stage_input`.
         InvalidMetadataError: A draft's metadata names no concepts, or one that the catalog lacks.
     """
     stage = recipe.stage
@@ -83,7 +83,7 @@ def render_planned_input(
 def _combination(
     catalog: Catalog, stage: Stage, gen_id: str, record: MainRecord
 ) -> ConceptCombination:
-    """Return a draft's planned combination, as the catalog describes its concepts today."""
+    """Return a draft's planned combination with the catalog's current descriptions."""
     if attrs.fields(MainRecord).concept_ids.name in record.malformed:
         reason = "concept_ids is no list of strings in the metadata"
         raise InvalidMetadataError(stage, gen_id, reason)

@@ -1,4 +1,4 @@
-"""How a generation's prompt becomes its texts, and whether an answer still fits."""
+"""How a generation's prompt becomes its texts, and whether a stored answer is still current."""
 
 import attrs
 
@@ -19,8 +19,8 @@ from daydreaming_dagster.types import Stage
 class Recipe:
     """How a generation's prompt becomes its raw and its parsed text.
 
-    `template` is the text of the template. It is None for a copy, and where it is not there: a
-    prompt that is can be asked without it.
+    `template` is the text of the template. It is None for a copy, or if the template is missing: a
+    stored prompt can be used without it.
     """
 
     stage: Stage
@@ -34,11 +34,11 @@ class Recipe:
 
     @property
     def template_sha256(self) -> str:
-        """Return the digest of the template, `""` where there is none."""
+        """Return the digest of the template, or `""` if there is none."""
         return "" if self.template is None else sha256(self.template)
 
     def question(self, prompt: str) -> RawRecord:
-        """Return what an answer depends on; two equal questions need only one answer."""
+        """Return everything that an answer depends on. Equal questions need only one answer."""
         return RawRecord(
             mode=self.mode,
             model=self.model,
@@ -51,7 +51,7 @@ class Recipe:
 def make_recipe(
     store: Templates, catalog: Catalog, stage: Stage, gen_id: str, metadata: GenerationMetadata
 ) -> Recipe:
-    """Return the recipe that the generation's metadata and the catalog give.
+    """Return the recipe of a generation from its metadata and the catalog.
 
     Raises:
         InvalidMetadataError: The metadata names a template or a model that the catalog lacks.
@@ -92,9 +92,9 @@ def make_recipe(
 
 
 def why_stale(asked: RawRecord, recipe: Recipe, prompt: str) -> str | None:
-    """Return why the answer to the question `asked` does not answer the prompt today.
+    """Return why the answer to the question `asked` does not answer today's prompt.
 
-    None says that it does: nothing that is recorded of the question differs.
+    None means that it does: nothing that is recorded about the question differs.
     """
     question = recipe.question(prompt)
     for key in ("mode", "model", "provider", "parameters"):

@@ -1,4 +1,4 @@
-"""When refusals in a row end a run."""
+"""Ends a run after too many refusals in a row."""
 
 from collections import Counter
 from typing import Final
@@ -18,13 +18,13 @@ may have been refused for good. Answers of a model that could not be read are co
 
 @attrs.define
 class Refusals:
-    """Refusals in a row, of all models together under None and of each; and unreadable answers."""
+    """Counts refusals in a row, per model and (under None) in total, and unreadable answers."""
 
     _counts: Counter[tuple[str, str] | None] = attrs.field(factory=Counter)
     _unreadable: Counter[tuple[str, str] | None] = attrs.field(factory=Counter)
 
     def count(self, done: Generated) -> str | None:
-        """Return why the run is to end, None while it goes on."""
+        """Return why the run has to end, or None if it goes on."""
         models = dict.fromkeys((None, done.model))
         if _is_error_of_all(done):
             self._counts.update(models.keys())

@@ -1,4 +1,4 @@
-"""What is stored of a generation."""
+"""The stored artifacts of a generation."""
 
 from collections.abc import Callable, Mapping
 from functools import cached_property
@@ -14,7 +14,7 @@ _T = TypeVar("_T")
 
 
 def if_there(read: Callable[[Stage, str], _T], stage: Stage, gen_id: str) -> _T | None:
-    """Return an artifact, None if it is not there."""
+    """Return an artifact, or None if it is missing."""
     try:
         return read(stage, gen_id)
     except MissingArtifactError:
@@ -23,9 +23,9 @@ def if_there(read: Callable[[Stage, str], _T], stage: Stage, gen_id: str) -> _T 
 
 @attrs.frozen
 class StoredGeneration:
-    """The artifacts of a generation, all read at once. None where one is not there.
+    """The artifacts of a generation, all read at once. A missing one is None.
 
-    `unreadable` says of those that cannot be read why; these are None too.
+    `unreadable` gives the reason for each artifact that cannot be read; it is None too.
     """
 
     stage: Stage
@@ -41,7 +41,7 @@ class StoredGeneration:
 
 @attrs.frozen
 class LazyGeneration:
-    """The artifacts of a generation, each read when it is first asked for. None if not there.
+    """The artifacts of a generation, each read at its first use. A missing one is None.
 
     Each raises a `DataLayerError` if it cannot be read.
     """
@@ -77,10 +77,10 @@ class LazyGeneration:
 
 
 def read_stored_generation(store: GensStore, stage: Stage, gen_id: str) -> StoredGeneration:
-    """Return all that is stored of a generation, whatever is wrong with it.
+    """Return all stored artifacts of a generation, even if some are unreadable.
 
     Raises:
-        InvalidIdError: `stage` or `gen_id` is none.
+        InvalidIdError: `stage` or `gen_id` is invalid.
     """
     unreadable: dict[Artifact, str] = {}
 

@@ -1,4 +1,4 @@
-"""How many tokens a call is expected to take."""
+"""Estimates the tokens of a call."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -7,14 +7,14 @@ from daydreaming_dagster.domain.stages import STAGE_DEFINITIONS
 from daydreaming_dagster.ports.language_model import ModelRequest
 
 CHARACTERS_PER_TOKEN: Final = 4
-"""What English prose comes to with the usual tokenisers; code and other languages take fewer."""
+"""The average for English prose. Code and other languages have fewer characters per token."""
 
 
 def expected_tokens(request: ModelRequest, longest_answer: int) -> tuple[int, int]:
-    """Return how many tokens a request sends, and how many its answer may have at most.
+    """Return the tokens that a request sends, and the expected maximum of its answer.
 
-    Where its parameters do not say it, that is the longest answer of the model so far, or before
-    the first one (0) what is typical of the stage with the longest.
+    If its parameters set no limit, the maximum is the model's longest answer so far or, before the
+    first answer (0), the typical length at the stage with the longest answers.
     """
     typical = max(row.typical_answer_tokens for row in STAGE_DEFINITIONS.values())
     answer = answer_limit(request.parameters.as_document()) or longest_answer or typical
@@ -22,9 +22,9 @@ def expected_tokens(request: ModelRequest, longest_answer: int) -> tuple[int, in
 
 
 def answer_limit(parameters: Mapping[str, object]) -> int | None:
-    """Return how many tokens an answer may have with these sampling parameters, None if any number.
+    """Return the limit on an answer's tokens in these sampling parameters, or None.
 
-    OpenAI's reasoning models take `max_completion_tokens` in the place of `max_tokens`.
+    OpenAI's reasoning models use `max_completion_tokens` instead of `max_tokens`.
     """
     extra_body = parameters.get("extra_body")
     extra = extra_body if isinstance(extra_body, Mapping) else {}

@@ -12,7 +12,12 @@ from daydreaming_dagster.application.run_listener import RunListener
 from daydreaming_dagster.defs.checks import check_results, check_specs
 from daydreaming_dagster.defs.event_log import databases_open
 from daydreaming_dagster.defs.failures import run_failure
-from daydreaming_dagster.defs.partitions import OWNER, PARTITIONS, partitions_name
+from daydreaming_dagster.defs.partitions import (
+    LINEAGE_ONLY,
+    OWNER,
+    PARTITIONS,
+    partitions_name,
+)
 from daydreaming_dagster.defs.recording import RecordingListener
 from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.checks.quality import checks_of
@@ -104,10 +109,8 @@ def build_stage_asset(stage: Stage) -> dg.AssetsDefinition:
 
 def _specs(stage: Stage) -> list[dg.AssetSpec]:
     parent = f"{PARENT_STAGE[stage]}_parsed" if stage in PARENT_STAGE else "cohort_membership"
-    # Each generation's metadata names its parent. No partition mapping can express that in the UI,
-    # and without a mapping a backfill of a child stage fails there.
     deps: dict[Step, list[dg.AssetDep]] = {
-        "prompt": [dg.AssetDep(parent, partition_mapping=dg.AllPartitionMapping())],
+        "prompt": [dg.AssetDep(parent, partition_mapping=LINEAGE_ONLY)],
         "raw": [dg.AssetDep(f"{stage}_prompt")],
         "parsed": [dg.AssetDep(f"{stage}_raw")],
     }

@@ -15,6 +15,7 @@ from daydreaming_dagster.application.cohort_results import tabulate_cohort
 from daydreaming_dagster.defs.failures import as_failure
 from daydreaming_dagster.defs.partitions import (
     COHORTS,
+    LINEAGE_ONLY,
     OWNER,
 )
 from daydreaming_dagster.domain.results.ranking import EssayRank
@@ -27,7 +28,11 @@ _SHOWN_ESSAYS: Final = 20
 
 @dg.asset(
     partitions_def=COHORTS,
-    deps=[dg.AssetDep("evaluation_parsed", partition_mapping=dg.AllPartitionMapping())],
+    deps=[
+        # Selected together, the run comes first.
+        "cohort_run",
+        dg.AssetDep("evaluation_parsed", partition_mapping=LINEAGE_ONLY),
+    ],
     group_name="results",
     owners=[OWNER],
     kinds={"csv", "parquet"},

@@ -66,7 +66,8 @@ def record_events(context: dg.AssetExecutionContext, events: Sequence[AssetEvent
     """Record events of this run in one batch; `context.log_event` records one at a time.
 
     With Dagster's default SQLite storage, a batch takes one transaction per database instead of
-    several connections per event. Other storages get the batch through their own method.
+    several connections per event. Other storages get a batch per asset and type of event through
+    their own method: PostgreSQL's updates an asset's own row for the last event of a batch only.
     """
     if not events:
         return
@@ -75,7 +76,16 @@ def record_events(context: dg.AssetExecutionContext, events: Sequence[AssetEvent
     if isinstance(storage, SqliteEventLogStorage):
         _store(storage, entries)
     else:
-        storage.store_event_batch(entries)
+        batches: dict[object, list[EventLogEntry]] = {}
+        for entry in entries:
+            batches.setdefault(_asset_and_type(entry), []).append(entry)
+        for batch in batches.values():
+            storage.store_event_batch(batch)
+
+
+def _asset_and_type(entry: EventLogEntry) -> object:
+    event = entry.get_dagster_event()
+    return event.asset_key, event.event_type
 
 
 def _entry(context: dg.AssetExecutionContext, asset_event: AssetEvent) -> EventLogEntry:
@@ -122,9 +132,6 @@ def _store(storage: SqliteEventLogStorage, entries: Sequence[EventLogEntry]) -> 
         newest = select(table.c.id).order_by(table.c.id.desc()).limit(len(rows))
         ids = connection.execute(newest).scalars().all()[::-1]
         storage._store_asset_event_tags(connection, entries, ids)
-        last: dict[object, tuple[int, EventLogEntry]] = {}
-        for event_id, entry in zip(ids, entries, strict=True):
-            event = entry.get_dagster_event()
-            last[event.asset_key, event.event_type] = event_id, entry
+        last = {_asset_and_type(entry): (at, entry) for at, entry in zip(ids, entries, strict=True)}
         for event_id, entry in sorted(last.values(), key=lambda pair: pair[0]):
             storage._store_asset_event(connection, entry, event_id)

@@ -19,6 +19,16 @@ OWNER: Final = "team:researchers"
 
 COHORTS: Final = dg.DynamicPartitionsDefinition(name="cohorts")
 
+LINEAGE_ONLY: Final = dg.SpecificPartitionsPartitionMapping([])
+"""The mapping between assets whose partitions correspond in a way that Dagster cannot express.
+
+Each generation has its own parent, and each cohort its own generations. Dagster's pages know
+Dagster's own mappings only, and none of them says so. This one draws the edge, and maps no
+partition to another. With `AllPartitionMapping`, a backfill of one draft and the stages below would
+generate and pay for the essays of all cohorts, and a new cohort would mark all others as outdated.
+Without a mapping, a backfill of a child stage fails in the pages.
+"""
+
 
 def partitions_name(stage: Stage) -> str:
     """Return the name of a stage's partitions definition."""

@@ -96,6 +96,19 @@ def test_a_storage_without_files_takes_them_too():
         assert instance.get_materialized_partitions(IDEA) == set(KEYS)
 
 
+def test_such_a_storage_gets_a_batch_for_each_asset_and_type_of_event(monkeypatch):
+    batches = []
+    with dg.DagsterInstance.ephemeral() as instance:
+        monkeypatch.setattr(instance.event_log_storage, "store_event_batch", batches.append)
+        run(instance, record_events)
+
+    kinds = [
+        {(e.dagster_event.asset_key, e.dagster_event_type) for e in batch} for batch in batches
+    ]
+    assert [len(kind) for kind in kinds] == [1, 1, 1]
+    assert sum(map(len, batches)) == len(EVENTS)
+
+
 def test_many_events_need_few_connections(home):
     opened = []
 

@@ -1,0 +1,104 @@
+"""What Dagster derives from the edges between assets: an order, backfills, what is outdated."""
+
+import shutil
+
+import dagster as dg
+import pytest
+
+# How a backfill finds its targets, and how the pages find what is outdated; no public module does.
+from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
+from dagster._core.execution.asset_backfill import AssetBackfillData
+from dagster._core.loader import LoadingContextForTest
+
+from adapters.cohort_store.filesystem import FilesystemCohortStore
+from adapters.gens_store.filesystem import FilesystemGensStore
+from adapters.language_model.scripted import ScriptedLanguageModel
+from builders import judge_or_echo
+from daydreaming_dagster.application.plan_cohort import plan_cohort
+from daydreaming_dagster.application.run_cohort import RunOptions
+from daydreaming_dagster.defs.build import build_definitions
+from daydreaming_dagster.defs.launch import materialize_cohort_run, open_instance
+from daydreaming_dagster.defs.partitions import register_partitions
+from daydreaming_dagster.defs.resources import production_resources
+from daydreaming_dagster.domain.generation.generated import STEPS
+from daydreaming_dagster.types import STAGES
+
+
+@pytest.fixture
+def members(data_root):
+    cohorts = FilesystemCohortStore(data_root)
+    plan_cohort(FilesystemGensStore(data_root), cohorts, "c1")
+    return cohorts.read_membership("c1")
+
+
+@pytest.fixture
+def instance(tmp_path, members):
+    with open_instance(tmp_path / "dagster_home") as instance:
+        register_partitions(instance, members)
+        instance.add_dynamic_partitions("cohorts", ["c1"])
+        yield instance
+
+
+@pytest.fixture
+def resources(data_root):
+    return {
+        **production_resources(data_root),
+        "language_model": ScriptedLanguageModel(judge_or_echo),
+    }
+
+
+def test_a_run_its_results_and_their_report_are_made_in_this_order(instance, resources):
+    assets = ["cohort_run", "cohort_results", "cohort_report"]
+    job = build_definitions(resources).resolve_implicit_global_asset_job_def()
+
+    result = job.get_subset(asset_selection=set(map(dg.AssetKey, assets))).execute_in_process(
+        instance=instance, partition_key="c1"
+    )
+
+    made = [event.asset_key.to_user_string() for event in result.get_asset_materialization_events()]
+    assert [asset for asset in made if asset in assets] == assets
+    (results,) = result.asset_materializations_for_node("cohort_results")
+    assert results.metadata["without_score"].value == 0
+
+
+# Dagster's own code calls what it deprecates.
+@pytest.mark.filterwarnings("ignore:Function `AssetSelection.sources`:DeprecationWarning")
+def test_a_backfill_targets_nothing_that_was_not_chosen(instance, resources, members):
+    chosen = members["draft"][:1]
+    assets = [dg.AssetKey(f"{stage}_{step}") for stage in STAGES for step in STEPS]
+
+    found = AssetBackfillData.from_asset_partitions(
+        asset_graph=build_definitions(resources).resolve_asset_graph(),
+        partition_names=chosen,
+        asset_selection=assets,
+        dynamic_partitions_store=instance,
+        all_partitions=False,
+        backfill_start_timestamp=0.0,
+    )
+
+    targets = {
+        (key.asset_key, key.partition_key) for key in found.target_subset.iterate_asset_partitions()
+    }
+    assert targets == {(dg.AssetKey(f"draft_{step}"), chosen[0]) for step in STEPS}
+
+
+def test_another_cohort_marks_no_generation_as_outdated(instance, resources, members, data_root):
+    assert materialize_cohort_run(instance, resources, "c1", RunOptions())
+    shutil.copytree(data_root / "cohorts/c1", data_root / "cohorts/c2")
+    instance.add_dynamic_partitions("cohorts", ["c2"])
+    job = build_definitions(resources).resolve_implicit_global_asset_job_def()
+    job.get_subset(asset_selection={dg.AssetKey("cohort_membership")}).execute_in_process(
+        instance=instance, partition_key="c2"
+    )
+
+    statuses = CachingStaleStatusResolver(
+        instance,
+        build_definitions(resources).resolve_asset_graph(),
+        LoadingContextForTest(instance),
+    )
+    assert {
+        statuses.get_status(dg.AssetKey(f"{stage}_{step}"), gen_id)
+        for stage in STAGES
+        for step in STEPS
+        for gen_id in members[stage]
+    } == {StaleStatus.FRESH}

@@ -29,7 +29,7 @@ from daydreaming_dagster.cli.console import (
     terminal,
 )
 from daydreaming_dagster.cli.grouping import grouped
-from daydreaming_dagster.cli.interruption import handling, loading
+from daydreaming_dagster.cli.interruption import loading
 from daydreaming_dagster.cli.monitor import RunMonitor
 from daydreaming_dagster.cli.results import print_ranking
 from daydreaming_dagster.domain.catalog import Catalog
@@ -39,6 +39,7 @@ from daydreaming_dagster.domain.results.ranking import rank_essays
 from daydreaming_dagster.domain.stages import GenerationRef
 from daydreaming_dagster.errors import DaydreamingError
 from daydreaming_dagster.formatting import counted
+from daydreaming_dagster.signals import handling
 
 ConcurrencyOption = Annotated[
     int | None,

@@ -13,9 +13,14 @@ from daydreaming_dagster.domain.errors import (
 )
 from daydreaming_dagster.domain.generation.generated import Outcome
 from daydreaming_dagster.formatting import counted
+from daydreaming_dagster.ports.language_model import LanguageModelError
 from daydreaming_dagster.types import Stage
 
 _QUOTED: Final = 10
+
+
+def _may_pass(error: Exception | None) -> bool:
+    return isinstance(error, LanguageModelError) and error.retryable and not error.may_be_billed
 
 
 @contextmanager
@@ -49,12 +54,25 @@ def generation_failure(stage: Stage, gen_id: str, error: Exception) -> dg.Failur
     )
 
 
-def run_failure(outcome: Outcome, reason: str | None) -> dg.Failure:
+def forbid_retries(context: dg.AssetExecutionContext) -> None:
+    """Let Dagster not repeat the run, whatever `run_retries` in `dagster.yaml` says.
+
+    A retry would begin with a new limit of calls and cost.
+    """
+    context.instance.add_run_tags(context.run.run_id, {"dagster/max_retries": "0"})
+
+
+def run_failure(
+    context: dg.AssetExecutionContext, outcome: Outcome, reason: str | None
+) -> dg.Failure:
     """Return the failure of a run in which generations failed or were not started.
 
     Its table lists every failed generation. `reason` says why the run stopped early, if it did.
+    Dagster may repeat the run only where that may help and is free of charge.
     """
     failed = outcome.failed
+    if reason is not None or not all(_may_pass(item.error) for item in failed):
+        forbid_retries(context)
     quoted = "".join(
         f"\n  {item.stage}/{item.gen_id}: {explained(item.error)}" for item in failed[:_QUOTED]
     )

@@ -1,8 +1,5 @@
 """The stages on a real Dagster instance with the store on disk."""
 
-import signal
-import threading
-
 import dagster as dg
 import pytest
 
@@ -289,24 +286,6 @@ def test_a_broken_catalog_fails_the_run_with_all_its_problems(
     assert isinstance(failure, dg.Failure)
     assert "2 problem(s)" in failure.description
     assert "llm_models.csv is missing" in failure.description
-
-
-def test_interrupting_the_run_ends_the_calls(instance, data_root, members, store):
-    main = threading.main_thread().ident
-    model = ScriptedLanguageModel(judge_or_echo, latency_seconds=60)
-
-    def answer_and_interrupt(request):
-        if len(model.requests) == len(members["draft"]):
-            threading.Timer(0.1, signal.pthread_kill, [main, signal.SIGINT]).start()
-        return judge_or_echo(request)
-
-    model.script = answer_and_interrupt
-    resources = {**production_resources(data_root), "language_model": model}
-
-    with pytest.raises((KeyboardInterrupt, dg.DagsterExecutionInterruptedError)):
-        run_stage(instance, resources, "draft", members["draft"], raise_on_error=True)
-
-    assert stage_status(store, "draft", members["draft"]).missing == tuple(members["draft"])
 
 
 def test_the_endpoint_is_not_in_the_configuration_that_dagster_stores(data_root, monkeypatch):

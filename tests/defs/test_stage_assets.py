@@ -130,11 +130,11 @@ def test_a_materialization_shows_what_a_person_wants_to_see(instance, resources,
     parsed = latest_metadata(instance, "evaluation_parsed", gen_id)
     prompt = latest_metadata(instance, "evaluation_prompt", gen_id)
 
-    assert raw["answer"] == "Fair.\nSCORE: 6"
+    assert raw["answer"] == "```text\nFair.\nSCORE: 6\n```"
     assert raw["model"] == "big-1"
     assert raw["finish_reason"] == "stop"
     assert parsed["score"] == 6
-    assert prompt["prompt"].startswith("Judge: ")
+    assert prompt["prompt"].startswith("```text\nJudge: ")
     assert prompt["folder"] == str(store.generation_dir("evaluation", gen_id))
     parent = store.read_main_metadata("evaluation", gen_id)["parent_gen_id"]
     link = f"[{parent}](/assets/essay_parsed?view=partitions&partition={parent})"

@@ -23,7 +23,7 @@ from adapters.language_model.scripted import ScriptedLanguageModel
 from daydreaming_dagster.domain.catalog import Catalog, ConceptEntry, ModelEntry, TemplateEntry
 from daydreaming_dagster.domain.cohort.estimate import estimate_generations
 from daydreaming_dagster.domain.cohort.index import CohortIndex
-from daydreaming_dagster.domain.cohort.planning import plan_cohort, record_plan
+from daydreaming_dagster.domain.cohort.planning import make_plan, record_plan
 from daydreaming_dagster.domain.cohort.spec import make_cohort_spec
 from daydreaming_dagster.domain.cohort.staleness import look_at_cohort
 from daydreaming_dagster.domain.generation.runner import GenerationRunner
@@ -45,7 +45,7 @@ templates = {
     for stage, row in STAGE_DEFINITIONS.items()
 }
 store = InMemoryGensStore(templates=templates)
-plan = plan_cohort(store, "c", spec, catalog)
+plan = make_plan(store, "c", spec, catalog, allow_missing=True)
 record_plan(store, plan)
 members = {stage: plan.gen_ids(stage) for stage in STAGES}
 estimate = estimate_generations(store, catalog, plan.generations)

@@ -15,7 +15,7 @@ from adapters.language_model.scripted import ScriptedLanguageModel
 from builders import generate
 from daydreaming_dagster.data_layer.paths import Paths
 from daydreaming_dagster.domain.catalog import DEFAULT_LEVEL
-from daydreaming_dagster.domain.cohort.planning import plan_cohort, record_plan
+from daydreaming_dagster.domain.cohort.planning import make_plan, record_plan
 from daydreaming_dagster.domain.cohort.spec import Axes, CohortSpec
 from daydreaming_dagster.domain.errors import CatalogError
 from daydreaming_dagster.domain.generation.runner import GenerationRunner
@@ -168,7 +168,7 @@ def test_what_the_catalogs_list_and_the_folder_lacks_is_said_at_once(root, catal
     whole = attrs.evolve(spec, axes=attrs.evolve(spec.axes, **axes))
 
     with pytest.raises(CatalogError) as caught:
-        plan_cohort(FilesystemGensStore(root), "whole", whole, catalog)
+        make_plan(FilesystemGensStore(root), "whole", whole, catalog, allow_missing=True)
 
     problems = caught.value.problems
     assert len(problems) == sum(len(missing[stage]) for stage in STAGES) > 25
@@ -188,7 +188,7 @@ def test_the_whole_cohort_plans_runs_and_ranks(root, catalog, spec, present, res
             for template_id in present[stage]
         }
     )
-    plan = plan_cohort(on_disk, "whole", spec, catalog)
+    plan = make_plan(on_disk, "whole", spec, catalog, allow_missing=True)
     record_plan(store, plan)
     members = {stage: plan.gen_ids(stage) for stage in STAGES}
     drafts, evaluations = 3 * 7 * 2 * 2, 5 * 2 * 2
@@ -223,7 +223,7 @@ def test_a_slice_of_it_goes_through_the_store_on_disk(root, catalog, spec, respo
     )
     store, paths = FilesystemGensStore(root), Paths(root)
 
-    plan = plan_cohort(store, "few", few, catalog)
+    plan = make_plan(store, "few", few, catalog, allow_missing=True)
     record_plan(store, plan)
     FilesystemCohortStore(paths).write_membership(
         plan.cohort_id, {stage: plan.gen_ids(stage) for stage in STAGES}
@@ -233,6 +233,7 @@ def test_a_slice_of_it_goes_through_the_store_on_disk(root, catalog, spec, respo
 
     assert [len(members[stage]) for stage in STAGES] == [2, 2 * 5, 2 * 5 * 8]
     assert plan.notices == (
+        "description_level: no concept has a description at level 'article'",
         *(
             f"concept {concept_id!r} has no description at level 'article'; its paragraph stands in"
             for concept_id in combo

@@ -133,7 +133,9 @@ def _descriptions(
     for level in levels:
         try:
             path = paths.concept_description_file(level, concept_id)
-            descriptions[level] = read_text(paths.data_root, path).strip()
+            text = read_text(paths.data_root, path).strip()
+            if text:  # an empty file describes nothing
+                descriptions[level] = text
         except FileNotFoundError:
             continue
         except (InvalidIdError, OSError, UnicodeDecodeError, UnsafePathError) as error:

@@ -65,7 +65,9 @@ def check_data_root(
             findings.append(Finding("membership", error.location, str(error)))
     findings += missing_members(known, memberships)
     verify = IntegrityCheck(known, catalog)
-    generations = [(stage, gen_id) for stage in STAGES for gen_id in sorted(known[stage])]
+    generations: list[tuple[Stage, str]] = [
+        (stage, gen_id) for stage in STAGES for gen_id in sorted(known[stage])
+    ]
     for stage, gen_id in progress(generations):
         if inspection is not None:
             findings += inspection.inspect_generation(stage, gen_id)

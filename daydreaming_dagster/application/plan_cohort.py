@@ -8,8 +8,12 @@ from daydreaming_dagster.application.cohort_status import look
 from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.cohort.estimate import PlanEstimate, estimate_generations
 from daydreaming_dagster.domain.cohort.manifest import Input
-from daydreaming_dagster.domain.cohort.planning import CohortPlan, PlanRecord, record_plan
-from daydreaming_dagster.domain.cohort.planning import plan_cohort as make_plan
+from daydreaming_dagster.domain.cohort.planning import (
+    CohortPlan,
+    PlanRecord,
+    make_plan,
+    record_plan,
+)
 from daydreaming_dagster.ports.cohort_store import CohortStore
 from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates
 from daydreaming_dagster.types import STAGES, Stage
@@ -34,16 +38,22 @@ class RecordedPlan:
 
 
 def plan_cohort(
-    store: GensStoreWithTemplates, cohorts: CohortStore, cohort_id: str
+    store: GensStoreWithTemplates,
+    cohorts: CohortStore,
+    cohort_id: str,
+    *,
+    allow_missing: bool = False,
 ) -> RecordedPlan:
     """Plan a cohort and write it down: main metadata, membership, manifest.
+
+    `allow_missing` is that of `make_plan`.
 
     Raises:
         CatalogError: Specification or catalogs are wrong. Nothing was written.
         PlanConflictError: A generation exists with different metadata. The generations before it in
             the plan were written.
     """
-    catalog, plan = _plan(store, cohorts, cohort_id)
+    catalog, plan = _plan(store, cohorts, cohort_id, allow_missing=allow_missing)
     previous = cohorts.read_manifest(cohort_id)
     changed = [] if previous is None else plan.manifest.changed_since(previous)
     record = record_plan(store, plan)
@@ -56,19 +66,23 @@ def plan_cohort(
 
 
 def estimate_cohort(
-    store: GensStoreWithTemplates, cohorts: CohortStore, cohort_id: str
+    store: GensStoreWithTemplates,
+    cohorts: CohortStore,
+    cohort_id: str,
+    *,
+    allow_missing: bool = False,
 ) -> tuple[CohortPlan, PlanEstimate]:
     """Return the plan of a cohort and an estimate of the calls it still needs. Writes nothing.
 
     Raises:
         CatalogError: Specification or catalogs are wrong.
     """
-    catalog, plan = _plan(store, cohorts, cohort_id)
+    catalog, plan = _plan(store, cohorts, cohort_id, allow_missing=allow_missing)
     return plan, estimate_generations(store, catalog, plan.generations)
 
 
 def _plan(
-    store: GensStoreWithTemplates, cohorts: CohortStore, cohort_id: str
+    store: GensStoreWithTemplates, cohorts: CohortStore, cohort_id: str, *, allow_missing: bool
 ) -> tuple[Catalog, CohortPlan]:
-    catalog = cohorts.read_catalog()
-    return catalog, make_plan(store, cohort_id, cohorts.read_spec(cohort_id), catalog)
+    catalog, spec = cohorts.read_catalog(), cohorts.read_spec(cohort_id)
+    return catalog, make_plan(store, cohort_id, spec, catalog, allow_missing=allow_missing)

@@ -31,6 +31,14 @@ def plan(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Write nothing; print calls, tokens and cost.")
     ] = False,
+    allow_missing: Annotated[
+        bool,
+        typer.Option(
+            "--allow-missing",
+            help="Plan though a description is missing (another one, or the name, stands in),"
+            " or a template uses none of its variables.",
+        ),
+    ] = False,
 ) -> None:
     """Compute the generations of a cohort and write down how each is made.
 
@@ -39,9 +47,11 @@ def plan(
     """
     root = open_data_root(data_root)
     if dry_run:
-        _print_estimate(*estimate_cohort(root.store, root.cohorts, cohort_id))
+        _print_estimate(
+            *estimate_cohort(root.store, root.cohorts, cohort_id, allow_missing=allow_missing)
+        )
         return
-    recorded = plan_cohort(root.store, root.cohorts, cohort_id)
+    recorded = plan_cohort(root.store, root.cohorts, cohort_id, allow_missing=allow_missing)
     for notice in recorded.plan.notices:
         note(f"note: {notice}")
     created, found = recorded.record.created, recorded.record.found

@@ -41,6 +41,17 @@ cohort_spec: Final = dg.AssetSpec(
 )
 
 
+class CohortPlanConfig(dg.Config):
+    """How a cohort is planned.
+
+    Attributes:
+        allow_missing: Whether it is planned though a description is missing, or a template uses
+            none of its variables.
+    """
+
+    allow_missing: bool = False
+
+
 @dg.asset(
     partitions_def=COHORTS,
     deps=[cohort_spec],
@@ -54,12 +65,18 @@ cohort_spec: Final = dg.AssetSpec(
 )
 def cohort_membership(
     context: dg.AssetExecutionContext,
+    config: CohortPlanConfig,
     gens_store: dg.ResourceParam[GensStoreWithTemplates],
     cohort_store: dg.ResourceParam[CohortStore],
 ) -> dg.MaterializeResult[Any]:
     """Plan the cohort of the run's partition. Planning again changes nothing."""
     with as_failure(DaydreamingError):
-        recorded = plan_cohort(gens_store, cohort_store, context.partition_key)
+        recorded = plan_cohort(
+            gens_store,
+            cohort_store,
+            context.partition_key,
+            allow_missing=config.allow_missing,
+        )
     members: dict[Stage, list[str]] = {stage: recorded.plan.gen_ids(stage) for stage in STAGES}
     register_partitions(context.instance, members)
     return dg.MaterializeResult(

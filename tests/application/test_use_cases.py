@@ -85,6 +85,46 @@ def test_a_specification_that_is_wrong_leaves_nothing(lab):
     assert lab.store.list_generations("draft") == []
 
 
+def without_descriptions(lab, *names):
+    concepts = {
+        name: attrs.evolve(entry, descriptions={}) if name in names else entry
+        for name, entry in lab.cohorts.catalog.concepts.items()
+    }
+    lab.cohorts.catalog = attrs.evolve(lab.cohorts.catalog, concepts=concepts)
+
+
+@pytest.mark.parametrize(
+    ("lacking", "expected"),
+    [
+        (
+            lambda lab: without_descriptions(lab, "bee"),
+            "concept 'bee' has no description at level 'paragraph'; its name stands in",
+        ),
+        (
+            lambda lab: lab.cohorts.specs.update(
+                c1=attrs.evolve(lab.cohorts.specs["c1"], description_level="paragraf")
+            ),
+            "no concept has a description at level 'paragraf'; did you mean 'paragraph'?",
+        ),
+        (
+            lambda lab: edit(lab, "essay", "story", "Tell a story."),
+            "essay template 'story' uses none of its variables (draft_block, links_block)",
+        ),
+    ],
+    ids=["description", "level", "variable"],
+)
+def test_what_a_prompt_would_lack_is_a_mistake_unless_it_is_allowed(lab, lacking, expected):
+    lacking(lab)
+
+    with pytest.raises(CatalogError) as caught:
+        plan_cohort(lab.store, lab.cohorts, "c1")
+    assert expected in str(caught.value)
+    assert lab.store.list_generations("draft") == []
+
+    allowed = plan_cohort(lab.store, lab.cohorts, "c1", allow_missing=True)
+    assert any(expected in notice for notice in allowed.plan.notices)
+
+
 def test_planning_again_after_an_edit_names_the_input_and_counts_what_status_counts(planned):
     edit(planned, "draft", "links", "Connect {{ concepts[0].name }}")
 

@@ -18,7 +18,7 @@ from daydreaming_dagster.defs.launch import open_instance
 from daydreaming_dagster.defs.partitions import PARTITIONS, register_partitions
 from daydreaming_dagster.defs.resources import production_resources
 from daydreaming_dagster.domain.checks.quality import checks_of
-from daydreaming_dagster.domain.cohort.planning import plan_cohort, record_plan
+from daydreaming_dagster.domain.cohort.planning import make_plan, record_plan
 from daydreaming_dagster.domain.cohort.progress import stage_status
 from daydreaming_dagster.domain.results.ranking import rank_essays
 from daydreaming_dagster.ports.language_model import LanguageModelError
@@ -33,11 +33,12 @@ def store(data_root):
 @pytest.fixture
 def members(data_root, store):
     paths = Paths(data_root)
-    plan = plan_cohort(
+    plan = make_plan(
         store,
         "c1",
         FilesystemCohortStore(paths).read_spec("c1"),
         FilesystemCohortStore(paths).read_catalog(),
+        allow_missing=True,
     )
     record_plan(store, plan)
     FilesystemCohortStore(paths).write_membership(

@@ -9,7 +9,7 @@ from adapters.cohort_store.filesystem import FilesystemCohortStore
 from adapters.language_model.scripted import ScriptedLanguageModel
 from builders import generate, judge_or_echo
 from daydreaming_dagster.data_layer import GensDataLayer
-from daydreaming_dagster.domain.cohort.planning import plan_cohort, record_plan
+from daydreaming_dagster.domain.cohort.planning import make_plan, record_plan
 from daydreaming_dagster.domain.cohort.progress import stage_status
 from daydreaming_dagster.domain.cohort.spec import CohortSpec
 from daydreaming_dagster.domain.documents import structure_valid
@@ -37,7 +37,7 @@ def members(store):
         FilesystemCohortStore(store.paths).read_spec("c1"),
         FilesystemCohortStore(store.paths).read_catalog(),
     )
-    plan = plan_cohort(store, "c1", spec, catalog)
+    plan = make_plan(store, "c1", spec, catalog, allow_missing=True)
     record_plan(store, plan)
     FilesystemCohortStore(store.paths).write_membership(
         plan.cohort_id, {stage: plan.gen_ids(stage) for stage in STAGES}

@@ -11,7 +11,7 @@ from adapters.language_model.scripted import ScriptedLanguageModel
 from builders import generate, make_catalog
 from daydreaming_dagster.domain.catalog import Catalog, ConceptEntry, ModelEntry
 from daydreaming_dagster.domain.cohort.index import CohortIndex
-from daydreaming_dagster.domain.cohort.planning import plan_cohort, record_plan
+from daydreaming_dagster.domain.cohort.planning import make_plan, record_plan
 from daydreaming_dagster.domain.cohort.spec import Axes, CohortSpec
 from daydreaming_dagster.domain.generation.runner import GenerationRunner
 from daydreaming_dagster.domain.generation.stored import read_stored_generation
@@ -117,7 +117,7 @@ def made():
         ),
         description_level="sentence",
     )
-    plan = plan_cohort(store, "c1", spec, catalog)
+    plan = make_plan(store, "c1", spec, catalog, allow_missing=True)
     record_plan(store, plan)
     members = {stage: plan.gen_ids(stage) for stage in STAGES}
     generate(GenerationRunner(store, ScriptedLanguageModel(answer), catalog), members)

@@ -12,7 +12,7 @@ from daydreaming_dagster.domain.cohort.couplings import Axis, unused_values
 from daydreaming_dagster.domain.cohort.spec import COMBO_SEPARATOR, CohortSpec
 from daydreaming_dagster.domain.documents import Problem, suggestion
 from daydreaming_dagster.domain.errors import CatalogError
-from daydreaming_dagster.domain.generation.template_rendering import render_template
+from daydreaming_dagster.domain.generation.template_rendering import render_template, used_variables
 from daydreaming_dagster.domain.stages import STAGE_DEFINITIONS
 from daydreaming_dagster.errors import DaydreamingError
 from daydreaming_dagster.ports.gens_store import Templates
@@ -91,6 +91,30 @@ def template_problems(store: Templates, spec: CohortSpec, catalog: Catalog) -> I
                     yield str(error)
 
 
+def missing_content(store: Templates, spec: CohortSpec, catalog: Catalog) -> Iterator[str]:
+    """Yield what would leave a prompt without what it is about. Needs a valid specification."""
+    level = spec.description_level
+    combos = [value.split(COMBO_SEPARATOR) for value in spec.values("combo")]
+    used = sorted(set(chain.from_iterable(combos)))
+    without = [name for name in used if catalog.concepts[name].level_for(level) != level]
+    if without and len(without) == len(used):
+        levels = {known for name in used for known in catalog.concepts[name].descriptions}
+        yield (
+            f"description_level: no concept has a description at level {level!r}"
+            f"{suggestion(level, levels)}"
+        )
+    for name in without:
+        stands_in = catalog.concepts[name].level_for(level) or "name"
+        yield f"concept {name!r} has no description at level {level!r}; its {stands_in} stands in"
+    for stage, definition in STAGE_DEFINITIONS.items():
+        for template_id, entry in _templates(spec, catalog, stage):
+            if entry.generator == "llm" and not used_variables(
+                store, stage, template_id
+            ).intersection(definition.variables):
+                names = ", ".join(definition.variables)
+                yield f"{stage} template {template_id!r} uses none of its variables ({names})"
+
+
 def plan_notices(
     spec: CohortSpec,
     catalog: Catalog,
@@ -100,13 +124,6 @@ def plan_notices(
     """Yield what may surprise a researcher in a valid plan."""
     for axis, value in unused_values(values, rows):
         yield f"axes.{axis}: {value!r} is in no combination that the couplings allow"
-    for concept_id in sorted({name for row in rows for name in row[0].split(COMBO_SEPARATOR)}):
-        used = catalog.concepts[concept_id].level_for(spec.description_level)
-        if used != spec.description_level:
-            yield (
-                f"concept {concept_id!r} has no description at level {spec.description_level!r}; "
-                f"its {used or 'name'} stands in"
-            )
     for stage in STAGES:
         if stage not in spec.replicates and stage in catalog.replicates:
             yield f"replicates.{stage}: {catalog.replicates[stage]}, as the data root says"

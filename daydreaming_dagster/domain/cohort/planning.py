@@ -25,6 +25,7 @@ from daydreaming_dagster.domain.cohort.couplings import (
 from daydreaming_dagster.domain.cohort.manifest import Input, Manifest, make_manifest
 from daydreaming_dagster.domain.cohort.plan_checks import (
     catalog_problems,
+    missing_content,
     plan_notices,
     template_problems,
 )
@@ -117,20 +118,35 @@ class PlanRecord:
         return sum(self.found_by_stage.values())
 
 
-def plan_cohort(store: Templates, cohort_id: str, spec: CohortSpec, catalog: Catalog) -> CohortPlan:
+def make_plan(
+    store: Templates,
+    cohort_id: str,
+    spec: CohortSpec,
+    catalog: Catalog,
+    *,
+    allow_missing: bool = False,
+) -> CohortPlan:
     """Return the generations that the specification's axes and couplings define. Writes nothing.
 
     A gen_id is a function of everything that was chosen for the text: parent, combination,
     template, model, parameters and replicate. So the same generation has the same id in every plan
     and cohort, and the order of a specification's lists does not change an id.
 
+    With `allow_missing`, what a concept or a template lacks is a notice: a description at
+    another level, or the name, stands in for a missing one.
+
     Raises:
         CatalogError: The specification is inconsistent, or names something that the catalog lacks,
-            or a template that does not compile or render. Lists all problems.
+            or a template that does not compile or render. Without `allow_missing`: a concept has
+            no description at the level, or a template uses none of its variables. Lists all
+            problems.
     """
     found = [*spec_problems(spec), *catalog_problems(spec, catalog)]
     problems = [*spec.problems, *without_consequences(found, spec.problems)]
     reasons = [*map(str, problems), *template_problems(store, spec, catalog)]
+    lacking = [] if reasons else [*missing_content(store, spec, catalog)]
+    if lacking and not allow_missing:
+        reasons = lacking
     values: dict[Axis, Sequence[str]] = {axis: spec.values(axis) or [""] for axis in AXES}
     rows = [] if reasons else assignments(values, spec.couplings())
     if not rows and not reasons:
@@ -142,7 +158,7 @@ def plan_cohort(store: Templates, cohort_id: str, spec: CohortSpec, catalog: Cat
     return CohortPlan(
         cohort_id,
         generations,
-        tuple(plan_notices(spec, catalog, values, rows)),
+        (*lacking, *plan_notices(spec, catalog, values, rows)),
         make_manifest(store, spec, catalog, planner.inputs(rows)),
     )
 

@@ -5,6 +5,7 @@ from functools import lru_cache
 from types import TracebackType
 
 import jinja2
+from jinja2.meta import find_undeclared_variables
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from daydreaming_dagster.domain.errors import TemplateError
@@ -45,6 +46,18 @@ def render_source(stage: Stage, template_id: str, source: str, values: Mapping[s
     except Exception as error:  # a template is a program and can fail in any way
         line = _template_line(error.__traceback__)
         raise TemplateError(stage, template_id, f"line {line}: {error}") from error
+
+
+def used_variables(store: Templates, stage: Stage, template_id: str) -> frozenset[str]:
+    """Return the names that the template uses and does not set itself.
+
+    Raises:
+        MissingTemplateError: The stage has no template of that id.
+        TemplateError: It does not compile.
+    """
+    source = store.read_template(stage, template_id)
+    compile_source(stage, template_id, source)
+    return frozenset(find_undeclared_variables(_ENVIRONMENT.parse(source)))
 
 
 def compile_source(stage: Stage, template_id: str, source: str) -> jinja2.Template:

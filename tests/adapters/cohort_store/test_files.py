@@ -13,7 +13,7 @@ from adapters.cohort_store.filesystem import FilesystemCohortStore
 from daydreaming_dagster.data_layer.paths import Paths
 from daydreaming_dagster.domain.catalog import ConceptEntry, ModelEntry, TemplateEntry
 from daydreaming_dagster.domain.cohort.index import CohortIndex
-from daydreaming_dagster.domain.cohort.planning import plan_cohort
+from daydreaming_dagster.domain.cohort.planning import make_plan
 from daydreaming_dagster.domain.errors import CatalogError, CohortNotPlannedError
 from daydreaming_dagster.domain.parsing.registry import PARSERS
 from daydreaming_dagster.domain.parsing.response import ParsedResponse
@@ -46,7 +46,9 @@ def problems_of(read, *arguments):
 def plan(paths, cohort_id="c1"):
     store = FilesystemGensStore(paths.data_root)
     cohorts = FilesystemCohortStore(paths)
-    return plan_cohort(store, cohort_id, cohorts.read_spec(cohort_id), cohorts.read_catalog())
+    return make_plan(
+        store, cohort_id, cohorts.read_spec(cohort_id), cohorts.read_catalog(), allow_missing=True
+    )
 
 
 def write_plan(paths, planned):
@@ -446,3 +448,9 @@ def test_the_researchers_own_files_are_never_written(paths, data_root):
     write_plan(paths, planned)
 
     assert own_files() == before
+
+
+def test_an_empty_description_describes_nothing(paths, write):
+    write("1_raw/concepts/descriptions-sentence/ant.txt", " \n")
+
+    assert read_catalog(paths).concepts["ant"].descriptions == {}

@@ -13,7 +13,7 @@ from daydreaming_dagster.domain.catalog import Catalog, ConceptEntry, ModelEntry
 from daydreaming_dagster.domain.cohort.couplings import AXES
 from daydreaming_dagster.domain.cohort.estimate import estimate_generations, planned_generations
 from daydreaming_dagster.domain.cohort.manifest import Manifest
-from daydreaming_dagster.domain.cohort.planning import PlannedGeneration, plan_cohort, record_plan
+from daydreaming_dagster.domain.cohort.planning import PlannedGeneration, make_plan, record_plan
 from daydreaming_dagster.domain.cohort.spec import Axes, CohortSpec, Pairs, make_cohort_spec
 from daydreaming_dagster.domain.errors import CatalogError, PlanConflictError
 from daydreaming_dagster.domain.parsing.registry import RESPONSE_FORMATS
@@ -62,7 +62,7 @@ def store():
 
 
 def plan_of(spec, cohort_id="c", catalog=CATALOG):
-    return plan_cohort(new_store(), cohort_id, spec, catalog)
+    return make_plan(new_store(), cohort_id, spec, catalog, allow_missing=True)
 
 
 def with_axes(spec=SPEC, **axes):
@@ -88,7 +88,7 @@ def lineages(plan):
 
 def failures(spec, store=None, catalog=CATALOG):
     with pytest.raises(CatalogError) as caught:
-        plan_cohort(new_store() if store is None else store, "c", spec, catalog)
+        make_plan(new_store() if store is None else store, "c", spec, catalog, allow_missing=True)
     return list(caught.value.problems)
 
 
@@ -347,7 +347,7 @@ def test_another_value_of_one_axis_changes_the_ids_of_what_depends_on_it_alone(s
     renamed = [new if own == value else own for own in spec.values(axis)]
 
     plan = plan_of(spec)
-    other = plan_cohort(store, "c", with_axes(spec, **{axis: renamed}), catalog)
+    other = make_plan(store, "c", with_axes(spec, **{axis: renamed}), catalog, allow_missing=True)
 
     before, after = lineages(plan), lineages(other)
     place = {"template": 0, "llm": 1}[axis.partition("_")[2]]
@@ -586,7 +586,7 @@ def test_a_template_that_would_fail_every_generation_is_found_before_any_is_aske
 def test_what_the_catalog_lists_and_the_folder_lacks_matters_only_to_who_uses_it(store):
     del store.templates["draft", "t3"]
 
-    assert plan_cohort(store, "c", SPEC, CATALOG) == plan_of(SPEC)
+    assert make_plan(store, "c", SPEC, CATALOG, allow_missing=True) == plan_of(SPEC)
 
 
 # What a plan was made from, and what of it changed
@@ -598,7 +598,7 @@ def changed(before, after):
 
 def edited(key, source):
     templates = {**new_store().templates, key: source}
-    return plan_cohort(InMemoryGensStore(templates=templates), "c", SPEC, CATALOG)
+    return make_plan(InMemoryGensStore(templates=templates), "c", SPEC, CATALOG, allow_missing=True)
 
 
 def test_the_manifest_names_what_is_used_and_no_more():

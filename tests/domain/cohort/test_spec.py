@@ -12,7 +12,7 @@ from adapters import InMemoryGensStore
 from daydreaming_dagster.domain import documents as structuring
 from daydreaming_dagster.domain.catalog import Catalog, ConceptEntry, ModelEntry, TemplateEntry
 from daydreaming_dagster.domain.cohort.couplings import Coupling
-from daydreaming_dagster.domain.cohort.planning import plan_cohort
+from daydreaming_dagster.domain.cohort.planning import make_plan
 from daydreaming_dagster.domain.cohort.spec import (
     Axes,
     CohortSpec,
@@ -97,7 +97,7 @@ def test_every_documented_example_makes_the_plan_that_is_said(example):
 
     store, catalog = permissive_catalog(spec)
 
-    plan = plan_cohort(store, "c", spec, catalog)
+    plan = make_plan(store, "c", spec, catalog, allow_missing=True)
 
     counts = {stage: len(plan.gen_ids(stage)) for stage in STAGES}
     said = ", ".join(f"{n} {stage}{'' if n == 1 else 's'}" for stage, n in counts.items())
@@ -357,7 +357,7 @@ def test_what_follows_from_an_earlier_mistake_is_not_reported_again():
     store, catalog = permissive_catalog(make(FULL))
 
     with pytest.raises(CatalogError) as caught:
-        plan_cohort(store, "c", spec, catalog)
+        make_plan(store, "c", spec, catalog, allow_missing=True)
 
     assert [problem.partition(":")[0] for problem in caught.value.problems] == [
         "axes.draft_llm[0]",
@@ -370,7 +370,7 @@ def test_what_is_wrong_with_all_parts_is_not_taken_for_missing():
     store, catalog = permissive_catalog(make(FULL))
 
     with pytest.raises(CatalogError) as caught:
-        plan_cohort(store, "c", spec, catalog)
+        make_plan(store, "c", spec, catalog, allow_missing=True)
 
     assert [problem.partition(":")[0] for problem in caught.value.problems] == ["axes.combo[0]"]
 
@@ -402,7 +402,7 @@ def test_a_specification_of_nothing_lacks_everything():
     store, catalog = permissive_catalog(make(FULL))
 
     with pytest.raises(CatalogError) as caught:
-        plan_cohort(store, "c", spec, catalog)
+        make_plan(store, "c", spec, catalog, allow_missing=True)
 
     assert sorted(problem.partition(":")[0] for problem in caught.value.problems) == [
         "axes.combo",

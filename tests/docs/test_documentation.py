@@ -269,5 +269,5 @@ def test_every_key_of_a_document_is_described(document, tutorial):
     described = {key for row in rows for key in re.findall(r"`(\w+)`", row)}
 
     # In the tutorial nothing is replaced, every answer is a plain text, and scales begin at 0.
-    absent = {"replaced", "reasoning", "unreadable", "response", "score_minimum"}
+    absent = {"replaced", "reasoning", "unreadable", "response", "score_minimum", "refused"}
     assert described - absent == stored

@@ -145,7 +145,7 @@ def _ranking(report: CohortReport) -> Figure:
     best, last = ranked[0], ranked[-1]
     described = (
         f"The {len(rows)} best of {counted(len(report.ranks), 'essay')}. A dot is an essay's mean "
-        f"score as a share of the maximum, ticks are individual scores, and the bar spans them. "
+        f"score as a share of its scale, ticks are individual scores, and the bar spans them. "
         f"{short_id(best.gen_id)} is first with {best.mean:.2f}, "
         f"{short_id(last.gen_id)} last with {last.mean:.2f}."
     )
@@ -190,7 +190,7 @@ def _heat_map(report: CohortReport) -> Figure:
     )
     best = max(scored, key=lambda cell: (cell.stage == "essay", cell.mean or 0.0))
     described = (
-        f"A cell is the mean score, as a share of the maximum, of all texts that come from a "
+        f"A cell is the mean score, as a share of its scale, of all texts that come from a "
         f"template (row) and a model (column). Among essays, {best.template} with "
         f"{best.llm or 'copying'} has the best mean: {best.mean:.2f} "
         f"from {counted(best.n, 'score')}."
@@ -349,7 +349,7 @@ def _latency(report: CohortReport) -> Figure:
 def _share(field: str) -> alt.X:
     return alt.X(
         f"{field}:Q",
-        title="score, as a share of the maximum",
+        title="score, as a share of its scale",
         scale=alt.Scale(domain=[0, 1]),
         axis=alt.Axis(format=".1f", tickCount=6, labelFlush=False),
     )

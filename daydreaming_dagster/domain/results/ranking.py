@@ -45,7 +45,7 @@ class EssayRank:
 
     @property
     def mean(self) -> float | None:
-        """The mean of the scores as shares of their maximum, 0 to 1; None without a score."""
+        """The mean of the scores as shares of their scale, 0 to 1; None without a score."""
         return fmean(score.normalised for score in self.scores) if self.scores else None
 
     @property

@@ -145,7 +145,7 @@ class ModelTotals:
 
 @attrs.frozen
 class CellMean:
-    """The mean of all scores of what a template and a model made, as shares of their maximum.
+    """The mean of all scores of what a template and a model made, as shares of their scale.
 
     A copy's model is `""`. `n` counts the scores; the mean is None where there are none.
     """
@@ -159,7 +159,7 @@ class CellMean:
 
 @attrs.frozen
 class JudgeScores:
-    """The scores that a model gave with a template, as shares of their maximum, in order."""
+    """The scores that a model gave with a template, as shares of their scale, in order."""
 
     template: str
     llm: str

@@ -61,7 +61,7 @@ _NO_SPREAD: Final = 1e-12
 class ResultTables:
     """The results of a cohort.
 
-    Means are of scores as shares of their maximum, 0 to 1. `spread` is their standard deviation,
+    Means are of scores as shares of their scale, 0 to 1. `spread` is their standard deviation,
     null for a single one. `n` counts the scores that a row is made of, `stale` those of them that
     are stale, `missing` the evaluations that were planned and have none: no mean stands for them.
 

@@ -21,7 +21,6 @@ from daydreaming_dagster.defs.cohorts import cohort_membership, cohort_run
 from daydreaming_dagster.defs.discovery import discover_cohorts, prune_partitions
 from daydreaming_dagster.defs.launch import materialize_cohort_run, open_instance
 from daydreaming_dagster.defs.partitions import PARTITIONS
-from daydreaming_dagster.defs.resources import production_resources
 from daydreaming_dagster.ports.language_model import LanguageModelError
 from daydreaming_dagster.types import STAGES
 
@@ -31,14 +30,6 @@ def instance(tmp_path):
     with open_instance(tmp_path / "dagster_home") as instance:
         instance.add_dynamic_partitions("cohorts", ["c1"])
         yield instance
-
-
-@pytest.fixture
-def resources(data_root):
-    return {
-        **production_resources(data_root),
-        "language_model": ScriptedLanguageModel(judge_or_echo),
-    }
 
 
 @pytest.fixture

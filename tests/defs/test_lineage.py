@@ -10,41 +10,11 @@ from dagster._core.definitions.data_version import CachingStaleStatusResolver, S
 from dagster._core.execution.asset_backfill import AssetBackfillData
 from dagster._core.loader import LoadingContextForTest
 
-from adapters.cohort_store.filesystem import FilesystemCohortStore
-from adapters.gens_store.filesystem import FilesystemGensStore
-from adapters.language_model.scripted import ScriptedLanguageModel
-from builders import judge_or_echo
-from daydreaming_dagster.application.plan_cohort import plan_cohort
 from daydreaming_dagster.application.run_cohort import RunOptions
 from daydreaming_dagster.defs.build import build_definitions
-from daydreaming_dagster.defs.launch import materialize_cohort_run, open_instance
-from daydreaming_dagster.defs.partitions import register_partitions
-from daydreaming_dagster.defs.resources import production_resources
+from daydreaming_dagster.defs.launch import materialize_cohort_run
 from daydreaming_dagster.domain.generation.generated import STEPS
 from daydreaming_dagster.types import STAGES
-
-
-@pytest.fixture
-def members(data_root):
-    cohorts = FilesystemCohortStore(data_root)
-    plan_cohort(FilesystemGensStore(data_root), cohorts, "c1")
-    return cohorts.read_membership("c1")
-
-
-@pytest.fixture
-def instance(tmp_path, members):
-    with open_instance(tmp_path / "dagster_home") as instance:
-        register_partitions(instance, members)
-        instance.add_dynamic_partitions("cohorts", ["c1"])
-        yield instance
-
-
-@pytest.fixture
-def resources(data_root):
-    return {
-        **production_resources(data_root),
-        "language_model": ScriptedLanguageModel(judge_or_echo),
-    }
 
 
 def test_a_run_its_results_and_their_report_are_made_in_this_order(instance, resources):

@@ -7,61 +7,17 @@ import pytest
 from dagster._core.remote_representation.external_data import RepositorySnap
 from dagster_shared.serdes import serialize_value
 
-from adapters import FilesystemGensStore
-from adapters.cohort_store.filesystem import FilesystemCohortStore
 from adapters.language_model.scripted import ScriptedLanguageModel
 from builders import judge_or_echo
-from daydreaming_dagster.data_layer.paths import Paths
 from daydreaming_dagster.defs.assets import STAGE_ASSETS
 from daydreaming_dagster.defs.build import build_definitions
-from daydreaming_dagster.defs.launch import open_instance
 from daydreaming_dagster.defs.partitions import PARTITIONS, register_partitions
 from daydreaming_dagster.defs.resources import production_resources
 from daydreaming_dagster.domain.checks.quality import checks_of
-from daydreaming_dagster.domain.cohort.planning import make_plan, record_plan
 from daydreaming_dagster.domain.cohort.progress import stage_status
 from daydreaming_dagster.domain.results.ranking import rank_essays
 from daydreaming_dagster.ports.language_model import LanguageModelError
 from daydreaming_dagster.types import STAGES
-
-
-@pytest.fixture
-def store(data_root):
-    return FilesystemGensStore(data_root)
-
-
-@pytest.fixture
-def members(data_root, store):
-    paths = Paths(data_root)
-    plan = make_plan(
-        store,
-        "c1",
-        FilesystemCohortStore(paths).read_spec("c1"),
-        FilesystemCohortStore(paths).read_catalog(),
-        allow_missing=True,
-    )
-    record_plan(store, plan)
-    FilesystemCohortStore(paths).write_membership(
-        plan.cohort_id, {stage: plan.gen_ids(stage) for stage in STAGES}
-    )
-    return FilesystemCohortStore(paths).read_membership("c1")
-
-
-@pytest.fixture
-def instance(tmp_path, members):
-    with open_instance(tmp_path / "dagster_home") as instance:
-        register_partitions(instance, members)
-        yield instance
-
-
-@pytest.fixture
-def model():
-    return ScriptedLanguageModel(judge_or_echo)
-
-
-@pytest.fixture
-def resources(data_root, model):
-    return {**production_resources(data_root), "language_model": model}
 
 
 def run_stage(instance, resources, stage, gen_ids, *, raise_on_error=False):

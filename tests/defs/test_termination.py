@@ -10,29 +10,16 @@ import dagster as dg
 import pytest
 
 from adapters import FilesystemGensStore
-from adapters.cohort_store.filesystem import FilesystemCohortStore
 from adapters.language_model.scripted import ScriptedLanguageModel
 from builders import judge_or_echo
-from daydreaming_dagster.application.plan_cohort import plan_cohort
 from daydreaming_dagster.defs.assets import STAGE_ASSETS
 from daydreaming_dagster.defs.cohorts import cohort_run
 from daydreaming_dagster.defs.launch import open_instance
-from daydreaming_dagster.defs.partitions import register_partitions
 from daydreaming_dagster.defs.resources import production_resources
 
 
 @pytest.fixture
-def members(data_root):
-    cohorts = FilesystemCohortStore(data_root)
-    plan_cohort(FilesystemGensStore(data_root), cohorts, "c1")
-    return cohorts.read_membership("c1")
-
-
-@pytest.fixture
-def home(tmp_path, members):
-    with open_instance(tmp_path / "dagster_home") as instance:
-        register_partitions(instance, members)
-        instance.add_dynamic_partitions("cohorts", ["c1"])
+def home(tmp_path, instance):
     return tmp_path / "dagster_home"
 
 

@@ -90,7 +90,7 @@ def build_stage_asset(stage: Stage) -> dg.AssetsDefinition:
         selected = context.selected_asset_keys
         if not selected:  # the UI executes checks without a partition, so check all generations
             known = context.instance.get_dynamic_partitions(partitions_name(stage))
-            yield from check_results(stage, gens_store, known, checks)
+            yield from check_results(context, stage, gens_store, known, checks)
             return
         steps: list[Step] = [step for step in STEPS if dg.AssetKey(f"{stage}_{step}") in selected]
         runner = GenerationRunner(
@@ -102,7 +102,7 @@ def build_stage_asset(stage: Stage) -> dg.AssetsDefinition:
             recording = RecordingListener(context, gens_store, listener, steps, total)
             with stopped_by_termination(stop):
                 outcome = run_generations(runner, generations, recording, steps)
-            yield from check_results(stage, gens_store, context.partition_keys, checks)
+            yield from check_results(context, stage, gens_store, context.partition_keys, checks)
         if outcome.failed or outcome.left:
             raise run_failure(context, outcome, stop.reason)
 

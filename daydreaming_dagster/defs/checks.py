@@ -1,6 +1,6 @@
 """Checks of generations as Dagster's asset checks: per run, on the assets of the run."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import dagster as dg
@@ -10,6 +10,7 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
     AssetCheckEvaluationTargetMaterializationData,
 )
 
+from daydreaming_dagster.defs.partitions import partitions_name
 from daydreaming_dagster.domain.checks.integrity import Finding
 from daydreaming_dagster.domain.checks.quality import CHECKS, Check, check_generations, checks_of
 from daydreaming_dagster.formatting import counted
@@ -25,14 +26,23 @@ def check_specs(asset: str, checks: Collection[Check] = tuple(CHECKS)) -> list[d
 
 
 def check_results(
-    stage: Stage, store: GensStore, gen_ids: Sequence[str], selected: Collection[str]
+    context: dg.AssetExecutionContext,
+    stage: Stage,
+    store: GensStore,
+    gen_ids: Sequence[str],
+    selected: Collection[str],
 ) -> Iterator[dg.AssetCheckResult]:
-    """Yield the results of the selected checks for the generations of a stage."""
+    """Yield the results of the selected checks for the generations of a stage.
+
+    Checks those that failed last time, too.
+    """
     if not selected:
         return
-    for check, findings in check_generations(store, stage, gen_ids).items():
+    asset, known = f"{stage}_parsed", _known(context.instance, [stage])
+    checked = _with_failed(context.instance, [asset], {stage: gen_ids}, known)[stage]
+    for check, findings in check_generations(store, stage, checked).items():
         if check in selected:
-            yield _result(f"{stage}_parsed", check, findings, len(gen_ids))
+            yield _result(asset, check, findings, len(checked), len(known[stage]))
 
 
 def check_results_of_cohort(
@@ -42,18 +52,62 @@ def check_results_of_cohort(
 ) -> Iterator[dg.AssetCheckResult]:
     """Yield the results of all checks for the generations of a cohort's run.
 
-    Also logs the results per stage, as results of the stage's own checks.
+    Checks those that failed last time, too, of whatever cohort. Also logs the results per stage, as
+    results of the stage's own checks.
     """
+    known = _known(context.instance, generations)
+    assets = ["cohort_run", *(f"{stage}_parsed" for stage in generations)]
+    checked = _with_failed(context.instance, assets, generations, known)
     found: dict[Check, list[Finding]] = {check: [] for check in CHECKS}
-    for stage, gen_ids in generations.items():
+    for stage, gen_ids in checked.items():
         if gen_ids:
             in_stage = check_generations(store, stage, gen_ids)
             for check, findings in in_stage.items():
                 found[check] += findings
-            _log_results(context, stage, in_stage, len(gen_ids))
-    checked = sum(map(len, generations.values()))
+            _log_results(context, stage, in_stage, len(gen_ids), len(known[stage]))
+    totals = (sum(map(len, checked.values())), sum(map(len, known.values())))
     for check, findings in found.items():
-        yield _result("cohort_run", check, findings, checked)
+        yield _result("cohort_run", check, findings, *totals)
+
+
+def _known(instance: dg.DagsterInstance, stages: Iterable[Stage]) -> dict[Stage, Sequence[str]]:
+    return {stage: instance.get_dynamic_partitions(partitions_name(stage)) for stage in stages}
+
+
+def _with_failed(
+    instance: dg.DagsterInstance,
+    assets: Iterable[str],
+    generations: Mapping[Stage, Sequence[str]],
+    known: Mapping[Stage, Sequence[str]],
+) -> dict[Stage, Sequence[str]]:
+    """Return these generations and those in which the assets' checks found something last time.
+
+    A check has one result for all partitions. Without those that failed, a run of one healthy
+    generation would show it as passed.
+    """
+    failed = _failed_before(instance, assets)
+    chosen: dict[Stage, Sequence[str]] = {}
+    for stage, gen_ids in generations.items():
+        others = (key for key in known[stage] if failed is None or f"{stage}/{key}" in failed)
+        chosen[stage] = list(dict.fromkeys([*gen_ids, *others]))
+    return chosen
+
+
+def _failed_before(instance: dg.DagsterInstance, assets: Iterable[str]) -> set[object] | None:
+    """Return the subjects of the last findings, None if there were too many to be listed."""
+    keys = [dg.AssetCheckKey(dg.AssetKey(asset), check) for asset in assets for check in CHECKS]
+    failed = set[object]()
+    for record in instance.event_log_storage.get_asset_check_summary_records(keys).values():
+        execution = record.last_completed_check_execution_record
+        evaluation = execution and execution.event and execution.event.asset_check_evaluation
+        if not evaluation or evaluation.passed:
+            continue
+        table = evaluation.metadata.get("table")
+        rows = table.records if isinstance(table, dg.TableMetadataValue) else []
+        if evaluation.metadata["findings"].value != len(rows):
+            return None
+        failed |= {row.data["generation"] for row in rows}
+    return failed
 
 
 def _log_results(
@@ -61,6 +115,7 @@ def _log_results(
     stage: Stage,
     found: Mapping[Check, Sequence[Finding]],
     checked: int,
+    known: int,
 ) -> None:
     """Log the results of a stage's checks. Dagster does not let another step yield them."""
     asset = dg.AssetKey(f"{stage}_parsed")
@@ -72,7 +127,7 @@ def _log_results(
         for record in latest
     ]
     for check in checks_of(stage):
-        result = _result(f"{stage}_parsed", check, found[check], checked)
+        result = _result(f"{stage}_parsed", check, found[check], checked, known)
         evaluation = dg.AssetCheckEvaluation(
             asset,
             check,
@@ -88,23 +143,20 @@ def _log_results(
 
 
 def _result(
-    asset: str, check: Check, findings: Sequence[Finding], checked: int
+    asset: str, check: Check, findings: Sequence[Finding], checked: int, known: int
 ) -> dg.AssetCheckResult:
-    return dg.AssetCheckResult(
-        asset_key=asset,
-        check_name=check,
-        passed=not findings,
-        description=counted(len(findings), "finding") if findings else CHECKS[check],
-        metadata=_metadata(findings, checked),
-    )
-
-
-def _metadata(findings: Sequence[Finding], checked: int) -> dict[str, Any]:
-    shown: dict[str, Any] = {"checked": checked, "findings": len(findings)}
+    found = counted(len(findings), "finding") if findings else CHECKS[check].removesuffix(".")
+    metadata: dict[str, Any] = {"checked": checked, "known": known, "findings": len(findings)}
     if findings:
         records = [
             dg.TableRecord({"generation": finding.subject, "problem": finding.message})
             for finding in findings[:_SHOWN]
         ]
-        shown["table"] = dg.MetadataValue.table(records)
-    return shown
+        metadata["table"] = dg.MetadataValue.table(records)
+    return dg.AssetCheckResult(
+        asset_key=asset,
+        check_name=check,
+        passed=not findings,
+        description=f"{found} ({checked:,} of {counted(known, 'generation')} checked)",
+        metadata=metadata,
+    )

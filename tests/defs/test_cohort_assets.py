@@ -210,6 +210,31 @@ def test_a_run_shows_what_its_checks_found(materialize, instance, resources):
     assert found == {"draft": (3, True), "essay": (6, True), "evaluation": (12, False)}
 
 
+def test_a_healthy_cohort_does_not_turn_a_failed_check_green(
+    materialize, instance, resources, data_root
+):
+    spec = (data_root / "cohorts/c1/spec/config.yaml").read_text()
+    for cohort_id, concepts in [("c1", "[ant, bee]"), ("c2", "[bee, cod]")]:
+        file = data_root / f"cohorts/{cohort_id}/spec/config.yaml"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(spec.replace("[ant, bee, cod]", concepts))
+        instance.add_dynamic_partitions("cohorts", [cohort_id])
+        materialize(cohort_membership, partition_key=cohort_id)
+    resources["language_model"] = ScriptedLanguageModel(lambda _: LanguageModelError("no"))
+    materialize(cohort_run, partition_key="c1", raise_on_error=False)
+
+    resources["language_model"] = ScriptedLanguageModel(judge_or_echo)
+    result = materialize(cohort_run, partition_key="c2")
+
+    checks = {check.check_name: check for check in result.get_asset_check_evaluations()}
+    failed = checks["parsed_present"]
+    assert failed.description == "7 findings (14 of 14 generations checked)"
+    key = dg.AssetCheckKey(dg.AssetKey("draft_parsed"), "parsed_present")
+    record = instance.event_log_storage.get_asset_check_summary_records([key])[key]
+    evaluation = record.last_check_execution_record.event.asset_check_evaluation
+    assert evaluation.description == "1 finding (2 of 2 generations checked)"
+
+
 def test_what_is_done_and_unknown_to_dagster_is_recorded_without_a_call(
     materialize, tmp_path, resources
 ):

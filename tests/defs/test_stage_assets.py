@@ -9,6 +9,7 @@ from dagster_shared.serdes import serialize_value
 
 from adapters.language_model.scripted import ScriptedLanguageModel
 from builders import judge_or_echo
+from daydreaming_dagster.defs import checks
 from daydreaming_dagster.defs.assets import STAGE_ASSETS
 from daydreaming_dagster.defs.build import build_definitions
 from daydreaming_dagster.defs.partitions import PARTITIONS, register_partitions
@@ -173,6 +174,41 @@ def test_checks_that_are_executed_alone_are_about_all_generations(instance, reso
 
     assert not evaluation.passed
     assert (evaluation.metadata["checked"].value, evaluation.metadata["findings"].value) == (3, 1)
+
+
+def last_check(instance, asset, check="parsed_present"):
+    key = dg.AssetCheckKey(dg.AssetKey(asset), check)
+    record = instance.event_log_storage.get_asset_check_summary_records([key])[key]
+    return record.last_completed_check_execution_record.event.asset_check_evaluation
+
+
+@pytest.mark.parametrize("listed", [100, 1])
+def test_a_healthy_generation_does_not_turn_a_failed_check_green(
+    instance, resources, members, monkeypatch, listed
+):
+    monkeypatch.setattr(checks, "_SHOWN", listed)
+    model = resources["language_model"]
+    first, second, third = members["draft"]
+    model.script = lambda _request: LanguageModelError("big-1 is tired")
+    run_stage(instance, resources, "draft", [first, second])
+
+    model.script = judge_or_echo
+    assert run_stage(instance, resources, "draft", [third])
+
+    check = last_check(instance, "draft_parsed")
+    assert (check.passed, check.metadata["findings"].value) == (False, 2)
+    assert check.description == "2 findings (3 of 3 generations checked)"
+
+    assert run_stage(instance, resources, "draft", [first, second])
+    assert last_check(instance, "draft_parsed").passed
+
+
+def test_a_check_says_how_many_it_looked_at(instance, resources, members):
+    run_stage(instance, resources, "draft", members["draft"][:1])
+
+    check = last_check(instance, "draft_parsed")
+    assert check.passed
+    assert check.description.endswith("(1 of 3 generations checked)")
 
 
 def test_a_run_of_a_stage_checks_its_generations(instance, resources, members):

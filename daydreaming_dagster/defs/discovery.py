@@ -6,12 +6,11 @@
 import dagster as dg
 
 from daydreaming_dagster.defs.failures import as_failure
-from daydreaming_dagster.defs.partitions import (
-    COHORTS,
-    partitions_name,
-)
+from daydreaming_dagster.defs.partitions import COHORTS, partitions_name
 from daydreaming_dagster.errors import DaydreamingError
 from daydreaming_dagster.ports.cohort_store import CohortStore
+from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates
+from daydreaming_dagster.ports.ids import is_id
 from daydreaming_dagster.types import STAGES
 
 
@@ -23,32 +22,58 @@ from daydreaming_dagster.types import STAGES
 def discover_cohorts(
     context: dg.SensorEvaluationContext, cohort_store: dg.ResourceParam[CohortStore]
 ) -> dg.SensorResult | dg.SkipReason:
-    """Request one partition for each cohort that has a specification."""
+    """Request one partition for each cohort that has a specification.
+
+    The cursor remembers the cohorts that were here, one after the other. Only they are removed:
+    another code location may use the same Dagster instance with another data root.
+    """
     known = set(context.instance.get_dynamic_partitions(COHORTS.name or ""))
-    there = set(cohort_store.list_cohorts())
-    if known == there:
-        return dg.SkipReason("the cohorts are the same as before")
+    before = set((context.cursor or "").split())
+    # Others cannot be planned. `plan` says so.
+    there = set(filter(is_id, cohort_store.list_cohorts()))
+    if before and not there:
+        return dg.SkipReason(
+            "all cohorts are gone; none is removed, since the data root may not be mounted"
+        )
+    cursor = " ".join(sorted(there))
+    added, removed = there - known, known & before - there
+    if not added and not removed:
+        return dg.SensorResult(skip_reason="the cohorts are the same as before", cursor=cursor)
     return dg.SensorResult(
         dynamic_partitions_requests=[
-            COHORTS.build_add_request(sorted(there - known)),
-            COHORTS.build_delete_request(sorted(known - there)),
-        ]
+            COHORTS.build_add_request(sorted(added)),
+            COHORTS.build_delete_request(sorted(removed)),
+        ],
+        cursor=cursor,
     )
 
 
 @dg.op(description="Removes the partitions of generations that no longer belong to a cohort.")
 def prune_generations(
-    context: dg.OpExecutionContext, cohort_store: dg.ResourceParam[CohortStore]
+    context: dg.OpExecutionContext,
+    gens_store: dg.ResourceParam[GensStoreWithTemplates],
+    cohort_store: dg.ResourceParam[CohortStore],
 ) -> None:
-    """Remove partitions. The stored generations stay."""
+    """Remove partitions of generations in this data root. The stored generations stay.
+
+    Raises:
+        dagster.Failure: No cohort is planned, or a membership cannot be read. Nothing was removed.
+    """
     with as_failure(DaydreamingError):
         planned = cohort_store.list_planned_cohorts()
         memberships = [cohort_store.read_membership(cohort_id) for cohort_id in planned]
+    if not planned:
+        raise dg.Failure(
+            "no cohort is planned, so every partition would be removed; make sure that the data "
+            "root is mounted",
+            allow_retries=False,
+        )
     for stage in STAGES:
         kept = {gen_id for members in memberships for gen_id in members[stage]}
         name = partitions_name(stage)
-        for gen_id in context.instance.get_dynamic_partitions(name):
-            if gen_id not in kept:
+        known = set(context.instance.get_dynamic_partitions(name))
+        for gen_id in gens_store.list_generations(stage):
+            if gen_id in known and gen_id not in kept:
                 context.instance.delete_dynamic_partition(name, gen_id)
 
 

@@ -2,7 +2,6 @@
 
 import gc
 import json
-import shutil
 import sys
 from collections import Counter
 
@@ -18,7 +17,6 @@ from daydreaming_dagster.application.plan_cohort import plan_cohort
 from daydreaming_dagster.application.run_cohort import RunOptions
 from daydreaming_dagster.defs.cohort_results import cohort_report, cohort_results
 from daydreaming_dagster.defs.cohorts import cohort_membership, cohort_run
-from daydreaming_dagster.defs.discovery import discover_cohorts, prune_partitions
 from daydreaming_dagster.defs.launch import materialize_cohort_run, open_instance
 from daydreaming_dagster.defs.partitions import PARTITIONS
 from daydreaming_dagster.ports.language_model import LanguageModelError
@@ -342,38 +340,3 @@ def test_a_report_says_which_package_it_lacks(materialize, monkeypatch):
 
     with pytest.raises(dg.Failure, match=r"needs the package 'altair'.*\[report\]"):
         materialize(cohort_report)
-
-
-def test_new_cohorts_are_found_and_gone_ones_forgotten(instance, data_root):
-    shutil.copytree(data_root / "cohorts/c1", data_root / "cohorts/c2")
-    instance.add_dynamic_partitions("cohorts", ["gone"])
-
-    def evaluate():
-        context = dg.build_sensor_context(
-            instance=instance, resources={"cohort_store": FilesystemCohortStore(data_root)}
-        )
-        return discover_cohorts(context)
-
-    requests = evaluate().dynamic_partitions_requests
-    assert [request.partition_keys for request in requests] == [["c2"], ["gone"]]
-
-    instance.add_dynamic_partitions("cohorts", ["c2"])
-    instance.delete_dynamic_partition("cohorts", "gone")
-    assert isinstance(evaluate(), dg.SkipReason)
-
-
-def test_generations_of_no_cohort_are_pruned_and_their_texts_kept(
-    materialize, instance, data_root, resources
-):
-    materialize(cohort_membership)
-    instance.add_dynamic_partitions("draft_generations", ["d_old"])
-    store = FilesystemGensStore(data_root)
-    store.write_raw("draft", "d_old", "paid for")
-
-    prune_partitions.execute_in_process(
-        instance=instance, resources={"cohort_store": resources["cohort_store"]}
-    )
-
-    assert "d_old" not in instance.get_dynamic_partitions("draft_generations")
-    assert len(instance.get_dynamic_partitions("draft_generations")) == 3
-    assert store.read_raw("draft", "d_old") == "paid for"

@@ -1,0 +1,129 @@
+"""The sensor that finds cohorts, and the job that prunes, on a real Dagster instance."""
+
+import shutil
+
+import dagster as dg
+import pytest
+
+from adapters import FilesystemGensStore
+from adapters.cohort_store.filesystem import FilesystemCohortStore
+from daydreaming_dagster.application.plan_cohort import plan_cohort
+from daydreaming_dagster.defs.discovery import discover_cohorts, prune_partitions
+from daydreaming_dagster.defs.launch import open_instance
+from daydreaming_dagster.defs.partitions import register_partitions
+from daydreaming_dagster.defs.resources import production_resources
+
+
+@pytest.fixture
+def instance(tmp_path):
+    with open_instance(tmp_path / "dagster_home") as instance:
+        yield instance
+
+
+class Location:
+    """A code location, whose sensor looks at its data root as the daemon lets it."""
+
+    def __init__(self, instance, data_root):
+        self.instance, self.cohorts = instance, FilesystemCohortStore(data_root)
+        self.cursor = None
+
+    def look(self):
+        context = dg.build_sensor_context(
+            instance=self.instance, cursor=self.cursor, resources={"cohort_store": self.cohorts}
+        )
+        result = discover_cohorts(context)
+        if isinstance(result, dg.SkipReason):
+            return result.skip_message
+        self.cursor = result.cursor
+        for request in result.dynamic_partitions_requests or ():
+            if isinstance(request, dg.AddDynamicPartitionsRequest):
+                self.instance.add_dynamic_partitions("cohorts", request.partition_keys)
+            else:
+                for key in request.partition_keys:
+                    self.instance.delete_dynamic_partition("cohorts", key)
+        return result.skip_reason and result.skip_reason.skip_message
+
+
+def cohorts(instance):
+    return set(instance.get_dynamic_partitions("cohorts"))
+
+
+def test_new_cohorts_are_found_and_gone_ones_forgotten(instance, data_root):
+    location = Location(instance, data_root)
+    location.look()
+    assert cohorts(instance) == {"c1"}
+
+    (data_root / "cohorts/c1").rename(data_root / "cohorts/c2")
+    location.look()
+    assert cohorts(instance) == {"c2"}
+    assert location.look() == "the cohorts are the same as before"
+
+
+def test_locations_with_a_data_root_each_leave_each_others_cohorts(instance, data_root, tmp_path):
+    other = tmp_path / "other"
+    shutil.copytree(data_root, other)
+    (other / "cohorts/c1").rename(other / "cohorts/c2")
+    locations = [Location(instance, data_root), Location(instance, other)]
+
+    for location in [*locations, *locations]:
+        location.look()
+
+    assert cohorts(instance) == {"c1", "c2"}
+
+
+@pytest.mark.parametrize("folder", ["", "cohorts"])
+def test_a_folder_that_is_gone_removes_no_cohort(instance, data_root, folder):
+    location = Location(instance, data_root)
+    location.look()
+    (data_root / folder).rename(data_root.with_name("unmounted"))
+
+    assert "may not be mounted" in location.look()
+    assert cohorts(instance) == {"c1"}
+
+    data_root.with_name("unmounted").rename(data_root / folder)
+    assert location.look() == "the cohorts are the same as before"
+
+
+def test_a_cohort_that_can_never_be_planned_is_not_added(instance, data_root):
+    shutil.copytree(data_root / "cohorts/c1", data_root / "cohorts/my cohort...")
+
+    Location(instance, data_root).look()
+
+    assert cohorts(instance) == {"c1"}
+
+
+def prune(instance, data_root, *, raise_on_error=True):
+    resources = production_resources(data_root)
+    return prune_partitions.execute_in_process(
+        instance=instance,
+        resources={name: resources[name] for name in ("cohort_store", "gens_store")},
+        raise_on_error=raise_on_error,
+    )
+
+
+@pytest.fixture
+def planned(instance, data_root):
+    cohorts = FilesystemCohortStore(data_root)
+    plan_cohort(FilesystemGensStore(data_root), cohorts, "c1")
+    register_partitions(instance, cohorts.read_membership("c1"))
+    instance.add_dynamic_partitions("draft_generations", ["d_old", "d_elsewhere"])
+    FilesystemGensStore(data_root).write_raw("draft", "d_old", "paid for")
+
+
+@pytest.mark.usefixtures("planned")
+def test_generations_of_no_cohort_are_pruned_and_their_texts_kept(instance, data_root):
+    prune(instance, data_root)
+
+    drafts = instance.get_dynamic_partitions("draft_generations")
+    assert len(drafts) == 4
+    assert "d_old" not in drafts
+    assert "d_elsewhere" in drafts  # of another data root
+    assert FilesystemGensStore(data_root).read_raw("draft", "d_old") == "paid for"
+
+
+@pytest.mark.usefixtures("planned")
+def test_nothing_is_pruned_where_no_cohort_is_planned(instance, data_root):
+    (data_root / "cohorts").rename(data_root.with_name("unmounted"))
+
+    assert not prune(instance, data_root, raise_on_error=False).success
+    assert len(instance.get_dynamic_partitions("draft_generations")) == 5

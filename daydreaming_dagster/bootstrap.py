@@ -82,6 +82,15 @@ def open_data_root(location: str | Path) -> DataRoot:
     )
 
 
+def absolute_location(location: str | Path) -> str:
+    """Return a path as an absolute path, and a URL as it is.
+
+    Dagster keeps and shows where things are, and is looked at from other folders.
+    """
+    is_url = _SCHEME.match(str(location)) is not None
+    return str(location) if is_url else str(Path(location).absolute())
+
+
 def dagster_home(root: DataRoot) -> Path:
     """Return the folder of Dagster's databases: `DAGSTER_HOME`, or a folder in the data root.
 

@@ -13,6 +13,7 @@ from daydreaming_dagster.application.cohort_status import look
 from daydreaming_dagster.application.run_cohort import RunOptions
 from daydreaming_dagster.bootstrap import (
     DataRoot,
+    absolute_location,
     compose_language_model,
     dagster_home,
     open_data_root,
@@ -78,7 +79,7 @@ def run(
     generations failed, run the command again. A replaced answer is kept beside the new one. Ctrl-C
     and SIGTERM wait for the answers in flight; a second one does not.
     """
-    root = open_data_root(data_root)
+    root = open_data_root(absolute_location(data_root))
     options = RunOptions(stale, force or (), max_calls, max_cost)
     if not _run(root, cohort_id, options, concurrency):
         raise typer.Exit(EXIT_INCOMPLETE)

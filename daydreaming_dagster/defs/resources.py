@@ -6,6 +6,7 @@ import dagster as dg
 
 from daydreaming_dagster.application.run_listener import NullRunListener
 from daydreaming_dagster.bootstrap import (
+    absolute_location,
     compose_language_model,
     open_data_root,
 )
@@ -95,11 +96,12 @@ def cancellation_token(_context: dg.InitResourceContext) -> CancellationToken:
 
 def production_resources(data_root: str | Path) -> dict[str, object]:
     """Return the resources for a data root and the endpoint in the environment."""
+    location = absolute_location(data_root)
     return {
-        "gens_store": GensStoreResource(data_root=str(data_root)),
-        "cohort_store": CohortStoreResource(data_root=str(data_root)),
-        "catalog": CatalogResource(data_root=str(data_root)),
-        "language_model": LanguageModelResource(data_root=str(data_root)),
+        "gens_store": GensStoreResource(data_root=location),
+        "cohort_store": CohortStoreResource(data_root=location),
+        "catalog": CatalogResource(data_root=location),
+        "language_model": LanguageModelResource(data_root=location),
         "stop": cancellation_token,
         "listener": NullRunListener(),
     }

@@ -5,6 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import attrs
+
+from adapters import InMemoryGensStore
 from daydreaming_dagster.domain.catalog import Catalog, ConceptEntry, ModelEntry, TemplateEntry
 from daydreaming_dagster.domain.generation.generated import Generated
 from daydreaming_dagster.domain.generation.runner import GenerationRunner
@@ -129,3 +132,27 @@ def generate(
         return [item async for item in runner.generate_many(members, **settings)]
 
     return asyncio.run(collect())
+
+
+class Killed(BaseException):
+    """The end of the process: nothing is written after it."""
+
+
+@attrs.frozen(eq=False)
+class MortalStore(InMemoryGensStore):
+    """A store whose process is killed at a write: `left` counts those that are still made."""
+
+    left: list[float] = attrs.field(factory=lambda: [float("inf")])
+
+    def _store(self, stage, gen_id, artifact, data):
+        if self.left[0] <= 0:
+            raise Killed
+        self.left[0] -= 1
+        super()._store(stage, gen_id, artifact, data)
+
+
+def catalog_with(lab, stage, template_id, **changes):
+    """Change columns of a template in the catalog of a lab."""
+    entry = attrs.evolve(lab.cohorts.catalog.templates[stage, template_id], **changes)
+    templates = {**lab.cohorts.catalog.templates, (stage, template_id): entry}
+    lab.cohorts.catalog = attrs.evolve(lab.cohorts.catalog, templates=templates)

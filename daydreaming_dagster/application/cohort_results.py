@@ -9,6 +9,7 @@ import attrs
 from daydreaming_dagster.application.cohort_status import look
 from daydreaming_dagster.domain.results.evaluations import read_evaluations, without_stale
 from daydreaming_dagster.domain.results.ranking import EssayRank, rank_evaluations
+from daydreaming_dagster.domain.results.refused import RefusedAnswer, refused_answers
 from daydreaming_dagster.domain.stages import JUDGING_STAGE
 from daydreaming_dagster.ports.cohort_store import CohortStore
 from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates
@@ -21,10 +22,18 @@ if TYPE_CHECKING:  # polars takes 0.3 s to import
 
 @attrs.frozen
 class TabulatedCohort:
-    """The results of a cohort: its tables, the ranking of its essays, and where the files are."""
+    """The results of a cohort.
+
+    Attributes:
+        tables: All that was judged.
+        ranks: The ranking of its essays.
+        refused: The judges' answers that give no score.
+        files: Where the tables are.
+    """
 
     tables: "ResultTables"
     ranks: Sequence[EssayRank]
+    refused: Sequence[RefusedAnswer]
     files: Sequence[str]
 
 
@@ -53,7 +62,8 @@ def tabulate_cohort(
     tables = make_result_tables(evaluations)
     ranks = rank_evaluations(store, members, evaluations)
     files = cohorts.write_report_files(cohort_id, _as_files(tables))
-    return TabulatedCohort(tables, ranks, files)
+    refused = list(refused_answers(store, catalog, evaluations))
+    return TabulatedCohort(tables, ranks, refused, files)
 
 
 def _without_formulas(table: "pl.DataFrame") -> "pl.DataFrame":

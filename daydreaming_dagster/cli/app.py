@@ -14,6 +14,7 @@ from daydreaming_dagster.cli.plan import plan
 from daydreaming_dagster.cli.progress import status, tail
 from daydreaming_dagster.cli.results import report, results
 from daydreaming_dagster.cli.run import run
+from daydreaming_dagster.cli.settle import settle
 from daydreaming_dagster.errors import DaydreamingError
 
 app = typer.Typer(
@@ -51,5 +52,5 @@ def _before_all(
 ) -> None: ...
 
 
-for _command in (demo, init, plan, run, status, results, tail, show, check, report, parse):
+for _command in (demo, init, plan, run, status, results, tail, show, check, report, parse, settle):
     app.command()(_command)

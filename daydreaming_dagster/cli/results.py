@@ -14,6 +14,7 @@ from daydreaming_dagster.application.cohort_report import draw_report, write_rep
 from daydreaming_dagster.application.cohort_results import tabulate_cohort
 from daydreaming_dagster.bootstrap import DataRoot, open_data_root
 from daydreaming_dagster.domain.results.ranking import EssayRank
+from daydreaming_dagster.domain.results.refused import RefusedAnswer
 from daydreaming_dagster.errors import DaydreamingError
 from daydreaming_dagster.formatting import counted
 
@@ -40,6 +41,7 @@ from daydreaming_dagster.cli.console import (
 
 _SHOWN_ESSAYS: Final = 100
 _SHOWN_SCORES: Final = 4
+_SHOWN_REFUSED: Final = 20
 
 
 def results(
@@ -63,7 +65,8 @@ def results(
         shown = {
             name: table.to_dicts() for name, table in attrs.asdict(tables, recurse=False).items()
         }
-        say_json({**shown, "files": tabulated.files})
+        refused = [attrs.asdict(answer) for answer in tabulated.refused]
+        say_json({**shown, "refused": refused, "files": tabulated.files})
     else:
         print_ranking(tabulated.ranks)
         for title, table in (
@@ -77,6 +80,8 @@ def results(
     if stale := sum(rank.stale for rank in tabulated.ranks):
         why = f"`daydream status {cohort_id}` says why; --fresh leaves them out"
         note(f"{counted(stale, 'score')} stale, and counted: {why}")
+    if not as_json:
+        _list_refused(tabulated.refused)
     if tables.missing.height:
         complain(f"{counted(tables.missing.height, 'evaluation')} without a score: see missing.csv")
         raise typer.Exit(EXIT_INCOMPLETE)
@@ -151,6 +156,8 @@ def print_ranking(ranks: Sequence[EssayRank]) -> None:
         columns["not scored"] = [str(rank.unscored or "") for rank in ranks[:_SHOWN_ESSAYS]]
     if any(rank.stale for rank in ranks):
         columns["stale"] = [str(rank.stale or "") for rank in ranks[:_SHOWN_ESSAYS]]
+    if any(rank.by_hand for rank in ranks):
+        columns["by hand"] = [str(rank.by_hand or "") for rank in ranks[:_SHOWN_ESSAYS]]
     table = Table(title="essays by mean score (1.00 is the best)")
     for name, cells in columns.items():
         table.add_column(name, no_wrap=True, min_width=max(map(len, (name, *cells))))
@@ -173,7 +180,20 @@ def print_ranking(ranks: Sequence[EssayRank]) -> None:
         note(f"note: {len(ranks) - _SHOWN_ESSAYS} more; essays.csv has all")
 
 
+def _list_refused(refused: Sequence[RefusedAnswer]) -> None:
+    if not refused:
+        return
+    for answer in refused[:_SHOWN_REFUSED]:
+        line = f"{answer.gen_id}: {answer.reason}; the answer ends: {answer.end}"
+        note(" ".join(line.split()))
+    if len(refused) > _SHOWN_REFUSED:
+        note(f"{len(refused) - _SHOWN_REFUSED:,} more refused answers; --json lists all")
+    note("to enter a score yourself, without a call: daydream settle GEN_ID SCORE")
+
+
 def _print_table(title: str, table: "DataFrame") -> None:
+    if "by_hand" in table.columns and not table["by_hand"].sum():
+        table = table.drop("by_hand")
     shown = Table(*table.columns, title=title)
     for row in table.iter_rows():
         shown.add_row(*(cell(_shown(value)) for value in row))

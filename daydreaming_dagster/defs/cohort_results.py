@@ -50,6 +50,8 @@ def cohort_results(
         metadata={
             "ranking": _ranking_table(tabulated.ranks),
             "without_score": tabulated.tables.missing.height,
+            "refused": len(tabulated.refused),
+            "scored_by_hand": sum(rank.by_hand for rank in tabulated.ranks),
             "folder": dg.MetadataValue.path(tabulated.files[0].rpartition("/")[0]),
         }
     )

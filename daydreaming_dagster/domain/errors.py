@@ -49,6 +49,17 @@ class UnusableAnswerError(ResponseParseError):
 
 
 @attrs.define(eq=False)
+class ScoreByHandError(DaydreamingError, ValueError):
+    """A person's score cannot be entered or taken back."""
+
+    gen_id: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.gen_id}: {self.reason}"
+
+
+@attrs.define(eq=False)
 class CatalogError(DaydreamingError, ValueError):
     """Catalogs or a cohort's specification are wrong. Lists every problem found."""
 

@@ -151,6 +151,7 @@ def _index(report: CohortReport, chunks: _Chunks) -> JsonObject:
             else:
                 mean = None if score is None else score.normalised
                 scores = "" if score is None else _scores([score])
+                scores += " by hand" if item.outcome.by_hand else ""
             rows.append(
                 [
                     stage,

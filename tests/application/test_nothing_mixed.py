@@ -3,30 +3,13 @@
 import attrs
 import pytest
 
-from adapters import InMemoryGensStore
+from builders import Killed, MortalStore, catalog_with
 from daydreaming_dagster.application.check_data_root import check_data_root
 from daydreaming_dagster.application.cohort_results import tabulate_cohort
 from daydreaming_dagster.application.cohort_status import look
 from daydreaming_dagster.application.plan_cohort import plan_cohort
 from daydreaming_dagster.domain.errors import CatalogError
 from daydreaming_dagster.types import STAGES
-
-
-class Killed(BaseException):
-    """The end of the process: nothing is written after it."""
-
-
-@attrs.frozen(eq=False)
-class MortalStore(InMemoryGensStore):
-    """A store whose process is killed at a write: `left` counts those that are still made."""
-
-    left: list[float] = attrs.field(factory=lambda: [float("inf")])
-
-    def _store(self, stage, gen_id, artifact, data):
-        if self.left[0] <= 0:
-            raise Killed
-        self.left[0] -= 1
-        super()._store(stage, gen_id, artifact, data)
 
 
 @pytest.fixture
@@ -52,12 +35,6 @@ def done_and_small(lab):
     plan_cohort(lab.store, lab.cohorts, "c1")
     lab.run()
     return lab
-
-
-def catalog_with(lab, stage, template_id, **changes):
-    entry = attrs.evolve(lab.cohorts.catalog.templates[stage, template_id], **changes)
-    templates = {**lab.cohorts.catalog.templates, (stage, template_id): entry}
-    lab.cohorts.catalog = attrs.evolve(lab.cohorts.catalog, templates=templates)
 
 
 def seen(lab):

@@ -308,7 +308,7 @@ def test_results_show_the_ranking_and_write_the_tables(materialize, data_root):
     shown = metadata(materialize(cohort_results), cohort_results)
 
     assert shown["ranking"].count("| 0.67 |") == 6
-    assert shown["without_score"] == 0
+    assert (shown["without_score"], shown["refused"], shown["scored_by_hand"]) == (0, 0, 0)
     assert (data_root / "cohorts/c1/reports/evaluations.parquet").exists()
 
 

@@ -9,6 +9,7 @@ from daydreaming_dagster.domain.generation.finish import was_cut_off
 from daydreaming_dagster.domain.generation.metadata import resolve_generation_metadata
 from daydreaming_dagster.domain.generation.recipe import Recipe
 from daydreaming_dagster.domain.generation.records import (
+    BY_HAND,
     ParsedRecord,
     RawRecord,
     ReplacedAnswer,
@@ -16,7 +17,9 @@ from daydreaming_dagster.domain.generation.records import (
 )
 from daydreaming_dagster.domain.generation.state import GenerationState, RawAnswer, read_state
 from daydreaming_dagster.domain.generation.stored import if_there
-from daydreaming_dagster.domain.parsing.response import ParsedResponse, ResponseReader
+from daydreaming_dagster.domain.parsing.response import ParsedResponse, ResponseReader, Score
+from daydreaming_dagster.domain.stages import GenerationRef
+from daydreaming_dagster.ports.errors import MalformedArtifactError
 from daydreaming_dagster.ports.gens_store import GensStore, claim_generation
 from daydreaming_dagster.ports.language_model import Completion
 from daydreaming_dagster.types import JsonObject, JsonValue, Stage
@@ -71,22 +74,44 @@ def store_parsed(
 ) -> ParsedResponse:
     """Parse an answer, store the result, its metadata first, and return it.
 
+    A score that a person gave this very answer stays, and is returned.
+
     Raises:
         ResponseParseError: The answer was cut off, holds no text that may be used, or is not what
             the template's parser reads. Nothing was written but, where a text had been read in
             the answer before, that it no longer counts.
     """
+    if reader.needs_score:
+        by_hand = _scored_by_hand(store, GenerationRef(stage, gen_id), answer)
+        if by_hand is not None:
+            return by_hand
     try:
         parsed = read_response(reader, answer)
     except ResponseParseError as error:
         _withdraw_parsed(store, stage, gen_id, error)
         raise
-    record = ParsedRecord(
-        parser=reader.parser,
-        raw_sha256=sha256(answer.text),
-        parsed_sha256=sha256(parsed.text),
-        settings=reader.settings,
-    )
+    record = ParsedRecord(parser=reader.parser, settings=reader.settings)
+    _write_parsed(store, GenerationRef(stage, gen_id), answer, parsed, record)
+    return parsed
+
+
+def store_score_by_hand(
+    store: GensStore, ref: GenerationRef, answer: RawAnswer, score: Score, note: str | None
+) -> ParsedResponse:
+    """Store the score that a person gives an answer, its metadata first, and return it."""
+    parsed = ParsedResponse(str(score), score)
+    _write_parsed(store, ref, answer, parsed, ParsedRecord(scored_by=BY_HAND, note=note))
+    return parsed
+
+
+def _write_parsed(
+    store: GensStore,
+    ref: GenerationRef,
+    answer: RawAnswer,
+    parsed: ParsedResponse,
+    record: ParsedRecord,
+) -> None:
+    record = attrs.evolve(record, raw_sha256=sha256(answer.text), parsed_sha256=sha256(parsed.text))
     if parsed.score is not None:
         record = attrs.evolve(
             record,
@@ -94,9 +119,28 @@ def store_parsed(
             score_maximum=parsed.score.maximum,
             score_minimum=parsed.score.minimum,
         )
-    store.write_parsed_metadata(stage, gen_id, record.as_document())
-    store.write_parsed(stage, gen_id, parsed.text)
-    return parsed
+    store.write_parsed_metadata(*ref, record.as_document())
+    store.write_parsed(*ref, parsed.text)
+
+
+def _scored_by_hand(
+    store: GensStore, ref: GenerationRef, answer: RawAnswer
+) -> ParsedResponse | None:
+    """Return the score that a person gave this answer, None if nobody did.
+
+    If a kill left its metadata without its text, the text is written.
+    """
+    try:
+        document = if_there(store.read_parsed_metadata, *ref)
+    except MalformedArtifactError:  # the parser's record replaces it
+        return None
+    record = ParsedRecord.from_document(document or {})
+    score = record.judged if record.by_hand else None
+    if score is None or record.raw_sha256 != sha256(answer.text) or not answer.record.is_usable:
+        return None
+    if read_state(store, *ref).is_complete:
+        return ParsedResponse(str(score), score)
+    return store_score_by_hand(store, ref, answer, score, record.note)
 
 
 def parse_stored_answer(store: GensStore, catalog: Catalog, stage: Stage, gen_id: str) -> bool:
@@ -137,11 +181,12 @@ def read_response(reader: ResponseReader, answer: RawAnswer) -> ParsedResponse:
 def why_outdated(stored: GenerationState, reader: ResponseReader) -> str | None:
     """Return why the parsed text is not what the reader would read today, None if it is.
 
+    A score that a person entered keeps the scale that it was given on, whatever the reader's is.
     What an earlier version wrote has no settings: at a stage that judges, the answer is read again
     to see, so that no score stands that is read otherwise today.
     """
     record, answer = stored.parsed_record, stored.answer
-    if answer is None or stored.artifacts.parsed_metadata is None:
+    if answer is None or stored.artifacts.parsed_metadata is None or record.by_hand:
         return None
     if record.parser not in (None, reader.parser):
         return f"its parser was {record.parser} and is {reader.parser} now"

@@ -1,6 +1,6 @@
 """The documents beside a generation's texts as typed records: each key is written here, once."""
 
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import attrs
 
@@ -142,6 +142,11 @@ class RawRecord(Record):
         return None if self.cut_off else why_unreadable(self.finish_reason, self.unreadable)
 
     @property
+    def is_usable(self) -> bool:
+        """Whether the answer is whole and gives a text that may be used."""
+        return not self.cut_off and self.unusable is None
+
+    @property
     def unknown_finish(self) -> str | None:
         """The finish reason if its meaning is unknown: the answer counts as whole, and is shown."""
         known = meaning_of(self.finish_reason or "") != "unknown"
@@ -155,12 +160,17 @@ class ReplacedAnswer(RawRecord):
     text: str | None = None
 
 
+BY_HAND: Final = "hand"
+"""What `ParsedRecord.scored_by` says of a score that a person entered."""
+
+
 @attrs.frozen(kw_only=True)
 class ParsedRecord(Record):
     """What was read in which answer (`parsed_metadata.json`).
 
     `settings` are those of the reader (`ResponseReader.settings`). `refused` says why a text that
-    was read before no longer counts: the reader refuses the answer now.
+    was read before no longer counts: the reader refuses the answer now. A score that a person
+    entered has no parser and no settings; `note` is what the person says of it.
     """
 
     parser: str | None = None
@@ -171,6 +181,13 @@ class ParsedRecord(Record):
     score_minimum: float | None = None
     settings: JsonObject | None = None
     refused: str | None = None
+    scored_by: str | None = None
+    note: str | None = None
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether a person entered the score."""
+        return self.scored_by == BY_HAND and self.judged is not None
 
     @property
     def judged(self) -> Score | None:

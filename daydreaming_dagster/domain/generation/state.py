@@ -76,7 +76,7 @@ class GenerationState:
         present one, and at a stage that judges, if it has a score. An answer that was cut off, or
         that gives no text that may be used, is never complete.
         """
-        if self._parsed_is_present() and self._is_usable():
+        if self._parsed_is_present() and self.raw_record.is_usable:
             if not STAGE_DEFINITIONS[self.artifacts.stage].judges:
                 return "done"
             if self.parsed_record.judged is not None:
@@ -100,6 +100,11 @@ class GenerationState:
         """The score of the present answer; None at a stage that does not judge."""
         return self.parsed_record.judged if self.state == "scored" else None
 
+    @property
+    def scored_by_hand(self) -> bool:
+        """Whether a person entered the score."""
+        return self.score is not None and self.parsed_record.by_hand
+
     def _parsed_is_present(self) -> bool:
         text, record = self.artifacts.parsed, self.parsed_record
         if text is None or record.refused is not None:
@@ -109,9 +114,6 @@ class GenerationState:
             return False
         of_answer = record.raw_sha256
         return of_answer is None or self._answer_sha256() in (None, of_answer)
-
-    def _is_usable(self) -> bool:
-        return not self.raw_record.cut_off and self.raw_record.unusable is None
 
     def _answer_sha256(self) -> str | None:
         if self.raw_record.raw_sha256 is not None:

@@ -39,8 +39,8 @@ class GenerationOutcome:
     """What came of a generation, and what its present answer took.
 
     Tokens, seconds and cost (in USD) are those of this generation alone; None where the
-    endpoint or the model catalog does not say. Only an evaluation has a score. The state is `stale`
-    if a score is left out for that.
+    endpoint or the model catalog does not say. Only an evaluation has a score; `by_hand` says that
+    a person entered it. The state is `stale` if a score is left out for that.
     """
 
     state: State | Literal["stale"]
@@ -51,6 +51,7 @@ class GenerationOutcome:
     cost: float | None = None
     finish_reason: str | None = None
     answered_by: str | None = None
+    by_hand: bool = False
 
 
 @attrs.frozen
@@ -107,7 +108,7 @@ def without_stale(evaluations: Iterable[Evaluation]) -> Iterator[Evaluation]:
     """Yield the evaluations, those that are stale without their scores."""
     for row in evaluations:
         if row.stale and row.outcome.score is not None:
-            outcome = attrs.evolve(row.outcome, state="stale", score=None)
+            outcome = attrs.evolve(row.outcome, state="stale", score=None, by_hand=False)
             yield attrs.evolve(row, outcome=outcome)
         else:
             yield row
@@ -135,6 +136,7 @@ def read_outcome(
         cost=None if model is None else model.cost(usage.prompt_tokens, usage.completion_tokens),
         finish_reason=record.finish_reason,
         answered_by=record.answered_by,
+        by_hand=stored.scored_by_hand,
     )
 
 

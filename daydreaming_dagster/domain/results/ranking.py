@@ -32,6 +32,7 @@ class EssayRank:
         scores: What its judges gave, in planned order.
         unscored: How many evaluations have no score; they are not averaged over.
         stale: How many of the scores are of evaluations that are stale, where that was looked at.
+        by_hand: How many of the scores a person entered, where that was looked at.
     """
 
     gen_id: str
@@ -42,6 +43,7 @@ class EssayRank:
     scores: tuple[Score, ...]
     unscored: int
     stale: int = 0
+    by_hand: int = 0
 
     @property
     def mean(self) -> float | None:
@@ -99,8 +101,10 @@ def rank_evaluations(
     evaluations = list(evaluations)
     scores = ((row.essay.gen_id, row.outcome.score) for row in evaluations)
     stale = Counter(row.essay.gen_id for row in evaluations if row.stale and row.outcome.score)
+    by_hand = Counter(row.essay.gen_id for row in evaluations if row.outcome.by_hand)
     return [
-        attrs.evolve(rank, stale=stale[rank.gen_id]) for rank in _ranking(store, members, scores)
+        attrs.evolve(rank, stale=stale[rank.gen_id], by_hand=by_hand[rank.gen_id])
+        for rank in _ranking(store, members, scores)
     ]
 
 

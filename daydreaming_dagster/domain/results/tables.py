@@ -8,6 +8,7 @@ import attrs
 import polars as pl
 
 from daydreaming_dagster.domain.cohort.couplings import COMBO
+from daydreaming_dagster.domain.generation.records import BY_HAND
 from daydreaming_dagster.domain.parsing.response import Score
 from daydreaming_dagster.domain.results.evaluations import Evaluation, Member
 from daydreaming_dagster.domain.results.ranking import rank_by_mean
@@ -33,6 +34,7 @@ _SCHEMA: Final[dict[str, Any]] = {
     },
     "state": pl.String,
     "stale": pl.String,
+    "scored_by": pl.String,
     "score": pl.Float64,
     "score_maximum": pl.Float64,
     "score_normalised": pl.Float64,
@@ -63,7 +65,8 @@ class ResultTables:
 
     Means are of scores as shares of their scale, 0 to 1. `spread` is their standard deviation,
     null for a single one. `n` counts the scores that a row is made of, `stale` those of them that
-    are stale, `missing` the evaluations that were planned and have none: no mean stands for them.
+    are stale, `by_hand` those that a person entered, `missing` the evaluations that were planned
+    and have none: no mean stands for them.
 
     Attributes:
         evaluations: A row an evaluation, scored or not, with all axes and what it took.
@@ -168,6 +171,7 @@ def _summary(rows: pl.DataFrame, groups: list[str]) -> pl.DataFrame:
             score.count().alias("n"),
             score.null_count().alias("missing"),
             _STALE_SCORES.alias("stale"),
+            (pl.col("scored_by") == BY_HAND).sum().cast(pl.Int64).alias("by_hand"),
         )
         .sort("mean", *groups, descending=[True] + [False] * len(groups), nulls_last=True)
     )
@@ -210,6 +214,7 @@ def _row(row: Evaluation) -> tuple[object, ...]:
         *(part for member in members for part in _member(member)),
         outcome.state,
         row.stale,
+        BY_HAND if outcome.by_hand else "",
         None if outcome.score is None else outcome.score.value,
         None if outcome.score is None else outcome.score.maximum,
         None if outcome.score is None else outcome.score.normalised,

@@ -369,6 +369,7 @@ def test_the_tidy_table_has_a_row_an_evaluation(store):
         "evaluation_replicate": 1,
         "state": "scored",
         "stale": "",
+        "scored_by": "",
         "score": 7.0,
         "score_maximum": 10.0,
         "score_normalised": 0.7,

@@ -1,0 +1,42 @@
+"""`daydream settle`."""
+
+from typing import Annotated
+
+import typer
+
+from daydreaming_dagster.application.settle_score import settle_score, take_back_score
+from daydreaming_dagster.bootstrap import open_data_root
+from daydreaming_dagster.cli.console import DEFAULT_DATA_ROOT, DataRootOption, say
+
+
+def settle(
+    gen_id: Annotated[str, typer.Argument(metavar="GEN_ID", help="The evaluation.")],
+    score: Annotated[
+        float | None, typer.Argument(metavar="SCORE", help="The score, on the template's scale.")
+    ] = None,
+    data_root: DataRootOption = DEFAULT_DATA_ROOT,
+    *,
+    maximum: Annotated[
+        float | None, typer.Option(help="The best score, if not the template's score_maximum.")
+    ] = None,
+    note: Annotated[str | None, typer.Option(help="What to keep beside the score.")] = None,
+    undo: Annotated[
+        bool, typer.Option("--undo", help="Take the score back; the parser reads the answer again.")
+    ] = False,
+) -> None:
+    """Enter a score by hand for a judge's answer, for instance one that the parser refuses.
+
+    Calls no model. The score is marked as yours in tables and report, and counts until the answer
+    is replaced. `daydream results` lists the answers that are refused.
+    """
+    if undo == (score is not None) or (undo and (maximum, note) != (None, None)):
+        raise typer.BadParameter("give either a SCORE, or --undo alone")
+    root = open_data_root(data_root)
+    catalog = root.cohorts.read_catalog()
+    if score is not None:
+        entered = settle_score(root.store, catalog, gen_id, score, maximum=maximum, note=note)
+        say(f"{gen_id}: {entered}, by hand")
+        return
+    read = take_back_score(root.store, catalog, gen_id)
+    says = "the parser reads no score" if read is None else f"the parser reads {read}"
+    say(f"{gen_id}: taken back; {says}")

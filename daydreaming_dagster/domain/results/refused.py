@@ -1,0 +1,45 @@
+"""The judges' answers that give no score, and why."""
+
+from collections.abc import Iterable, Iterator
+
+import attrs
+
+from daydreaming_dagster.domain.catalog import Catalog
+from daydreaming_dagster.domain.errors import CatalogError, ResponseParseError
+from daydreaming_dagster.domain.generation.answers import read_answer, read_response
+from daydreaming_dagster.domain.generation.state import State
+from daydreaming_dagster.domain.results.evaluations import Evaluation
+from daydreaming_dagster.domain.stages import JUDGING_STAGE
+from daydreaming_dagster.ports.gens_store import GensStore
+
+_WITHOUT_SCORE: frozenset[State] = frozenset({"not parsed", "cut off"})
+
+
+@attrs.frozen
+class RefusedAnswer:
+    """A judge's answer that gives no score, why, and the last 200 characters of its text."""
+
+    gen_id: str
+    reason: str
+    end: str
+
+
+def refused_answers(
+    store: GensStore, catalog: Catalog, evaluations: Iterable[Evaluation]
+) -> Iterator[RefusedAnswer]:
+    """Yield the answers among these that are refused as their templates are read today.
+
+    Raises:
+        DataLayerError: An answer is malformed, or is no longer there.
+    """
+    for row in evaluations:
+        if row.outcome.state not in _WITHOUT_SCORE:
+            continue
+        gen_id = row.evaluation.gen_id
+        answer = read_answer(store, JUDGING_STAGE, gen_id)
+        try:
+            read_response(catalog.reader(JUDGING_STAGE, row.evaluation.template), answer)
+        except ResponseParseError as error:
+            yield RefusedAnswer(gen_id, error.reason, error.end_of_response)
+        except CatalogError as error:
+            yield RefusedAnswer(gen_id, str(error), answer.text[-200:])

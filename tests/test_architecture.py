@@ -55,7 +55,7 @@ def test_the_rules_hold(copy):
         ("adapters/cohort_store/in_memory.py", "import daydreaming_dagster.application.run_cohort"),
         ("daydreaming_dagster/application/run_cohort.py", "import adapters"),
         ("daydreaming_dagster/application/run_cohort.py", "import dagster"),
-        ("daydreaming_dagster/application/make_plan.py", "from pathlib import Path"),
+        ("daydreaming_dagster/application/plan_cohort.py", "from pathlib import Path"),
         ("daydreaming_dagster/domain/cohort/planning.py", "import daydreaming_dagster.application"),
         ("daydreaming_dagster/ports/gens_store.py", "import daydreaming_dagster.domain.catalog"),
         ("daydreaming_dagster/cli/progress.py", "import adapters.gens_store.filesystem"),

@@ -198,14 +198,14 @@ def test_the_graph_reads_from_cohort_to_results(page):
 
     groups = ["cohort", "draft", "essay", "evaluation", "results"]
     boxes = [page.get_by_text(group, exact=True).last.bounding_box() for group in groups]
-    assert [box["x"] for box in boxes] == sorted(box["x"] for box in boxes)
-    assert len({box["y"] for box in boxes}) == 1  # no edge leads back
+    places = [box["x"] for box in boxes]
+    assert places == sorted(set(places))  # an edge that leads back would move them
 
 
 def test_an_asset_says_what_it_is(page):
     page.goto("/assets/draft_raw")
 
-    see(page, "The model's answer for each draft as it came, with its tokens and duration.")
+    see(page, "The model's unchanged answer for each draft, with its tokens and duration.")
     see(page, "researchers", "llm", "generate_drafts")
 
 
@@ -269,7 +269,7 @@ def test_searching_finds_an_asset(page):
     found = page.get_by_role("link").filter(has_text="evaluation_parsed").first
     found.click()
 
-    see(page, "What the template's parser reads in the answer for each evaluation.")
+    see(page, "The result of the template's parser for each evaluation.")
 
 
 def test_a_backfill_of_two_partitions_ends_well(server):

@@ -109,7 +109,7 @@ def report(
     except OSError as error:
         if isinstance(error, DaydreamingError):
             raise
-        complain(f"error: {error.filename}: {error.strerror}")
+        complain(f"error: cannot write {error.filename}: {error.strerror}")
         raise typer.Exit(EXIT_WRONG) from None
     for file in files:
         say(file)

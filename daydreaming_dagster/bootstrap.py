@@ -12,6 +12,10 @@ from urllib.request import url2pathname
 import attrs
 import platformdirs
 
+from daydreaming_dagster.installation import check_adapters
+
+check_adapters()  # before the imports below find another package of that name
+
 from adapters.cohort_store.filesystem import FilesystemCohortStore
 from adapters.gens_store.filesystem import FilesystemGensStore
 from adapters.gens_store.filesystem_inspection import FilesystemInspection

@@ -37,8 +37,8 @@ class RunOptions:
     Attributes:
         stale: Whether stale answers are replaced; they are kept beside the new ones.
         force: gen_ids whose model is asked again in any case.
-        max_calls: How many model calls the run may make; None is no limit.
-        max_cost: What they may cost, in USD; None is no limit.
+        max_calls: How many model calls the run may make; None means no limit.
+        max_cost: What they may cost, in USD; None means no limit.
     """
 
     stale: bool = False

@@ -68,9 +68,9 @@ def say_json(document: object, *, indent: int | None = 2) -> None:
     typer.echo(_UNPRINTABLE.sub(lambda match: json.dumps(match[0])[1:-1], text))
 
 
-def note(message: str) -> None:
-    """Print a line to standard error that the reader may want to act on."""
-    err.print(Text(visible(message), style="yellow"), soft_wrap=True)
+def note(message: str, console: Console | None = None) -> None:
+    """Print a line to standard error, or `console`, that the reader may want to act on."""
+    (console or err).print(Text(visible(message), style="yellow"), soft_wrap=True)
 
 
 def complain(message: str) -> None:

@@ -29,7 +29,7 @@ from daydreaming_dagster.types import STAGES
 
 class _RateColumn(ProgressColumn):
     def render(self, task: Task) -> Text:
-        # Of the whole run: those that are done come many at a time.
+        # The rate of the whole run, because finished generations arrive in batches.
         made, seconds = task.completed - task.fields["before"], task.finished_time or task.elapsed
         return Text(f"{made / seconds:.1f}/s" if made and seconds else "")
 
@@ -48,8 +48,8 @@ class _Bars(Progress):
 class RunMonitor:
     """A bar for each stage with its failures, one for all, and a line with what was spent.
 
-    A console that is no terminal gets the estimate and the last state alone. `failed` are the
-    generations that failed, `stale` counts the answers that were stale and are left as they are.
+    If the console is not a terminal, it gets the estimate and the final state only. `failed` holds
+    the generations that failed. `stale` counts the stale answers that the run leaves.
     """
 
     console: Console
@@ -84,7 +84,7 @@ class RunMonitor:
         self._progress.stop()
 
     def begin(self, plan: RunPlan) -> None:
-        """Say what the run is expected to ask and to cost, and show the bars."""
+        """Print the expected calls and cost, and show the bars."""
         self.stale = plan.left_stale
         if plan.parsed_again:
             again = f"{counted(plan.parsed_again, 'answer')} parsed again, without a call"
@@ -96,7 +96,7 @@ class RunMonitor:
         self._add("all", sum(map(len, planned)), sum(map(len, todo)))
 
     def note(self, finished: Sequence[Generated], budget: Budget) -> None:
-        """Move the bars by the generations that are done, and count those that failed."""
+        """Advance the bars by the finished generations, and count the failed ones."""
         for generated in finished:
             self._note(generated)
         self._progress.spent = _spent(budget)

@@ -97,13 +97,13 @@ def tail(
     data_root: DataRootOption = DEFAULT_DATA_ROOT,
     *,
     interval: Annotated[
-        float, typer.Option("--interval", min=0.1, help="Seconds between two looks.")
+        float, typer.Option("--interval", min=0.1, help="Seconds between two polls.")
     ] = 1.0,
     as_json: JsonOption = False,
 ) -> None:
     """Follow a cohort that runs elsewhere: a line for each generation that is done or not parsed.
 
-    Ends when all are done, or with Ctrl-C. --json prints an object a line.
+    Ends when all are done, or with Ctrl-C. --json prints one JSON object per line.
     """
     root = open_data_root(data_root)
     members = root.cohorts.read_membership(cohort_id)

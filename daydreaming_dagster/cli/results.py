@@ -143,7 +143,7 @@ def _write_figures(figures: "Sequence[Figure]", folder: Path) -> Iterator[str]:
 
 
 def print_ranking(ranks: Sequence[EssayRank]) -> None:
-    """Print the first essays, each on a line; essays.csv has all of all of them."""
+    """Print the first essays, one per line; essays.csv has every essay in full."""
     columns: dict[str, list[str]] = {name: [] for name in ("rank", "mean", "scores", "essay")}
     for rank in ranks[:_SHOWN_ESSAYS]:
         shown = ", ".join(str(score) for score in rank.scores[:_SHOWN_SCORES])

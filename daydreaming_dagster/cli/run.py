@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
 from daydreaming_dagster.application.cohort_status import look
 from daydreaming_dagster.application.run_cohort import RunOptions
@@ -24,7 +25,6 @@ from daydreaming_dagster.cli.console import (
     CohortArgument,
     DataRootOption,
     complain,
-    err,
     explained,
     note,
     terminal,
@@ -102,8 +102,8 @@ def _run(root: DataRoot, cohort_id: str, options: RunOptions, concurrency: int |
         "stop": token,
     }
     with (
-        _stopped_by_signals(token),
         terminal() as console,
+        _stopped_by_signals(token, console),
         RunMonitor(console) as monitor,
         open_instance(dagster_home(root)) as instance,
         # Dagster installs signal handlers in the main thread, so it runs in another one.
@@ -127,19 +127,21 @@ def _run(root: DataRoot, cohort_id: str, options: RunOptions, concurrency: int |
 
 
 @contextmanager
-def _stopped_by_signals(token: CancellationToken) -> Iterator[None]:
+def _stopped_by_signals(token: CancellationToken, console: Console) -> Iterator[None]:
     """Let Ctrl-C and SIGTERM end the run of the block; a second signal ends it at once."""
     interrupted = False
 
     def handle(number: int, _frame: object) -> None:
         nonlocal interrupted
         if interrupted:
-            err.show_cursor()  # the bars hide it
+            console.show_cursor()  # the bars hide it
             # The store and Dagster's databases survive a kill at any time.
             os._exit(128 + number)
         interrupted = True
         token.stop(f"interrupted by {signal.Signals(number).name}")
-        note("interrupted: waiting for the answers in flight; interrupt again to drop them")
+        note(
+            "interrupted: waiting for the answers in flight; interrupt again to drop them", console
+        )
 
     with handling(handle, signal.SIGINT, signal.SIGTERM):
         yield

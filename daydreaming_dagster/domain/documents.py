@@ -28,7 +28,7 @@ _T = TypeVar("_T")
 _Structure = Callable[[Any, Any], Any]
 
 NOT_IN_DOCUMENT: Final = "not in document"
-"""In the metadata of a field: it is no key of documents."""
+"""In the metadata of a field: documents do not have this key."""
 
 Count: TypeAlias = Annotated[int, "count"]
 """A number of things, as endpoints report it: not negative, and whole though it may be a float."""

@@ -1,4 +1,4 @@
-"""What was seen of a cohort's generations, so that only those that changed are read again."""
+"""A cache of what was seen of a cohort, so that only changed generations are read again."""
 
 from typing import Final
 
@@ -45,7 +45,7 @@ class CohortIndex:
 
     @classmethod
     def from_document(cls, document: object) -> "CohortIndex":
-        """Return the index that JSON describes, an empty one where that is none of this version."""
+        """Return the index that JSON describes; an empty one if it has another version."""
         try:
             index = structure(document, cls, "")
         except CatalogError:

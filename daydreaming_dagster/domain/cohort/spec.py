@@ -274,7 +274,7 @@ def _rows_problems(
             continue
         for axis, value in zip(axes, row, strict=True):
             if value not in known[axis]:
-                reason = f"{value!r} is no value of {axis}{suggestion(value, known[axis])}"
+                reason = f"{value!r} is not a value of {axis}{suggestion(value, known[axis])}"
                 yield Problem((*path, i), reason)
 
 

@@ -96,7 +96,7 @@ class _StageLook:
         kept: The versions of those whose next look this one can save.
         parents: The parent's gen_id of those whose staleness is known, `""` if they have none.
         stale: Why those of them that are stale are.
-        outdated: Why those are to be parsed again that are.
+        outdated: Why an answer has to be parsed again, by gen_id.
         unknown_finish: The finish reasons whose meaning is unknown.
         same: Those whose staleness is as it was: they, their ancestors and all inputs are.
         to_make: Those without a text that counts, though their answer may be there.
@@ -191,7 +191,7 @@ def _why_stale(
             if parent in of_parents.stale:
                 return parent, f"its {metadata.parent.stage} {parent} is stale", outdated
             if parent in of_parents.to_make:
-                return parent, f"its {metadata.parent.stage} {parent} is to be made anew", outdated
+                return parent, f"its {metadata.parent.stage} {parent} has no text", outdated
         recipe = make_recipe(store, catalog, *ref, metadata)
         prompt = render_planned_input(store, catalog, ref.gen_id, metadata, recipe)
         reason = why_stale(stored.question, recipe, prompt)

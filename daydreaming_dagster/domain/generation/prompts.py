@@ -85,7 +85,7 @@ def _combination(
 ) -> ConceptCombination:
     """Return a draft's planned combination with the catalog's current descriptions."""
     if attrs.fields(MainRecord).concept_ids.name in record.malformed:
-        reason = "concept_ids is no list of strings in the metadata"
+        reason = "concept_ids in the metadata is not a list of strings"
         raise InvalidMetadataError(stage, gen_id, reason)
     if not record.concept_ids:
         raise InvalidMetadataError(stage, gen_id, "concept_ids is missing in the metadata")

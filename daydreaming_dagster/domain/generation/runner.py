@@ -155,7 +155,7 @@ class GenerationRunner:
 
     async def _finish_those(self, running: Collection[asyncio.Task[Generated]]) -> None:
         """Wait for the generations of an abandoned run, because they are being paid for."""
-        self.stop.stop("it was left early")
+        self.stop.stop("the consumer of its results ended")
         try:
             await asyncio.wait(running)
         finally:

@@ -115,7 +115,7 @@ class ResponseReader:
         lines = sum(1 for line in parsed.text.splitlines() if line.strip())
         if lines < self.minimum_lines:
             raise NotReadableError(
-                f"{counted(lines, 'line')}, and at least {self.minimum_lines} are due"
+                f"{counted(lines, 'line')}, but the template requires at least {self.minimum_lines}"
             )
         return attrs.evolve(parsed, score=self._scaled(parsed))
 

@@ -161,7 +161,7 @@ def _verdict(statements: Sequence[Statement], said: Sequence[Line]) -> tuple[Sta
     deciding = _deciding(statements, said)
     if not deciding:
         others = [s for s in statements if s.kind != "afterwards"]
-        seen = f": {others[-1]} is no form that is read" if others else ""
+        seen = f": {others[-1]} is not a form that is read" if others else ""
         raise NotReadableError(f"no line gives a score, such as 'SCORE: 7'{seen}")
     readable = [statement for statement in deciding if statement.score is not None]
     if not readable:

@@ -83,7 +83,7 @@ class StageTotals:
         failed: Those with an answer that was cut off or could not be parsed.
         missing: Those without an answer.
         stale: Those of which `ReportGeneration.stale` says why.
-        cost: Of all answers whose cost is known, in USD; None where that is none.
+        cost: Of all answers whose cost is known, in USD; None if no cost is known.
     """
 
     stage: Stage
@@ -127,7 +127,7 @@ class ModelTotals:
         answers: How many answers are there. An answer that was replaced is not counted.
         prompt_tokens: What they were asked with, in all, as far as the endpoint said.
         completion_tokens: What they came to, in all, as far as the endpoint said.
-        cost: Of all whose cost is known, in USD; None where that is none.
+        cost: Of all whose cost is known, in USD; None if no cost is known.
         without_cost: How many answers have no known cost: no price, or no count of tokens.
         seconds: The shortest, quartiles and longest of how long an answer took; None where the
             endpoint did not say.
@@ -249,7 +249,7 @@ class CohortReport:
 
     @property
     def cost(self) -> float | None:
-        """What all answers with a known cost came to, in USD; None where that is none."""
+        """What all answers with a known cost came to, in USD; None if no cost is known."""
         return _sum_of_known(totals.cost for totals in self.model_totals())
 
 

@@ -38,7 +38,7 @@ class Backdoors(Generic[StoreT]):
         pytest.skip(f"{type(self).__name__} has no settle")
 
     def plant_file(self, store: StoreT, stage: Stage, name: str) -> None:
-        """Put a file that is no generation where the generations of the stage are."""
+        """Put a file that is not a generation among the generations of the stage."""
         pytest.skip(f"{type(self).__name__} has no plant_file")
 
 

@@ -1,4 +1,4 @@
-"""Texts, documents and ids that a store takes, and those that it refuses."""
+"""Texts, documents and ids that a store accepts, and others that it refuses."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence

@@ -226,7 +226,7 @@ def test_what_is_no_specification_is_reported_with_its_path(text, expected):
         ("axes: {concepts: [ant, ant], k: 2}", "axes.concepts: 'ant' is there 2 times"),
         ("axes: {draft_llm: [m1, m1]}", "axes.draft_llm: 'm1' is there 2 times"),
         ("replicates: {draft: 0}", "replicates.draft: expected 1 to 10,000, found 0"),
-        (FULL + "subsets: {draft_llm: [m3]}", "subsets.draft_llm[0]: 'm3' is no value of"),
+        (FULL + "subsets: {draft_llm: [m3]}", "subsets.draft_llm[0]: 'm3' is not a value of"),
         (FULL + "subsets: {draft_llm: []}", "subsets.draft_llm: empty"),
         (FULL + "subsets: {draft_llm: [m1, m1]}", "subsets.draft_llm: 'm1' is there 2 times"),
         (FULL + "ties: [[draft_llm]]", "ties[0]: expected at least two axes"),
@@ -247,7 +247,7 @@ def test_what_is_no_specification_is_reported_with_its_path(text, expected):
         ),
         (
             FULL + "pairs: [{left: draft_llm, right: combo, allowed: [[m1, bee+ant]]}]",
-            "pairs[0].allowed[0]: 'bee+ant' is no value of combo",
+            "pairs[0].allowed[0]: 'bee+ant' is not a value of combo",
         ),
         (
             FULL
@@ -270,7 +270,7 @@ def test_what_is_no_specification_is_reported_with_its_path(text, expected):
         (FULL + "tuples: [{axes: [combo], rows: [[ant+bee]]}]", "tuples[0].axes: expected at"),
         (
             FULL + "tuples: [{axes: [combo, draft_llm], rows: [[ant+bee, m1], [ant+be, m1]]}]",
-            "tuples[0].rows[1]: 'ant+be' is no value of combo; did you mean 'ant+bee'?",
+            "tuples[0].rows[1]: 'ant+be' is not a value of combo; did you mean 'ant+bee'?",
         ),
     ],
 )

@@ -158,7 +158,7 @@ async def test_a_step_without_the_one_before_says_what_is_missing(store, runner,
     [
         ([], "concept_ids is missing"),
         (["a", "z"], "concept catalog lacks"),
-        ([["a"]], "no list of strings"),
+        ([["a"]], "not a list of strings"),
     ],
 )
 async def test_a_draft_whose_concepts_are_not_known_fails(store, runner, concept_ids, reason):
@@ -247,7 +247,7 @@ async def test_leaving_early_stores_what_is_under_way_and_begins_nothing(store):
     assert len(runner.model.requests) == 3
     stored = [gen_id for gen_id in gen_ids if read_generated(store, "draft", gen_id).parsed]
     assert stored == ["d0", "d1", "d2"]
-    assert runner.stop.reason == "it was left early"
+    assert runner.stop.reason == "the consumer of its results ended"
 
 
 async def test_closing_early_stores_what_is_under_way_and_begins_nothing(store):

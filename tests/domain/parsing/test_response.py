@@ -97,7 +97,9 @@ def test_a_text_of_too_few_lines_is_refused_where_a_minimum_is_said(text, passes
     if passes:
         assert reader(text).text == text
     else:
-        with pytest.raises(ResponseParseError, match="2 lines, and at least 3 are due"):
+        with pytest.raises(
+            ResponseParseError, match="2 lines, but the template requires at least 3"
+        ):
             reader(text)
 
 
@@ -113,7 +115,7 @@ def test_a_catalog_reads_each_template_in_its_own_way():
     read_judge = catalog_of("evaluation", judge).reader("evaluation", "t")
 
     assert read_draft("<essay>a\nb</essay>").text == "a\nb"
-    with pytest.raises(ResponseParseError, match="1 line, and"):
+    with pytest.raises(ResponseParseError, match="1 line, but"):
         read_draft("<essay>a</essay>")
     assert read_judge("SCORE: 10").score == Score(10, 10)
 

@@ -116,3 +116,14 @@ class StaleAnswerError(DaydreamingError, ValueError):
 
     def __str__(self) -> str:
         return f"the stored answer is stale: {self.reason}"
+
+
+@attrs.define(eq=False)
+class SamplerError(DaydreamingError, ValueError):
+    """A sampler broke the rules of its port. It is a mistake in the sampler's package."""
+
+    sampler: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"sampler {self.sampler}: {self.reason}; name another sampler, or correct it"

@@ -1,0 +1,1 @@
+"""The decisions of a loop that daydreams: what to combine, what to keep, when to stop."""

@@ -1,0 +1,113 @@
+"""Decides which texts become concepts of the loop."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final, Literal
+
+import attrs
+
+from daydreaming_dagster.domain.loop.worth import Worth, estimate_worth
+
+Verdict = Literal["accept", "defer", "reject"]
+
+Rule = Literal["person", "probability", "limit", "unknown", "held back"]
+"""What a decision rests on.
+
+- `person`: a person said so;
+- `probability`: the probability of being above the bar, against the certainty that is required;
+- `limit`: it is probable enough, but a round accepts no more;
+- `unknown`: there are too few scores to say how probable it is;
+- `held back`: it is a near-duplicate, so no judge was asked.
+"""
+
+
+@attrs.frozen
+class Selection:
+    """When a text is accepted.
+
+    Attributes:
+        bar: The true score above which a text is worth keeping, as a share of the scale.
+        certainty: The probability that is required to accept, or to reject.
+        most: The most texts that a round accepts by itself; None means no limit.
+    """
+
+    bar: float = 0.7
+    certainty: float = 0.8
+    most: int | None = None
+
+
+@attrs.frozen
+class Decision:
+    """What was decided about a text, and on which numbers.
+
+    Attributes:
+        text_id: The generation.
+        digest: The digest of the text that was judged.
+        verdict: The decision. A deferred text is decided about again in each round.
+        rule: What it rests on.
+        worth: What the scores say, if they say anything.
+        bar: The bar that the probability is about.
+        certainty: The certainty that was required.
+    """
+
+    text_id: str
+    digest: str
+    verdict: Verdict
+    rule: Rule
+    worth: Worth | None
+    bar: float
+    certainty: float
+
+
+def decide(
+    digests: Mapping[str, str],
+    scores: Mapping[str, Sequence[float]],
+    verdicts: Mapping[str, Verdict],
+    selection: Selection,
+) -> list[Decision]:
+    """Return a decision on each text of `digests`, the most probable first.
+
+    `scores` are those of all texts of the loop, which tell how much a score says. `verdicts` are a
+    person's, who has the last word.
+    """
+    worths = estimate_worth(scores, selection.bar)
+    order = sorted(digests, key=lambda text_id: (-_probability(worths.get(text_id)), text_id))
+    decisions: list[Decision] = []
+    accepted = 0
+    for text_id in order:
+        worth = worths.get(text_id)
+        verdict, rule = _judge(worth, verdicts.get(text_id), selection, accepted)
+        accepted += verdict == "accept" and rule == "probability"
+        decisions.append(
+            Decision(
+                text_id,
+                digests[text_id],
+                verdict,
+                rule,
+                worth,
+                selection.bar,
+                selection.certainty,
+            )
+        )
+    return decisions
+
+
+def _judge(
+    worth: Worth | None, by_person: Verdict | None, selection: Selection, accepted: int
+) -> tuple[Verdict, Rule]:
+    if by_person is not None:
+        return by_person, "person"
+    if worth is None:
+        return "defer", "unknown"
+    if worth.probability >= selection.certainty:
+        full = selection.most is not None and accepted >= selection.most
+        return ("defer", "limit") if full else ("accept", "probability")
+    if 1 - worth.probability >= selection.certainty:
+        return "reject", "probability"
+    return "defer", "probability"
+
+
+def _probability(worth: Worth | None) -> float:
+    return _UNKNOWN if worth is None else worth.probability
+
+
+_UNKNOWN: Final = -1.0

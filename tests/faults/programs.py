@@ -90,7 +90,7 @@ def act_at_each_call(store, operation, act):
 
 def kill_at_random_moments(root, kills, seed):
     """Overwrite one text until killed, and again; return how often a file was left half way."""
-    moments = random.Random(seed)  # noqa: S311  no secret
+    moments = random.Random(seed)
     store = FilesystemGensStore(root)
     store.write_raw("draft", "a", proving(0))
     last = 0
@@ -146,7 +146,7 @@ SHARED = ("shared0", "shared1")
 def work(root, role, number, until):
     """Do what one of many processes does to the store, and check what it sees; return how often."""
     store = UnsyncedFilesystemGensStore(root)
-    choose = random.Random(number)  # noqa: S311  no secret
+    choose = random.Random(number)
     rounds = 0
     while rounds < 10 or time.time() < until:
         rounds += 1

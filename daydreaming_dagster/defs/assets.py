@@ -19,7 +19,7 @@ from daydreaming_dagster.defs.partitions import (
     partitions_name,
 )
 from daydreaming_dagster.defs.recording import RecordingListener
-from daydreaming_dagster.defs.termination import stopped_by_termination
+from daydreaming_dagster.defs.termination import ending_when_terminated
 from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.checks.quality import checks_of
 from daydreaming_dagster.domain.generation.cancellation import CancellationToken
@@ -100,11 +100,11 @@ def build_stage_asset(stage: Stage) -> dg.AssetsDefinition:
         with databases_open(context.instance, context.run.run_id):
             total = len(context.partition_keys)
             recording = RecordingListener(context, gens_store, listener, steps, total)
-            with stopped_by_termination(stop):
+            with ending_when_terminated(context, stop) as terminated:
                 outcome = run_generations(runner, generations, recording, steps)
-            yield from check_results(context, stage, gens_store, context.partition_keys, checks)
-        if outcome.failed or outcome.left:
-            raise run_failure(context, outcome, stop.reason)
+                yield from check_results(context, stage, gens_store, context.partition_keys, checks)
+                if outcome.failed or outcome.left:
+                    raise run_failure(context, outcome, stop.reason, terminated=bool(terminated))
 
     return generations
 

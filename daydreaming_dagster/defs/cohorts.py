@@ -22,7 +22,7 @@ from daydreaming_dagster.defs.event_log import databases_open
 from daydreaming_dagster.defs.failures import as_failure, forbid_retries, run_failure
 from daydreaming_dagster.defs.partitions import COHORTS, OWNER, register_partitions
 from daydreaming_dagster.defs.recording import RecordingListener, mark_failed
-from daydreaming_dagster.defs.termination import stopped_by_termination
+from daydreaming_dagster.defs.termination import ending_when_terminated
 from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.generation.cancellation import CancellationToken
 from daydreaming_dagster.errors import DaydreamingError
@@ -134,22 +134,25 @@ def cohort_run(
     """Generate what the cohort of the run's partition lacks."""
     if config.max_calls is not None or config.max_cost is not None:
         forbid_retries(context)
-    with as_failure(DaydreamingError), databases_open(context.instance, context.run.run_id):
-        with stopped_by_termination(stop):
-            run = run_cohort(
-                gens_store,
-                cohort_store,
-                language_model,
-                context.partition_key,
-                RunOptions(config.stale, config.force, config.max_calls, config.max_cost),
-                token=stop,
-                listener=RecordingListener(context, gens_store, listener),
-                catalog=catalog,
-            )
+    with (
+        as_failure(DaydreamingError),
+        databases_open(context.instance, context.run.run_id),
+        ending_when_terminated(context, stop) as terminated,
+    ):
+        run = run_cohort(
+            gens_store,
+            cohort_store,
+            language_model,
+            context.partition_key,
+            RunOptions(config.stale, config.force, config.max_calls, config.max_cost),
+            token=stop,
+            listener=RecordingListener(context, gens_store, listener),
+            catalog=catalog,
+        )
         mark_failed(context, run.outcome.failed)
         yield from check_results_of_cohort(context, gens_store, run.plan.todo)
         if not run.complete:
-            raise run_failure(context, run.outcome, run.stopped)
+            raise run_failure(context, run.outcome, run.stopped, terminated=bool(terminated))
         yield dg.MaterializeResult(
             metadata={
                 **{f"{stage}s": len(gen_ids) for stage, gen_ids in run.plan.members.items()},

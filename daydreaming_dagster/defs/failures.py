@@ -63,15 +63,17 @@ def forbid_retries(context: dg.AssetExecutionContext) -> None:
 
 
 def run_failure(
-    context: dg.AssetExecutionContext, outcome: Outcome, reason: str | None
+    context: dg.AssetExecutionContext, outcome: Outcome, reason: str | None, *, terminated: bool
 ) -> dg.Failure:
     """Return the failure of a run in which generations failed or were not started.
 
     Its table lists every failed generation. `reason` says why the run stopped early, if it did.
-    Dagster may repeat the run only where that may help and is free of charge.
+    Dagster may repeat the run only where that may help and is free of charge, or if the run was
+    terminated, because Dagster repeats none that somebody asked it to terminate.
     """
     failed = outcome.failed
-    if reason is not None or not all(_may_pass(item.error) for item in failed):
+    may_help = reason is None and all(_may_pass(item.error) for item in failed)
+    if not (may_help or terminated):
         forbid_retries(context)
     quoted = "".join(
         f"\n  {item.stage}/{item.gen_id}: {explained(item.error)}" for item in failed[:_QUOTED]

@@ -16,6 +16,7 @@ from daydreaming_dagster.application.run_cohort import RunOptions
 from daydreaming_dagster.defs.build import build_definitions
 from daydreaming_dagster.defs.event_log import databases_open
 from daydreaming_dagster.defs.partitions import COHORTS
+from daydreaming_dagster.defs.termination_server import confirming_termination
 from daydreaming_dagster.errors import DaydreamingError
 
 _DAGSTER_YAML: Final = """\
@@ -76,10 +77,11 @@ def materialize_cohort_run(
     instance.add_dynamic_partitions(COHORTS.name or "", [cohort_id])
     job = build_definitions(resources).resolve_job_def("run_cohort")
     try:
-        with databases_open(instance), _collecting_seldom():
+        with databases_open(instance), _collecting_seldom(), confirming_termination() as tags:
             job.execute_in_process(
                 instance=instance,
                 partition_key=cohort_id,
+                tags=tags,
                 run_config={
                     "ops": {
                         "cohort_run": {
@@ -93,6 +95,8 @@ def materialize_cohort_run(
     except dg.Failure as failure:
         if isinstance(failure.__cause__, DaydreamingError):
             raise failure.__cause__ from None
+        return False
+    except dg.DagsterExecutionInterruptedError:  # terminated in Dagster
         return False
     return True
 

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 
 import dagster as dg
 import pytest
@@ -15,7 +16,9 @@ from builders import judge_or_echo
 from daydreaming_dagster.defs.assets import STAGE_ASSETS
 from daydreaming_dagster.defs.cohorts import cohort_run
 from daydreaming_dagster.defs.launch import open_instance
+from daydreaming_dagster.defs.partitions import PARTITIONS
 from daydreaming_dagster.defs.resources import production_resources
+from daydreaming_dagster.ports.language_model import LanguageModelError
 
 
 @pytest.fixture
@@ -73,18 +76,31 @@ def test_a_second_interrupt_drops_them(home, data_root, materialized):
     assert interrupted(home, data_root, *materialized, 0.1, 0.5, latency=60) == set()
 
 
-def test_terminating_the_process_of_a_run_keeps_the_answers_in_flight(
-    home, data_root, members, environment, chat_endpoint
-):
+def drafts_held(chat_endpoint):
+    """Return what waits for three calls, and what lets the endpoint answer them."""
     answer = chat_endpoint.answer
-    asked, terminated = threading.Barrier(4, timeout=60), threading.Event()
+    asked, go = threading.Barrier(4, timeout=60), threading.Event()
 
     def wait(prompt):
         asked.wait()
-        assert terminated.wait(60)
+        assert go.wait(60)
         return answer(prompt)
 
     chat_endpoint.answer = wait
+    return asked, go
+
+
+def wait_for_log(instance, run, process, message):
+    """Wait until the process has logged it in the run."""
+    while not any(message in event.message for event in instance.all_logs(run.run_id)):
+        assert process.poll() is None
+        time.sleep(0.1)
+
+
+def test_terminating_the_process_of_a_run_keeps_the_answers_in_flight(
+    home, data_root, members, environment, chat_endpoint
+):
+    asked, terminated = drafts_held(chat_endpoint)
     command = "dagster asset materialize -m daydreaming_dagster.definitions --select cohort_run"
     process = subprocess.Popen(
         [sys.executable, "-m", *command.split(), "--partition", "c1"],
@@ -96,11 +112,7 @@ def test_terminating_the_process_of_a_run_keeps_the_answers_in_flight(
     process.send_signal(signal.SIGTERM)
     with open_instance(home) as instance:
         (run,) = instance.get_runs()
-        while not any(
-            event.message.startswith("Multiprocess executor: received termination signal")
-            for event in instance.all_logs(run.run_id)
-        ):
-            assert process.poll() is None
+        wait_for_log(instance, run, process, "Multiprocess executor: received termination signal")
         terminated.set()
         process.communicate(timeout=60)
 
@@ -111,3 +123,56 @@ def test_terminating_the_process_of_a_run_keeps_the_answers_in_flight(
         assert recorded == set(members["draft"])
         # Nobody asked Dagster to cancel the run, so that it may be retried.
         assert instance.get_run_by_id(run.run_id).status is dg.DagsterRunStatus.FAILURE
+
+
+@pytest.mark.parametrize("forced", [False, True])
+def test_terminating_a_run_of_the_command_in_the_pages_ends_it_as_ctrl_c_does(
+    home, members, start, chat_endpoint, forced
+):
+    asked, terminated = drafts_held(chat_endpoint)
+    process = start("run", "c1", DAGSTER_HOME=str(home))
+    asked.wait()
+    with open_instance(home) as instance:
+        (run,) = instance.get_runs()
+        # As dagster_graphql does it.
+        assert instance.run_coordinator.cancel_run(run.run_id)
+        if forced:
+            instance.report_run_canceled(run)
+        wait_for_log(instance, run, process, "terminated: waiting")
+        terminated.set()
+        _, err = process.communicate(timeout=60)
+
+        assert process.returncode == 1
+        assert "stopped: terminated in Dagster" in err
+        assert instance.get_run_by_id(run.run_id).status is dg.DagsterRunStatus.CANCELED
+        recorded = instance.get_materialized_partitions(dg.AssetKey("draft_parsed"))
+    assert recorded == set(members["draft"])
+    assert len(chat_endpoint.bodies) == 3
+
+
+def test_a_terminated_run_records_its_failures_and_checks(
+    data_root, members, materialized, instance
+):
+    def answer(request):
+        if len(model.requests) == 3:
+            interrupt = (threading.main_thread().ident, signal.SIGINT)
+            threading.Timer(0.1, signal.pthread_kill, interrupt).start()
+        return LanguageModelError("refused") if len(model.requests) == 1 else "Re"
+
+    model = ScriptedLanguageModel(answer, latency_seconds=1.0)
+    asset, partition = materialized
+    resources = {**production_resources(data_root), "language_model": model}
+    with pytest.raises(dg.DagsterExecutionInterruptedError) as interruption:
+        dg.materialize([asset], instance=instance, resources=resources, **partition)
+
+    assert "1 generation failed" in str(interruption.value.__cause__)
+    statuses = instance.get_status_by_partition(
+        dg.AssetKey("draft_raw"), members["draft"], PARTITIONS["draft"]
+    )
+    assert [status.value for status in statuses.values()].count("FAILED") == 1
+    (check,) = instance.event_log_storage.get_asset_check_summary_records(
+        [dg.AssetCheckKey(dg.AssetKey("draft_parsed"), "parsed_present")]
+    ).values()
+    evaluation = check.last_completed_check_execution_record.event.asset_check_evaluation
+    assert not evaluation.passed
+    assert evaluation.metadata["findings"].value == 1

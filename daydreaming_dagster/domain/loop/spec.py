@@ -1,0 +1,190 @@
+"""A loop's specification, as the researcher writes it."""
+
+import math
+from collections.abc import Collection, Iterator
+from typing import Any, Final
+
+import attrs
+
+from daydreaming_dagster.domain.cohort.spec import (
+    FILE_PREFIX,
+    CohortSpec,
+    ReadColumns,
+    make_cohort_spec,
+    spec_problems,
+)
+from daydreaming_dagster.domain.documents import (
+    NOT_IN_DOCUMENT,
+    Path,
+    Problem,
+    structure_valid,
+    suggestion,
+    without_consequences,
+)
+from daydreaming_dagster.domain.errors import CatalogError
+from daydreaming_dagster.domain.loop.decisions import Selection
+from daydreaming_dagster.domain.loop.measures import StopRules
+from daydreaming_dagster.domain.loop.pairs import Pair
+
+MOST_PAIRS: Final = 100_000
+"""A round of more pairs than this is a mistake: the loop would learn nothing in between."""
+
+_COHORT: Final = "cohort"
+_CONCEPTS: Final = "concepts"
+
+
+@attrs.frozen
+class GateRules:
+    """When a text is held back before it is judged.
+
+    `false_positives` is the share of texts on unrelated concepts that may be held back.
+    """
+
+    false_positives: float = 0.01
+
+
+@attrs.frozen
+class LoopSpec:
+    """A loop as its `spec.yaml` defines it.
+
+    Each round tries pairs of concepts, judges what comes of them, and adds accepted texts to the
+    concepts of later rounds.
+
+    Attributes:
+        concepts: The concepts to begin with; all concepts in `1_raw` if none is listed.
+        sampler: The name of the sampler.
+        exploration: The share of pairs that is chosen at random, whatever was learned.
+        pairs: The number of pairs per round.
+        seed: What random choices depend on.
+        cohort: What each round makes of its pairs, as in a cohort's specification, but without
+            concepts.
+        gate: When a text is held back.
+        selection: When a text is accepted.
+        stop: When the loop ends.
+        problems: The mistakes in the document. The specification was made without those parts.
+    """
+
+    concepts: list[str] = attrs.field(factory=list)
+    sampler: str = "thompson"
+    exploration: float = 0.1
+    pairs: int = 20
+    seed: int = 0
+    cohort: CohortSpec = attrs.field(factory=CohortSpec, metadata={NOT_IN_DOCUMENT: True})
+    gate: GateRules = attrs.field(factory=GateRules)
+    selection: Selection = attrs.field(factory=Selection)
+    stop: StopRules = attrs.field(factory=StopRules)
+    problems: tuple[Problem, ...] = attrs.field(default=(), metadata={NOT_IN_DOCUMENT: True})
+
+    def cohort_of(self, pairs: Collection[Pair]) -> CohortSpec:
+        """Return the specification of the cohort that a round makes of these pairs."""
+        axes = attrs.evolve(self.cohort.axes, combo=[list(pair) for pair in pairs])
+        return attrs.evolve(self.cohort, axes=axes)
+
+
+def make_loop_spec(document: object, read_columns: ReadColumns) -> LoopSpec:
+    """Return the specification that a parsed YAML document describes.
+
+    `concepts`, and the lists in `cohort`, may come from CSV files, `@file:seeds.csv`, as in a
+    cohort's specification. Mistakes in the document end up in `problems`.
+    """
+    if not isinstance(document, dict):
+        spec, invalid = structure_valid({} if document is None else document, LoopSpec)
+        return attrs.evolve(spec, problems=tuple(invalid))
+    own: dict[Any, Any] = dict(document)
+    cohort = make_cohort_spec(own.pop(_COHORT, None), read_columns)
+    problems = [attrs.evolve(each, path=(_COHORT, *each.path)) for each in cohort.problems]
+    named = own.get(_CONCEPTS)
+    if isinstance(named, str) and named.startswith(FILE_PREFIX):
+        try:
+            rows = read_columns(named.removeprefix(FILE_PREFIX), [_CONCEPTS])
+            own[_CONCEPTS] = [cell for (cell,) in rows]
+        except CatalogError as error:
+            problems += [Problem((_CONCEPTS,), problem) for problem in error.problems]
+            del own[_CONCEPTS]
+    spec, invalid = structure_valid(own, LoopSpec)
+    cohort = attrs.evolve(cohort, problems=())
+    return attrs.evolve(spec, cohort=cohort, problems=(*problems, *invalid))
+
+
+def loop_problems(
+    spec: LoopSpec, known_concepts: Collection[str], samplers: Collection[str]
+) -> list[Problem]:
+    """Return all mistakes of a specification, also those that its document shows.
+
+    Those that only templates and models can show come with the plan of a round.
+    """
+    found = [*_own_problems(spec, known_concepts, samplers), *_cohort_problems(spec)]
+    return [*spec.problems, *without_consequences(found, spec.problems)]
+
+
+def _own_problems(
+    spec: LoopSpec, known_concepts: Collection[str], samplers: Collection[str]
+) -> Iterator[Problem]:
+    if spec.sampler not in samplers:
+        reason = (
+            f"there is no sampler {spec.sampler!r}; known are {', '.join(sorted(samplers))}"
+            f"{suggestion(spec.sampler, samplers)}"
+        )
+        yield Problem(("sampler",), reason)
+    seen: set[str] = set()
+    for i, concept_id in enumerate(spec.concepts):
+        if concept_id not in known_concepts:
+            # No suggestion: with 100,000 concepts, each would take a second to find.
+            yield Problem((_CONCEPTS, i), f"there is no concept {concept_id!r}")
+        if concept_id in seen:
+            yield Problem((_CONCEPTS, i), f"{concept_id!r} is listed before")
+        seen.add(concept_id)
+    if len(seen or known_concepts) < _PAIR:
+        yield Problem((_CONCEPTS,), "expected at least two concepts", of_whole=True)
+    if not 1 <= spec.pairs <= MOST_PAIRS:
+        yield Problem(("pairs",), f"expected 1 to {MOST_PAIRS:,}, found {spec.pairs}")
+    shares: list[tuple[Path, float]] = [
+        (("exploration",), spec.exploration),
+        (("gate", "false_positives"), spec.gate.false_positives),
+    ]
+    for path, share in shares:
+        if not 0 < share <= 1:
+            yield Problem(path, f"expected a share above 0, at most 1, found {share}")
+    yield from _selection_problems(spec.selection)
+    yield from _stop_problems(spec.stop)
+
+
+_PAIR: Final = 2
+
+
+def _selection_problems(selection: Selection) -> Iterator[Problem]:
+    if not 0 <= selection.bar <= 1:
+        reason = f"expected a share of the scale, 0 to 1, found {selection.bar}"
+        yield Problem(("selection", "bar"), reason)
+    # With less, a text could be accepted and rejected at once.
+    if not _EVEN < selection.certainty < 1:
+        reason = f"expected a probability above 0.5 and below 1, found {selection.certainty}"
+        yield Problem(("selection", "certainty"), reason)
+    if selection.most is not None and selection.most < 1:
+        yield Problem(("selection", "most"), f"expected at least 1, found {selection.most}")
+
+
+_EVEN: Final = 0.5
+
+
+def _stop_problems(stop: StopRules) -> Iterator[Problem]:
+    for name in ("rounds", "rounds_without_acceptance"):
+        count = getattr(stop, name)
+        if count is not None and count < 1:
+            yield Problem(("stop", name), f"expected at least 1, found {count}")
+    if stop.max_cost is not None and not (stop.max_cost >= 0 and math.isfinite(stop.max_cost)):
+        yield Problem(("stop", "max_cost"), f"expected an amount in USD, found {stop.max_cost}")
+    chance = stop.least_chance_of_new
+    if chance is not None and not 0 <= chance <= 1:
+        yield Problem(("stop", "least_chance_of_new"), f"expected 0 to 1, found {chance}")
+
+
+def _cohort_problems(spec: LoopSpec) -> Iterator[Problem]:
+    axes = spec.cohort.axes
+    for name in ("concepts", "k", "combo"):
+        if getattr(axes, name):
+            reason = "the loop chooses what is combined; list its concepts in `concepts`"
+            yield Problem((_COHORT, "axes", name), reason)
+    for problem in spec_problems(spec.cohort):
+        if problem.path[:2] not in (("axes", "concepts"), ("axes", "k"), ("axes", "combo")):
+            yield attrs.evolve(problem, path=(_COHORT, *problem.path))

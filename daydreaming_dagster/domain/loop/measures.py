@@ -6,6 +6,8 @@ from statistics import fmean
 
 import attrs
 
+from daydreaming_dagster.formatting import counted
+
 
 @attrs.frozen
 class Richness:
@@ -107,7 +109,7 @@ class StopRules:
 def reason_to_stop(rules: StopRules, rounds: Sequence[RoundMeasures]) -> str | None:
     """Return why no further round begins, or None."""
     if rules.rounds is not None and len(rounds) >= rules.rounds:
-        return f"the {rules.rounds} rounds of the specification are done"
+        return f"{counted(rules.rounds, 'round')} done, as many as the specification allows"
     if rules.max_cost is not None:
         spent = sum(each.cost or 0.0 for each in rounds)
         if spent >= rules.max_cost:
@@ -118,7 +120,7 @@ def reason_to_stop(rules: StopRules, rounds: Sequence[RoundMeasures]) -> str | N
     if barren is not None and len(rounds) >= barren and not any(
         each.accepted for each in rounds[-barren:]
     ):  # fmt: skip
-        return f"the last {barren} rounds accepted nothing"
+        return f"nothing was accepted in the last {counted(barren, 'round')}"
     if rules.least_chance_of_new is not None and rounds:
         chance = rounds[-1].richness.chance_of_new
         if chance is not None and chance < rules.least_chance_of_new:

@@ -140,7 +140,7 @@ def test_distances_are_averaged():
     [
         (StopRules(), [MEASURES] * 100, None),
         (StopRules(rounds=3), [MEASURES] * 2, None),
-        (StopRules(rounds=3), [MEASURES] * 3, "3 rounds"),
+        (StopRules(rounds=3), [MEASURES] * 3, "3 rounds done"),
         (StopRules(max_cost=1.01), [MEASURES] * 2, None),
         (StopRules(max_cost=1.0), [MEASURES] * 2, "$1.00 of $1.00 are spent"),
         (StopRules(max_cost=9.0), [attrs.evolve(MEASURES, cost=None)], "unknown"),
@@ -148,7 +148,7 @@ def test_distances_are_averaged():
         (
             StopRules(rounds_without_acceptance=2),
             [MEASURES, *[attrs.evolve(MEASURES, accepted=0)] * 2],
-            "last 2 rounds accepted nothing",
+            "nothing was accepted in the last 2 rounds",
         ),
         (
             StopRules(rounds_without_acceptance=2),

@@ -125,7 +125,7 @@ def dagster(data_root: Path, concurrency: int) -> None:
     resources = {
         "gens_store": FilesystemGensStore(data_root),
         "catalog": catalog,
-        "language_model": compose_language_model(catalog.models.values(), concurrency),
+        "language_model": compose_language_model(catalog, concurrency),
         "stop": CancellationToken(),
         "listener": NullRunListener(),
         "cohort_store": cohorts,
@@ -200,7 +200,7 @@ def _generate(
     _import_client()
     with measured():
         catalog = FilesystemCohortStore(data_root).read_catalog()
-        model = compose_language_model(catalog.models.values(), concurrency)
+        model = compose_language_model(catalog, concurrency)
         generation_runner = GenerationRunner(store, model, catalog)
 
         async def generated() -> "AsyncGenerator[Generated, None]":

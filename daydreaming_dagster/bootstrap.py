@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterable
+from hashlib import sha256
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Final
@@ -20,7 +20,8 @@ from adapters.cohort_store.filesystem import FilesystemCohortStore
 from adapters.gens_store.filesystem import FilesystemGensStore
 from adapters.gens_store.filesystem_inspection import FilesystemInspection
 from daydreaming_dagster.data_layer.paths import Paths
-from daydreaming_dagster.domain.catalog import ModelEntry
+from daydreaming_dagster.domain.catalog import Catalog
+from daydreaming_dagster.domain.endpoints import LOCAL_PROVIDER, EndpointEntry
 from daydreaming_dagster.errors import DaydreamingError
 from daydreaming_dagster.ports.cohort_store import CohortStore, StorageInspection
 from daydreaming_dagster.ports.errors import UnsafePathError
@@ -122,42 +123,89 @@ def _open_folder(folder: Path) -> DataRoot:
     )
 
 
-def compose_language_model(
-    models: Iterable[ModelEntry], concurrency: int | None = None
-) -> LanguageModel:
-    """Return the adapters that call these models: one retry layer, and below it their limits.
+def compose_language_model(catalog: Catalog, concurrency: int | None = None) -> LanguageModel:
+    """Return the adapters that call the models of a catalog.
 
-    The endpoint and its key are read from the environment now, and kept nowhere else.
+    Retries and limits are layers of each endpoint. Keys are read from the environment now, and kept
+    nowhere else. An endpoint that is not set up refuses calls; `LanguageModel.check` says why.
 
     Raises:
-        SetupError: The endpoint's URL or key is invalid, or the folder for limits not writable.
+        SetupError: The folder for limits is not writable.
     """
     # Imported here because most commands call no model.
     from adapters.language_model.limiting import LimitingLanguageModel, prepare_limits
     from adapters.language_model.local import LocalLanguageModel
-    from adapters.language_model.openai import OpenAILanguageModel
     from adapters.language_model.retrying import RetryingLanguageModel
     from adapters.language_model.routing import RoutingLanguageModel
+    from adapters.language_model.sharing import SharingLanguageModel
 
-    try:
-        endpoint = OpenAILanguageModel(
-            os.environ.get(BASE_URL_VARIABLE),
-            os.environ.get(API_KEY_VARIABLE),
-            api_key_variable=API_KEY_VARIABLE,
-        )
-    except ValueError as error:
-        raise SetupError(f"{error}; set {BASE_URL_VARIABLE} and {API_KEY_VARIABLE}") from error
+    limits = {model.key: model.limits for model in catalog.models.values()}
     folder = platformdirs.user_state_path("daydreaming_dagster") / "limits"
-    limits = {(model.provider, model.model): model.limits for model in models}
+    folders = [folder]
+
+    def layers(entry: EndpointEntry) -> LanguageModel:
+        of_account = folder / sha256(repr(entry.account).encode()).hexdigest()[:12]
+        folders.append(of_account)
+        endpoint = _open_endpoint(entry)
+        return RetryingLanguageModel(
+            LimitingLanguageModel(endpoint, limits, of_account, concurrency)
+        )
+
+    routes: dict[str, LanguageModel] = {
+        # The local model answers one call at a time; a second one waits in its server.
+        LOCAL_PROVIDER: LimitingLanguageModel(LocalLanguageModel(), limits, folder, 2)
+    }
+    for endpoint_id, entries in catalog.endpoints.items():
+        inners = [layers(entry) for entry in entries]
+        routes[endpoint_id] = SharingLanguageModel(inners) if inners[1:] else inners[0]
+    default = RetryingLanguageModel(
+        LimitingLanguageModel(_open_default_endpoint(), limits, folder, concurrency)
+    )
     try:
-        prepare_limits(limits, folder)
+        for place in folders:
+            prepare_limits(limits, place)
     except OSError as error:
         raise SetupError(
             f"the limits in llm_models.csv cannot be kept in {folder} ({error}); make it a "
             "writable folder, set XDG_STATE_HOME to one, or remove the limits"
         ) from error
-    return RoutingLanguageModel(
-        # The local model answers one call at a time; a second one waits in its server.
-        routes={"local": LimitingLanguageModel(LocalLanguageModel(), limits, folder, 2)},
-        default=RetryingLanguageModel(LimitingLanguageModel(endpoint, limits, folder, concurrency)),
-    )
+    return RoutingLanguageModel(routes, default)
+
+
+def _open_default_endpoint() -> LanguageModel:
+    """Return the endpoint of the environment, which serves providers without a row."""
+    from adapters.language_model.openai import OpenAILanguageModel
+    from adapters.language_model.unusable import UnusableLanguageModel
+
+    try:
+        return OpenAILanguageModel(
+            os.environ.get(BASE_URL_VARIABLE),
+            os.environ.get(API_KEY_VARIABLE),
+            api_key_variable=API_KEY_VARIABLE,
+            url_setting=BASE_URL_VARIABLE,
+        )
+    except ValueError as error:
+        return UnusableLanguageModel(f"{error}; set {BASE_URL_VARIABLE} and {API_KEY_VARIABLE}")
+
+
+def _open_endpoint(entry: EndpointEntry) -> LanguageModel:
+    """Return the endpoint of a row of `endpoints.csv`."""
+    from adapters.language_model.openai import OpenAILanguageModel
+    from adapters.language_model.unusable import UnusableLanguageModel
+
+    of = f"of {entry.id!r} in endpoints.csv"
+    values = {name: os.environ.get(name, "").strip() for name in entry.variables}
+    if missing := [name for name, value in values.items() if not value]:
+        names = ", ".join(missing)
+        return UnusableLanguageModel(f"set {names}: the row {of} names it, and it is not set")
+    try:
+        return OpenAILanguageModel(
+            entry.base_url,
+            values.get(entry.api_key_variable),
+            api_key_variable=entry.api_key_variable or f"that the row {of} names",
+            url_setting=f"the column base_url {of}",
+            headers={name: values[variable] for name, variable in entry.header_variables.items()},
+            timeout_seconds=entry.timeout_seconds,
+        )
+    except ValueError as error:
+        return UnusableLanguageModel(f"{error}; it comes from the row {of}")

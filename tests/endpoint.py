@@ -74,9 +74,12 @@ class ChatEndpoint:
     answer: Callable[[str], str | tuple[int, object]]
     base_url: str = ""
     bodies: list[dict[str, Any]] = attrs.field(factory=list)
+    keys: list[str | None] = attrs.field(factory=list)
 
-    def respond(self, body: dict[str, Any]) -> tuple[int, object]:
+    def respond(self, handler: Handler) -> tuple[int, object]:
+        body = handler.body
         self.bodies.append(body)
+        self.keys.append(handler.headers["Authorization"])
         answer = self.answer(body["messages"][0]["content"])
         if not isinstance(answer, str):
             return answer
@@ -97,6 +100,6 @@ def serving_chat() -> Iterator[ChatEndpoint]:
     chat = ChatEndpoint(
         lambda prompt: "Fair.\nSCORE: 6" if prompt.startswith("Judge") else f"Re: {prompt}"
     )
-    with serving(Endpoint(lambda handler: handler.reply(*chat.respond(handler.body)))) as endpoint:
+    with serving(Endpoint(lambda handler: handler.reply(*chat.respond(handler)))) as endpoint:
         chat.base_url = endpoint.url
         yield chat

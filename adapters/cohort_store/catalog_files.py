@@ -1,10 +1,11 @@
 """Reads the researcher's catalogs in a data root."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from importlib.metadata import entry_points
 from typing import Final
 
 from adapters.cohort_store.csv_rows import CsvRow, read_rows_by_id
+from adapters.cohort_store.endpoint_file import read_endpoints
 from adapters.files_below_root import read_text
 from daydreaming_dagster.data_layer.paths import DESCRIPTIONS_PREFIX, Paths
 from daydreaming_dagster.domain.catalog import (
@@ -14,6 +15,7 @@ from daydreaming_dagster.domain.catalog import (
     ModelLimits,
     TemplateEntry,
 )
+from daydreaming_dagster.domain.documents import suggestion
 from daydreaming_dagster.domain.errors import CatalogError
 from daydreaming_dagster.domain.parsing.registry import PARSERS
 from daydreaming_dagster.domain.parsing.response import DEFAULT_MAXIMUM, Parser
@@ -36,8 +38,9 @@ def read_catalog(paths: Paths) -> Catalog:
     are ignored. These columns are optional, and their cells may be empty: in template catalogs
     `minimum_lines`, `score_maximum` and `score_minimum`; in the model catalog `prompt_price` and
     `completion_price` (USD per million tokens), `max_concurrency`, `requests_per_minute` and
-    `tokens_per_minute`. The file `replication_config.csv` (`stage,replicates`) is optional too. A
-    concept's descriptions are the files `concepts/descriptions-<level>/<id>.txt`.
+    `tokens_per_minute`. The files `replication_config.csv` (`stage,replicates`) and `endpoints.csv`
+    (see `read_endpoints`) are optional too. A concept's descriptions are the files
+    `concepts/descriptions-<level>/<id>.txt`.
 
     Raises:
         CatalogError: Files, columns or values are missing or wrong. Lists every mistake with its
@@ -57,12 +60,14 @@ def read_catalog(paths: Paths) -> Catalog:
         for template_id, row in rows.items():
             templates[stage, template_id] = _template(template_id, row, problems)
         parsers[stage] = _parsers(stage, rows.values(), problems)
+    endpoints = read_endpoints(paths, problems)
     catalog = Catalog(
         concepts=_concepts(paths, problems),
         templates=templates,
-        models=_models(paths, problems),
+        models=_models(paths, endpoints, problems),
         parsers=parsers,
         replicates=_replicates(paths, problems),
+        endpoints=endpoints,
     )
     if problems:
         raise CatalogError(str(paths.raw_dir), tuple(problems))
@@ -143,7 +148,7 @@ def _descriptions(
     return descriptions
 
 
-def _models(paths: Paths, problems: list[str]) -> dict[str, ModelEntry]:
+def _models(paths: Paths, endpoints: Collection[str], problems: list[str]) -> dict[str, ModelEntry]:
     rows = read_rows_by_id(
         paths.data_root,
         paths.llm_models_csv,
@@ -157,6 +162,10 @@ def _models(paths: Paths, problems: list[str]) -> dict[str, ModelEntry]:
             "tokens_per_minute",
         ),
     )
+    for row in rows.values():
+        provider = row.cells["provider"]
+        if provider not in endpoints and (hint := suggestion(provider, endpoints)):
+            row.note("provider", f"no endpoint {provider!r} in endpoints.csv{hint}", problems)
     return {
         model_id: ModelEntry(
             model_id,

@@ -5,7 +5,7 @@ import hashlib
 import re
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -24,6 +24,7 @@ from daydreaming_dagster.ports.language_model import (
     Completion,
     LanguageModel,
     LanguageModelError,
+    ModelKey,
     ModelRequest,
 )
 
@@ -77,6 +78,9 @@ class LimitingLanguageModel:
             if request.kept is not None:
                 request.kept.push(place.pop_all())
             return completion
+
+    def check(self, models: Collection[ModelKey]) -> Sequence[str]:
+        return self.inner.check(models)
 
     def stop(self, reason: str) -> None:
         """Pass no further call on."""

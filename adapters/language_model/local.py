@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,7 +21,12 @@ import attrs
 
 from adapters.language_model.openai import OpenAILanguageModel
 from daydreaming_dagster.domain.generation.cancellation import CancellationToken
-from daydreaming_dagster.ports.language_model import Completion, LanguageModelError, ModelRequest
+from daydreaming_dagster.ports.language_model import (
+    Completion,
+    LanguageModelError,
+    ModelKey,
+    ModelRequest,
+)
 
 LOCAL_MODEL: Final = "SmolLM2-135M-Instruct"
 """The model that answers every request, whichever model the request names."""
@@ -82,6 +87,9 @@ class LocalLanguageModel:
         endpoint = await asyncio.shield(self._endpoint)
         self._cancellation.check()
         return await endpoint.complete(attrs.evolve(request, model=LOCAL_MODEL))
+
+    def check(self, _models: Collection[ModelKey]) -> Sequence[str]:
+        return ()
 
     def stop(self, reason: str) -> None:
         """Send no further requests. Requests that wait in the server are still answered."""

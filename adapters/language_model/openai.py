@@ -4,11 +4,11 @@ import asyncio
 import importlib.util
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urljoin, urlsplit
 
 import attrs
 
@@ -18,16 +18,27 @@ from adapters.language_model.chat_completion import (
     read_completion,
     reported_error,
 )
+from adapters.language_model.endpoint_url import (
+    OPENAI_URL,
+    endpoint_url,
+    lacks_version,
+    with_version,
+)
 from adapters.language_model.redaction import Redaction, basic_credentials, redacted_url
 from daydreaming_dagster.domain.generation.cancellation import CancellationToken
-from daydreaming_dagster.ports.language_model import Completion, LanguageModelError, ModelRequest
+from daydreaming_dagster.ports.language_model import (
+    Completion,
+    LanguageModelError,
+    ModelKey,
+    ModelRequest,
+)
 
 if TYPE_CHECKING:
     from httpx2 import AsyncClient
-    from openai import AsyncOpenAI
+    from openai import AsyncOpenAI, Omit
 
-_OPENAI_URL: Final = "https://api.openai.com/v1"
 _CONNECT_SECONDS: Final = 10.0
+_NOT_FOUND: Final = 404
 _SERVER_ERROR: Final = 500
 _PASSING: Final = (408, 409, 429)
 _TIMED_OUT: Final = (504, 524)
@@ -41,7 +52,7 @@ _ADVICE: Final[Mapping[int, str]] = {
     401: "check the key in the environment variable {variable}",
     402: "add credit to the account that the key in {variable} belongs to",
     403: "ask for access, or use another key in {variable} or another model",
-    404: "check the model's name, and the URL, which often ends in /v1",
+    404: "check the model's name, and the URL in {setting}, which often ends in /v1",
     413: "shorten the prompt",
     422: "change the prompt or the sampling parameters",
     429: "wait and retry, make fewer calls at once, or check the account's quota",
@@ -54,33 +65,30 @@ _NOT_SENT: Final = frozenset(
 )
 """Transport errors before a request is sent. httpx2's own errors do not distinguish this: on
 aiohttp, a connection that is lost while the model is working is a `ConnectTimeout` too."""
-_UNEXPECTED: Final = "check that the URL is an OpenAI-compatible endpoint (it often ends in /v1)"
+_UNEXPECTED: Final = (
+    "check that the URL in {setting} is an OpenAI-compatible endpoint (it often ends in /v1)"
+)
 
 
 def _url(value: str | None) -> str:
-    # A variable read from a file often ends in a newline, or in a carriage return.
-    url = (value or _OPENAI_URL).strip().rstrip("/")
-    if not url.startswith(("http://", "https://")) or not url.isprintable() or not _has_host(url):
-        shown = redacted_url(url)
-        raise ValueError(f"{shown!r} is not an endpoint; give a URL such as {_OPENAI_URL}")
-    return url
-
-
-def _has_host(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        return bool(parts.hostname) and parts.port != 0
-    except ValueError:  # an invalid IPv6 address in brackets, or a port that is not a number
-        return False
+    return endpoint_url((value or "").strip() or OPENAI_URL)
 
 
 def _key(value: str | None) -> str | None:
-    """Return the key without surrounding whitespace, such as a newline at its end."""
-    key = (value or "").strip()
-    if not (key.isascii() and key.isprintable()):
+    return _sendable("api_key", value or "") or None
+
+
+def _headers(values: Mapping[str, str]) -> Mapping[str, str]:
+    return {name: _sendable(f"the header {name}", value) for name, value in values.items()}
+
+
+def _sendable(what: str, value: str) -> str:
+    """Return a header's value without surrounding whitespace, such as a newline at its end."""
+    value = value.strip()
+    if not (value.isascii() and value.isprintable()):
         # If it were sent, the HTTP client's error would show it.
-        raise ValueError("api_key contains characters that a key cannot have; set it again")
-    return key or None
+        raise ValueError(f"{what} contains characters that cannot be sent; set it again")
+    return value
 
 
 @attrs.define
@@ -99,17 +107,23 @@ class OpenAILanguageModel:
         api_key: The key, None for endpoints without one. It appears in no repr and no error. It is
             never read from the environment, so it cannot reach another endpoint.
         api_key_variable: The environment variable that errors tell the user to check.
+        url_setting: The setting that errors tell the user to change if the URL is wrong.
+        headers: Further headers. Their values appear in no repr and no error.
         timeout_seconds: The maximum duration of a call; None waits without limit.
         environment_proxies: Whether to use `HTTPS_PROXY` and similar variables.
 
     Raises:
-        ValueError: `base_url` is not an HTTP URL, or `api_key` contains characters that cannot be
-            sent.
+        ValueError: `base_url` cannot be an endpoint, or `api_key` or a header contains characters
+            that cannot be sent.
     """
 
     base_url: str = attrs.field(default=None, converter=_url, repr=redacted_url)
     api_key: str | None = attrs.field(default=None, converter=_key, repr=False)
     api_key_variable: str = "OPENAI_API_KEY"
+    url_setting: str = "OPENAI_BASE_URL"
+    headers: Mapping[str, str] = attrs.field(
+        factory=dict, converter=_headers, hash=False, repr=False
+    )
     timeout_seconds: float | None = 600.0
     environment_proxies: bool = True
     _client: "AsyncOpenAI | None" = attrs.field(default=None, init=False, repr=False, eq=False)
@@ -139,7 +153,11 @@ class OpenAILanguageModel:
             async with asyncio.timeout(self.timeout_seconds):
                 # Not `chat.completions.create`, which takes 0.6 ms of CPU to look at each field.
                 response = await client.post(
-                    "/chat/completions", body=_body(request), cast_to=httpx2.Response
+                    "/chat/completions",
+                    body=_body(request),
+                    cast_to=httpx2.Response,
+                    # A redirect would lose the body (301, 302) or take the headers elsewhere.
+                    options={"follow_redirects": False, "headers": self._omitted_headers()},
                 )
         except TimeoutError:
             reason = f"no answer within {self.timeout_seconds} s"
@@ -149,6 +167,8 @@ class OpenAILanguageModel:
             ) from None
         except openai.APIStatusError as error:
             # Not chained, here and below: the original error has the key in its request headers.
+            if (location := error.response.headers.get("location")) is not None:
+                raise self._redirect(request, error.status_code, location) from None
             retry_after = error.response.headers.get("retry-after")
             raise self._refusal(request, error.status_code, error.body, retry_after) from None
         except _connection_errors() as error:
@@ -159,6 +179,9 @@ class OpenAILanguageModel:
             raise LanguageModelError(message) from None
         duration = time.perf_counter() - started
         return attrs.evolve(self._completion(request, response.content), duration_seconds=duration)
+
+    def check(self, _models: Collection[ModelKey]) -> Sequence[str]:
+        return ()
 
     def stop(self, reason: str) -> None:
         """Send no further requests."""
@@ -178,11 +201,13 @@ class OpenAILanguageModel:
             # Credentials are passed separately: HTTP clients log the URL and append paths to its
             # query.
             host = parts.netloc.rpartition("@")[2]
-            basic = basic_credentials(self.base_url)
+            headers = dict(self.headers)
+            if basic := basic_credentials(self.base_url):
+                headers["Authorization"] = f"Basic {basic}"
             self._client = openai.AsyncOpenAI(
                 base_url=parts._replace(netloc=host, query="", fragment="").geturl(),
                 default_query=dict(parse_qsl(parts.query, keep_blank_values=True)),
-                default_headers={"Authorization": f"Basic {basic}"} if basic else None,
+                default_headers=headers,
                 # The client needs a key. Without one it would send OPENAI_API_KEY to any endpoint.
                 api_key=self.api_key or "none",
                 max_retries=0,
@@ -190,6 +215,12 @@ class OpenAILanguageModel:
                 http_client=_http_client(trust_env=self.environment_proxies),
             )
         return self._client
+
+    def _omitted_headers(self) -> "dict[str, str | Omit]":
+        """Return the headers not to send: the client's placeholder beside another kind of key."""
+        import openai
+
+        return {"Authorization": openai.Omit()} if self.headers and not self.api_key else {}
 
     def _completion(self, request: ModelRequest, content: bytes) -> Completion:
         """Return the completion in the body of an answer.
@@ -218,7 +249,8 @@ class OpenAILanguageModel:
                 reason = (
                     f"the endpoint reports an error: {self._quoted(error_words(error) or text)}"
                 )
-        message = self._message(request, reason, _UNEXPECTED)
+        advice = _UNEXPECTED.format(setting=self.url_setting)
+        message = self._message(request, reason, advice)
         raise LanguageModelError(message, of_endpoint=True, may_be_billed=True)
 
     def _refusal(
@@ -228,12 +260,11 @@ class OpenAILanguageModel:
         words, code = body, None
         if isinstance(body, Mapping):
             words, code = body.get("message", body), body.get("code")
-        advice = _ADVICE.get(status, _UNEXPECTED if status < _SERVER_ERROR else "retry later")
         return LanguageModelError(
             self._message(
                 request,
                 f"refused with status {status}: {self._quoted(str(words))}",
-                advice.format(variable=self.api_key_variable),
+                self._advice(status),
             ),
             status,
             # An exhausted quota has the status of a rate limit, but waiting does not help.
@@ -242,6 +273,20 @@ class OpenAILanguageModel:
             retry_after_seconds=_seconds(retry_after),
             of_endpoint=status not in _OF_REQUEST,
             may_be_billed=status in _TIMED_OUT,
+        )
+
+    def _redirect(self, request: ModelRequest, status: int, location: str) -> LanguageModelError:
+        """Return the error for a redirect, with the URL to set instead."""
+        location = urljoin(f"{self.base_url}/chat/completions", location)
+        target = location.removesuffix("/").removesuffix("/chat/completions")
+        return LanguageModelError(
+            self._message(
+                request,
+                f"it redirects to {self._quoted(location)} (status {status})",
+                f"set {self.url_setting} to {self._quoted(target)}",
+            ),
+            status,
+            of_endpoint=True,
         )
 
     def _connection_error(self, request: ModelRequest, error: Exception) -> LanguageModelError:
@@ -264,12 +309,19 @@ class OpenAILanguageModel:
             may_be_billed=sent,
         )
 
+    def _advice(self, status: int) -> str:
+        if status == _NOT_FOUND and lacks_version(self.base_url):
+            with_v1 = with_version(self.base_url)
+            return f"set {self.url_setting} to {with_v1}, or check the model's name"
+        advice = _ADVICE.get(status, _UNEXPECTED if status < _SERVER_ERROR else "retry later")
+        return advice.format(variable=self.api_key_variable, setting=self.url_setting)
+
     def _message(self, request: ModelRequest, reason: str, advice: str) -> str:
         return f"{request.model} at {redacted_url(self.base_url)}: {reason}; {advice}"
 
     def _quoted(self, text: str) -> str:
         """Return an endpoint's words in a form that is safe to show."""
-        return Redaction(self.api_key, self.base_url)(text)
+        return Redaction(self.api_key, self.base_url, tuple(self.headers.values()))(text)
 
 
 def _http_client(*, trust_env: bool) -> "AsyncClient":

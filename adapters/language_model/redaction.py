@@ -30,10 +30,11 @@ def redacted_url(url: str) -> str:
 
 @attrs.frozen
 class Redaction:
-    """Hides an endpoint's key and the credentials of its URL in texts that are shown."""
+    """Hides an endpoint's key, its headers and the credentials of its URL in texts."""
 
     api_key: str | None = attrs.field(repr=False)
     url: str = attrs.field(repr=redacted_url)
+    headers: tuple[str, ...] = attrs.field(default=(), repr=False)
 
     def __call__(self, text: str) -> str:
         """Return the beginning of a text, printable and without parts of a secret."""
@@ -61,7 +62,8 @@ class Redaction:
             yield basic
         user = parts.username or ""
         values = [value for _, value in parse_qsl(parts.query)]
-        for value in (user, unquote(user), parts.query.rpartition("=")[2], *values):
+        words = [word for header in self.headers for word in header.split()]  # as in `Bearer KEY`
+        for value in (user, unquote(user), parts.query.rpartition("=")[2], *values, *words):
             if len(value) >= _SHORTEST:
                 yield value
 

@@ -1,5 +1,7 @@
 """A `LanguageModel` that retries calls of another one after temporary errors."""
 
+from collections.abc import Collection, Sequence
+
 import attrs
 from tenacity import (
     AsyncRetrying,
@@ -15,6 +17,7 @@ from daydreaming_dagster.ports.language_model import (
     Completion,
     LanguageModel,
     LanguageModelError,
+    ModelKey,
     ModelRequest,
 )
 
@@ -69,6 +72,9 @@ class RetryingLanguageModel:
             error.failed_attempts = tuple(failed)
             raise
         return attrs.evolve(completion, failed_attempts=tuple(failed))
+
+    def check(self, models: Collection[ModelKey]) -> Sequence[str]:
+        return self.inner.check(models)
 
     def stop(self, reason: str) -> None:
         """Make no further attempts."""

@@ -1,10 +1,15 @@
 """A `LanguageModel` that passes each request to the adapter of its provider."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import attrs
 
-from daydreaming_dagster.ports.language_model import Completion, LanguageModel, ModelRequest
+from daydreaming_dagster.ports.language_model import (
+    Completion,
+    LanguageModel,
+    ModelKey,
+    ModelRequest,
+)
 
 
 @attrs.frozen
@@ -16,7 +21,11 @@ class RoutingLanguageModel:
 
     async def complete(self, request: ModelRequest) -> Completion:
         """Return the answer of the provider's model. Raises the same errors as that model."""
-        return await self.routes.get(request.provider, self.default).complete(request)
+        return await self._route(request.provider).complete(request)
+
+    def check(self, models: Collection[ModelKey]) -> tuple[str, ...]:
+        problems = [problem for key in models for problem in self._route(key[0]).check([key])]
+        return tuple(dict.fromkeys(problems))
 
     def stop(self, reason: str) -> None:
         """Stop all models."""
@@ -27,3 +36,6 @@ class RoutingLanguageModel:
         """Release the connections of all models."""
         for model in (*self.routes.values(), self.default):
             await model.aclose()
+
+    def _route(self, provider: str) -> LanguageModel:
+        return self.routes.get(provider, self.default)

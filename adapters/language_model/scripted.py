@@ -1,12 +1,12 @@
 """A `LanguageModel` with scripted answers, for tests."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 
 import attrs
 
 from daydreaming_dagster.domain.generation.cancellation import CancellationToken
-from daydreaming_dagster.ports.language_model import Completion, ModelRequest
+from daydreaming_dagster.ports.language_model import Completion, ModelKey, ModelRequest
 
 
 @attrs.define
@@ -46,6 +46,9 @@ class ScriptedLanguageModel:
         if isinstance(answer, str):
             return Completion(answer, "stop", request.model, self.latency_seconds)
         return answer
+
+    def check(self, _models: Collection[ModelKey]) -> Sequence[str]:
+        return ()
 
     def stop(self, reason: str) -> None:
         """Refuse further requests. Requests in flight are still answered."""

@@ -88,8 +88,9 @@ def run_cohort(
     Raises:
         CohortNotPlannedError: The cohort was not planned yet.
         CohortBusyError: Another run holds the cohort.
-        CatalogError: The catalogs are wrong, a gen_id in `force` is not in the cohort, or a model
-            has no price and the cost is limited. In all these cases no model was asked.
+        CatalogError: The catalogs are wrong, a gen_id in `force` is not in the cohort, a model has
+            no price and the cost is limited, or a model cannot be called as its endpoint is set
+            up. In all these cases no model was asked.
     """
     catalog = cohorts.read_catalog() if catalog is None else catalog
     members = cohorts.read_membership(cohort_id)
@@ -101,6 +102,8 @@ def run_cohort(
         plan = attrs.evolve(
             _plan(store, catalog, members, state, options), parsed_again=parsed_again
         )
+        if problems := model.check(plan.estimate.called):
+            raise CatalogError("the set-up of the models", tuple(problems))
         listener.begin(plan)
         runner = GenerationRunner(
             store,

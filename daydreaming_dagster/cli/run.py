@@ -98,7 +98,7 @@ def _run(root: DataRoot, cohort_id: str, options: RunOptions, concurrency: int |
         "gens_store": root.store,
         "cohort_store": root.cohorts,
         "catalog": catalog,
-        "language_model": compose_language_model(catalog.models.values(), concurrency),
+        "language_model": compose_language_model(catalog, concurrency),
         "stop": token,
     }
     with (

@@ -132,6 +132,10 @@ class Paths:
     def llm_models_csv(self) -> Path:
         return self.raw_dir / "llm_models.csv"
 
+    @property
+    def endpoints_csv(self) -> Path:
+        return self.raw_dir / "endpoints.csv"
+
     def stage_templates_csv(self, stage: str) -> Path:
         return self.raw_dir / f"{check_stage(stage)}_templates.csv"
 

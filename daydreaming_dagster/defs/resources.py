@@ -65,12 +65,13 @@ class CatalogResource(dg.ConfigurableResource[Catalog]):
 
 
 class LanguageModelResource(dg.ConfigurableResource[LanguageModel]):
-    """The models: provider `local` in this process, all others at one OpenAI-compatible endpoint.
+    """The models: provider `local` in this process, others at their OpenAI-compatible endpoints.
 
-    The endpoint and its key are read from the environment variables `OPENAI_BASE_URL` and
-    `OPENAI_API_KEY` when a run starts. They are not configuration, because Dagster stores and shows
-    that, and a URL can contain a password. `concurrency` limits concurrent calls for models without
-    a limit in the catalog; if None, the limit adapts to the endpoint.
+    Endpoints are the rows of `endpoints.csv`, and for other providers the one in the environment
+    variables `OPENAI_BASE_URL` and `OPENAI_API_KEY`. Keys are read from the environment when a run
+    starts. They are not configuration, because Dagster stores and shows that. `concurrency` limits
+    concurrent calls for models without a limit in the catalog; if None, the limit adapts to the
+    endpoint.
     """
 
     data_root: str
@@ -80,12 +81,11 @@ class LanguageModelResource(dg.ConfigurableResource[LanguageModel]):
         """Return the adapters behind one port.
 
         Raises:
-            dagster.Failure: The endpoint's URL or key is invalid, the folder for limits is not
-                writable, or the model catalog is wrong.
+            dagster.Failure: The folder for limits is not writable, or a catalog is wrong.
         """
         with as_failure(DaydreamingError):
-            models = open_data_root(self.data_root).cohorts.read_catalog().models
-            return compose_language_model(models.values(), self.concurrency)
+            catalog = open_data_root(self.data_root).cohorts.read_catalog()
+            return compose_language_model(catalog, self.concurrency)
 
 
 @dg.resource(description="Ends a run early; each run gets a new one.")

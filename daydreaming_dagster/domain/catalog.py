@@ -5,10 +5,12 @@ from typing import Final, Literal
 
 import attrs
 
+from daydreaming_dagster.domain.endpoints import EndpointEntry
 from daydreaming_dagster.domain.errors import CatalogError
 from daydreaming_dagster.domain.parsing.registry import PARSERS, parser_name
 from daydreaming_dagster.domain.parsing.response import DEFAULT_MAXIMUM, Parser, ResponseReader
 from daydreaming_dagster.domain.stages import STAGE_DEFINITIONS
+from daydreaming_dagster.ports.language_model import ModelKey
 from daydreaming_dagster.types import Stage
 
 DEFAULT_LEVEL: Final = "paragraph"
@@ -84,6 +86,11 @@ class ModelEntry:
     completion_price: float | None = None
     limits: ModelLimits = attrs.field(factory=ModelLimits)
 
+    @property
+    def key(self) -> ModelKey:
+        """Its provider and the endpoint's name for it, by which it is called."""
+        return self.provider, self.model
+
     def cost(self, prompt_tokens: int | None, completion_tokens: int | None) -> float | None:
         """Return the cost of these tokens in USD, or None if a number or a price is missing."""
         if self.prompt_price is None or self.completion_price is None:
@@ -124,7 +131,8 @@ class Catalog:
     """Everything that a cohort can name, by its id.
 
     `parsers` are the parsers of each stage by name. `replicates` says how often a stage asks the
-    same question, unless the cohort says it.
+    same question, unless the cohort says it. `endpoints` are the rows of each endpoint by its id;
+    a model whose provider is not among them is called at the endpoint of the environment.
     """
 
     concepts: Mapping[str, ConceptEntry]
@@ -132,6 +140,7 @@ class Catalog:
     models: Mapping[str, ModelEntry]
     parsers: Mapping[Stage, Mapping[str, Parser]] = attrs.field(default=PARSERS, repr=False)
     replicates: Mapping[Stage, int] = attrs.field(factory=dict)
+    endpoints: Mapping[str, Sequence[EndpointEntry]] = attrs.field(factory=dict)
 
     def reader(self, stage: Stage, template_id: str) -> ResponseReader:
         """Return the reader of a template's answers.

@@ -1,6 +1,6 @@
 """The port for calling language models."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Final, Protocol, Self
 
@@ -8,6 +8,9 @@ import attrs
 
 from daydreaming_dagster.errors import DaydreamingError
 from daydreaming_dagster.types import JsonObject, JsonValue
+
+ModelKey = tuple[str, str]
+"""The provider and the endpoint's name of a model."""
 
 LONGEST_WAIT_SECONDS: Final = 600.0
 """If an endpoint asks for a longer pause, the call fails instead of waiting."""
@@ -114,6 +117,13 @@ class LanguageModel(Protocol):
         Raises:
             LanguageModelError: There was no answer.
             StoppedError: `stop` was called before the request could be sent.
+        """
+        ...
+
+    def check(self, models: Collection[ModelKey], /) -> Sequence[str]:
+        """Return what prevents calls of these models as they are set up, a sentence each.
+
+        Sends nothing.
         """
         ...
 

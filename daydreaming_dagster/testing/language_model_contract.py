@@ -62,6 +62,10 @@ class LanguageModelContract(Generic[ModelT]):
 
         assert [completion.text for completion in completions] == [r.prompt for r in requests]
 
+    def test_a_check_of_what_is_set_up_finds_nothing_and_sends_nothing(self, model: ModelT) -> None:
+        assert list(model.check([("acme", "big-1")])) == []
+        assert self.sent(model) == 0
+
     def test_nothing_is_sent_after_a_stop(self, model: ModelT) -> None:
         model.stop("enough")
 

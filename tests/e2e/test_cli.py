@@ -168,7 +168,7 @@ def test_wrong_input_is_one_clear_line_and_exit_code_2(daydream, arguments, mess
     ("settings", "message"),
     [
         ({"OPENAI_BASE_URL": "localhost:8080"}, "'localhost:8080' is not an endpoint"),
-        ({"OPENAI_API_KEY": "sk-\u00e9"}, "api_key contains characters that a key cannot have"),
+        ({"OPENAI_API_KEY": "sk-\u00e9"}, "api_key contains characters that cannot be sent"),
     ],
 )
 def test_settings_that_cannot_be_used_are_said_at_once(daydream, settings, message):

@@ -14,6 +14,7 @@ from daydreaming_dagster.domain.generation.tokens import CHARACTERS_PER_TOKEN, a
 from daydreaming_dagster.domain.stages import PARENT_STAGE, STAGE_DEFINITIONS
 from daydreaming_dagster.ports.errors import DataLayerError
 from daydreaming_dagster.ports.gens_store import GensStore, GensStoreWithTemplates
+from daydreaming_dagster.ports.language_model import ModelKey
 from daydreaming_dagster.types import STAGES, Stage
 
 
@@ -46,10 +47,15 @@ class StageEstimate:
 
 @attrs.frozen
 class PlanEstimate:
-    """The model calls of a plan. `unpriced` are the models without a price, not part of `cost`."""
+    """The model calls of a plan.
+
+    `unpriced` are the models without a price, not part of `cost`. `called` are all models that are
+    called.
+    """
 
     stages: Mapping[Stage, StageEstimate]
     unpriced: tuple[str, ...]
+    called: tuple[ModelKey, ...] = ()
 
 
 def estimate_generations(
@@ -67,6 +73,7 @@ def estimate_generations(
     stages: dict[Stage, StageEstimate] = {stage: StageEstimate() for stage in STAGES}
     listed = {stage: set(store.list_generations(stage)) for stage in STAGES}
     unpriced = set[str]()
+    called = dict[ModelKey, None]()
     templates: dict[tuple[Stage, str], int] = {}
     text_tokens: dict[str, int] = {}  # of each generation's text, for its children
     for planned in generations:
@@ -91,11 +98,13 @@ def estimate_generations(
         prompt = templates[key] + parent_tokens + _concept_tokens(record, catalog)
         model_id = record.llm_model_id or ""
         model = catalog.models.get(model_id)
+        if model is not None:
+            called[model.key] = None
         cost = None if model is None else model.cost(prompt, answer)
         if cost is None:
             unpriced.add(model_id)
         estimate.add_call(prompt, answer, cost)
-    return PlanEstimate(stages, tuple(sorted(unpriced)))
+    return PlanEstimate(stages, tuple(sorted(unpriced)), tuple(called))
 
 
 def planned_generations(

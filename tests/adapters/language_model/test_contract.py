@@ -7,6 +7,7 @@ from adapters.language_model.openai import OpenAILanguageModel
 from adapters.language_model.retrying import RetryingLanguageModel
 from adapters.language_model.routing import RoutingLanguageModel
 from adapters.language_model.scripted import ScriptedLanguageModel
+from adapters.language_model.sharing import SharingLanguageModel
 from daydreaming_dagster.domain.catalog import ModelLimits
 from daydreaming_dagster.testing import LanguageModelContract
 
@@ -41,6 +42,12 @@ class TestRouting(OnScripted):
     @pytest.fixture
     def model(self, scripted):
         return RoutingLanguageModel({"acme": scripted}, default=ScriptedLanguageModel(str))
+
+
+class TestSharing(OnScripted):
+    @pytest.fixture
+    def model(self, scripted):
+        return SharingLanguageModel([scripted, scripted])
 
 
 class TestLimiting(OnScripted):

@@ -164,7 +164,7 @@ async def test_answers_many_requests_at_once(endpoint, model):
         (403, "use another key in ACME_KEY", False),
         (404, "check the model's name, and the URL", False),
         (413, "shorten the prompt", False),
-        (418, "check that the URL is an OpenAI-compatible endpoint", False),
+        (418, "check that the URL in OPENAI_BASE_URL is an OpenAI-compatible", False),
         (422, "change the prompt or the sampling parameters", False),
         (429, "wait and retry", True),
         (500, "retry later", True),
@@ -447,6 +447,44 @@ def test_a_url_that_cannot_be_used_is_refused_without_its_credentials(url):
     with pytest.raises(ValueError, match="is not an endpoint") as caught:
         OpenAILanguageModel(url)
     assert "word" not in str(caught.value)
+
+
+async def test_headers_are_sent_in_the_place_of_a_key_and_not_shown(endpoint):
+    secret = "the-azure-key-of-mine"  # noqa: S105  it opens nothing
+    endpoint.always(401, {"error": {"message": f"not {secret}"}})
+    model = OpenAILanguageModel(f"{endpoint.url}?api-version=1", headers={"api-key": f"{secret}\n"})
+
+    error = await failure(model)
+
+    (received,) = endpoint.received
+    assert received.path == "/v1/chat/completions?api-version=1"
+    assert received.headers["api-key"] == secret
+    assert "Authorization" not in received.headers
+    assert secret not in f"{error}{model!r}"
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_a_redirect_is_not_followed_and_names_the_setting(endpoint, model, status):
+    endpoint.always(status, {}, Location="/api/v1/chat/completions")
+
+    error = await failure(attrs.evolve(model, url_setting="ACME_URL"))
+
+    root = endpoint.url.removesuffix("/v1")
+    assert f"it redirects to {root}/api/v1/chat/completions (status {status})" in str(error)
+    assert str(error).endswith(f"set ACME_URL to {root}/api/v1")
+    assert (error.retryable, error.of_endpoint, error.may_be_billed) == (False, True, False)
+    assert len(endpoint.received) == 1
+
+
+async def test_a_url_without_a_version_is_what_a_404_is_about(endpoint):
+    endpoint.always(404, b"404 page not found")
+    root = endpoint.url.removesuffix("/v1")
+
+    without = await failure(OpenAILanguageModel(root, KEY, url_setting="ACME_URL"))
+    with_it = await failure(OpenAILanguageModel(endpoint.url, KEY, url_setting="ACME_URL"))
+
+    assert str(without).endswith(f"set ACME_URL to {endpoint.url}, or check the model's name")
+    assert "the URL in ACME_URL, which often ends in /v1" in str(with_it)
 
 
 async def test_an_endpoint_steers_no_terminal(endpoint, model):

@@ -1,0 +1,67 @@
+"""A `LanguageModel` that spreads calls over several endpoints that serve the same models."""
+
+from collections.abc import Collection, Sequence
+
+import attrs
+
+from daydreaming_dagster.ports.language_model import (
+    Completion,
+    LanguageModel,
+    LanguageModelError,
+    ModelKey,
+    ModelRequest,
+)
+
+
+@attrs.define
+class SharingLanguageModel:
+    """Passes each call to the one of `inners` that has the fewest calls.
+
+    If one refuses a call for a reason that any call to it would meet, another one gets the call.
+    """
+
+    inners: Sequence[LanguageModel]
+    _calls: list[int] = attrs.field(init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._calls = [0] * len(self.inners)
+
+    async def complete(self, request: ModelRequest) -> Completion:
+        """Return the first answer, with the errors before it in `failed_attempts`.
+
+        Raises:
+            LanguageModelError: None of them answered, or a call may have been billed.
+            StoppedError: The run ended before the request was sent.
+        """
+        left = list(range(len(self.inners)))
+        failed: list[str] = []
+        while True:
+            chosen = min(left, key=self._calls.__getitem__)
+            left.remove(chosen)
+            self._calls[chosen] += 1
+            try:
+                completion = await self.inners[chosen].complete(request)
+            except LanguageModelError as error:
+                failed += error.failed_attempts
+                if not left or error.may_be_billed or not error.of_endpoint:
+                    error.failed_attempts = tuple(failed)
+                    raise
+                failed.append(str(error))
+            else:
+                failed += completion.failed_attempts
+                return attrs.evolve(completion, failed_attempts=tuple(failed))
+            finally:
+                self._calls[chosen] -= 1
+
+    def check(self, models: Collection[ModelKey]) -> tuple[str, ...]:
+        return tuple(problem for inner in self.inners for problem in inner.check(models))
+
+    def stop(self, reason: str) -> None:
+        """Stop all of them."""
+        for inner in self.inners:
+            inner.stop(reason)
+
+    async def aclose(self) -> None:
+        """Release the connections of all of them."""
+        for inner in self.inners:
+            await inner.aclose()

@@ -1,0 +1,42 @@
+"""The endpoints that models are called at."""
+
+from collections.abc import Mapping
+from typing import Final
+
+import attrs
+
+LOCAL_PROVIDER: Final = "local"
+"""The provider of the demo's model on this machine. No endpoint can have this id."""
+
+DEFAULT_TIMEOUT_SECONDS: Final = 600.0
+
+
+@attrs.frozen
+class EndpointEntry:
+    """A row of the endpoint catalog. Rows with the same id share the load of their models.
+
+    It names the environment variables that hold secrets, and never contains one.
+
+    Attributes:
+        id: What `provider` of a model names.
+        base_url: Its URL, usually ending in `/v1`. Its query is sent with each request.
+        api_key_variable: The environment variable with the key; empty if it needs none.
+        header_variables: The environment variables with further headers, by header.
+        timeout_seconds: The maximum duration of a call.
+    """
+
+    id: str
+    base_url: str
+    api_key_variable: str = ""
+    header_variables: Mapping[str, str] = attrs.field(factory=dict, hash=False)
+    timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
+
+    @property
+    def account(self) -> tuple[str, ...]:
+        """What its limits belong to: the URL and the names of the variables with secrets."""
+        return self.base_url, *self.variables
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The environment variables that calls need."""
+        return tuple(filter(None, (self.api_key_variable, *self.header_variables.values())))

@@ -1,0 +1,136 @@
+"""Experiments that call several endpoints: `1_raw/endpoints.csv`."""
+
+import threading
+import time
+from contextlib import ExitStack
+
+import attrs
+import pytest
+
+from endpoint import serving_chat
+
+STAGES = ("draft", "essay", "evaluation")
+KEYS = {f"{stage.upper()}_KEY": f"sk-the-key-for-{stage}s" for stage in STAGES}
+
+
+@attrs.define
+class Crowd:
+    """How many calls were in flight at once at most."""
+
+    answer: object
+    now: int = 0
+    most: int = 0
+    lock: threading.Lock = attrs.field(factory=threading.Lock)
+
+    def __call__(self, prompt):
+        with self.lock:
+            self.now += 1
+            self.most = max(self.most, self.now)
+        time.sleep(0.1)
+        with self.lock:
+            self.now -= 1
+        return self.answer(prompt)
+
+
+@pytest.fixture
+def endpoints():
+    """Three real servers, one for each stage."""
+    with ExitStack() as stack:
+        yield {stage: stack.enter_context(serving_chat()) for stage in STAGES}
+
+
+@pytest.fixture
+def each_stage_has_its_own(data_root, endpoints):
+    """Let each stage be asked of another endpoint, with its own key and limit."""
+    raw = data_root / "1_raw"
+    rows = [f"{stage}s,{endpoints[stage].base_url},{stage.upper()}_KEY" for stage in STAGES]
+    raw.joinpath("endpoints.csv").write_text(
+        "\n".join(
+            ["id,base_url,api_key_variable", *rows, "other,http://unused.invalid/v1,UNUSED\n"]
+        )
+    )
+    raw.joinpath("llm_models.csv").write_text(
+        "id,model,provider,max_concurrency,requests_per_minute\n"
+        "drafter,m-1,drafts,1,\nwriter,m-1,essays,2,\njudge,m-1,evaluations,,1200\n"
+        "other,m-1,other,,\n"
+    )
+    spec = data_root / "cohorts/c1/spec/config.yaml"
+    text = spec.read_text()
+    for stage, model in zip(STAGES, ("drafter", "writer", "judge"), strict=True):
+        text = text.replace(f"{stage}_llm: [big]", f"{stage}_llm: [{model}]")
+    spec.write_text(text)
+
+
+@pytest.mark.usefixtures("each_stage_has_its_own")
+def test_a_cohort_calls_three_endpoints_with_three_keys_and_three_limits(
+    daydream, endpoints, data_root
+):
+    for endpoint in endpoints.values():
+        endpoint.answer = Crowd(endpoint.answer)
+    assert daydream("plan", "c1").returncode == 0
+
+    ran = daydream("run", "c1", **KEYS)
+
+    assert ran.returncode == 0, ran.stderr
+    assert [len(endpoints[stage].bodies) for stage in STAGES] == [3, 3, 12]
+    for stage in STAGES:
+        assert set(endpoints[stage].keys) == {f"Bearer sk-the-key-for-{stage}s"}
+    assert endpoints["draft"].answer.most == 1
+    assert endpoints["essay"].answer.most <= 2
+    kept = [path.read_bytes() for path in data_root.rglob("*") if path.is_file()]
+    for content in [ran.stdout.encode(), ran.stderr.encode(), *kept]:
+        assert b"sk-the-key" not in content
+
+
+@pytest.mark.usefixtures("each_stage_has_its_own")
+def test_variables_that_the_cohort_needs_are_missed_before_the_first_call(daydream, endpoints):
+    assert daydream("plan", "c1").returncode == 0
+
+    ran = daydream("run", "c1", **{**KEYS, "ESSAY_KEY": " ", "EVALUATION_KEY": ""})
+
+    assert ran.returncode == 2
+    assert "2 problem(s) in the set-up of the models:" in ran.stderr
+    for stage in ("essay", "evaluation"):
+        row = f"the row of '{stage}s' in endpoints.csv names it, and it is not set"
+        assert f"set {stage.upper()}_KEY: {row}" in ran.stderr
+    assert "UNUSED" not in ran.stderr
+    assert endpoints["draft"].bodies == []
+
+
+def test_rows_with_one_id_share_the_load_of_its_models(daydream, data_root):
+    with serving_chat() as one, serving_chat() as two:
+        (data_root / "1_raw/endpoints.csv").write_text(
+            f"id,base_url\nacme,{one.base_url}\nacme,{two.base_url}\n"
+        )
+        for endpoint in (one, two):
+            endpoint.answer = Crowd(endpoint.answer)
+        daydream("plan", "c1")
+
+        assert daydream("run", "c1").returncode == 0
+
+        assert len(one.bodies) + len(two.bodies) == 18
+        assert min(len(one.bodies), len(two.bodies)) >= 6
+        assert daydream("status", "c1").stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("http://127.0.0.1:99999/v1", "its port is over 65535"),
+        ("http://[::1", "an IPv6 address needs both brackets"),
+        ("http://127.0.0.1:1/v1/chat/completions", "ends in /chat/completions"),
+    ],
+)
+def test_a_url_that_cannot_work_is_a_problem_of_its_setting(daydream, data_root, url, words):
+    daydream("plan", "c1")
+
+    ran = daydream("run", "c1", OPENAI_BASE_URL=url)
+    assert ran.returncode == 2
+    assert words in ran.stderr
+    assert "set OPENAI_BASE_URL and OPENAI_API_KEY" in ran.stderr
+
+    (data_root / "1_raw/endpoints.csv").write_text(f"id,base_url\nacme,{url}\n")
+    ran = daydream("run", "c1")
+    assert ran.returncode == 2
+    assert words in ran.stderr
+    assert "endpoints.csv, line 2, column base_url: " in ran.stderr

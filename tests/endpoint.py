@@ -69,17 +69,23 @@ def serving(endpoint: Endpoint) -> Iterator[Endpoint]:
 
 @attrs.define
 class ChatEndpoint:
-    """An OpenAI-compatible endpoint: `answer` makes the text, or the status and body."""
+    """An OpenAI-compatible endpoint: `answer` makes the text, or the status and body.
+
+    Models in `refused` get the status and body there.
+    """
 
     answer: Callable[[str], str | tuple[int, object]]
     base_url: str = ""
     bodies: list[dict[str, Any]] = attrs.field(factory=list)
     keys: list[str | None] = attrs.field(factory=list)
+    refused: dict[str, tuple[int, object]] = attrs.field(factory=dict)
 
     def respond(self, handler: Handler) -> tuple[int, object]:
         body = handler.body
         self.bodies.append(body)
         self.keys.append(handler.headers["Authorization"])
+        if body["model"] in self.refused:
+            return self.refused[body["model"]]
         answer = self.answer(body["messages"][0]["content"])
         if not isinstance(answer, str):
             return answer

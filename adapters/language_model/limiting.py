@@ -17,7 +17,7 @@ from filelock import FileLock
 from adapters.language_model.concurrency_level import ConcurrencyLevel
 from adapters.language_model.file_limits import FileRateLimiter, FileSemaphore
 from daydreaming_dagster.domain.catalog import ModelLimits
-from daydreaming_dagster.domain.generation.cancellation import CancellationToken
+from daydreaming_dagster.domain.generation.cancellation import CancellationToken, ModelCancellations
 from daydreaming_dagster.domain.generation.tokens import expected_tokens
 from daydreaming_dagster.ports.language_model import (
     LONGEST_WAIT_SECONDS,
@@ -50,8 +50,8 @@ class LimitingLanguageModel:
     folder: Path
     concurrency: int | None = None
     longest_wait_seconds: float = LONGEST_WAIT_SECONDS
-    _cancellation: CancellationToken = attrs.field(
-        factory=CancellationToken, init=False, repr=False, eq=False
+    _cancellations: ModelCancellations = attrs.field(
+        factory=ModelCancellations, init=False, repr=False, eq=False
     )
     _gates: "dict[tuple[str, str], _Gate]" = attrs.field(factory=dict, init=False, repr=False)
 
@@ -67,7 +67,7 @@ class LimitingLanguageModel:
         """
         gate = self._gate(request)
         with ExitStack() as place:
-            turn = await gate.turn(request, self._cancellation, place)
+            turn = await gate.turn(request, self._cancellations.of(request.key), place)
             try:
                 completion = await self.inner.complete(request)
             except LanguageModelError as error:
@@ -82,10 +82,10 @@ class LimitingLanguageModel:
     def check(self, models: Collection[ModelKey]) -> Sequence[str]:
         return self.inner.check(models)
 
-    def stop(self, reason: str) -> None:
+    def stop(self, reason: str, model: ModelKey | None = None) -> None:
         """Pass no further call on."""
-        self._cancellation.stop(reason)
-        self.inner.stop(reason)
+        self._cancellations.stop(reason, model)
+        self.inner.stop(reason, model)
 
     async def aclose(self) -> None:
         """Release the connections of `inner`."""
@@ -93,7 +93,7 @@ class LimitingLanguageModel:
         await self.inner.aclose()
 
     def _gate(self, request: ModelRequest) -> "_Gate":
-        key = request.provider, request.model
+        key = request.key
         if key not in self._gates:
             limits = self.limits.get(key, ModelLimits())
             folder = self.folder / _file_name(*key)

@@ -20,7 +20,7 @@ from typing import Any, Final
 import attrs
 
 from adapters.language_model.openai import OpenAILanguageModel
-from daydreaming_dagster.domain.generation.cancellation import CancellationToken
+from daydreaming_dagster.domain.generation.cancellation import ModelCancellations
 from daydreaming_dagster.ports.language_model import (
     Completion,
     LanguageModelError,
@@ -68,8 +68,8 @@ class LocalLanguageModel:
     _endpoint: "asyncio.Task[OpenAILanguageModel] | None" = attrs.field(
         default=None, init=False, repr=False, eq=False
     )
-    _cancellation: CancellationToken = attrs.field(
-        factory=CancellationToken, init=False, repr=False, eq=False
+    _cancellations: ModelCancellations = attrs.field(
+        factory=ModelCancellations, init=False, repr=False, eq=False
     )
 
     async def complete(self, request: ModelRequest) -> Completion:
@@ -80,20 +80,20 @@ class LocalLanguageModel:
                 long.
             StoppedError: `stop` was called before the model was loaded.
         """
-        self._cancellation.check()
+        self._cancellations.of(request.key).check()
         if self._endpoint is None:
             self._endpoint = asyncio.create_task(_start(self.notify))
         # Shielded: if one call is cancelled, the others still wait for the same start.
         endpoint = await asyncio.shield(self._endpoint)
-        self._cancellation.check()
+        self._cancellations.of(request.key).check()
         return await endpoint.complete(attrs.evolve(request, model=LOCAL_MODEL))
 
     def check(self, _models: Collection[ModelKey]) -> Sequence[str]:
         return ()
 
-    def stop(self, reason: str) -> None:
+    def stop(self, reason: str, model: ModelKey | None = None) -> None:
         """Send no further requests. Requests that wait in the server are still answered."""
-        self._cancellation.stop(reason)
+        self._cancellations.stop(reason, model)
 
     async def aclose(self) -> None:
         """Close the connections. The model stays loaded until the process ends."""

@@ -25,7 +25,7 @@ from adapters.language_model.endpoint_url import (
     with_version,
 )
 from adapters.language_model.redaction import Redaction, basic_credentials, redacted_url
-from daydreaming_dagster.domain.generation.cancellation import CancellationToken
+from daydreaming_dagster.domain.generation.cancellation import ModelCancellations
 from daydreaming_dagster.ports.language_model import (
     Completion,
     LanguageModelError,
@@ -127,8 +127,8 @@ class OpenAILanguageModel:
     timeout_seconds: float | None = 600.0
     environment_proxies: bool = True
     _client: "AsyncOpenAI | None" = attrs.field(default=None, init=False, repr=False, eq=False)
-    _cancellation: CancellationToken = attrs.field(
-        factory=CancellationToken, init=False, repr=False, eq=False
+    _cancellations: ModelCancellations = attrs.field(
+        factory=ModelCancellations, init=False, repr=False, eq=False
     )
 
     async def complete(self, request: ModelRequest) -> Completion:
@@ -142,7 +142,7 @@ class OpenAILanguageModel:
                 answered with something that is not a completion.
             StoppedError: `stop` was called before.
         """
-        self._cancellation.check()
+        self._cancellations.of(request.key).check()
         # These imports take 0.8 s, so only processes that call a model make them.
         import httpx2
         import openai
@@ -183,9 +183,9 @@ class OpenAILanguageModel:
     def check(self, _models: Collection[ModelKey]) -> Sequence[str]:
         return ()
 
-    def stop(self, reason: str) -> None:
+    def stop(self, reason: str, model: ModelKey | None = None) -> None:
         """Send no further requests."""
-        self._cancellation.stop(reason)
+        self._cancellations.stop(reason, model)
 
     async def aclose(self) -> None:
         """Close the connections; calls in flight fail. The next call opens new connections."""

@@ -11,7 +11,7 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from daydreaming_dagster.domain.generation.cancellation import CancellationToken
+from daydreaming_dagster.domain.generation.cancellation import ModelCancellations
 from daydreaming_dagster.ports.language_model import (
     LONGEST_WAIT_SECONDS,
     Completion,
@@ -37,8 +37,8 @@ class RetryingLanguageModel:
     attempts: int = 6
     first_wait_seconds: float = 1.0
     longest_wait_seconds: float = LONGEST_WAIT_SECONDS
-    _cancellation: CancellationToken = attrs.field(
-        factory=CancellationToken, init=False, repr=False, eq=False
+    _cancellations: ModelCancellations = attrs.field(
+        factory=ModelCancellations, init=False, repr=False, eq=False
     )
 
     async def complete(self, request: ModelRequest) -> Completion:
@@ -63,7 +63,7 @@ class RetryingLanguageModel:
             stop=stop_after_attempt(self.attempts),
             wait=wait,
             before_sleep=note,
-            sleep=self._cancellation.sleep,
+            sleep=self._cancellations.of(request.key).sleep,
             reraise=True,
         )
         try:
@@ -76,10 +76,10 @@ class RetryingLanguageModel:
     def check(self, models: Collection[ModelKey]) -> Sequence[str]:
         return self.inner.check(models)
 
-    def stop(self, reason: str) -> None:
+    def stop(self, reason: str, model: ModelKey | None = None) -> None:
         """Make no further attempts."""
-        self._cancellation.stop(reason)
-        self.inner.stop(reason)
+        self._cancellations.stop(reason, model)
+        self.inner.stop(reason, model)
 
     async def aclose(self) -> None:
         """Release the connections of `inner`."""

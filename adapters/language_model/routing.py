@@ -27,10 +27,10 @@ class RoutingLanguageModel:
         problems = [problem for key in models for problem in self._route(key[0]).check([key])]
         return tuple(dict.fromkeys(problems))
 
-    def stop(self, reason: str) -> None:
-        """Stop all models."""
-        for model in (*self.routes.values(), self.default):
-            model.stop(reason)
+    def stop(self, reason: str, model: ModelKey | None = None) -> None:
+        """Stop all adapters, or what they do for one model."""
+        for adapter in (*self.routes.values(), self.default):
+            adapter.stop(reason, model)
 
     async def aclose(self) -> None:
         """Release the connections of all models."""

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Sequence
 
 import attrs
 
-from daydreaming_dagster.domain.generation.cancellation import CancellationToken
+from daydreaming_dagster.domain.generation.cancellation import ModelCancellations
 from daydreaming_dagster.ports.language_model import Completion, ModelKey, ModelRequest
 
 
@@ -26,8 +26,8 @@ class ScriptedLanguageModel:
     script: Callable[[ModelRequest], str | Completion | Exception]
     latency_seconds: float = 0.0
     requests: list[ModelRequest] = attrs.field(factory=list, init=False)
-    _cancellation: CancellationToken = attrs.field(
-        factory=CancellationToken, init=False, repr=False, eq=False
+    _cancellations: ModelCancellations = attrs.field(
+        factory=ModelCancellations, init=False, repr=False, eq=False
     )
 
     async def complete(self, request: ModelRequest) -> Completion:
@@ -37,7 +37,7 @@ class ScriptedLanguageModel:
             Exception: Whatever the script returned or raised.
             StoppedError: `stop` was called before.
         """
-        self._cancellation.check()
+        self._cancellations.of(request.key).check()
         self.requests.append(request)
         answer = self.script(request)
         await asyncio.sleep(self.latency_seconds)
@@ -50,9 +50,9 @@ class ScriptedLanguageModel:
     def check(self, _models: Collection[ModelKey]) -> Sequence[str]:
         return ()
 
-    def stop(self, reason: str) -> None:
+    def stop(self, reason: str, model: ModelKey | None = None) -> None:
         """Refuse further requests. Requests in flight are still answered."""
-        self._cancellation.stop(reason)
+        self._cancellations.stop(reason, model)
 
     async def aclose(self) -> None:
         """Do nothing: there is nothing to release."""

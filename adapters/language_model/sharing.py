@@ -56,10 +56,10 @@ class SharingLanguageModel:
     def check(self, models: Collection[ModelKey]) -> tuple[str, ...]:
         return tuple(problem for inner in self.inners for problem in inner.check(models))
 
-    def stop(self, reason: str) -> None:
+    def stop(self, reason: str, model: ModelKey | None = None) -> None:
         """Stop all of them."""
         for inner in self.inners:
-            inner.stop(reason)
+            inner.stop(reason, model)
 
     async def aclose(self) -> None:
         """Release the connections of all of them."""

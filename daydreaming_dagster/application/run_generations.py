@@ -35,4 +35,7 @@ def run_generations(
         finished += len(arrived)
         failed += [generated for generated in arrived if generated.error is not None]
     total = sum(map(len, generations.values()))
-    return Outcome(finished - len(failed), failed, total - finished)
+    set_aside = tuple(runner.set_aside.values())
+    for reason in set_aside:
+        listener.set_aside(reason)
+    return Outcome(finished - len(failed), failed, total - finished, set_aside)

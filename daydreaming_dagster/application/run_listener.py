@@ -42,6 +42,10 @@ class RunListener(Protocol):
         """Called with the generations that finished since the last time, and what was spent."""
         ...
 
+    def set_aside(self, reason: str) -> None:
+        """Called at the end for each model that was set aside, with a sentence that says why."""
+        ...
+
 
 class NullRunListener:
     """Does nothing."""
@@ -49,3 +53,5 @@ class NullRunListener:
     def begin(self, plan: RunPlan) -> None: ...
 
     def note(self, finished: Sequence[Generated], budget: Budget) -> None: ...
+
+    def set_aside(self, reason: str) -> None: ...

@@ -49,11 +49,13 @@ class RunMonitor:
     """A bar for each stage with its failures, one for all, and a line with what was spent.
 
     If the console is not a terminal, it gets the estimate and the final state only. `failed` holds
-    the generations that failed. `stale` counts the stale answers that the run leaves.
+    the generations that failed, and `reasons` says why models were set aside. `stale` counts the
+    stale answers that the run leaves.
     """
 
     console: Console
     failed: list[Generated] = attrs.field(factory=list, init=False)
+    reasons: list[str] = attrs.field(factory=list, init=False)
     stale: int = attrs.field(default=0, init=False)
     _progress: _Bars = attrs.field(init=False, repr=False)
     _tasks: dict[str, TaskID] = attrs.field(factory=dict, init=False)
@@ -100,6 +102,10 @@ class RunMonitor:
         for generated in finished:
             self._note(generated)
         self._progress.spent = _spent(budget)
+
+    def set_aside(self, reason: str) -> None:
+        """Keep the reason for the end, when the failures are listed."""
+        self.reasons.append(reason)
 
     def _note(self, generated: Generated) -> None:
         task = self._tasks[generated.stage]

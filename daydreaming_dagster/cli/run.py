@@ -113,12 +113,16 @@ def _run(root: DataRoot, cohort_id: str, options: RunOptions, concurrency: int |
         done = thread.submit(
             materialize_cohort_run, instance, resources, cohort_id, options
         ).result()
+    set_aside = monitor.reasons
     for line in grouped(
         (GenerationRef(failed.stage, failed.gen_id), explained(failed.error))
         for failed in monitor.failed
-        if failed.error is not None
+        # What the line about its model says already is not repeated.
+        if failed.error is not None and not any(str(failed.error) in why for why in set_aside)
     ):
         complain(line)
+    for reason in set_aside:
+        complain(reason)
     _show_ranking(root, cohort_id)
     if token.reason:
         complain(f"stopped: {token.reason}")

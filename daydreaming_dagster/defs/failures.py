@@ -90,7 +90,8 @@ def run_failure(
         )
         for item in failed
     ]
-    stopped = f"stopped: {reason}; " if reason else ""
+    stopped = "".join(f"{sentence}; " for sentence in outcome.set_aside)
+    stopped += f"stopped: {reason}; " if reason else ""
     return dg.Failure(
         f"{stopped}{counted(len(failed), 'generation')} failed, {outcome.left} not started, "
         f"{outcome.made} done and kept; run again to generate what is missing{quoted}{more}",

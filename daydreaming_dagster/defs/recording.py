@@ -77,6 +77,11 @@ class RecordingListener:
         if self._seen * _LOG_LINES // self.total > before * _LOG_LINES // self.total:
             self.context.log.info(self._progress(budget))
 
+    def set_aside(self, reason: str) -> None:
+        """Log it, and tell the next listener."""
+        self.context.log.warning(reason)
+        self.then.set_aside(reason)
+
     def _record(self, generations: Iterable[Generated]) -> None:
         events: list[AssetEvent] = []
         for generated in generations:

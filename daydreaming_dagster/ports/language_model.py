@@ -58,6 +58,11 @@ class ModelRequest:
     parameters: SamplingParameters = attrs.field(factory=SamplingParameters)
     kept: ExitStack | None = attrs.field(default=None, eq=False, repr=False)
 
+    @property
+    def key(self) -> ModelKey:
+        """The model that is asked."""
+        return self.provider, self.model
+
 
 @attrs.frozen
 class Completion:
@@ -116,7 +121,7 @@ class LanguageModel(Protocol):
 
         Raises:
             LanguageModelError: There was no answer.
-            StoppedError: `stop` was called before the request could be sent.
+            StoppedError: All models or this one were stopped before the request could be sent.
         """
         ...
 
@@ -127,10 +132,10 @@ class LanguageModel(Protocol):
         """
         ...
 
-    def stop(self, reason: str) -> None:
-        """Send no further requests. Later and waiting calls end with a `StoppedError`.
+    def stop(self, reason: str, model: ModelKey | None = None) -> None:
+        """Send no further requests, to one model or to all.
 
-        Requests that were sent continue.
+        Later and waiting calls end with a `StoppedError`. Requests that were sent continue.
 
         May be called from any thread and from a signal handler.
         """

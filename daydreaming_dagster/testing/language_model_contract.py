@@ -73,6 +73,17 @@ class LanguageModelContract(Generic[ModelT]):
             _ask(model, _REQUEST)
         assert self.sent(model) == 0
 
+    def test_nothing_is_sent_to_a_model_that_was_stopped_and_others_answer(
+        self, model: ModelT
+    ) -> None:
+        model.stop("refused", ("acme", "big-1"))
+
+        with pytest.raises(StoppedError, match="refused"):
+            _ask(model, _REQUEST)
+        assert self.sent(model) == 0
+        (completion,) = _ask(model, ModelRequest("Another.", "big-2", "acme"))
+        assert completion.text == "Another."
+
     def test_another_thread_may_stop_it(self, model: ModelT) -> None:
         async def stop_and_ask() -> None:
             await asyncio.to_thread(model.stop, "enough")

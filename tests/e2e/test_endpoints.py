@@ -1,5 +1,6 @@
 """Experiments that call several endpoints: `1_raw/endpoints.csv`."""
 
+import json
 import threading
 import time
 from contextlib import ExitStack
@@ -134,3 +135,40 @@ def test_a_url_that_cannot_work_is_a_problem_of_its_setting(daydream, data_root,
     assert ran.returncode == 2
     assert words in ran.stderr
     assert "endpoints.csv, line 2, column base_url: " in ran.stderr
+
+
+@pytest.fixture
+def many_drafts_of_two_models(data_root):
+    """84 drafts, half of them by `big` and half by `small`, each copied and judged by `big`."""
+    models = data_root / "1_raw/llm_models.csv"
+    models.write_text("id,model,provider\nbig,big-1,acme\nsmall,small-1,acme\n")
+    spec = data_root / "cohorts/c1/spec/config.yaml"
+    text = spec.read_text().replace("draft_llm: [big]", "draft_llm: [big, small]")
+    text = text.replace("[story, copied]", "[copied]").replace("{evaluation: 2}", "{draft: 14}")
+    spec.write_text(text)
+
+
+@pytest.mark.usefixtures("many_drafts_of_two_models")
+def test_a_model_that_is_refused_for_good_is_set_aside_and_the_others_go_on(
+    daydream, chat_endpoint
+):
+    refusal = {"error": {"message": "Your credit balance is too low"}}
+    chat_endpoint.refused["small-1"] = 400, refusal
+    daydream("plan", "c1")
+
+    ran = daydream("run", "c1", "-j", "1")
+
+    assert ran.returncode == 1
+    status = json.loads(daydream("status", "c1", "--json").stdout)
+    assert [status[stage]["done"] for stage in STAGES] == [42, 42, 42]
+    refused = [line for line in ran.stderr.splitlines() if "credit balance" in line]
+    assert len(refused) == 1
+    assert refused[0].startswith("small-1 was set aside: 10 calls in a row failed: small-1 at http")
+    assert "126 generations not done" in ran.stderr
+    asked = [body["model"] for body in chat_endpoint.bodies]
+    assert asked.count("big-1") == 84
+    assert asked.count("small-1") <= 10 + 1  # one may be in flight when the tenth fails
+
+    chat_endpoint.refused.clear()
+    assert daydream("run", "c1").returncode == 0
+    assert len(chat_endpoint.bodies) == len(asked) + 84

@@ -9,6 +9,7 @@ from typing import Final
 import attrs
 
 from daydreaming_dagster.errors import DaydreamingError
+from daydreaming_dagster.ports.language_model import ModelKey
 
 _NOTICED_WITHIN_SECONDS: Final = 0.1
 
@@ -79,3 +80,27 @@ class CancellationToken:
                 async with asyncio.timeout(_NOTICED_WITHIN_SECONDS):
                     await event.wait()
             self.check()
+
+
+@attrs.define
+class ModelCancellations:
+    """Ends the calls of all models, or of one. Any thread and any signal handler may use it."""
+
+    _all: CancellationToken = attrs.field(factory=CancellationToken, init=False)
+    _of_models: dict[ModelKey, CancellationToken] = attrs.field(factory=dict, init=False)
+
+    def of(self, model: ModelKey) -> CancellationToken:
+        """Return the token of a model, which is stopped alone or with all others."""
+        token = self._of_models.setdefault(model, CancellationToken())
+        if self._all.reason is not None:  # looked at last, because another thread may set it now
+            token.stop(self._all.reason)
+        return token
+
+    def stop(self, reason: str, model: ModelKey | None = None) -> None:
+        """End the calls of a model, or of all."""
+        if model is not None:
+            self.of(model).stop(reason)
+            return
+        self._all.stop(reason)
+        for token in tuple(self._of_models.values()):
+            token.stop(reason)

@@ -18,6 +18,7 @@ from daydreaming_dagster.domain.stages import GenerationRef
 from daydreaming_dagster.errors import DaydreamingError
 from daydreaming_dagster.ports.errors import DataLayerError, MissingArtifactError
 from daydreaming_dagster.ports.gens_store import GensStore
+from daydreaming_dagster.ports.language_model import ModelKey
 from daydreaming_dagster.types import Stage
 
 Step = Literal["prompt", "raw", "parsed"]
@@ -41,7 +42,7 @@ class Generated:
     parsed: ParsedResponse | None = None
     error: DaydreamingError | OSError | None = None
     asked: bool = False
-    model: tuple[str, str] | None = None
+    model: ModelKey | None = None
 
     @property
     def ref(self) -> GenerationRef:
@@ -51,11 +52,19 @@ class Generated:
 
 @attrs.frozen
 class Outcome:
-    """The outcome of a run: how many were made, which failed, and how many were not started."""
+    """The outcome of a run.
+
+    Attributes:
+        made: How many generations were made.
+        failed: Which failed.
+        left: How many were not started, or not asked because their model was set aside.
+        set_aside: Why models were set aside, a sentence for each.
+    """
 
     made: int
     failed: Sequence[Generated]
     left: int
+    set_aside: Sequence[str] = ()
 
 
 def read_generated(store: GensStore, stage: Stage, gen_id: str) -> Generated:

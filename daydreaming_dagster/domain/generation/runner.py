@@ -27,7 +27,7 @@ from daydreaming_dagster.domain.generation.metadata import (
 )
 from daydreaming_dagster.domain.generation.prompts import render_planned_input
 from daydreaming_dagster.domain.generation.recipe import Recipe, make_recipe, why_stale
-from daydreaming_dagster.domain.generation.refusals import Refusals
+from daydreaming_dagster.domain.generation.refusals import Refusals, Verdict
 from daydreaming_dagster.domain.generation.state import GenerationState, read_state
 from daydreaming_dagster.domain.stages import GenerationRef
 from daydreaming_dagster.errors import DaydreamingError
@@ -37,6 +37,7 @@ from daydreaming_dagster.ports.language_model import (
     Completion,
     LanguageModel,
     LanguageModelError,
+    ModelKey,
     ModelRequest,
 )
 from daydreaming_dagster.types import Stage
@@ -74,6 +75,8 @@ class GenerationRunner:
         force: Generations for which to call a model in any case.
         stop: Ends the run early.
         budget: What the run may spend.
+        set_aside: The models that are no longer called, each with the reason. Their generations and
+            the descendants of these are left as they are.
         second_call_seconds: The maximum wait before the retry of a lost answer, unless the endpoint
             asks for longer. The wait is random, at least half of it, so that answers lost together
             are not retried together.
@@ -86,6 +89,7 @@ class GenerationRunner:
     force: Collection[tuple[Stage, str]] = attrs.field(default=(), kw_only=True)
     stop: CancellationToken = attrs.field(factory=CancellationToken, kw_only=True)
     budget: Budget = attrs.field(factory=Budget, kw_only=True)
+    set_aside: dict[ModelKey, str] = attrs.field(factory=dict, init=False)
     second_call_seconds: float = attrs.field(default=10.0, kw_only=True)
 
     async def generate(
@@ -121,9 +125,10 @@ class GenerationRunner:
         """Yield each generation as soon as it is done, with at most `in_flight` at once.
 
         If a generation's parent is among them, it starts when the parent is done, and not at all if
-        the parent fails. When the run is stopped, generations in flight are finished. If the
-        consumer stops early or is cancelled, they are also finished and stored before this ends. If
-        it is cancelled again, they are cancelled.
+        the parent fails. If a model is set aside, its generations are not yielded and their
+        descendants are not started; others go on. When the run is stopped, generations in flight
+        are finished. If the consumer stops early or is cancelled, they are also finished and stored
+        before this ends. If it is cancelled again, they are cancelled.
         """
         self.stop.subscribe(self.model.stop)
         ready, children = await asyncio.to_thread(self._order, generations)
@@ -142,16 +147,25 @@ class GenerationRunner:
                 running.remove(task)
                 done = task.result()
                 if isinstance(done.error, StoppedError):
-                    self.stop.stop(done.error.reason)
+                    if done.model not in self.set_aside:
+                        self.stop.stop(done.error.reason)
                     continue
-                if (reason := refusals.count(done)) is not None:
-                    self.stop.stop(reason)
+                if (verdict := refusals.count(done)) is not None:
+                    self._obey(verdict)
                 if done.error is None:
                     ready.extend(children.pop(done.ref, ()))
                 yield done
         finally:
             if running:
                 await self._finish_those(running)
+
+    def _obey(self, verdict: Verdict) -> None:
+        """End the run, or let no further call of a model begin."""
+        if verdict.model is None:
+            self.stop.stop(verdict.reason)
+        elif verdict.model not in self.set_aside:
+            self.set_aside[verdict.model] = verdict.reason
+            self.model.stop(verdict.reason, verdict.model)
 
     async def _finish_those(self, running: Collection[asyncio.Task[Generated]]) -> None:
         """Wait for the generations of an abandoned run, because they are being paid for."""
@@ -211,6 +225,8 @@ class GenerationRunner:
                 result.raw, question = stored.answer, None
                 if stored.answer is None:  # a text from elsewhere
                     result.parsed = read_parsed(self.store, stage, gen_id)
+        if question is not None and result.model in self.set_aside:
+            raise StoppedError(self.set_aside[result.model])
         # An answer keeps its own prompt beside it until its replacement is stored.
         if question is not None and stored.answer is not None:
             return _Prepared(recipe, question, prompt)

@@ -53,7 +53,7 @@ class Endpoint:
         self.answered += 1
         return Completion("because", "stop", "big-1", 0.1, 1, self.completion_tokens)
 
-    def stop(self, reason: str) -> None:
+    def stop(self, reason: str, model: object = None) -> None:
         pass
 
     async def aclose(self) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from adapters import InMemoryGensStore
 from adapters.language_model.scripted import ScriptedLanguageModel
-from builders import SOURCES, make_catalog, plan_copy, plan_draft, plan_evaluation
+from builders import SOURCES, make_catalog, plan_copy, plan_draft, plan_essay, plan_evaluation
 from daydreaming_dagster.domain.catalog import ModelEntry
 from daydreaming_dagster.domain.checks.integrity import IntegrityCheck
 from daydreaming_dagster.domain.cohort.progress import stage_status
@@ -187,7 +187,7 @@ async def test_no_more_are_under_way_than_asked_for(store):
             in_flight -= 1
             return await ScriptedLanguageModel(lambda _request: "x").complete(request)
 
-        def stop(self, reason):
+        def stop(self, reason, model=None):
             pass
 
         async def aclose(self):
@@ -318,7 +318,7 @@ async def test_children_wait_for_their_own_parent_alone(store, chain):
                 judged.set()
             return await ScriptedLanguageModel(judging).complete(request)
 
-        def stop(self, reason):
+        def stop(self, reason, model=None):
             pass
 
         async def aclose(self):
@@ -394,22 +394,60 @@ async def test_an_endpoint_that_refuses_everything_is_not_asked_for_the_whole_co
 
     assert len(model.requests) < 10 + 2
     assert {str(item.error) for item in done} == {"no such key"}
-    assert runner.stop.reason == "the last 10 generations met what all others would: no such key"
+    reason = "big-1 was set aside: 10 calls in a row failed: no such key"
+    assert runner.set_aside == {("acme", "big-1"): reason}
+
+
+def words(number):
+    """Return a number in letters: refusals that differ in digits alone are alike."""
+    return "".join(chr(ord("a") + int(digit)) for digit in str(number))
 
 
 @pytest.mark.parametrize(
     "error",
-    [LanguageModelError("too long", 400), ResponseParseError("p", "no score", "")],
-    ids=["of the request", "of the answer"],
+    [
+        lambda number: LanguageModelError(f"no word {words(number)}", 400),
+        lambda _number: LanguageModelError("cannot be sent"),
+        lambda _number: ResponseParseError("p", "no score", ""),
+    ],
+    ids=["of the request", "not sent", "of the answer"],
 )
-async def test_errors_of_single_requests_do_not_stop_the_run(store, error):
+async def test_errors_of_single_requests_set_no_model_aside(store, error):
     gen_ids = [f"d{number}" for number in range(30)]
     for gen_id in gen_ids:
         plan_draft(store, gen_id, "a")
-    runner = GenerationRunner(store, ScriptedLanguageModel(lambda _request: error), CATALOG)
+    numbers = itertools.count()
+    model = ScriptedLanguageModel(lambda _request: error(next(numbers)))
+    runner = GenerationRunner(store, model, CATALOG)
 
     assert len(await run_all(runner, {"draft": gen_ids})) == 30
-    assert runner.stop.reason is None
+    assert (runner.stop.reason, runner.set_aside) == (None, {})
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (400, "Your credit balance is too low, request req_01{}"),
+        (403, "Key limit exceeded ({} of 5 USD)"),
+    ],
+)
+async def test_the_same_refusal_ten_times_in_a_row_is_no_matter_of_the_prompt(store, status, words):
+    gen_ids = [f"d{number}" for number in range(40)]
+    for gen_id in gen_ids:
+        plan_draft(store, gen_id, "a")
+    numbers = itertools.count(1)
+
+    def refuse(_request):
+        number = next(numbers)
+        return "x" if number == 9 else LanguageModelError(words.format(number), status)
+
+    model = ScriptedLanguageModel(refuse)
+    runner = GenerationRunner(store, model, CATALOG)
+
+    done = [item async for item in runner.generate_many({"draft": gen_ids}, in_flight=1)]
+
+    assert len(done) == len(model.requests) == 8 + 1 + 10
+    assert words.format(19) in runner.set_aside["acme", "big-1"]
 
 
 async def test_an_answer_in_between_shows_that_the_endpoint_is_there(store):
@@ -447,8 +485,41 @@ async def test_answers_of_one_model_do_not_hide_that_another_is_refused_for_good
 
     assert sum((request.provider, request.model) == key for request in model.requests) < 10 + 2
     assert len(done) == len(model.requests)
-    reason = f"the last 10 generations of {broken.model} met what all others would: no such model"
-    assert runner.stop.reason == reason
+    assert sum(item.error is None for item in done) == 50
+    reason = f"{broken.model} was set aside: 10 calls in a row failed: no such model"
+    assert (runner.stop.reason, runner.set_aside) == (None, {key: reason})
+
+
+async def test_what_a_model_that_was_set_aside_has_answered_goes_on(store):
+    """Its drafts are left, and so are their descendants; answers that are there are parsed."""
+    gen_ids = [f"d{number}" for number in range(20)]
+    for gen_id in gen_ids:
+        plan_draft(store, gen_id, "a")
+    plan_essay(store, "e1", "d19")
+    plan_draft(store, "d20", "a", llm_model_id="other")
+    plan_copy(store, "e2", "d20")
+    plan_draft(store, "d21", "a")
+    catalog = attrs.evolve(
+        CATALOG, models={**CATALOG.models, "other": ModelEntry("other", "o-1", "acme")}
+    )
+    await GenerationRunner(store, ScriptedLanguageModel(judging), catalog).generate(
+        "draft", "d21", ["prompt", "raw"]
+    )
+
+    def answer(request):
+        return "x" if request.model == "o-1" else LanguageModelError("no key", of_endpoint=True)
+
+    model = ScriptedLanguageModel(answer)
+    runner = GenerationRunner(store, model, catalog)
+    members = {"draft": [*gen_ids, "d20", "d21"], "essay": ["e1", "e2"]}
+
+    done = [item async for item in runner.generate_many(members, in_flight=1)]
+
+    made = {item.gen_id for item in done if item.error is None}
+    assert made == {"d20", "d21", "e2"}
+    assert len(done) == 10 + 3
+    with pytest.raises(MissingArtifactError):
+        store.read_prompt("draft", "d19")
 
 
 async def test_copies_do_not_show_that_the_endpoint_is_there(store):

@@ -124,7 +124,7 @@ UNREADABLE = Completion("", "stop", "big-1", 0.01, 0, 100, unreadable="it holds 
 
 
 @pytest.mark.parametrize("finish_reason", ["stop", "length"])
-async def test_answers_that_could_not_be_read_end_the_run_and_are_not_bought_again(
+async def test_answers_that_could_not_be_read_set_the_model_aside_and_are_not_bought_again(
     store, tmp_path, finish_reason
 ):
     unreadable = attrs.evolve(UNREADABLE, finish_reason=finish_reason)
@@ -132,7 +132,8 @@ async def test_answers_that_could_not_be_read_end_the_run_and_are_not_bought_aga
     requests, runner = await spend(store, tmp_path, lambda _request: unreadable)
 
     assert 10 <= len(requests) < len(DRAFTS)
-    assert runner.stop.reason == "the last 10 answers of big-1 could not be read: it holds no text"
+    reason = "big-1 was set aside: its last 10 answers could not be read: it holds no text"
+    assert list(runner.set_aside.values()) == [reason]
 
     again, _ = await spend(store, tmp_path, answering(100))
 
@@ -145,4 +146,4 @@ async def test_answers_that_can_be_read_between_the_others_let_the_run_go_on(sto
     requests, runner = await spend(store, tmp_path, lambda _request: next(answers))
 
     assert len(requests) == len(DRAFTS)
-    assert runner.stop.reason is None
+    assert runner.set_aside == {}

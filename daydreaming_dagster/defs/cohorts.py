@@ -20,7 +20,12 @@ from daydreaming_dagster.defs.checks import check_results_of_cohort, check_specs
 from daydreaming_dagster.defs.cohort_results import cohort_report, cohort_results
 from daydreaming_dagster.defs.event_log import databases_open
 from daydreaming_dagster.defs.failures import as_failure, forbid_retries, run_failure
-from daydreaming_dagster.defs.partitions import COHORTS, OWNER, register_partitions
+from daydreaming_dagster.defs.partitions import (
+    COHORTS,
+    OWNER,
+    membership_version,
+    register_partitions,
+)
 from daydreaming_dagster.defs.recording import RecordingListener, mark_failed
 from daydreaming_dagster.defs.termination import ending_when_terminated
 from daydreaming_dagster.domain.catalog import Catalog
@@ -80,6 +85,7 @@ def cohort_membership(
     members: dict[Stage, list[str]] = {stage: recorded.plan.gen_ids(stage) for stage in STAGES}
     register_partitions(context.instance, members)
     return dg.MaterializeResult(
+        data_version=dg.DataVersion(membership_version(members)),
         metadata={
             **{f"{stage}s": len(gen_ids) for stage, gen_ids in members.items()},
             "new": recorded.record.created,
@@ -87,7 +93,7 @@ def cohort_membership(
             "notices": dg.MetadataValue.md(
                 "\n".join(f"- {notice}" for notice in recorded.plan.notices)
             ),
-        }
+        },
     )
 
 

@@ -1,40 +1,85 @@
 """Dagster's events for a generation, with the metadata that the UI shows."""
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Mapping
+from importlib.metadata import version
 from typing import Any, Final
 from urllib.parse import urlencode
 
 import attrs
 import dagster as dg
 
+# The tags of events from which Dagster tells what is unsynced; no public module names them all.
+from dagster._core.definitions.data_version import (
+    CODE_VERSION_TAG,
+    DATA_VERSION_IS_USER_PROVIDED_TAG,
+    DATA_VERSION_TAG,
+    DEFAULT_DATA_VERSION,
+    NULL_EVENT_POINTER,
+    get_input_data_version_tag,
+    get_input_event_pointer_tag,
+)
+
 from daydreaming_dagster.defs.failures import explained
+from daydreaming_dagster.domain.digests import sha256
 from daydreaming_dagster.domain.generation.generated import STEPS, Generated, Step
 from daydreaming_dagster.domain.generation.state import RawAnswer
 from daydreaming_dagster.domain.parsing.response import ParsedResponse
 from daydreaming_dagster.ports.gens_store import GensStore
 
+_CODE_VERSION: Final = version("daydreaming-dagster")
+
 # Events live in Dagster's database; the whole text is in the store.
 _SHOWN_CHARACTERS: Final = 20_000
 
 
-def materializations(store: GensStore, generated: Generated) -> Iterator[dg.AssetMaterialization]:
-    """Yield one event for each step that was made."""
-    made: dict[Step, dict[str, Any]] = {}
-    if generated.prompt is not None:
-        made["prompt"] = {"prompt": _verbatim(generated.prompt)}
-    if generated.raw is not None:
-        made["raw"] = _raw(generated.raw)
-    if generated.parsed is not None:
-        made["parsed"] = _parsed(generated.parsed)
-    if made:
-        about = _about(store, generated)
-        for step, metadata in made.items():
-            yield dg.AssetMaterialization(
-                f"{generated.stage}_{step}",
-                partition=generated.gen_id,
-                metadata={**metadata, **about},
-            )
+def materialization(
+    store: GensStore, generated: Generated, step: Step, last_event: int | None
+) -> dg.AssetMaterialization | None:
+    """Return the event of a step, None if the step made nothing.
+
+    Its tags say which version of the text was made from which version of the step before. So
+    Dagster shows a text as unsynced only if the step before was recorded with another text since,
+    and not if it was recorded again. `last_event` is the id of the newest event in the log; the
+    step before is in the log already.
+    """
+    texts: Mapping[Step, str | None] = {
+        "prompt": generated.prompt,
+        "raw": None if generated.raw is None else generated.raw.text,
+        "parsed": None if generated.parsed is None else generated.parsed.text,
+    }
+    text = texts[step]
+    if text is None:
+        return None
+    tags = {
+        CODE_VERSION_TAG: _CODE_VERSION,
+        DATA_VERSION_TAG: sha256(text),
+        DATA_VERSION_IS_USER_PROVIDED_TAG: "true",
+    }
+    if step != STEPS[0]:
+        before = STEPS[STEPS.index(step) - 1]
+        source, asset = texts[before], dg.AssetKey(f"{generated.stage}_{before}")
+        tags[get_input_data_version_tag(asset)] = (
+            DEFAULT_DATA_VERSION.value if source is None else sha256(source)
+        )
+        tags[get_input_event_pointer_tag(asset)] = str(last_event or NULL_EVENT_POINTER)
+    return dg.AssetMaterialization(
+        f"{generated.stage}_{step}",
+        partition=generated.gen_id,
+        metadata={**_shown(generated, step), **_about(store, generated)},
+        tags=tags,
+    )
+
+
+def _shown(generated: Generated, step: Step) -> dict[str, Any]:
+    match step:
+        case "prompt" if generated.prompt is not None:
+            return {"prompt": _verbatim(generated.prompt)}
+        case "raw" if generated.raw is not None:
+            return _raw(generated.raw)
+        case "parsed" if generated.parsed is not None:
+            return _parsed(generated.parsed)
+    return {}
 
 
 def failed_step(generated: Generated, steps: Collection[Step] = STEPS) -> Step:

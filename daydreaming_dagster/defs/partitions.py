@@ -5,6 +5,7 @@ from typing import Final
 
 import dagster as dg
 
+from daydreaming_dagster.domain.digests import sha256
 from daydreaming_dagster.types import STAGES, Stage
 
 PARTITIONS: Final[Mapping[Stage, dg.DynamicPartitionsDefinition]] = {
@@ -45,3 +46,8 @@ def register_partitions(
         added = [gen_id for gen_id in gen_ids if gen_id not in known]
         for first in range(0, len(added), _AT_ONCE):
             instance.add_dynamic_partitions(name, added[first : first + _AT_ONCE])
+
+
+def membership_version(members: Mapping[Stage, Sequence[str]]) -> str:
+    """Return the data version of `cohort_membership`: the same if a plan changes nothing."""
+    return sha256("\n".join(f"{stage}/{key}" for stage, keys in members.items() for key in keys))

@@ -6,18 +6,17 @@ from typing import Final
 import attrs
 import dagster as dg
 
+# No public module exports it.
+from dagster._core.definitions.data_version import DATA_VERSION_TAG
+
 from daydreaming_dagster.application.run_listener import NullRunListener, RunListener, RunPlan
-from daydreaming_dagster.defs.event_log import (
-    AssetEvent,
-    planned_materialization,
-    record_events,
-)
+from daydreaming_dagster.defs.event_log import planned_materialization, record_events
 from daydreaming_dagster.defs.materializations import (
     failed_step,
     failure_observation,
-    materializations,
+    materialization,
 )
-from daydreaming_dagster.defs.partitions import register_partitions
+from daydreaming_dagster.defs.partitions import membership_version, register_partitions
 from daydreaming_dagster.domain.generation.budget import Budget
 from daydreaming_dagster.domain.generation.generated import (
     STEPS,
@@ -58,7 +57,12 @@ class RecordingListener:
         if cohort_id not in instance.get_materialized_partitions(planned):
             counts = {f"{stage}s": len(gen_ids) for stage, gen_ids in plan.members.items()}
             self.context.log_event(
-                dg.AssetMaterialization(planned, partition=cohort_id, metadata=counts)
+                dg.AssetMaterialization(
+                    planned,
+                    partition=cohort_id,
+                    metadata=counts,
+                    tags={DATA_VERSION_TAG: membership_version(plan.members)},
+                )
             )
         for stage, gen_ids in plan.members.items():
             known = instance.get_materialized_partitions(dg.AssetKey(f"{stage}_parsed"))
@@ -83,12 +87,17 @@ class RecordingListener:
         self.then.set_aside(reason)
 
     def _record(self, generations: Iterable[Generated]) -> None:
-        events: list[AssetEvent] = []
-        for generated in generations:
-            events += materializations(self.store, generated)
-            if generated.error is not None:
-                events.append(failure_observation(self.store, generated, self.steps))
-        record_events(self.context, events)
+        generations = list(generations)
+        for step in STEPS:
+            last_event = self.context.instance.event_log_storage.get_maximum_record_id()
+            made = (materialization(self.store, item, step, last_event) for item in generations)
+            record_events(self.context, [event for event in made if event is not None])
+        failures = [
+            failure_observation(self.store, generated, self.steps)
+            for generated in generations
+            if generated.error is not None
+        ]
+        record_events(self.context, failures)
 
     def _progress(self, budget: Budget) -> str:
         return (

@@ -52,23 +52,65 @@ def test_a_backfill_targets_nothing_that_was_not_chosen(instance, resources, mem
     assert targets == {(dg.AssetKey(f"draft_{step}"), chosen[0]) for step in STEPS}
 
 
-def test_another_cohort_marks_no_generation_as_outdated(instance, resources, members, data_root):
-    assert materialize_cohort_run(instance, resources, "c1", RunOptions())
-    shutil.copytree(data_root / "cohorts/c1", data_root / "cohorts/c2")
-    instance.add_dynamic_partitions("cohorts", ["c2"])
+def materialize(instance, resources, asset, partition):
     job = build_definitions(resources).resolve_implicit_global_asset_job_def()
-    job.get_subset(asset_selection={dg.AssetKey("cohort_membership")}).execute_in_process(
-        instance=instance, partition_key="c2"
+    job.get_subset(asset_selection={dg.AssetKey(asset)}).execute_in_process(
+        instance=instance, partition_key=partition
     )
 
+
+def outdated(instance, resources, members):
+    """Return what the pages show as unsynced, and see that all is there."""
     statuses = CachingStaleStatusResolver(
         instance,
         build_definitions(resources).resolve_asset_graph(),
         LoadingContextForTest(instance),
     )
-    assert {
-        statuses.get_status(dg.AssetKey(f"{stage}_{step}"), gen_id)
-        for stage in STAGES
-        for step in STEPS
-        for gen_id in members[stage]
-    } == {StaleStatus.FRESH}
+    partitions = {"cohort_membership": ["c1"], "cohort_run": ["c1"]} | {
+        f"{stage}_{step}": members[stage] for stage in STAGES for step in STEPS
+    }
+    found = {
+        (asset, key): statuses.get_status(dg.AssetKey(asset), key)
+        for asset, keys in partitions.items()
+        for key in keys
+    }
+    assert StaleStatus.MISSING not in found.values()
+    return {place for place, status in found.items() if status is StaleStatus.STALE}
+
+
+def test_another_cohort_marks_no_generation_as_outdated(instance, resources, members, data_root):
+    assert materialize_cohort_run(instance, resources, "c1", RunOptions())
+    shutil.copytree(data_root / "cohorts/c1", data_root / "cohorts/c2")
+    instance.add_dynamic_partitions("cohorts", ["c2"])
+    materialize(instance, resources, "cohort_membership", "c2")
+
+    assert outdated(instance, resources, members) == set()
+
+
+def test_texts_that_are_made_again_alike_mark_nothing_as_outdated(instance, resources, members):
+    materialize(instance, resources, "cohort_membership", "c1")
+    assert materialize_cohort_run(instance, resources, "c1", RunOptions())
+    for stage, gen_ids in members.items():
+        materialize(instance, resources, f"{stage}_prompt", gen_ids[0])
+        materialize(instance, resources, f"{stage}_raw", gen_ids[0])
+    materialize(instance, resources, "cohort_membership", "c1")
+
+    assert outdated(instance, resources, members) == set()
+
+
+def test_a_prompt_that_is_made_otherwise_marks_its_answer_as_outdated_until_it_is_as_before(
+    instance, resources, members, data_root
+):
+    assert materialize_cohort_run(instance, resources, "c1", RunOptions())
+    (first, *_) = members["draft"]
+    template = data_root / "1_raw/templates/draft/links.txt"
+    before = template.read_text()
+    template.write_text(f"{before}!")
+    materialize(instance, resources, "draft_prompt", first)
+
+    assert outdated(instance, resources, members) == {("draft_raw", first)}
+
+    template.write_text(before)
+    materialize(instance, resources, "draft_prompt", first)
+
+    assert outdated(instance, resources, members) == set()

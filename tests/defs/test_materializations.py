@@ -3,7 +3,7 @@
 import pytest
 
 from adapters import InMemoryGensStore
-from daydreaming_dagster.defs.materializations import failed_step, materializations
+from daydreaming_dagster.defs.materializations import failed_step, materialization
 from daydreaming_dagster.domain.generation.answers import RawAnswer
 from daydreaming_dagster.domain.generation.generated import Generated
 from daydreaming_dagster.domain.generation.records import RawRecord
@@ -35,7 +35,7 @@ def test_a_step_that_was_not_chosen_did_not_fail():
 def test_a_text_is_shown_as_text_and_loads_nothing(answer):
     generated = Generated("draft", "d1", raw=RawAnswer(answer, RawRecord(), reused=False))
 
-    (event,) = materializations(InMemoryGensStore(), generated)
+    event = materialization(InMemoryGensStore(), generated, "raw", None)
 
     shown = event.metadata["answer"].value
     fence, _, rest = shown.partition("text\n")

@@ -19,6 +19,7 @@ check_adapters()  # before the imports below find another package of that name
 from adapters.cohort_store.filesystem import FilesystemCohortStore
 from adapters.gens_store.filesystem import FilesystemGensStore
 from adapters.gens_store.filesystem_inspection import FilesystemInspection
+from adapters.loop_store.filesystem import FilesystemLoopStore
 from daydreaming_dagster.data_layer.paths import Paths
 from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.endpoints import LOCAL_PROVIDER, EndpointEntry
@@ -27,6 +28,7 @@ from daydreaming_dagster.ports.cohort_store import CohortStore, StorageInspectio
 from daydreaming_dagster.ports.errors import UnsafePathError
 from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates
 from daydreaming_dagster.ports.language_model import LanguageModel
+from daydreaming_dagster.ports.loop_store import LoopStore
 
 API_KEY_VARIABLE: Final = "OPENAI_API_KEY"
 BASE_URL_VARIABLE: Final = "OPENAI_BASE_URL"
@@ -55,6 +57,7 @@ class DataRoot:
         cohorts: Catalogs, specifications, memberships, reports.
         inspection: Inspects the storage itself; None if it cannot be inspected.
         dagster_home: The folder of Dagster's databases, unless `DAGSTER_HOME` is set.
+        loops: The loops; None if the data root cannot keep any.
     """
 
     location: str
@@ -62,6 +65,7 @@ class DataRoot:
     cohorts: CohortStore
     inspection: StorageInspection | None
     dagster_home: Path
+    loops: LoopStore | None = None
 
 
 def open_data_root(location: str | Path) -> DataRoot:
@@ -120,6 +124,7 @@ def _open_folder(folder: Path) -> DataRoot:
         FilesystemCohortStore(paths),
         FilesystemInspection(paths),
         folder / "dagster_home",
+        FilesystemLoopStore(paths),
     )
 
 

@@ -7,6 +7,7 @@ from typing import Final
 from adapters.cohort_store.csv_rows import CsvRow, read_rows_by_id
 from adapters.cohort_store.endpoint_file import read_endpoints
 from adapters.files_below_root import read_text
+from adapters.loop_store.concept_files import read_accepted_concepts
 from daydreaming_dagster.data_layer.paths import DESCRIPTIONS_PREFIX, Paths
 from daydreaming_dagster.domain.catalog import (
     Catalog,
@@ -40,7 +41,8 @@ def read_catalog(paths: Paths) -> Catalog:
     `completion_price` (USD per million tokens), `max_concurrency`, `requests_per_minute` and
     `tokens_per_minute`. The files `replication_config.csv` (`stage,replicates`) and `endpoints.csv`
     (see `read_endpoints`) are optional too. A concept's descriptions are the files
-    `concepts/descriptions-<level>/<id>.txt`.
+    `concepts/descriptions-<level>/<id>.txt`. The texts that loops accepted are concepts too (see
+    `read_accepted_concepts`).
 
     Raises:
         CatalogError: Files, columns or values are missing or wrong. Lists every mistake with its
@@ -62,7 +64,7 @@ def read_catalog(paths: Paths) -> Catalog:
         parsers[stage] = _parsers(stage, rows.values(), problems)
     endpoints = read_endpoints(paths, problems)
     catalog = Catalog(
-        concepts=_concepts(paths, problems),
+        concepts={**read_accepted_concepts(paths, problems), **_concepts(paths, problems)},
         templates=templates,
         models=_models(paths, endpoints, problems),
         parsers=parsers,

@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 
 from adapters.cohort_store.catalog_files import read_catalog
 from adapters.cohort_store.csv_rows import read_rows
-from adapters.cohort_store.spec_file import read_spec_file
+from adapters.cohort_store.spec_file import read_spec_file, spec_as_yaml
 from adapters.files_below_root import read_file, refuse_links, write_file
 from daydreaming_dagster.data_layer.paths import Paths
 from daydreaming_dagster.domain.catalog import Catalog
@@ -58,6 +58,10 @@ class FilesystemCohortStore:
 
     def read_spec(self, cohort_id: str) -> CohortSpec:
         return read_spec_file(self._root, self.paths.cohort_spec_file(cohort_id))
+
+    def write_spec(self, cohort_id: str, spec: CohortSpec) -> None:
+        path = self.paths.cohort_spec_file(cohort_id)
+        write_file(self._root, path, spec_as_yaml(spec).encode())
 
     def write_membership(self, cohort_id: str, members: Mapping[Stage, Sequence[str]]) -> None:
         text = io.StringIO()

@@ -47,9 +47,12 @@ class InMemoryCohortStore:
 
     def read_spec(self, cohort_id: str) -> CohortSpec:
         if _check(cohort_id) not in self.specs:
-            problem = "there is no such specification; write it, or name another cohort"
+            problem = "there is no such specification; write it, or name another one"
             raise CatalogError(f"memory:{cohort_id}", (problem,))
         return self.specs[cohort_id]
+
+    def write_spec(self, cohort_id: str, spec: CohortSpec) -> None:
+        self.specs[_check(cohort_id)] = spec
 
     def write_membership(self, cohort_id: str, members: Mapping[Stage, Sequence[str]]) -> None:
         self._members[_check(cohort_id)] = {

@@ -10,7 +10,7 @@ import yaml
 
 from adapters.cohort_store.csv_rows import read_rows
 from adapters.files_below_root import read_file
-from daydreaming_dagster.domain.cohort.spec import CohortSpec, make_cohort_spec
+from daydreaming_dagster.domain.cohort.spec import CohortSpec, ReadColumns, make_cohort_spec
 from daydreaming_dagster.domain.documents import Problem
 from daydreaming_dagster.domain.errors import CatalogError
 from daydreaming_dagster.ports.errors import UnsafePathError
@@ -27,10 +27,21 @@ def read_spec_file(root: Path, path: Path) -> CohortSpec:
     Raises:
         CatalogError: The file does not exist, cannot be read, or is not YAML.
     """
+    document, read_columns, repeated = read_spec_document(root, path)
+    spec = make_cohort_spec(document, read_columns)
+    return attrs.evolve(spec, problems=(*repeated, *spec.problems))
+
+
+def read_spec_document(root: Path, path: Path) -> tuple[object, ReadColumns, list[Problem]]:
+    """Return a YAML document, how to read CSV files next to it, and its duplicate keys.
+
+    Raises:
+        CatalogError: The file does not exist, cannot be read, or is not YAML.
+    """
     try:
         data = read_file(root, path)
     except FileNotFoundError:
-        problem = "there is no such file; write it, or name another cohort"
+        problem = "there is no such file; write it, or name another one"
         raise CatalogError(str(path), (problem,)) from None
     except (OSError, UnsafePathError) as error:
         raise CatalogError(str(path), (f"cannot be read: {error}",)) from None
@@ -43,8 +54,14 @@ def read_spec_file(root: Path, path: Path) -> CohortSpec:
     def read_columns(name: str, columns: Sequence[str]) -> list[list[str]]:
         return _columns_beside(root, path, name, columns)
 
-    spec = make_cohort_spec(document, read_columns)
-    return attrs.evolve(spec, problems=(*loader.repeated, *spec.problems))
+    return document, read_columns, loader.repeated
+
+
+def spec_as_yaml(spec: CohortSpec) -> str:
+    """Return the document of a specification without problems."""
+    document = attrs.asdict(spec, filter=lambda _field, value: value not in (None, [], {}, ()))
+    text: str = yaml.safe_dump(document, allow_unicode=True, sort_keys=False)
+    return text
 
 
 class _Loader(yaml.SafeLoader):

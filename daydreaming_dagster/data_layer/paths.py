@@ -172,3 +172,31 @@ class Paths:
 
     def cohort_report_html(self, cohort_id: str) -> Path:
         return self.cohort_reports_dir(cohort_id) / "report.html"
+
+    # Loops
+
+    @property
+    def loops_dir(self) -> Path:
+        return self.data_root / "loops"
+
+    def loop_dir(self, loop_id: str) -> Path:
+        return self.loops_dir / check_id("loop_id", loop_id)
+
+    def loop_spec_file(self, loop_id: str) -> Path:
+        return self.loop_dir(loop_id) / "spec.yaml"
+
+    def loop_verdicts_csv(self, loop_id: str) -> Path:
+        return self.loop_dir(loop_id) / "verdicts.csv"
+
+    def loop_run_lock(self, loop_id: str) -> Path:
+        return self.loop_dir(loop_id) / "run.lock"
+
+    def loop_entry_json(self, loop_id: str, number: int, name: str) -> Path:
+        """Return the file of an entry in a loop's journal, in the folder of its round."""
+        return self.loop_dir(loop_id) / "rounds" / f"{number:04}" / f"{name}.json"
+
+    def loop_concept_file(self, loop_id: str, level: str, concept_id: str) -> Path:
+        """Return the file that describes a concept that the loop accepted."""
+        folder = f"{DESCRIPTIONS_PREFIX}{check_id('description level', level)}"
+        name = f"{check_id('concept_id', concept_id)}.txt"
+        return self.loop_dir(loop_id) / "concepts" / folder / name

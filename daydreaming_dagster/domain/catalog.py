@@ -103,11 +103,15 @@ class ModelEntry:
 
 @attrs.frozen
 class ConceptEntry:
-    """A row of the concept catalog; `descriptions` maps levels of detail to texts."""
+    """A row of the concept catalog; `descriptions` maps levels of detail to texts.
+
+    `accepted` says that it is not the researcher's: a loop accepted a text as a concept.
+    """
 
     concept_id: str
     name: str
     descriptions: Mapping[str, str] = attrs.field(factory=dict, hash=False)
+    accepted: bool = False
 
     def level_for(self, level: str) -> str | None:
         """Return the level of the description that is used if `level` is requested.

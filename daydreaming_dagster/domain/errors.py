@@ -92,6 +92,16 @@ class CohortBusyError(DaydreamingError, BlockingIOError):
 
 
 @attrs.define(eq=False)
+class LoopBusyError(DaydreamingError, BlockingIOError):
+    """Another process is running the loop; a second one would make the same rounds."""
+
+    loop_id: str
+
+    def __str__(self) -> str:
+        return f"another process runs the loop {self.loop_id!r}; wait until it ends"
+
+
+@attrs.define(eq=False)
 class PlanConflictError(DaydreamingError, ValueError):
     """A planned generation exists with metadata that contradicts its gen_id."""
 

@@ -46,6 +46,10 @@ class CohortStore(Protocol):
         """
         ...
 
+    def write_spec(self, cohort_id: str, spec: CohortSpec) -> None:
+        """Store the specification of a cohort that a loop makes; `read_spec` returns it equal."""
+        ...
+
     def write_membership(self, cohort_id: str, members: Mapping[Stage, Sequence[str]]) -> None:
         """Store the generations of a cohort by stage, in planned order."""
         ...

@@ -12,6 +12,7 @@ pytest.register_assert_rewrite(
     "daydreaming_dagster.testing.gens_store",
     "daydreaming_dagster.testing.gens_store_contract",
     "daydreaming_dagster.testing.language_model_contract",
+    "daydreaming_dagster.testing.loop_store_contract",
 )
 
 from daydreaming_dagster.testing.cohort_store_contract import (  # noqa: E402  see above
@@ -27,12 +28,16 @@ from daydreaming_dagster.testing.gens_store_contract import (  # noqa: E402
 from daydreaming_dagster.testing.language_model_contract import (  # noqa: E402
     LanguageModelContract,
 )
+from daydreaming_dagster.testing.loop_store_contract import (  # noqa: E402
+    LoopStoreContract,
+)
 
 __all__ = [
     "ClaimsContract",
     "CohortStoreContract",
     "GensStoreContract",
     "LanguageModelContract",
+    "LoopStoreContract",
     "ReadOnlyGensStoreContract",
     "TemplatesContract",
     "VersionsContract",

@@ -18,6 +18,7 @@ import pytest
 
 from daydreaming_dagster.domain.cohort.index import CohortIndex
 from daydreaming_dagster.domain.cohort.manifest import Manifest
+from daydreaming_dagster.domain.cohort.spec import make_cohort_spec
 from daydreaming_dagster.domain.errors import (
     CatalogError,
     CohortBusyError,
@@ -35,6 +36,18 @@ MEMBERS: Final[dict[Stage, list[str]]] = {
     "evaluation": [],
 }
 
+SPEC: Final = make_cohort_spec(
+    {
+        "axes": {"combo": [["1e3", "bee"], ["null", "über"]], "draft_template": ["links"]},
+        "description_level": "sentence",
+        "replicates": {"evaluation": 2},
+        "sampling": {"draft": {"temperature": 0.5, "extra_body": {"n_probs": 1}}},
+        "ties": [["draft_llm", "essay_llm"]],
+        "tuples": [{"axes": ["draft_template", "combo"], "rows": [["links", "null+über"]]}],
+    },
+    lambda _name, _columns: [],
+)
+
 
 def _hold(cohorts: CohortStore, cohort_id: str) -> None:
     with cohorts.hold(cohort_id):
@@ -43,6 +56,7 @@ def _hold(cohorts: CohortStore, cohort_id: str) -> None:
 
 _WITH_A_COHORT: Final[dict[str, Callable[[Any, str], object]]] = {
     "read_spec": lambda cohorts, cohort_id: cohorts.read_spec(cohort_id),
+    "write_spec": lambda cohorts, cohort_id: cohorts.write_spec(cohort_id, SPEC),
     "write_membership": lambda cohorts, cohort_id: cohorts.write_membership(cohort_id, MEMBERS),
     "read_membership": lambda cohorts, cohort_id: cohorts.read_membership(cohort_id),
     "write_manifest": lambda cohorts, cohort_id: cohorts.write_manifest(cohort_id, Manifest()),
@@ -69,6 +83,12 @@ class CohortStoreContract(Generic[CohortStoreT]):
 
     def test_cohorts_are_listed_in_order(self, cohorts: CohortStoreT) -> None:
         assert cohorts.list_cohorts() == ["c1", "c2"]
+
+    def test_a_specification_is_read_as_it_was_written(self, cohorts: CohortStoreT) -> None:
+        cohorts.write_spec("c3", SPEC)
+
+        assert cohorts.read_spec("c3") == SPEC
+        assert cohorts.list_cohorts() == ["c1", "c2", "c3"]
 
     def test_a_cohort_is_planned_when_its_members_are_written(self, cohorts: CohortStoreT) -> None:
         assert cohorts.list_planned_cohorts() == []

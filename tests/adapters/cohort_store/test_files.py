@@ -317,7 +317,7 @@ def test_what_is_no_yaml_is_said(paths, write, content, expected):
 def test_a_cohort_without_a_specification_is_named(paths):
     (problem,) = problems_of(FilesystemCohortStore(paths).read_spec, "c9")
 
-    assert problem == "there is no such file; write it, or name another cohort"
+    assert problem == "there is no such file; write it, or name another one"
     with pytest.raises(InvalidIdError):
         FilesystemCohortStore(paths).read_spec("../c1")
 

@@ -1,0 +1,31 @@
+"""Reads the concepts that loops accepted."""
+
+from adapters.files_below_root import read_text
+from daydreaming_dagster.data_layer.paths import DESCRIPTIONS_PREFIX, Paths
+from daydreaming_dagster.domain.catalog import ConceptEntry
+from daydreaming_dagster.domain.loop.concepts import make_concept
+from daydreaming_dagster.ports.errors import UnsafePathError
+from daydreaming_dagster.ports.ids import is_id
+
+
+def read_accepted_concepts(paths: Paths, problems: list[str]) -> dict[str, ConceptEntry]:
+    """Return the concepts of all loops by id; note files that cannot be read in `problems`.
+
+    A text that two loops accepted is one concept, with the levels of both.
+    """
+    concepts: dict[str, ConceptEntry] = {}
+    for path in sorted(paths.loops_dir.glob(f"*/concepts/{DESCRIPTIONS_PREFIX}*/*.txt")):
+        if not is_id(path.stem):  # a write that was interrupted
+            continue
+        level = path.parent.name.removeprefix(DESCRIPTIONS_PREFIX)
+        try:
+            text = read_text(paths.data_root, path)
+        except (OSError, UnicodeDecodeError, UnsafePathError) as error:
+            problems.append(f"{path}: {error}")
+            continue
+        concept = make_concept(path.stem, level, text)
+        if path.stem in concepts:
+            descriptions = {**concepts[path.stem].descriptions, **concept.descriptions}
+            concept = ConceptEntry(path.stem, concept.name, descriptions, accepted=True)
+        concepts[path.stem] = concept
+    return concepts

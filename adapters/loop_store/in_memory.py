@@ -1,0 +1,92 @@
+"""Loops in dicts, for fast tests."""
+
+import json
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+
+import attrs
+
+from adapters.cohort_store.in_memory import InMemoryCohortStore
+from adapters.loop_store.samplers import load_sampler, sampler_names
+from daydreaming_dagster.domain.errors import CatalogError, LoopBusyError
+from daydreaming_dagster.domain.loop.concepts import make_concept
+from daydreaming_dagster.domain.loop.decisions import Verdict
+from daydreaming_dagster.domain.loop.journal import (
+    Entry,
+    EntryName,
+    Journal,
+    entry_document,
+    entry_name,
+    make_journal,
+)
+from daydreaming_dagster.domain.loop.sampler import PairSampler
+from daydreaming_dagster.domain.loop.spec import LoopSpec
+from daydreaming_dagster.ports.ids import check_id
+
+
+@attrs.define(eq=False)
+class InMemoryLoopStore:
+    """A `LoopStore` that keeps its documents in memory, beside those of a cohort store.
+
+    `specs` and `verdicts`, by loop_id, stand for the researcher's files. A test may change them.
+    """
+
+    cohorts: InMemoryCohortStore
+    specs: dict[str, LoopSpec]
+    verdicts: dict[str, dict[str, Verdict]] = attrs.field(factory=dict)
+    # As JSON, so that reads share no objects with writes.
+    _entries: dict[tuple[str, int], dict[EntryName, str]] = attrs.field(factory=dict, init=False)
+    _held: set[str] = attrs.field(factory=set, init=False)
+
+    def list_loops(self) -> list[str]:
+        return sorted(self.specs)
+
+    def read_spec(self, loop_id: str) -> LoopSpec:
+        if check_id("loop_id", loop_id) not in self.specs:
+            problem = "there is no such specification; write it, or name another one"
+            raise CatalogError(f"memory:{loop_id}", (problem,))
+        return self.specs[loop_id]
+
+    def sampler_names(self) -> Collection[str]:
+        return sampler_names()
+
+    def load_sampler(self, name: str) -> PairSampler:
+        return load_sampler(name)
+
+    def read_journal(self, loop_id: str) -> Journal:
+        check_id("loop_id", loop_id)
+        rounds: list[dict[EntryName, object]] = []
+        while (texts := self._entries.get((loop_id, len(rounds) + 1))) is not None:
+            rounds.append({name: json.loads(text) for name, text in texts.items()})
+        return make_journal(rounds, f"memory:{loop_id}")
+
+    def record(self, loop_id: str, number: int, entry: Entry) -> None:
+        entries = self._entries.setdefault((check_id("loop_id", loop_id), number), {})
+        name = entry_name(entry)
+        if name in entries:
+            raise CatalogError(
+                f"memory:{loop_id}/{number}/{name}",
+                ("it is recorded already, and is not replaced",),
+            )
+        entries[name] = json.dumps(entry_document(entry))
+
+    def read_verdicts(self, loop_id: str) -> Mapping[str, Verdict]:
+        return dict(self.verdicts.get(check_id("loop_id", loop_id), {}))
+
+    def write_concept(self, loop_id: str, level: str, concept_id: str, text: str) -> None:
+        check_id("loop_id", loop_id)
+        check_id("description level", level)
+        concept = make_concept(check_id("concept_id", concept_id), level, text)
+        catalog = self.cohorts.catalog
+        concepts = {**catalog.concepts, concept_id: concept}
+        self.cohorts.catalog = attrs.evolve(catalog, concepts=concepts)
+
+    @contextmanager
+    def hold(self, loop_id: str) -> Iterator[None]:
+        if check_id("loop_id", loop_id) in self._held:
+            raise LoopBusyError(loop_id)
+        self._held.add(loop_id)
+        try:
+            yield
+        finally:
+            self._held.remove(loop_id)

@@ -1,0 +1,87 @@
+"""The port for loops: their specifications, their journals, and the concepts that they accepted."""
+
+from collections.abc import Collection, Mapping
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from daydreaming_dagster.domain.loop.decisions import Verdict
+from daydreaming_dagster.domain.loop.journal import Entry, Journal
+from daydreaming_dagster.domain.loop.sampler import PairSampler
+from daydreaming_dagster.domain.loop.spec import LoopSpec
+
+
+class LoopStore(Protocol):
+    """Keeps loops beside the cohorts of a data root.
+
+    `daydreaming_dagster.testing` checks what every adapter guarantees:
+
+    - A loop_id that is not a safe name (`ports.ids.check_id`) raises `InvalidIdError` before any
+      I/O.
+    - An entry of a journal is written in one step, and never changed or removed.
+    """
+
+    def list_loops(self) -> list[str]:
+        """Return the ids of the loops that have a specification, sorted."""
+        ...
+
+    def read_spec(self, loop_id: str) -> LoopSpec:
+        """Return a loop's specification. Its `problems` list the mistakes in it.
+
+        Raises:
+            CatalogError: The specification is missing, or cannot be read at all.
+        """
+        ...
+
+    def sampler_names(self) -> Collection[str]:
+        """Return the names of all samplers, those of installed packages too."""
+        ...
+
+    def load_sampler(self, name: str) -> PairSampler:
+        """Return the sampler of that name.
+
+        Raises:
+            CatalogError: There is none, or its package does not load.
+        """
+        ...
+
+    def read_journal(self, loop_id: str) -> Journal:
+        """Return what the loop did so far; an empty journal if it did nothing yet.
+
+        Raises:
+            CatalogError: It is malformed.
+        """
+        ...
+
+    def record(self, loop_id: str, number: int, entry: Entry) -> None:
+        """Add an entry to the journal, for the round of this number.
+
+        Raises:
+            CatalogError: The round has an entry of this kind already.
+        """
+        ...
+
+    def read_verdicts(self, loop_id: str) -> Mapping[str, Verdict]:
+        """Return a person's verdicts by text.
+
+        Raises:
+            CatalogError: They are malformed.
+        """
+        ...
+
+    def write_concept(self, loop_id: str, level: str, concept_id: str, text: str) -> None:
+        """Store an accepted text as a concept that is described at this level of detail.
+
+        From then on, the catalog of the data root's `CohortStore` contains it.
+
+        Raises:
+            InvalidIdError: Level or concept_id is not a safe name.
+        """
+        ...
+
+    def hold(self, loop_id: str) -> AbstractContextManager[None]:
+        """Lock the loop for the block. Ends with the process.
+
+        Raises:
+            LoopBusyError: Another process runs the loop.
+        """
+        ...

@@ -1,23 +1,21 @@
-"""The parts of a loop's round: choose pairs, write texts, judge them."""
+"""The steps of a loop's round: choose pairs, write texts, judge them."""
 
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from itertools import chain
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 
 import attrs
 
 from daydreaming_dagster.application.plan_cohort import plan_cohort
-from daydreaming_dagster.application.run_cohort import CohortRun, RunOptions, run_cohort
+from daydreaming_dagster.application.run_cohort import RunOptions, run_cohort
 from daydreaming_dagster.application.run_listener import RunListener
-from daydreaming_dagster.domain.catalog import Catalog, combine_concepts
+from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.cohort.planning import CohortPlan, PlannedGeneration, make_plan
 from daydreaming_dagster.domain.digests import sha256
 from daydreaming_dagster.domain.errors import CatalogError
 from daydreaming_dagster.domain.generation.cancellation import CancellationToken
-from daydreaming_dagster.domain.generation.metadata import resolve_generation_metadata
 from daydreaming_dagster.domain.generation.records import MainRecord
 from daydreaming_dagster.domain.generation.state import read_state
-from daydreaming_dagster.domain.loop.decisions import decide
+from daydreaming_dagster.domain.loop.decisions import Decision, decide
 from daydreaming_dagster.domain.loop.gate import KnownText, calibrate, hold_back
 from daydreaming_dagster.domain.loop.journal import (
     Chosen,
@@ -32,14 +30,313 @@ from daydreaming_dagster.domain.loop.measures import (
     estimate_richness,
     mean_distance,
 )
-from daydreaming_dagster.domain.loop.pairs import Pair
-from daydreaming_dagster.domain.loop.sampler import ExploringSampler
+from daydreaming_dagster.domain.loop.planned_texts import (
+    LEAST_JUDGEMENTS,
+    judged_texts,
+    judges,
+    parent_of,
+)
+from daydreaming_dagster.domain.loop.sampler import ExploringSampler, PairSampler
 from daydreaming_dagster.domain.loop.similarity import effective_number, nearest
 from daydreaming_dagster.domain.loop.spec import LoopSpec
 from daydreaming_dagster.domain.results.evaluations import read_outcome
-from daydreaming_dagster.domain.stages import JUDGED_STAGE, JUDGING_STAGE
 from daydreaming_dagster.ports.cohort_store import CohortStore
 from daydreaming_dagster.ports.errors import MissingArtifactError
 from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates
 from daydreaming_dagster.ports.language_model import LanguageModel
 from daydreaming_dagster.ports.loop_store import LoopStore
+
+_NOVELTY_OF_BEST = 10
+"""The number of best texts whose novelty is averaged."""
+
+
+class RoundInterruptedError(Exception):
+    """A run ended early. What it stored is kept, and the same step goes on from there."""
+
+
+@attrs.frozen
+class LoopRound:
+    """The steps of a round. Each can be repeated after an interruption and comes to the same.
+
+    Attributes:
+        store: The generations.
+        cohorts: The catalogs, and the cohorts that the rounds make.
+        loops: The loops.
+        model: What writes and judges.
+        loop_id: The loop.
+        spec: Its specification, which has no mistakes.
+        sampler: Its sampler.
+        catalog: The catalog with the concepts that the loop accepted.
+        journal: What it did so far.
+        token: Ends a run early.
+        listener: Is told of the runs of cohorts.
+        max_cost: What a run may cost, in USD; None means no limit.
+        allow_missing: That of `make_plan`.
+    """
+
+    store: GensStoreWithTemplates
+    cohorts: CohortStore
+    loops: LoopStore
+    model: LanguageModel
+    loop_id: str
+    spec: LoopSpec
+    sampler: PairSampler
+    catalog: Catalog
+    journal: Journal
+    token: CancellationToken
+    listener: RunListener
+    max_cost: float | None
+    allow_missing: bool
+
+    def choose_pairs(self, number: int) -> Chosen | None:
+        """Return the pairs of a new round, or None if every pair was tried.
+
+        Raises:
+            CatalogError: A cohort with the id of the round's exists, or the text of an accepted
+                concept is missing.
+            SamplerError: The sampler broke the rules.
+        """
+        cohort_id = f"{self.loop_id}-{number:04}"
+        if cohort_id in self.cohorts.list_cohorts():
+            problem = f"the cohort {cohort_id!r} exists already; rename it, or the loop"
+            raise CatalogError(f"loop {self.loop_id}", (problem,))
+        concept_ids = self._memory()
+        known = frozenset(concept_ids)
+        trials = [each for each in self.journal.trials() if known.issuperset(each.pair)]
+        sampler = ExploringSampler(self.spec.sampler, self.sampler, self.spec.exploration)
+        seed = f"{self.spec.seed}/{number}"
+        choices = sampler.choose(concept_ids, trials, self.spec.pairs, seed)
+        return Chosen(cohort_id, seed, len(concept_ids), tuple(choices)) if choices else None
+
+    def write_texts(self, begun: Round) -> Written:
+        """Make the texts of a round, and hold back near-duplicates.
+
+        Raises:
+            RoundInterruptedError: The run ended early.
+            CatalogError: The specification of the round's cohort is wrong. Nothing was asked.
+        """
+        plan = self._full_plan(begun)
+        self._run(begun, plan, lambda planned: not judges(planned))
+        new: list[KnownText] = []
+        written: list[WrittenText] = []
+        for planned in judged_texts(plan):
+            with suppress(MissingArtifactError):  # it failed, and the run said so
+                text = self.store.read_parsed(planned.stage, planned.text_id)
+                new.append(KnownText(planned.text_id, text, frozenset(planned.pair)))
+                written.append(
+                    WrittenText(planned.stage, planned.text_id, planned.pair, sha256(text))
+                )
+        earlier = list(self._earlier_texts(begun))
+        threshold = calibrate([*earlier, *new], self.spec.gate.false_positives)
+        held = hold_back(new, [*self._descriptions(), *earlier], threshold)
+        return Written(tuple(written), threshold, tuple(held))
+
+    def judge_texts(self, begun: Round, written: Written) -> Decided:
+        """Judge the texts that were not held back, and decide about them and about deferred ones.
+
+        Raises:
+            RoundInterruptedError: The run ended early.
+        """
+        held = {each.text_id for each in written.held_back}
+        passed = {each.text_id for each in written.texts} - held
+        plan = self._full_plan(begun)
+        self._run(begun, plan, lambda planned: not judges(planned) or parent_of(planned) in passed)
+        scores: dict[str, tuple[float, ...]] = {}
+        for planned in judged_texts(plan):
+            if planned.text_id in passed:
+                given = (read_state(self.store, *ref).score for ref in planned.judgements)
+                scores[planned.text_id] = tuple(
+                    score.normalised for score in given if score is not None
+                )
+        decisions = self._decide(written, scores)
+        before = set(self.journal.accepted())
+        accepted = [
+            each.text_id
+            for each in decisions
+            if each.verdict == "accept" and each.text_id not in before
+        ]
+        texts = {
+            text.text_id: self.store.read_parsed(text.stage, text.text_id)
+            for text in (*self.journal.texts(), *written.texts)
+            if text.text_id in accepted
+        }
+        for text_id, text in texts.items():
+            level = self.spec.cohort.description_level
+            self.loops.write_concept(self.loop_id, level, text_id, text)
+        best = [each.text_id for each in decisions if each.text_id in passed][:_NOVELTY_OF_BEST]
+        measures = self._measures(begun, written, plan, texts, best)
+        return Decided(scores, tuple(decisions), measures)
+
+    def cost_of(self, plan: CohortPlan) -> float | None:
+        """Return what the answers of a plan cost, in USD; None if it is not known."""
+        total = 0.0
+        for planned in plan.generations:
+            llm = MainRecord.from_document(planned.metadata).llm_model_id
+            if llm is None:  # a copy
+                continue
+            model = self.catalog.models.get(llm)
+            outcome = read_outcome(self.store, planned.stage, planned.gen_id, model)
+            if outcome.state == "not answered":
+                continue
+            if outcome.cost is None:
+                return None
+            total += outcome.cost
+        return total
+
+    def _memory(self) -> list[str]:
+        """Return the concepts that can be combined: the seeds, then the accepted texts."""
+        accepted = self.journal.accepted()
+        missing = [text_id for text_id in accepted if text_id not in self.catalog.concepts]
+        if missing:
+            problems = tuple(
+                f"the accepted text {each!r} is missing; restore it" for each in missing
+            )
+            raise CatalogError(f"the concepts of loop {self.loop_id}", problems)
+        return [*self._seeds(), *accepted]
+
+    def _seeds(self) -> list[str]:
+        if self.spec.concepts:
+            return self.spec.concepts
+        concepts = self.catalog.concepts.values()
+        return [concept.concept_id for concept in concepts if not concept.accepted]
+
+    def _descriptions(self) -> Iterator[KnownText]:
+        """Yield the seeds as texts. The accepted texts are among the earlier texts."""
+        for concept_id in self._seeds():
+            concept = self.catalog.concepts[concept_id].at(self.spec.cohort.description_level)
+            yield KnownText(concept_id, concept.content, frozenset([concept_id]))
+
+    def _earlier_texts(self, begun: Round) -> Iterator[KnownText]:
+        """Yield the texts of earlier rounds that were not held back."""
+        for each in self.journal.rounds[: begun.number - 1]:
+            if each.written is not None:
+                held = {one.text_id for one in each.written.held_back}
+                for text in each.written.texts:
+                    if text.text_id not in held:
+                        content = self.store.read_parsed(text.stage, text.text_id)
+                        yield KnownText(text.text_id, content, frozenset(text.pair))
+
+    def _full_plan(self, begun: Round) -> CohortPlan:
+        """Return the plan of a round's cohort with all judgements, and write its specification."""
+        cohort_id = begun.chosen.cohort_id
+        # Once it is written, an edit of the loop's specification changes later rounds only.
+        if cohort_id in self.cohorts.list_cohorts():
+            spec = self.cohorts.read_spec(cohort_id)
+        else:
+            spec = self.spec.cohort_of([choice.pair for choice in begun.chosen.choices])
+        plan = make_plan(
+            self.store, cohort_id, spec, self.catalog, allow_missing=self.allow_missing
+        )
+        if any(len(text.judgements) < LEAST_JUDGEMENTS for text in judged_texts(plan)):
+            problem = (
+                "each text needs at least two judgements, or nobody can say how sure its score is; "
+                "add a template or a model that judges, or replicates"
+            )
+            raise CatalogError(f"loop {self.loop_id}", (f"cohort: {problem}",))
+        self.cohorts.write_spec(cohort_id, spec)
+        return plan
+
+    def _left_to_spend(self, plan: CohortPlan) -> float | None:
+        """Return what a run of this round may cost, in USD; None means no limit.
+
+        Raises:
+            RoundInterruptedError: The loop has a limit, and what it spent is not known.
+        """
+        limit = self.spec.stop.max_cost
+        if limit is None:
+            return self.max_cost
+        costs = [*(end.measures.cost for end in self.journal.decided), self.cost_of(plan)]
+        known = [cost for cost in costs if cost is not None]
+        if len(known) < len(costs):
+            raise RoundInterruptedError(
+                "what answers cost is unknown, so the loop's limit cannot be kept; "
+                "remove stop.max_cost, or use models that report tokens"
+            )
+        left = limit - sum(known)
+        return left if self.max_cost is None else min(left, self.max_cost)
+
+    def _run(
+        self, begun: Round, plan: CohortPlan, keep: Callable[[PlannedGeneration], bool]
+    ) -> None:
+        """Make the generations of the round's cohort that `keep` accepts.
+
+        Raises:
+            RoundInterruptedError: The run ended early.
+        """
+        cohort_id = begun.chosen.cohort_id
+        plan_cohort(
+            self.store, self.cohorts, cohort_id, allow_missing=self.allow_missing, keep=keep
+        )
+        run = run_cohort(
+            self.store,
+            self.cohorts,
+            self.model,
+            cohort_id,
+            RunOptions(max_cost=self._left_to_spend(plan)),
+            token=self.token,
+            listener=self.listener,
+            catalog=self.catalog,
+        )
+        if run.stopped is not None:
+            raise RoundInterruptedError(run.stopped)
+
+    def _decide(self, written: Written, scores: Mapping[str, Sequence[float]]) -> list[Decision]:
+        """Return decisions on the round's texts, on deferred ones, and on those a person named."""
+        digests = {text.text_id: text.digest for text in (*self.journal.texts(), *written.texts)}
+        verdicts = self.loops.read_verdicts(self.loop_id)
+        last = {text_id: each.verdict for text_id, each in self.journal.decisions().items()}
+        undecided = {*scores}
+        undecided |= {each for each, verdict in last.items() if verdict == "defer"}
+        undecided |= {each for each, verdict in verdicts.items() if verdict != last.get(each)}
+        selection = self.spec.selection
+        held = [
+            Decision(
+                each.text_id,
+                each.digest,
+                "reject",
+                "held back",
+                None,
+                selection.bar,
+                selection.certainty,
+            )
+            for each in written.held_back
+            if each.text_id not in undecided
+        ]
+        decided_about = {
+            text_id: digest for text_id, digest in digests.items() if text_id in undecided
+        }
+        all_scores = {**self.journal.scores(), **scores}
+        return [*decide(decided_about, all_scores, verdicts, selection), *held]
+
+    def _measures(
+        self,
+        begun: Round,
+        written: Written,
+        plan: CohortPlan,
+        accepted: Mapping[str, str],
+        best: Sequence[str],
+    ) -> RoundMeasures:
+        of_round = {
+            text.text_id: self.store.read_parsed(text.stage, text.text_id) for text in written.texts
+        }
+        best_texts = {text_id: of_round[text_id] for text_id in best}
+        seeds = [(each.text_id, each.text) for each in self._descriptions()]
+        earlier = ((each.text_id, each.text) for each in self._earlier_texts(begun))
+        of_best = nearest(best_texts, [*seeds, *earlier])
+        of_accepted = nearest(accepted, seeds)
+        rounds = (*self.journal.rounds[: begun.number - 1], attrs.evolve(begun, written=written))
+        return RoundMeasures(
+            accepted=len(accepted),
+            cost=self.cost_of(plan),
+            novelty=mean_distance(
+                [of_best[text_id].similarity if text_id in of_best else 0.0 for text_id in best]
+            ),
+            richness=estimate_richness(Journal(rounds).ideas().values()),
+            diversity=effective_number(list(of_round.values())),
+            drift=mean_distance(
+                [
+                    of_accepted[text_id].similarity if text_id in of_accepted else 0.0
+                    for text_id in accepted
+                ]
+            ),
+        )

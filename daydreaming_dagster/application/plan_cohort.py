@@ -1,6 +1,6 @@
 """Plans a cohort: estimates its calls, and writes down how each generation is made."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import attrs
 
@@ -10,6 +10,7 @@ from daydreaming_dagster.domain.cohort.estimate import PlanEstimate, estimate_ge
 from daydreaming_dagster.domain.cohort.manifest import Input
 from daydreaming_dagster.domain.cohort.planning import (
     CohortPlan,
+    PlannedGeneration,
     PlanRecord,
     make_plan,
     record_plan,
@@ -43,10 +44,12 @@ def plan_cohort(
     cohort_id: str,
     *,
     allow_missing: bool = False,
+    keep: Callable[[PlannedGeneration], bool] = lambda _planned: True,
 ) -> RecordedPlan:
     """Plan a cohort and write it down: main metadata, membership, manifest.
 
-    `allow_missing` is that of `make_plan`.
+    `allow_missing` is that of `make_plan`. Only generations that `keep` accepts become members; it
+    must accept the parents of those that it accepts.
 
     Raises:
         CatalogError: Specification or catalogs are wrong. Nothing was written.
@@ -54,6 +57,7 @@ def plan_cohort(
             the plan were written.
     """
     catalog, plan = _plan(store, cohorts, cohort_id, allow_missing=allow_missing)
+    plan = attrs.evolve(plan, generations=tuple(filter(keep, plan.generations)))
     previous = cohorts.read_manifest(cohort_id)
     changed = [] if previous is None else plan.manifest.changed_since(previous)
     record = record_plan(store, plan)

@@ -41,7 +41,8 @@ from daydreaming_dagster.ports.loop_store import LoopStore
 LoopStoreT = TypeVar("LoopStoreT", bound=LoopStore)
 
 CHOSEN: Final = Chosen("l1-0001", "0/1", 3, (Choice(("ant", "bee"), "uniform"),))
-WRITTEN: Final = Written((WrittenText("e1", ("ant", "bee"), "0a"),), Threshold(0.8, None, 1), ())
+TEXT: Final = WrittenText("essay", "e1", ("ant", "bee"), "0a")
+WRITTEN: Final = Written((TEXT,), Threshold(0.8, None, 1), ())
 DECIDED: Final = Decided(
     {"e1": (0.5, 0.7)}, (), RoundMeasures(0, 0.5, None, estimate_richness(["e1"]), 1.0, None)
 )

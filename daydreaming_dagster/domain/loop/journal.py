@@ -12,7 +12,7 @@ from daydreaming_dagster.domain.loop.gate import HeldBack, Threshold
 from daydreaming_dagster.domain.loop.measures import RoundMeasures, StopRules, reason_to_stop
 from daydreaming_dagster.domain.loop.pairs import Pair
 from daydreaming_dagster.domain.loop.sampler import Choice, Trial
-from daydreaming_dagster.types import JsonObject
+from daydreaming_dagster.types import JsonObject, Stage
 
 JOURNAL_VERSION: Final = 1
 
@@ -30,8 +30,9 @@ class Chosen:
 
 @attrs.frozen
 class WrittenText:
-    """A text of a round, and the pair that it was made of."""
+    """A text of a round: its generation, and the pair that it was made of."""
 
+    stage: Stage
     text_id: str
     pair: Pair
     digest: str

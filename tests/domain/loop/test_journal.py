@@ -33,9 +33,9 @@ PAIRS = [("ant", "bee"), ("ant", "cod"), ("bee", "cod")]
 CHOSEN = Chosen("l-1", "0/1", 3, tuple(Choice(pair, "uniform") for pair in PAIRS))
 WRITTEN = Written(
     (
-        WrittenText("e1", PAIRS[0], "digest 1"),
-        WrittenText("e2", PAIRS[1], "digest 2"),
-        WrittenText("e3", PAIRS[0], "digest 3"),
+        WrittenText("essay", "e1", PAIRS[0], "digest 1"),
+        WrittenText("essay", "e2", PAIRS[1], "digest 2"),
+        WrittenText("essay", "e3", PAIRS[0], "digest 3"),
     ),
     Threshold(0.4, 0.01, 150),
     (HeldBack("e3", "digest 3", Neighbour("e1", 0.9), 0.4),),
@@ -55,7 +55,7 @@ ONE = Round(1, CHOSEN, WRITTEN, DECIDED)
 SECOND = Round(
     2,
     Chosen("l-2", "0/2", 4, (Choice(("ant", "e1"), "exploration"),)),
-    Written((WrittenText("e4", ("ant", "e1"), "digest 4"),), Threshold(0.4, 0.01, 9), ()),
+    Written((WrittenText("essay", "e4", ("ant", "e1"), "digest 4"),), Threshold(0.4, 0.01, 9), ()),
     attrs.evolve(
         DECIDED,
         scores={"e4": (0.5,)},
@@ -125,7 +125,7 @@ def test_a_near_duplicate_expresses_the_idea_of_the_first_text():
         HeldBack("e5", "d", Neighbour("e3", 0.9), 0.4),
         HeldBack("e6", "d", Neighbour("ant", 0.9), 0.8),
     )
-    texts = tuple(WrittenText(text_id, PAIRS[2], "d") for text_id in ("e5", "e6", "e7"))
+    texts = tuple(WrittenText("essay", text_id, PAIRS[2], "d") for text_id in ("e5", "e6", "e7"))
     second = Round(2, CHOSEN, Written(texts, Threshold(0.4, None, 0), held))
 
     assert Journal((ONE, second)).ideas() == {

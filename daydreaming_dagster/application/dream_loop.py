@@ -1,0 +1,185 @@
+"""Daydreaming: rounds of a loop, in which accepted texts are combined again."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import attrs
+
+from daydreaming_dagster.application.loop_round import LoopRound, RoundInterruptedError
+from daydreaming_dagster.application.run_listener import RunListener, RunPlan
+from daydreaming_dagster.domain.catalog import Catalog
+from daydreaming_dagster.domain.errors import CatalogError
+from daydreaming_dagster.domain.generation.budget import Budget
+from daydreaming_dagster.domain.generation.cancellation import CancellationToken
+from daydreaming_dagster.domain.generation.generated import Generated
+from daydreaming_dagster.domain.loop.journal import (
+    ChoosePairs,
+    Decided,
+    Entry,
+    Journal,
+    JudgeTexts,
+    Step,
+    Stop,
+    WriteTexts,
+    next_step,
+)
+from daydreaming_dagster.domain.loop.spec import LoopSpec, loop_problems
+from daydreaming_dagster.ports.cohort_store import CohortStore
+from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates
+from daydreaming_dagster.ports.language_model import LanguageModel
+from daydreaming_dagster.ports.loop_store import LoopStore
+
+
+@attrs.frozen
+class DreamOptions:
+    """What one call of `dream_loop` does at most.
+
+    Attributes:
+        rounds: The number of rounds that it finishes; None means until the loop stops.
+        max_cost: What it may spend, in USD; None means no limit beyond the loop's own.
+        allow_missing: Whether a name stands in for a missing description.
+    """
+
+    rounds: int | None = None
+    max_cost: float | None = None
+    allow_missing: bool = False
+
+
+class DreamListener(RunListener, Protocol):
+    """Is told of the runs of cohorts, and of what a loop records. An error ends the loop."""
+
+    def record(self, number: int, entry: Entry) -> None:
+        """Called after an entry of the round of this number was recorded."""
+        ...
+
+
+@attrs.frozen
+class Dream:
+    """What a call of `dream_loop` came to.
+
+    Attributes:
+        finished: The number of rounds that it finished.
+        reason: Why it ended.
+        interrupted: Whether a round is left unfinished. The next call finishes it.
+        journal: What the loop did so far.
+    """
+
+    finished: int
+    reason: str
+    interrupted: bool
+    journal: Journal
+
+
+def dream_loop(
+    store: GensStoreWithTemplates,
+    cohorts: CohortStore,
+    loops: LoopStore,
+    model: LanguageModel,
+    loop_id: str,
+    *,
+    options: DreamOptions,
+    token: CancellationToken,
+    listener: DreamListener,
+) -> Dream:
+    """Go on with a loop until it stops, the options say so, or the token is stopped.
+
+    Each step is recorded when it is done. A loop that was killed goes on with the step that it was
+    in: answers that were stored are not asked for again, and it makes the same choices and
+    decisions as a loop that was not killed.
+
+    Raises:
+        CatalogError: The specification, the catalogs or the journal are wrong. Lists all problems.
+        LoopBusyError: Another process runs the loop.
+        CohortBusyError: Another process runs the cohort of the round.
+        SamplerError: A sampler broke the rules of its port.
+    """
+    spent = _Spending(listener)
+    with loops.hold(loop_id):
+        finished = 0
+        while True:
+            spec, journal = loops.read_spec(loop_id), loops.read_journal(loop_id)
+            catalog = cohorts.read_catalog()
+            _check(loop_id, spec, catalog, loops, journal)
+            step = next_step(spec.stop, journal)
+            if isinstance(step, Stop):
+                return Dream(finished, step.reason, interrupted=False, journal=journal)
+            if isinstance(step, ChoosePairs) and finished == options.rounds:
+                return Dream(finished, "all rounds done", interrupted=False, journal=journal)
+            parts = LoopRound(
+                store,
+                cohorts,
+                loops,
+                model,
+                loop_id,
+                spec,
+                loops.load_sampler(spec.sampler),
+                catalog,
+                journal,
+                token,
+                spent,
+                None if options.max_cost is None else options.max_cost - spent.cost,
+                options.allow_missing,
+            )
+            try:
+                number, entry = _take(step, parts)
+            except RoundInterruptedError as error:
+                return Dream(finished, str(error), interrupted=True, journal=journal)
+            if entry is None:
+                reason = "every pair of its concepts was tried"
+                return Dream(finished, reason, interrupted=False, journal=journal)
+            loops.record(loop_id, number, entry)
+            listener.record(number, entry)
+            finished += isinstance(entry, Decided)
+
+
+def _take(step: Step, parts: LoopRound) -> tuple[int, Entry | None]:
+    """Return what came of a step, and the number of its round."""
+    match step:
+        case ChoosePairs(number):
+            return number, parts.choose_pairs(number)
+        case WriteTexts(begun):
+            return begun.number, parts.write_texts(begun)
+        case JudgeTexts(begun, written):
+            return begun.number, parts.judge_texts(begun, written)
+    raise AssertionError(step)
+
+
+def _check(
+    loop_id: str, spec: LoopSpec, catalog: Catalog, loops: LoopStore, journal: Journal
+) -> None:
+    """Check all that the researcher wrote.
+
+    Raises:
+        CatalogError: Something is wrong. Lists every problem.
+    """
+    known = {name for name, concept in catalog.concepts.items() if not concept.accepted}
+    problems = [str(each) for each in loop_problems(spec, known, loops.sampler_names())]
+    texts = {text.text_id for text in journal.texts()}
+    problems += [
+        f"verdicts: {text_id!r} is not a text of the loop"
+        for text_id in loops.read_verdicts(loop_id)
+        if text_id not in texts
+    ]
+    if problems:
+        raise CatalogError(f"loop {loop_id}", tuple(problems))
+
+
+@attrs.define
+class _Spending:
+    """Passes on what runs say, and adds up what they spent."""
+
+    listener: RunListener
+    cost: float = 0.0
+    _of_run: float = 0.0
+
+    def begin(self, plan: RunPlan) -> None:
+        self._of_run = 0.0
+        self.listener.begin(plan)
+
+    def set_aside(self, reason: str) -> None:
+        self.listener.set_aside(reason)
+
+    def note(self, finished: Sequence[Generated], budget: Budget) -> None:
+        self.cost += budget.cost - self._of_run
+        self._of_run = budget.cost
+        self.listener.note(finished, budget)

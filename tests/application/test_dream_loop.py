@@ -1,0 +1,431 @@
+"""A loop that daydreams, in memory: its rounds, its limits, and that a kill changes nothing."""
+
+import itertools
+import random
+import re
+
+import attrs
+import pytest
+
+from adapters import InMemoryGensStore
+from adapters.cohort_store.in_memory import InMemoryCohortStore
+from adapters.language_model.scripted import ScriptedLanguageModel
+from adapters.loop_store.in_memory import InMemoryLoopStore
+from builders import Killed, MortalStore
+from daydreaming_dagster.application.dream_loop import DreamOptions, dream_loop
+from daydreaming_dagster.application.run_listener import NullRunListener
+from daydreaming_dagster.domain.catalog import Catalog, ConceptEntry, ModelEntry, TemplateEntry
+from daydreaming_dagster.domain.cohort.spec import make_cohort_spec
+from daydreaming_dagster.domain.digests import sha256
+from daydreaming_dagster.domain.errors import CatalogError, LoopBusyError
+from daydreaming_dagster.domain.generation.cancellation import CancellationToken
+from daydreaming_dagster.domain.loop.decisions import Selection
+from daydreaming_dagster.domain.loop.journal import Chosen, Decided, Written
+from daydreaming_dagster.domain.loop.measures import StopRules
+from daydreaming_dagster.domain.loop.spec import LoopSpec
+from daydreaming_dagster.ports.language_model import Completion
+
+NAMES = ("ant", "bee", "cod", "dog", "eel", "fox", "gnu", "hen")
+GOOD = {"ANT", "BEE", "COD"}
+TEMPLATES = {
+    ("draft", "links"): "Link {% for c in concepts %}{{ c.name }}: {{ c.content }}\n{% endfor %}",
+    ("evaluation", "judge"): "Judge: {{ response }}",
+}
+CATALOG = Catalog(
+    concepts={
+        name: ConceptEntry(name, name.upper(), {"paragraph": f"The {name.upper()} lives."})
+        for name in NAMES
+    },
+    templates={
+        ("draft", "links"): TemplateEntry("links"),
+        ("essay", "copied"): TemplateEntry("copied", generator="copy"),
+        ("evaluation", "judge"): TemplateEntry("judge"),
+    },
+    models={"big": ModelEntry("big", "big-1", "acme", prompt_price=1.0, completion_price=2.0)},
+)
+SPEC = LoopSpec(
+    pairs=5,
+    cohort=make_cohort_spec(
+        {
+            "axes": {
+                "draft_template": ["links"],
+                "draft_llm": ["big"],
+                "essay_template": ["copied"],
+                "evaluation_template": ["judge"],
+                "evaluation_llm": ["big"],
+            },
+            "replicates": {"evaluation": 3},
+            "sampling": {"evaluation": {"seed": 1}},
+        },
+        lambda _name, _columns: [],
+    ),
+    selection=Selection(bar=0.6, certainty=0.8),
+    stop=StopRules(rounds=3),
+)
+
+
+def words(seed, count=60):
+    rng = random.Random(seed)
+    return " ".join("".join(rng.choices("abcdefghijklmnop", k=5)) for _ in range(count))
+
+
+def answer(request):
+    """Write about the concepts in the prompt, or judge the text by what it is about."""
+    if not request.prompt.startswith("Judge"):
+        topics = sorted(set(re.findall(r"\b[A-Z]{3}\b", request.prompt)))
+        text = f"{' and '.join(topics)}.\n{words(request.prompt)}"
+    else:
+        about = set(re.findall(r"\b[A-Z]{3}\b", request.prompt))
+        rng = random.Random(f"{request.prompt}/{request.parameters.seed}")
+        share = len(about & GOOD) / len(about)
+        text = f"SCORE: {min(9, max(0, round(3 + 5 * share + rng.gauss(0, 0.7))))}"
+    return Completion(text, "stop", request.model, 0.1, prompt_tokens=100, completion_tokens=500)
+
+
+@attrs.define
+class World:
+    """A data root in memory with the loop l, and what was asked and recorded."""
+
+    store: InMemoryGensStore
+    cohorts: InMemoryCohortStore
+    loops: InMemoryLoopStore
+    asked: list = attrs.field(factory=list)
+    recorded: list = attrs.field(factory=list)
+    answer: object = answer
+
+    def dream(self, loop_id="l", *, token=None, **options):
+        def counting(request):
+            self.asked.append((request.prompt, request.parameters.seed))
+            return self.answer(request)
+
+        listener = NullRunListener()
+        listener.record = lambda number, entry: self.recorded.append((number, entry))
+        return dream_loop(
+            self.store,
+            self.cohorts,
+            self.loops,
+            ScriptedLanguageModel(counting),
+            loop_id,
+            options=DreamOptions(**options),
+            token=token or CancellationToken(),
+            listener=listener,
+        )
+
+    def everything(self):
+        """All that is stored: the journal, the concepts, the plans and the generations."""
+        cohorts = self.cohorts.list_planned_cohorts()
+        return (
+            self.loops.read_journal("l"),
+            self.cohorts.catalog.concepts,
+            {name: self.cohorts.read_membership(name) for name in cohorts},
+            {name: self.cohorts.read_spec(name) for name in cohorts},
+            {
+                (stage, gen_id, read.__name__): read(stage, gen_id)
+                for stage in ("draft", "essay", "evaluation")
+                for gen_id in self.store.list_generations(stage)
+                for read in (self.store.read_main_metadata, self.store.read_parsed)
+            },
+        )
+
+
+def new_world(spec=SPEC, store=None):
+    cohorts = InMemoryCohortStore(CATALOG, {})
+    store = store or InMemoryGensStore(templates=dict(TEMPLATES))
+    return World(store, cohorts, InMemoryLoopStore(cohorts, {"l": spec}))
+
+
+@pytest.fixture
+def world():
+    return new_world()
+
+
+def test_each_round_chooses_writes_and_decides(world):
+    dream = world.dream()
+
+    assert (dream.finished, dream.interrupted) == (3, False)
+    assert dream.reason == "3 rounds done, as many as the specification allows"
+    kinds = [(number, type(entry)) for number, entry in world.recorded]
+    assert kinds == [(n, kind) for n in (1, 2, 3) for kind in (Chosen, Written, Decided)]
+    # A draft for each of 5 pairs and 3 evaluations of its copy, in 3 rounds.
+    assert len(world.asked) == len(set(world.asked)) == 3 * 5 * 4
+    assert world.cohorts.list_planned_cohorts() == ["l-0001", "l-0002", "l-0003"]
+
+
+def test_what_was_accepted_is_combined_in_later_rounds(world):
+    world.dream()
+
+    journal = world.loops.read_journal("l")
+    accepted = journal.accepted()
+    used = {
+        concept_id
+        for each in journal.rounds[1:]
+        for choice in each.chosen.choices
+        for concept_id in choice.pair
+    }
+    assert accepted
+    assert used & set(accepted)
+    assert journal.rounds[1].chosen.concepts == len(NAMES) + len(
+        [one for one in journal.rounds[0].decided.decisions if one.verdict == "accept"]
+    )
+    concept = world.cohorts.catalog.concepts[accepted[0]]
+    assert concept.descriptions["paragraph"] == world.store.read_parsed("essay", accepted[0])
+    assert {*NAMES} == {
+        concept_id
+        for concept_id, entry in world.cohorts.catalog.concepts.items()
+        if not entry.accepted
+    }
+
+
+def test_a_decision_names_the_text_that_was_judged_and_its_numbers(world):
+    world.dream(rounds=1)
+
+    (end,) = world.loops.read_journal("l").decided
+    assert len(end.decisions) == 5
+    for decision in end.decisions:
+        assert decision.digest == sha256(world.store.read_parsed("essay", decision.text_id))
+        assert decision.worth.judgements == len(end.scores[decision.text_id]) == 3
+
+
+def test_measures_of_a_round(world):
+    world.dream(rounds=1)
+
+    (end,) = world.loops.read_journal("l").decided
+    measures = end.measures
+    assert measures.accepted == sum(one.verdict == "accept" for one in end.decisions)
+    # Prompts of 100 tokens at $1 and answers of 500 at $2 per million.
+    assert measures.cost == pytest.approx(20 * 0.0011)
+    assert 0.9 < measures.novelty <= 1
+    assert 4 < measures.diversity <= 5
+    assert (measures.richness.texts, measures.richness.chance_of_new) == (5, 1.0)
+
+
+def test_a_near_duplicate_is_not_judged(world):
+    def repeating(request):
+        if request.prompt.startswith("Judge"):
+            return answer(request)
+        return Completion("Always the same idea of ANT.", "stop", "big", 0.1, 100, 500)
+
+    world.answer = repeating
+    world.dream(rounds=1)
+
+    (first,) = world.loops.read_journal("l").rounds
+    held = [one.text_id for one in first.written.held_back]
+    assert len(held) == 4
+    assert len(world.asked) == 5 + 3
+    assert set(first.decided.scores) == {t.text_id for t in first.written.texts} - set(held)
+    assert [one.rule for one in first.decided.decisions if one.text_id in held] == ["held back"] * 4
+    assert first.decided.measures.richness.seen == 1
+    assert len(world.cohorts.read_membership("l-0001")["evaluation"]) == 3
+
+
+def test_a_failed_text_does_not_stop_the_loop(world):
+    failing = []
+
+    def sometimes(request):
+        if not request.prompt.startswith("Judge") and len(failing) < 2:
+            failing.append(request)
+            return Completion("", "length", "big", 0.1, 100, 500)
+        return answer(request)
+
+    world.answer = sometimes
+    dream = world.dream(rounds=1)
+
+    assert dream.finished == 1
+    (first,) = world.loops.read_journal("l").rounds
+    assert len(first.written.texts) == 3
+    assert [trial.scores == () for trial in world.loops.read_journal("l").trials()].count(True) == 2
+
+
+def test_a_person_decides_in_the_next_round(world):
+    world.dream(rounds=1)
+    (end,) = world.loops.read_journal("l").decided
+    rejected = next(one.text_id for one in end.decisions if one.verdict != "accept")
+    accepted = next((one.text_id for one in end.decisions if one.verdict == "accept"), None)
+    world.loops.verdicts["l"] = {rejected: "accept"} | ({accepted: "reject"} if accepted else {})
+
+    world.dream(rounds=1)
+
+    last = world.loops.read_journal("l").decisions()
+    assert (last[rejected].verdict, last[rejected].rule) == ("accept", "person")
+    assert accepted not in world.loops.read_journal("l").accepted()
+    world.dream(rounds=1)
+    memory = world.loops.read_journal("l").rounds[2].chosen.concepts
+    assert memory == len(NAMES) + len(
+        [one for one in [*world.loops.read_journal("l").rounds[1].decided.decisions]
+         if one.verdict == "accept"]
+    ) + len([
+        one for one in end.decisions
+        if one.verdict == "accept" and one.text_id != accepted
+    ])  # fmt: skip
+
+
+def test_rounds_and_calls_follow_from_the_seed():
+    first, again, other = new_world(), new_world(), new_world(attrs.evolve(SPEC, seed=1))
+    for each in (first, again, other):
+        each.dream()
+
+    assert first.everything() == again.everything()
+    assert first.loops.read_journal("l") != other.loops.read_journal("l")
+
+
+@pytest.fixture(scope="module")
+def unkilled():
+    world = new_world()
+    world.dream()
+    return world
+
+
+@pytest.mark.parametrize("after", range(0, 190, 17))
+def test_a_kill_at_a_write_changes_nothing(after, unkilled):
+    store = MortalStore(templates=dict(TEMPLATES))
+    killed = new_world(store=store)
+
+    store.left[0] = after
+    with pytest.raises(Killed):
+        killed.dream()
+    store.left[0] = float("inf")
+    killed.dream()
+
+    assert killed.everything() == unkilled.everything()
+    # The scripted model answers at once, so only what was written when the store died is lost.
+    assert len(killed.asked) - len(set(killed.asked)) <= 20
+
+
+@pytest.mark.parametrize("after", range(9))
+def test_a_kill_before_an_entry_is_recorded_changes_nothing(after, unkilled, monkeypatch):
+    killed = new_world()
+    record, made = InMemoryLoopStore.record, itertools.count()
+
+    def mortal(self, loop_id, number, entry):
+        if next(made) == after:
+            raise Killed
+        record(self, loop_id, number, entry)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(InMemoryLoopStore, "record", mortal)
+        with pytest.raises(Killed):
+            killed.dream()
+    killed.dream()
+
+    assert killed.everything() == unkilled.everything()
+    assert sorted(killed.asked) == sorted(unkilled.asked)
+
+
+def test_a_command_does_as_many_rounds_as_it_is_told(world):
+    dream = world.dream(rounds=2)
+
+    assert (dream.finished, dream.interrupted) == (2, False)
+    assert world.dream(rounds=2).finished == 1
+    assert world.dream().finished == 0
+
+
+def test_a_limit_of_cost_interrupts_a_round_and_the_next_command_finishes_it(world):
+    dream = world.dream(max_cost=0.0151)
+
+    assert (dream.finished, dream.interrupted) == (0, True)
+    assert 0.0011 * len(world.asked) <= 0.0151
+    unlimited = new_world()
+    unlimited.dream()
+    world.dream()
+    assert world.everything() == unlimited.everything()
+    assert len(world.asked) == len(unlimited.asked)
+
+
+def test_the_loops_own_limit_of_cost_holds_over_all_commands():
+    world = new_world(attrs.evolve(SPEC, stop=StopRules(max_cost=0.03)))
+
+    ends = [world.dream(rounds=1) for _ in range(4)]
+
+    assert [each.finished for each in ends] == [1, 0, 0, 0]
+    assert 20 < len(world.asked) <= 0.03 / 0.0011
+
+
+def test_a_loop_ends_when_every_pair_was_tried():
+    spec = attrs.evolve(
+        SPEC,
+        concepts=["eel", "fox", "gnu"],
+        stop=StopRules(),
+        selection=Selection(bar=0.99, certainty=0.99),
+    )
+    world = new_world(spec)
+
+    dream = world.dream()
+
+    assert (dream.finished, dream.reason) == (1, "every pair of its concepts was tried")
+    assert len(world.loops.read_journal("l").rounds) == 1
+
+
+def test_a_stopped_token_interrupts_and_records_nothing_half(world):
+    token = CancellationToken()
+
+    def stopping(request):
+        if len(world.asked) == 7:
+            token.stop("enough")
+        return answer(request)
+
+    world.answer = stopping
+    dream = world.dream(token=token)
+
+    assert (dream.interrupted, dream.reason) == (True, "enough")
+    first = world.loops.read_journal("l").rounds[0]
+    assert first.decided is None
+
+
+def test_an_edit_of_the_specification_changes_later_rounds_only(world):
+    world.dream(max_cost=0.005)
+    before = world.cohorts.read_spec("l-0001")
+    cohort = attrs.evolve(SPEC.cohort, replicates={"evaluation": 2})
+    world.loops.specs["l"] = attrs.evolve(SPEC, cohort=cohort)
+
+    world.dream(rounds=2)
+
+    assert world.cohorts.read_spec("l-0001") == before
+    assert world.cohorts.read_spec("l-0002").replicates == {"evaluation": 2}
+
+
+def with_replicates(count):
+    cohort = attrs.evolve(SPEC.cohort, replicates={"evaluation": count})
+    return attrs.evolve(SPEC, cohort=cohort)
+
+
+@pytest.mark.parametrize(
+    ("spec", "problem"),
+    [
+        (with_replicates(1), "each text needs at least two judgements"),
+        (attrs.evolve(SPEC, sampler="other"), "sampler: there is no sampler 'other'"),
+        (attrs.evolve(SPEC, concepts=["ant", "yak"]), "concepts[1]: there is no concept 'yak'"),
+        (attrs.evolve(SPEC, cohort=make_cohort_spec({"axes": {"draft_llm": ["small"]}},
+                                                    lambda _n, _c: [])), "small"),
+    ],
+)  # fmt: skip
+def test_a_wrong_specification_costs_nothing(spec, problem):
+    world = new_world(spec)
+
+    with pytest.raises(CatalogError) as caught:
+        world.dream()
+
+    assert problem in str(caught.value)
+    assert world.asked == []
+    world.loops.specs["l"] = SPEC
+    assert world.dream().finished == 3
+
+
+def test_a_verdict_on_an_unknown_text_is_named(world):
+    world.loops.verdicts["l"] = {"e9": "accept"}
+
+    with pytest.raises(CatalogError, match="'e9' is not a text of the loop"):
+        world.dream()
+
+
+def test_a_cohort_of_the_researcher_is_not_overwritten(world):
+    world.cohorts.specs["l-0001"] = SPEC.cohort
+
+    with pytest.raises(CatalogError, match="the cohort 'l-0001' exists already"):
+        world.dream()
+
+    assert world.cohorts.specs["l-0001"] == SPEC.cohort
+
+
+def test_a_loop_runs_once_at_a_time(world):
+    with world.loops.hold("l"), pytest.raises(LoopBusyError):
+        world.dream()

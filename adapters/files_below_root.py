@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from adapters.atomic_write import READ, replace_file
+from adapters.storage import raise_if_unavailable
 from daydreaming_dagster.ports.errors import UnsafePathError
 
 LARGEST_BYTES: Final = 2**30
@@ -46,10 +47,15 @@ def write_file(root: Path, path: Path, data: bytes) -> None:
 
     Raises:
         UnsafePathError: The path leads through a symbolic link.
-        OSError: The file system refused.
+        StorageUnavailableError: The file system is full, or fails for every file.
+        OSError: The file system refused this file.
     """
     refuse_links(root, path)
-    replace_file(path, data)
+    try:
+        replace_file(path, data)
+    except OSError as error:
+        raise_if_unavailable(error, root)
+        raise
 
 
 def refuse_links(root: Path, path: Path) -> None:

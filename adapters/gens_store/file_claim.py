@@ -2,18 +2,15 @@
 
 import os
 from contextlib import suppress
-from functools import cache
 from typing import Final
 
 import attrs
 from filelock import lock_descriptor
 
+from adapters.storage import allow_open_files
+
 # Windows lacks O_NOFOLLOW.
 _OPEN: Final[int] = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
-
-# A run holds up to 256 claims, with one open file each. If a process may not open more files, as on
-# macOS by default, a paid answer could not be stored.
-_OPEN_FILES: Final = 2048
 
 
 @attrs.frozen(eq=False)
@@ -47,7 +44,7 @@ def claim_file(path: str) -> FileClaim | None:
         FileNotFoundError: The folder does not exist.
         OSError: The file system refused, or `path` is a symbolic link.
     """
-    _allow_open_files()
+    allow_open_files()  # a run holds a claim, and with it an open file, for each generation
     while True:
         descriptor = os.open(path, _OPEN, 0o666)
         try:
@@ -84,15 +81,3 @@ def _is_there(descriptor: int, path: str) -> bool:
         return os.path.samestat(os.fstat(descriptor), os.lstat(path))
     except FileNotFoundError:
         return False
-
-
-@cache
-def _allow_open_files() -> None:
-    try:
-        import resource
-    except ModuleNotFoundError:  # Windows
-        return
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(_OPEN_FILES, hard)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

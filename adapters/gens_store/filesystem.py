@@ -5,7 +5,8 @@ import os
 import shutil
 import stat
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePath
 from typing import ClassVar, Final, Self
 
@@ -15,6 +16,12 @@ from adapters.atomic_write import sync_folder, write_atomically
 from adapters.files_below_root import linked, read_regular
 from adapters.gens_store.encoded import EncodedGensStore
 from adapters.gens_store.file_claim import FileClaim, claim_file
+from adapters.storage import (
+    check_space,
+    most_in_flight,
+    raise_if_out_of_files,
+    raise_if_unavailable,
+)
 from daydreaming_dagster.data_layer.paths import (
     ARTIFACT_FILENAMES,
     GENS_DIRNAME,
@@ -57,9 +64,10 @@ class FilesystemGensStore(EncodedGensStore):
 
     Symbolic links below `data_root` are refused with `UnsafePathError`, and so is reading anything
     but a regular file. A write replaces such a link by a file and does not follow it. `data_root`
-    itself may be a link. Other failures of the file system are raised as `OSError`. If the device
-    fails to confirm the name of a paid-for file, this is raised too, although the new file is
-    already in place.
+    itself may be a link. A full or failing file system, and a process that can open no more files,
+    raise `StorageUnavailableError`. Other failures are raised as `OSError`. If the device fails to
+    confirm the name of a paid-for file, this is raised too, although the new file is already in
+    place.
 
     The version of a generation is the inode of its folder and the latest time of change (`ctime`)
     of the folder and its files. No program can set it, so edits by hand change it too. There is no
@@ -110,8 +118,16 @@ class FilesystemGensStore(EncodedGensStore):
     def reserve_generation(self, stage: Stage, gen_id: str, *, create: bool = True) -> Path:
         return Path(super().reserve_generation(stage, gen_id, create=create))
 
+    def most_in_flight(self) -> int:
+        return most_in_flight(self.data_root)
+
+    def check_space(self, answers: int) -> None:
+        check_space(self.data_root, answers)
+
     def _reserve(self, stage: Stage, gen_id: str) -> None:
-        _make_folder(self._generation_folder(stage, gen_id))
+        folder = self._generation_folder(stage, gen_id)
+        with self._naming_the_storage():
+            _make_folder(folder)
 
     def _exists(self, stage: Stage, gen_id: str) -> bool:
         return os.path.isdir(self._generation_folder(stage, gen_id))
@@ -123,6 +139,7 @@ class FilesystemGensStore(EncodedGensStore):
         except FileNotFoundError:
             return []
         except OSError as error:
+            raise_if_out_of_files(error, self.data_root)
             raise _unlisted(error) from error
         return names if are_ids(names) else [name for name in names if is_id(name)]
 
@@ -163,16 +180,23 @@ class FilesystemGensStore(EncodedGensStore):
         path = f"{folder}/{CLAIMED_PREFIX}{gen_id}"
         if os.path.islink(path):
             raise linked(path)
-        try:
-            return claim_file(path)
-        except FileNotFoundError:
-            _make_folder(folder)
-            return claim_file(path)
+        with self._naming_the_storage():
+            try:
+                return claim_file(path)
+            except FileNotFoundError:
+                _make_folder(folder)
+                return claim_file(path)
 
     def _store(self, stage: Stage, gen_id: str, artifact: Artifact, data: bytes) -> None:
         folder = self._generation_folder(stage, gen_id)
         name = ARTIFACT_FILENAMES[artifact]
         sync = self.synced and artifact in _PAID_FOR
+        with self._naming_the_storage():
+            self._write(stage, folder, name, data, sync=sync)
+            if sync and artifact == "raw":
+                self._sync_names(stage, os.path.dirname(folder))
+
+    def _write(self, stage: Stage, folder: str, name: str, data: bytes, *, sync: bool) -> None:
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 write_atomically(folder, name, data, sync=sync)
@@ -182,8 +206,6 @@ class FilesystemGensStore(EncodedGensStore):
                     raise
                 _make_folder(folder)
                 self._synced_stages.discard(stage)
-        if sync and artifact == "raw":
-            self._sync_names(stage, os.path.dirname(folder))
 
     def _sync_names(self, stage: Stage, stage_folder: str) -> None:
         """Sync the names of the folders above a raw text, so that they survive a power cut too.
@@ -203,6 +225,7 @@ class FilesystemGensStore(EncodedGensStore):
         try:
             return read_regular(path)
         except OSError as error:
+            raise_if_out_of_files(error, self.data_root)
             raise _unreadable(artifact, path, error) from error
 
     def _load_template(self, stage: Stage, template_id: str) -> bytes | None:
@@ -211,6 +234,7 @@ class FilesystemGensStore(EncodedGensStore):
         try:
             return read_regular(path)
         except OSError as error:
+            raise_if_out_of_files(error, self.data_root)
             raise _unreadable("template", path, error) from error
 
     def _location(self, stage: Stage, gen_id: str, artifact: Artifact | None = None) -> PurePath:
@@ -218,6 +242,15 @@ class FilesystemGensStore(EncodedGensStore):
 
     def _template_location(self, stage: Stage, template_id: str) -> PurePath:
         return self.paths.template_file(stage, template_id)
+
+    @contextmanager
+    def _naming_the_storage(self) -> Iterator[None]:
+        """Raise what concerns every write of this store as a `StorageUnavailableError`."""
+        try:
+            yield
+        except OSError as error:
+            raise_if_unavailable(error, self.data_root)
+            raise
 
     def _generation_folder(self, stage: Stage, gen_id: str) -> str:
         folder = self._folder(GENS_DIRNAME, stage, gen_id)

@@ -17,7 +17,11 @@ from filelock import FileLock
 from adapters.language_model.concurrency_level import ConcurrencyLevel
 from adapters.language_model.file_limits import FileRateLimiter, FileSemaphore
 from daydreaming_dagster.domain.catalog import ModelLimits
-from daydreaming_dagster.domain.generation.cancellation import CancellationToken, ModelCancellations
+from daydreaming_dagster.domain.generation.cancellation import (
+    CancellationToken,
+    ModelCancellations,
+    StoppedError,
+)
 from daydreaming_dagster.domain.generation.tokens import expected_tokens
 from daydreaming_dagster.ports.language_model import (
     LONGEST_WAIT_SECONDS,
@@ -85,6 +89,9 @@ class LimitingLanguageModel:
     def stop(self, reason: str, model: ModelKey | None = None) -> None:
         """Pass no further call on."""
         self._cancellations.stop(reason, model)
+        for key, gate in tuple(self._gates.items()):
+            if model in (None, key):
+                gate.stop(reason)
         self.inner.stop(reason, model)
 
     async def aclose(self) -> None:
@@ -151,7 +158,7 @@ class _Gate:
             LanguageModelError: The endpoint asked for too long a pause.
             StoppedError: The run ended while the call waited.
         """
-        await self._take_place()
+        await self._take_place(cancellation)
         place.callback(self._give_place)
         # One call at a time checks the files, so calls of this process keep their order.
         async with self.first:
@@ -181,16 +188,24 @@ class _Gate:
     def _limit(self) -> int:
         return self.level.limit if self.fixed is None else self.fixed
 
-    async def _take_place(self) -> None:
+    def stop(self, reason: str) -> None:
+        """End the waiting for a place. An answer that cannot be stored gives none back."""
+        for place in tuple(self.waiting):
+            with suppress(RuntimeError):  # its loop ended
+                place.get_loop().call_soon_threadsafe(_end, place, reason)
+
+    async def _take_place(self, cancellation: CancellationToken) -> None:
         if self.in_flight < self._limit and not self.waiting:
             self.in_flight += 1
             return
         place = asyncio.get_running_loop().create_future()
         self.waiting.append(place)
+        if cancellation.reason is not None:  # perhaps between the last look of `stop` and now
+            _end(place, cancellation.reason)
         try:
             await place  # `_give_place` has counted it
         except asyncio.CancelledError:
-            if not place.cancelled():
+            if place.done() and not place.cancelled() and place.exception() is None:
                 self._give_place()
             elif place in self.waiting:
                 self.waiting.remove(place)
@@ -200,7 +215,7 @@ class _Gate:
         self.in_flight -= 1
         while self.waiting and self.in_flight < self._limit:
             place = self.waiting.popleft()
-            if not place.cancelled():
+            if not place.done():
                 self.in_flight += 1
                 place.set_result(None)
 
@@ -233,6 +248,11 @@ class _Gate:
         while (slot := await asyncio.to_thread(slots.take)) is None:
             await cancellation.sleep(_POLL_SECONDS)
         return slot
+
+
+def _end(place: asyncio.Future[None], reason: str) -> None:
+    if not place.done():
+        place.set_exception(StoppedError(reason))
 
 
 def prepare_limits(limits: Mapping[tuple[str, str], ModelLimits], folder: Path) -> None:

@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Annotated
@@ -35,7 +35,9 @@ from daydreaming_dagster.cli.monitor import RunMonitor
 from daydreaming_dagster.cli.results import print_ranking
 from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.cohort.progress import StageStatus
+from daydreaming_dagster.domain.errors import AnswerLostError
 from daydreaming_dagster.domain.generation.cancellation import CancellationToken
+from daydreaming_dagster.domain.generation.generated import Generated
 from daydreaming_dagster.domain.results.ranking import rank_essays
 from daydreaming_dagster.domain.stages import GenerationRef
 from daydreaming_dagster.errors import DaydreamingError
@@ -89,6 +91,7 @@ def _run(root: DataRoot, cohort_id: str, options: RunOptions, concurrency: int |
     """Run the cohort in Dagster, print the outcome, and return whether all of it is done."""
     # Importing Dagster takes a second, and other commands do not need it.
     with loading():
+        from daydreaming_dagster.defs.event_log import EventLogError
         from daydreaming_dagster.defs.launch import materialize_cohort_run, open_instance
 
     root.cohorts.read_membership(cohort_id)  # reports a wrong name before Dagster starts
@@ -110,19 +113,13 @@ def _run(root: DataRoot, cohort_id: str, options: RunOptions, concurrency: int |
         ThreadPoolExecutor(max_workers=1) as thread,
     ):
         resources["listener"] = monitor
-        done = thread.submit(
-            materialize_cohort_run, instance, resources, cohort_id, options
-        ).result()
-    set_aside = monitor.reasons
-    for line in grouped(
-        (GenerationRef(failed.stage, failed.gen_id), explained(failed.error))
-        for failed in monitor.failed
-        # What the line about its model says already is not repeated.
-        if failed.error is not None and not any(str(failed.error) in why for why in set_aside)
-    ):
-        complain(line)
-    for reason in set_aside:
-        complain(reason)
+        running = thread.submit(materialize_cohort_run, instance, resources, cohort_id, options)
+        try:
+            done = running.result()
+        except EventLogError as error:
+            complain(f"error: {error}")
+            done = False
+    _say_what_failed(monitor.failed, monitor.reasons)
     _show_ranking(root, cohort_id)
     if token.reason:
         complain(f"stopped: {token.reason}")
@@ -149,6 +146,22 @@ def _stopped_by_signals(token: CancellationToken, console: Console) -> Iterator[
 
     with handling(handle, signal.SIGINT, signal.SIGTERM):
         yield
+
+
+def _say_what_failed(failed: Iterable[Generated], set_aside: Collection[str]) -> None:
+    messages = list[tuple[GenerationRef, str]]()
+    for generated in failed:
+        if isinstance(generated.error, AnswerLostError):  # each is named, for it was paid
+            complain(f"{generated.ref}: {generated.error}")
+        # What the line about its model says already is not repeated.
+        elif generated.error is not None and not any(
+            str(generated.error) in why for why in set_aside
+        ):
+            messages.append((generated.ref, explained(generated.error)))
+    for line in grouped(messages):
+        complain(line)
+    for reason in set_aside:
+        complain(reason)
 
 
 def _show_ranking(root: DataRoot, cohort_id: str) -> None:

@@ -21,12 +21,14 @@ from daydreaming_dagster.ports.errors import (
     MissingArtifactError,
     MissingTemplateError,
     ReadOnlyStoreError,
+    StorageUnavailableError,
     UnreadableArtifactError,
     UnsafePathError,
     UnstorableError,
 )
 from daydreaming_dagster.ports.gens_store import (
     Artifact,
+    Capacity,
     Claim,
     Claims,
     GensStore,
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
 __all__ = [
     "STAGES",
     "Artifact",
+    "Capacity",
     "Claim",
     "Claims",
     "DataLayerError",
@@ -61,6 +64,7 @@ __all__ = [
     "Paths",
     "ReadOnlyStoreError",
     "Stage",
+    "StorageUnavailableError",
     "Templates",
     "UnreadableArtifactError",
     "UnsafePathError",

@@ -99,9 +99,10 @@ def build_stage_asset(stage: Stage) -> dg.AssetsDefinition:
         generations: dict[Stage, Sequence[str]] = {stage: context.partition_keys}
         with databases_open(context.instance, context.run.run_id):
             total = len(context.partition_keys)
-            recording = RecordingListener(context, gens_store, listener, steps, total)
+            recording = RecordingListener(context, gens_store, stop, listener, steps, total)
             with ending_when_terminated(context, stop) as terminated:
                 outcome = run_generations(runner, generations, recording, steps)
+                recording.check()
                 yield from check_results(context, stage, gens_store, context.partition_keys, checks)
                 if outcome.failed or outcome.left:
                     raise run_failure(context, outcome, stop.reason, terminated=bool(terminated))

@@ -140,6 +140,7 @@ def cohort_run(
     """Generate what the cohort of the run's partition lacks."""
     if config.max_calls is not None or config.max_cost is not None:
         forbid_retries(context)
+    recording = RecordingListener(context, gens_store, stop, listener)
     with (
         as_failure(DaydreamingError),
         databases_open(context.instance, context.run.run_id),
@@ -152,9 +153,10 @@ def cohort_run(
             context.partition_key,
             RunOptions(config.stale, config.force, config.max_calls, config.max_cost),
             token=stop,
-            listener=RecordingListener(context, gens_store, listener),
+            listener=recording,
             catalog=catalog,
         )
+        recording.check()
         mark_failed(context, run.outcome.failed)
         yield from check_results_of_cohort(context, gens_store, run.plan.todo)
         if not run.complete:

@@ -7,7 +7,9 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
+from typing import Final
 
+import attrs
 import dagster as dg
 
 # Dagster has no public way to report several events of a run together, or to report that one
@@ -22,8 +24,36 @@ from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.event_log import SqlEventLogStorageTable, SqliteEventLogStorage
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME
 from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
+
+from daydreaming_dagster.errors import DaydreamingError
 
 AssetEvent = dg.AssetMaterialization | dg.AssetObservation | AssetMaterializationPlannedData
+
+DATABASE_ERRORS: Final = (SQLAlchemyError, sqlite3.Error, OSError)
+"""What Dagster's storages raise if a database fails, for instance because its disk is full."""
+
+
+@attrs.define(eq=False)
+class EventLogError(DaydreamingError):
+    """Dagster's database failed before or during a run. The next run records what is missing."""
+
+    reason: str
+
+    def __str__(self) -> str:
+        return (
+            f"Dagster's database failed: {self.reason}; see to the storage, and run the command "
+            f"again, which also records what is missing"
+        )
+
+
+@contextmanager
+def as_event_log_error() -> Iterator[None]:
+    """Raise an error of Dagster's database in the block as an `EventLogError`."""
+    try:
+        yield
+    except DATABASE_ERRORS as error:
+        raise EventLogError(str(error).partition("\n")[0]) from error
 
 
 def planned_materialization(asset: dg.AssetKey, partition: str) -> AssetEvent:

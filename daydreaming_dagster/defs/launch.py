@@ -14,7 +14,7 @@ from filelock import FileLock
 
 from daydreaming_dagster.application.run_cohort import RunOptions
 from daydreaming_dagster.defs.build import build_definitions
-from daydreaming_dagster.defs.event_log import databases_open
+from daydreaming_dagster.defs.event_log import as_event_log_error, databases_open
 from daydreaming_dagster.defs.partitions import COHORTS
 from daydreaming_dagster.defs.termination_server import confirming_termination
 from daydreaming_dagster.errors import DaydreamingError
@@ -29,10 +29,13 @@ _OBJECTS_BETWEEN_COLLECTIONS: Final = 50_000
 
 
 def open_instance(home: Path) -> dg.DagsterInstance:
-    """Return the Dagster instance in the folder `home`. Creates it if it does not exist."""
-    home.mkdir(parents=True, exist_ok=True)
+    """Return the Dagster instance in the folder `home`. Creates it if it does not exist.
+
+    Raises:
+        EventLogError: Dagster's databases cannot be created or opened.
+    """
     # Dagster's databases break if two processes set them up at once.
-    with FileLock(home / "open.lock"):
+    with as_event_log_error(), _opened_alone(home):
         settings = home / "dagster.yaml"
         if not settings.exists():
             settings.write_text(_DAGSTER_YAML, "utf-8")
@@ -42,6 +45,13 @@ def open_instance(home: Path) -> dg.DagsterInstance:
         if ref.storage_data == default and not (home / _DATABASES[-1]).exists():
             _set_up(home)
         return dg.DagsterInstance.from_ref(ref)
+
+
+@contextmanager
+def _opened_alone(home: Path) -> Iterator[None]:
+    home.mkdir(parents=True, exist_ok=True)
+    with FileLock(home / "open.lock"):
+        yield
 
 
 def _set_up(home: Path) -> None:
@@ -73,11 +83,17 @@ def materialize_cohort_run(
     Raises:
         DaydreamingError: The input is wrong, or another process runs the cohort. No model was
             called.
+        EventLogError: Dagster's database failed during the run.
     """
-    instance.add_dynamic_partitions(COHORTS.name or "", [cohort_id])
     job = build_definitions(resources).resolve_job_def("run_cohort")
     try:
-        with databases_open(instance), _collecting_seldom(), confirming_termination() as tags:
+        with (
+            as_event_log_error(),
+            databases_open(instance),
+            _collecting_seldom(),
+            confirming_termination() as tags,
+        ):
+            instance.add_dynamic_partitions(COHORTS.name or "", [cohort_id])
             job.execute_in_process(
                 instance=instance,
                 partition_key=cohort_id,

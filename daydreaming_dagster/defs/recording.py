@@ -10,7 +10,11 @@ import dagster as dg
 from dagster._core.definitions.data_version import DATA_VERSION_TAG
 
 from daydreaming_dagster.application.run_listener import NullRunListener, RunListener, RunPlan
-from daydreaming_dagster.defs.event_log import planned_materialization, record_events
+from daydreaming_dagster.defs.event_log import (
+    DATABASE_ERRORS,
+    planned_materialization,
+    record_events,
+)
 from daydreaming_dagster.defs.materializations import (
     failed_step,
     failure_observation,
@@ -18,6 +22,7 @@ from daydreaming_dagster.defs.materializations import (
 )
 from daydreaming_dagster.defs.partitions import membership_version, register_partitions
 from daydreaming_dagster.domain.generation.budget import Budget
+from daydreaming_dagster.domain.generation.cancellation import CancellationToken
 from daydreaming_dagster.domain.generation.generated import (
     STEPS,
     Generated,
@@ -36,16 +41,21 @@ _RECORDED_TOGETHER: Final = 500
 class RecordingListener:
     """Records an event for each step of each generation, and logs the progress of the run.
 
-    Passes everything on to `then`. `total` is the number of generations of the run.
+    Passes everything on to `then`. `total` is the number of generations of the run. If Dagster's
+    database fails while the run goes on, the listener ends the run through `stop` and records
+    nothing more, but still passes on what was in flight. `check` raises the error afterwards. The
+    next run records what is missing.
     """
 
     context: dg.AssetExecutionContext
     store: GensStore
+    stop: CancellationToken
     then: RunListener = attrs.field(factory=NullRunListener)
     steps: Collection[Step] = STEPS
     total: int = 0
     _seen: int = attrs.field(default=0, init=False)
     _failed: int = attrs.field(default=0, init=False)
+    _error: Exception | None = attrs.field(default=None, init=False)
 
     def begin(self, plan: RunPlan) -> None:
         """Record generations that are done but unknown to Dagster, as after a kill."""
@@ -73,13 +83,28 @@ class RecordingListener:
                 self._record(read_generated(self.store, stage, key) for key in some)
 
     def note(self, finished: Sequence[Generated], budget: Budget) -> None:
-        """Record what was made and what failed, then tell the next listener."""
-        self._record(finished)
+        """Tell the next listener, and record what was made and what failed."""
         self._failed += sum(generated.error is not None for generated in finished)
         self.then.note(finished, budget)
         before, self._seen = self._seen, self._seen + len(finished)
-        if self._seen * _LOG_LINES // self.total > before * _LOG_LINES // self.total:
-            self.context.log.info(self._progress(budget))
+        if self._error is not None:
+            return
+        try:
+            self._record(finished)
+            if self._seen * _LOG_LINES // self.total > before * _LOG_LINES // self.total:
+                self.context.log.info(self._progress(budget))
+        except DATABASE_ERRORS as error:
+            self._error = error
+            self.stop.stop(f"Dagster's database failed: {error}")
+
+    def check(self) -> None:
+        """Return if every event was recorded.
+
+        Raises:
+            Exception: The error of Dagster's database, one of `DATABASE_ERRORS`.
+        """
+        if self._error is not None:
+            raise self._error
 
     def set_aside(self, reason: str) -> None:
         """Log it, and tell the next listener."""

@@ -44,6 +44,18 @@ class ResponseParseError(DaydreamingError, ValueError):
 
 
 @attrs.define(eq=False)
+class AnswerLostError(DaydreamingError):
+    """A paid answer could not be stored, however often it was tried."""
+
+    stage: str
+    gen_id: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"the paid answer is lost, because it could not be stored: {self.reason}"
+
+
+@attrs.define(eq=False)
 class UnusableAnswerError(ResponseParseError):
     """A stored answer has no usable text. Only `force` replaces it."""
 

@@ -81,6 +81,23 @@ class UnreadableArtifactError(MalformedArtifactError):
 
 
 @attrs.define(eq=False)
+class StorageUnavailableError(DataLayerError, OSError):
+    """The storage takes no writes, or this process cannot open more files. Nothing was written.
+
+    It concerns every generation, and may pass: the same write may succeed later.
+    """
+
+    location: str
+    reason: str
+
+    def __str__(self) -> str:
+        return (
+            f"nothing can be stored in {self.location}: {self.reason}; "
+            f"see to the storage, and run the command again"
+        )
+
+
+@attrs.define(eq=False)
 class UnstorableError(DataLayerError, ValueError):
     """A text or document could not be read back unchanged. Nothing was written."""
 

@@ -1,8 +1,8 @@
 """The port for reading and writing generations.
 
-Every store implements `GensStore`. `Templates`, `Versions` and `Claims` are additional abilities
-that a store may have. Code that works without versions and claims uses `versions_of` and
-`claim_generation`, which accept any store.
+Every store implements `GensStore`. `Templates`, `Versions`, `Claims` and `Capacity` are additional
+abilities that a store may have. Code that works without the last three uses `versions_of`,
+`claim_generation`, `most_in_flight` and `check_space`, which accept any store.
 """
 
 from collections.abc import Mapping, Sequence
@@ -52,6 +52,10 @@ class GensStore(Protocol):
         JSON), raises `MalformedArtifactError` (a `ValueError`), which names the file. If the
         storage fails to return it, as with a failing disk, `UnreadableArtifactError` is raised,
         which is a `MalformedArtifactError`.
+
+    Full storage
+        If the storage takes no writes at present, as a full disk, writing raises
+        `StorageUnavailableError`, and the old artifact stays as it was.
     """
 
     def reserve_generation(self, stage: Stage, gen_id: str, *, create: bool = True) -> PurePath:
@@ -161,6 +165,27 @@ class Claims(Protocol):
         ...
 
 
+@runtime_checkable
+class Capacity(Protocol):
+    """Tells, before an answer is paid for, whether it can be stored."""
+
+    def most_in_flight(self) -> int:
+        """Return how many generations a run in this process can have in flight at once.
+
+        Raises:
+            StorageUnavailableError: Not even one.
+        """
+        ...
+
+    def check_space(self, answers: int) -> None:
+        """Return if so many answers can be stored now, as far as the store can tell.
+
+        Raises:
+            StorageUnavailableError: They cannot.
+        """
+        ...
+
+
 def versions_of(store: GensStore, stage: Stage) -> Mapping[str, str]:
     """Return the versions that the store knows.
 
@@ -177,6 +202,25 @@ def claim_generation(store: GensStore, stage: Stage, gen_id: str) -> Claim | Non
     shares generations with it.
     """
     return store.claim(stage, gen_id) if isinstance(store, Claims) else _FREE
+
+
+def most_in_flight(store: GensStore, wanted: int) -> int:
+    """Return how many of the wanted generations can be in flight at once.
+
+    Raises:
+        StorageUnavailableError: Not even one.
+    """
+    return min(wanted, store.most_in_flight()) if isinstance(store, Capacity) else wanted
+
+
+def check_space(store: GensStore, answers: int) -> None:
+    """Return if so many answers can be stored now, or if the store cannot tell.
+
+    Raises:
+        StorageUnavailableError: They cannot.
+    """
+    if isinstance(store, Capacity):
+        store.check_space(answers)
 
 
 class _FreeClaim:

@@ -48,6 +48,11 @@ class Budget:
     _queue: asyncio.Lock = attrs.field(factory=asyncio.Lock, init=False, repr=False, eq=False)
     _settled: asyncio.Event = attrs.field(factory=asyncio.Event, init=False, repr=False, eq=False)
 
+    @property
+    def in_flight(self) -> int:
+        """The number of questions that wait for their answers."""
+        return self._in_flight
+
     @classmethod
     def of(
         cls, models: Iterable[ModelEntry], max_calls: int | None, max_cost: float | None

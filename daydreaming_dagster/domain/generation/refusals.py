@@ -6,15 +6,17 @@ from typing import Final
 
 import attrs
 
+from daydreaming_dagster.domain.errors import AnswerLostError
 from daydreaming_dagster.domain.generation.generated import Generated
 from daydreaming_dagster.domain.generation.state import RawAnswer
 from daydreaming_dagster.errors import DaydreamingError
+from daydreaming_dagster.ports.errors import StorageUnavailableError
 from daydreaming_dagster.ports.language_model import LanguageModelError, ModelKey
 
 REFUSALS: Final = 10
 """A model is set aside after this many refusals without an answer in between, which any call would
 meet or which are alike, and after as many answers in a row that could not be read. A run ends after
-as many answers that could not be stored."""
+as many answers that could not be stored, or at once if nothing can be stored."""
 
 _OF_ANY_CALL: Final = "any call"
 _UNREADABLE: Final = "unreadable"
@@ -47,6 +49,8 @@ class Refusals:
             kind = _kind(error)
             if kind is not None and self._reached(model, kind):
                 return _set_aside(model, f"{REFUSALS} calls in a row failed: {error}")
+        elif isinstance(error, StorageUnavailableError):
+            return Verdict(None, str(error))
         elif _is_of_disk(done) and self._reached(None, ""):
             reason = f"the last {REFUSALS} generations met what all others would: {error}"
             return Verdict(None, reason)
@@ -88,5 +92,7 @@ def _is_from_model(answer: RawAnswer) -> bool:
 
 def _is_of_disk(done: Generated) -> bool:
     """Return whether the file system refuses the answer, or what limits the calls."""
+    if isinstance(done.error, AnswerLostError):
+        return True
     of_system = done.error is not None and not isinstance(done.error, DaydreamingError)
     return of_system and done.asked and done.raw is None

@@ -11,7 +11,7 @@ from typing import Final, TypeVar, TypeVarTuple
 import attrs
 
 from daydreaming_dagster.domain.catalog import Catalog
-from daydreaming_dagster.domain.errors import StaleAnswerError
+from daydreaming_dagster.domain.errors import AnswerLostError, StaleAnswerError
 from daydreaming_dagster.domain.generation.answers import (
     read_answer,
     read_parsed,
@@ -31,7 +31,13 @@ from daydreaming_dagster.domain.generation.refusals import Refusals, Verdict
 from daydreaming_dagster.domain.generation.state import GenerationState, read_state
 from daydreaming_dagster.domain.stages import GenerationRef
 from daydreaming_dagster.errors import DaydreamingError
-from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates, claim_generation
+from daydreaming_dagster.ports.errors import DataLayerError, StorageUnavailableError
+from daydreaming_dagster.ports.gens_store import (
+    GensStoreWithTemplates,
+    check_space,
+    claim_generation,
+    most_in_flight,
+)
 from daydreaming_dagster.ports.language_model import (
     LONGEST_WAIT_SECONDS,
     Completion,
@@ -47,6 +53,12 @@ IN_FLIGHT: Final = 256
 
 CLAIM_SECONDS: Final = 1.0
 """How long a run waits between two attempts to claim a generation that another run makes."""
+
+STORE_SECONDS: Final = 1.0
+"""How long a paid answer waits in memory between two attempts to store it."""
+
+_ATTEMPTS: Final = 3
+"""How often storing a paid answer is tried after the last answer in flight has come."""
 
 _T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")
@@ -110,7 +122,7 @@ class GenerationRunner:
                     result.asked = True
                     completion = await self._ask(prepared.recipe, prepared.question, kept)
                 if completion is not None or ("parsed" in steps and result.parsed is None):
-                    await _in_thread(self._finish, result, steps, claims, prepared, completion)
+                    await self._finish(result, steps, claims, prepared, completion)
         except (DaydreamingError, OSError) as error:
             result.error = error
         return result
@@ -124,12 +136,18 @@ class GenerationRunner:
     ) -> AsyncGenerator[Generated, None]:
         """Yield each generation as soon as it is done, with at most `in_flight` at once.
 
+        There are fewer at once if the store cannot keep files open for so many.
+
         If a generation's parent is among them, it starts when the parent is done, and not at all if
         the parent fails. If a model is set aside, its generations are not yielded and their
         descendants are not started; others go on. When the run is stopped, generations in flight
         are finished. If the consumer stops early or is cancelled, they are also finished and stored
         before this ends. If it is cancelled again, they are cancelled.
+
+        Raises:
+            StorageUnavailableError: Answers cannot be stored. No model was called.
         """
+        in_flight = await asyncio.to_thread(self._check_storage, generations, in_flight)
         self.stop.subscribe(self.model.stop)
         ready, children = await asyncio.to_thread(self._order, generations)
         finished = asyncio.Queue[asyncio.Task[Generated]]()
@@ -176,6 +194,13 @@ class GenerationRunner:
             for task in running:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
+
+    def _check_storage(self, generations: Mapping[Stage, Sequence[str]], in_flight: int) -> int:
+        """Return how many generations can be in flight at once, if there are any."""
+        if total := sum(map(len, generations.values())):
+            in_flight = most_in_flight(self.store, in_flight)
+            check_space(self.store, min(in_flight, total))
+        return in_flight
 
     def _order(
         self, generations: Mapping[Stage, Sequence[str]]
@@ -227,6 +252,8 @@ class GenerationRunner:
                     result.parsed = read_parsed(self.store, stage, gen_id)
         if question is not None and result.model in self.set_aside:
             raise StoppedError(self.set_aside[result.model])
+        if question is not None:
+            check_space(self.store, self.budget.in_flight + 1)
         # An answer keeps its own prompt beside it until its replacement is stored.
         if question is not None and stored.answer is not None:
             return _Prepared(recipe, question, prompt)
@@ -287,7 +314,7 @@ class GenerationRunner:
         self.budget.settle(request, reserved, completion)
         return completion
 
-    def _finish(
+    async def _finish(
         self,
         result: Generated,
         steps: Collection[Step],
@@ -295,17 +322,50 @@ class GenerationRunner:
         prepared: _Prepared,
         completion: Completion | None,
     ) -> None:
-        """Store the answer, parse it, and release the claim."""
+        """Store and parse the answer, and release the claim.
+
+        A paid answer that cannot be stored waits in memory. If nothing can be stored at present,
+        the run ends, and the answer waits at least for those in flight.
+
+        Raises:
+            AnswerLostError: The paid answer could not be stored.
+        """
+        attempts = 0
+        while True:
+            of_last_calls = not self.budget.in_flight
+            try:
+                return await _in_thread(self._store, result, steps, claims, prepared, completion)
+            except (DataLayerError, OSError) as error:
+                unpaid = completion is None or prepared.recipe.mode == "copy"
+                if unpaid or result.raw is not None:
+                    raise
+                unavailable = isinstance(error, StorageUnavailableError)
+                if unavailable:
+                    self.stop.stop(str(error))
+                attempts += of_last_calls or not unavailable
+                if attempts == _ATTEMPTS:
+                    raise AnswerLostError(*result.ref, str(error)) from error
+            await asyncio.sleep(STORE_SECONDS)
+
+    def _store(
+        self,
+        result: Generated,
+        steps: Collection[Step],
+        claims: ExitStack,
+        prepared: _Prepared,
+        completion: Completion | None,
+    ) -> None:
+        """Store the answer, parse it, and release the claim, which is kept for another attempt."""
         stage, gen_id = result.stage, result.gen_id
         recipe, question, prompt = prepared.recipe, prepared.question, prepared.late_prompt
+        if question is not None and completion is not None:
+            result.raw = store_answer(self.store, gen_id, recipe, question, completion)
         with claims:
-            if question is not None and completion is not None:
-                result.raw = store_answer(self.store, gen_id, recipe, question, completion)
-                # Write the paid answer first. After a crash between the two writes, the next run
-                # finds an answer to today's question and writes the prompt.
-                if prompt is not None:
-                    self.store.write_prompt(stage, gen_id, prompt)
-                    result.prompt = prompt
+            # Write the paid answer first. After a crash between the two writes, the next run finds
+            # an answer to today's question and writes the prompt.
+            if prompt is not None and result.raw is not None:
+                self.store.write_prompt(stage, gen_id, prompt)
+                result.prompt = prompt
             if "parsed" in steps:
                 answer = result.raw or read_answer(self.store, stage, gen_id)
                 result.parsed = store_parsed(self.store, stage, gen_id, recipe.reader, answer)

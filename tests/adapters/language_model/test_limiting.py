@@ -220,6 +220,21 @@ async def test_a_run_that_stops_ends_those_that_wait_and_keeps_those_that_were_s
     assert [type(answer) for answer in answers] == [Completion] * 2 + [StoppedError] * 8
 
 
+async def test_a_stop_ends_the_wait_for_a_place_that_is_not_given_back(tmp_path):
+    """As while an answer waits for a full disk."""
+    model = limited(Endpoint(), tmp_path, at_once=1)
+    with ExitStack() as kept:
+        await model.complete(attrs.evolve(REQUEST, kept=kept))
+        waiting = asyncio.create_task(model.complete(REQUEST))
+        await asyncio.sleep(0)
+        model.stop("the disk is full")
+
+        with pytest.raises(StoppedError, match="the disk is full"):
+            await asyncio.wait_for(waiting, 10)
+        with pytest.raises(StoppedError, match="the disk is full"):
+            await asyncio.wait_for(model.complete(REQUEST), 10)
+
+
 async def test_a_call_that_is_cancelled_gives_its_place_to_the_next(tmp_path):
     endpoint = Endpoint(seconds=60)
     model = limited(endpoint, tmp_path, at_once=1)

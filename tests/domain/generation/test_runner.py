@@ -14,7 +14,11 @@ from builders import SOURCES, make_catalog, plan_copy, plan_draft, plan_essay, p
 from daydreaming_dagster.domain.catalog import ModelEntry
 from daydreaming_dagster.domain.checks.integrity import IntegrityCheck
 from daydreaming_dagster.domain.cohort.progress import stage_status
-from daydreaming_dagster.domain.errors import ResponseParseError, StaleAnswerError
+from daydreaming_dagster.domain.errors import (
+    AnswerLostError,
+    ResponseParseError,
+    StaleAnswerError,
+)
 from daydreaming_dagster.domain.generation.budget import Budget
 from daydreaming_dagster.domain.generation.cancellation import CancellationToken, StoppedError
 from daydreaming_dagster.domain.generation.generated import Generated, read_generated
@@ -553,7 +557,7 @@ async def test_a_disk_that_takes_no_answers_ends_the_run_before_all_are_bought()
     done = [item async for item in runner.generate_many({"draft": gen_ids}, in_flight=2)]
 
     assert len(model.requests) < 10 + 2
-    assert {type(item.error) for item in done} == {OSError}
+    assert {type(item.error) for item in done} == {AnswerLostError}
     assert "No space left on device" in runner.stop.reason
 
 

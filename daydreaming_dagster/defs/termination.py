@@ -87,8 +87,9 @@ def _status_polled(
         while not ended.wait(_POLL_SECONDS):
             try:
                 run = context.instance.get_run_by_id(context.run.run_id)
-            except Exception:  # of whatever database; it may be readable the next time
-                logging.getLogger(__name__).exception("cannot read the status of this run")
+            except Exception as error:  # of whatever database; it may be readable the next time
+                reason = str(error).partition("\n")[0]
+                logging.getLogger(__name__).warning("cannot read the run's status: %s", reason)
                 continue
             if run is not None and run.status in _TERMINATED:
                 terminate("terminated in Dagster")

@@ -250,10 +250,8 @@ class GenerationRunner:
                 result.raw, question = stored.answer, None
                 if stored.answer is None:  # a text from elsewhere
                     result.parsed = read_parsed(self.store, stage, gen_id)
-        if question is not None and result.model in self.set_aside:
-            raise StoppedError(self.set_aside[result.model])
         if question is not None:
-            check_space(self.store, self.budget.in_flight + 1)
+            self._check_before_call(result)
         # An answer keeps its own prompt beside it until its replacement is stored.
         if question is not None and stored.answer is not None:
             return _Prepared(recipe, question, prompt)
@@ -261,6 +259,11 @@ class GenerationRunner:
             self.store.write_prompt(stage, gen_id, prompt)
             result.prompt = prompt
         return _Prepared(recipe, question, None)
+
+    def _check_before_call(self, result: Generated) -> None:
+        if result.model in self.set_aside:
+            raise StoppedError(self.set_aside[result.model])
+        check_space(self.store, self.budget.in_flight + 1)
 
     def _serves(
         self, stored: GenerationState, ref: GenerationRef, recipe: Recipe, prompt: str

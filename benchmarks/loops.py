@@ -123,6 +123,7 @@ def dagster(data_root: Path, concurrency: int) -> None:
     cohorts = FilesystemCohortStore(paths)
     catalog = cohorts.read_catalog()
     resources = {
+        "data_root": str(data_root),
         "gens_store": FilesystemGensStore(data_root),
         "catalog": catalog,
         "language_model": compose_language_model(catalog, concurrency),

@@ -33,6 +33,8 @@ from daydreaming_dagster.ports.loop_store import LoopStore
 API_KEY_VARIABLE: Final = "OPENAI_API_KEY"
 BASE_URL_VARIABLE: Final = "OPENAI_BASE_URL"
 
+KEY_PREFIX_VARIABLE: Final = "DAYDREAM_KEY_PREFIX"
+
 DATA_ROOT_GROUP: Final = "daydreaming_dagster.data_roots"
 """The group of entry points that open data roots from URLs. The name of each is the URL's scheme.
 
@@ -41,6 +43,8 @@ Each is a function that takes the URL and returns a `DataRoot`.
 
 # A single letter before the colon is a Windows drive.
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
+
+_KEY_PREFIX: Final = re.compile(r"\w+(/\w+)*", re.ASCII)
 
 
 class SetupError(DaydreamingError):
@@ -114,6 +118,21 @@ def dagster_home(root: DataRoot) -> Path:
         )
         raise UnsafePathError(str(root.dagster_home), reason)
     return root.dagster_home
+
+
+def key_prefix() -> str:
+    """Return the prefix of this data root's assets and partitions in Dagster; none by default.
+
+    Raises:
+        SetupError: The environment variable contains something else than names and slashes.
+    """
+    prefix = os.environ.get(KEY_PREFIX_VARIABLE, "")
+    if prefix and not _KEY_PREFIX.fullmatch(prefix):
+        raise SetupError(
+            f"{KEY_PREFIX_VARIABLE} is {prefix!r}; use letters, digits and underscores, and "
+            "slashes between names"
+        )
+    return prefix
 
 
 def _open_folder(folder: Path) -> DataRoot:

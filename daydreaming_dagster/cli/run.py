@@ -17,6 +17,7 @@ from daydreaming_dagster.bootstrap import (
     absolute_location,
     compose_language_model,
     dagster_home,
+    key_prefix,
     open_data_root,
 )
 from daydreaming_dagster.cli.console import (
@@ -95,9 +96,10 @@ def _run(root: DataRoot, cohort_id: str, options: RunOptions, concurrency: int |
         from daydreaming_dagster.defs.launch import materialize_cohort_run, open_instance
 
     root.cohorts.read_membership(cohort_id)  # reports a wrong name before Dagster starts
-    catalog = root.cohorts.read_catalog()
+    catalog, prefix = root.cohorts.read_catalog(), key_prefix()
     token = CancellationToken()
     resources = {
+        "data_root": root.location,
         "gens_store": root.store,
         "cohort_store": root.cohorts,
         "catalog": catalog,
@@ -113,7 +115,9 @@ def _run(root: DataRoot, cohort_id: str, options: RunOptions, concurrency: int |
         ThreadPoolExecutor(max_workers=1) as thread,
     ):
         resources["listener"] = monitor
-        running = thread.submit(materialize_cohort_run, instance, resources, cohort_id, options)
+        running = thread.submit(
+            materialize_cohort_run, instance, resources, cohort_id, options, key_prefix=prefix
+        )
         try:
             done = running.result()
         except EventLogError as error:

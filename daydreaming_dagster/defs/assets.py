@@ -12,6 +12,7 @@ from daydreaming_dagster.application.run_listener import RunListener
 from daydreaming_dagster.defs.checks import check_results, check_specs
 from daydreaming_dagster.defs.event_log import databases_open
 from daydreaming_dagster.defs.failures import run_failure
+from daydreaming_dagster.defs.naming import key_prefix_of
 from daydreaming_dagster.defs.partitions import (
     LINEAGE_ONLY,
     OWNER,
@@ -89,10 +90,12 @@ def build_stage_asset(stage: Stage) -> dg.AssetsDefinition:
         checks = {key.name for key in context.selected_asset_check_keys}
         selected = context.selected_asset_keys
         if not selected:  # the UI executes checks without a partition, so check all generations
-            known = context.instance.get_dynamic_partitions(partitions_name(stage))
+            name = partitions_name(stage, key_prefix_of(context))
+            known = context.instance.get_dynamic_partitions(name)
             yield from check_results(context, stage, gens_store, known, checks)
             return
-        steps: list[Step] = [step for step in STEPS if dg.AssetKey(f"{stage}_{step}") in selected]
+        chosen = {key.path[-1] for key in selected}
+        steps: list[Step] = [step for step in STEPS if f"{stage}_{step}" in chosen]
         runner = GenerationRunner(
             gens_store, language_model, catalog, replace_stale=config.stale, stop=stop
         )

@@ -10,6 +10,7 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
     AssetCheckEvaluationTargetMaterializationData,
 )
 
+from daydreaming_dagster.defs.naming import asset_key, key_prefix_of
 from daydreaming_dagster.defs.partitions import partitions_name
 from daydreaming_dagster.domain.checks.integrity import Finding
 from daydreaming_dagster.domain.checks.quality import CHECKS, Check, check_generations, checks_of
@@ -38,7 +39,8 @@ def check_results(
     """
     if not selected:
         return
-    asset, known = f"{stage}_parsed", _known(context.instance, [stage])
+    known = _known(context, [stage])
+    asset = asset_key(key_prefix_of(context), f"{stage}_parsed")
     checked = _with_failed(context.instance, [asset], {stage: gen_ids}, known)[stage]
     for check, findings in check_generations(store, stage, checked).items():
         if check in selected:
@@ -55,8 +57,9 @@ def check_results_of_cohort(
     Checks those that failed last time, too, of whatever cohort. Also logs the results per stage, as
     results of the stage's own checks.
     """
-    known = _known(context.instance, generations)
-    assets = ["cohort_run", *(f"{stage}_parsed" for stage in generations)]
+    known = _known(context, generations)
+    names = ["cohort_run", *(f"{stage}_parsed" for stage in generations)]
+    assets = [asset_key(key_prefix_of(context), name) for name in names]
     checked = _with_failed(context.instance, assets, generations, known)
     found: dict[Check, list[Finding]] = {check: [] for check in CHECKS}
     for stage, gen_ids in checked.items():
@@ -67,16 +70,22 @@ def check_results_of_cohort(
             _log_results(context, stage, in_stage, len(gen_ids), len(known[stage]))
     totals = (sum(map(len, checked.values())), sum(map(len, known.values())))
     for check, findings in found.items():
-        yield _result("cohort_run", check, findings, *totals)
+        yield _result(assets[0], check, findings, *totals)
 
 
-def _known(instance: dg.DagsterInstance, stages: Iterable[Stage]) -> dict[Stage, Sequence[str]]:
-    return {stage: instance.get_dynamic_partitions(partitions_name(stage)) for stage in stages}
+def _known(
+    context: dg.AssetExecutionContext, stages: Iterable[Stage]
+) -> dict[Stage, Sequence[str]]:
+    key_prefix = key_prefix_of(context)
+    return {
+        stage: context.instance.get_dynamic_partitions(partitions_name(stage, key_prefix))
+        for stage in stages
+    }
 
 
 def _with_failed(
     instance: dg.DagsterInstance,
-    assets: Iterable[str],
+    assets: Iterable[dg.AssetKey],
     generations: Mapping[Stage, Sequence[str]],
     known: Mapping[Stage, Sequence[str]],
 ) -> dict[Stage, Sequence[str]]:
@@ -93,9 +102,11 @@ def _with_failed(
     return chosen
 
 
-def _failed_before(instance: dg.DagsterInstance, assets: Iterable[str]) -> set[object] | None:
+def _failed_before(
+    instance: dg.DagsterInstance, assets: Iterable[dg.AssetKey]
+) -> set[object] | None:
     """Return the subjects of the last findings, None if there were too many to be listed."""
-    keys = [dg.AssetCheckKey(dg.AssetKey(asset), check) for asset in assets for check in CHECKS]
+    keys = [dg.AssetCheckKey(asset, check) for asset in assets for check in CHECKS]
     failed = set[object]()
     for record in instance.event_log_storage.get_asset_check_summary_records(keys).values():
         execution = record.last_completed_check_execution_record
@@ -118,7 +129,7 @@ def _log_results(
     known: int,
 ) -> None:
     """Log the results of a stage's checks. Dagster does not let another step yield them."""
-    asset = dg.AssetKey(f"{stage}_parsed")
+    asset = asset_key(key_prefix_of(context), f"{stage}_parsed")
     latest = context.instance.fetch_materializations(asset, limit=1).records
     targets = [
         AssetCheckEvaluationTargetMaterializationData(
@@ -127,7 +138,7 @@ def _log_results(
         for record in latest
     ]
     for check in checks_of(stage):
-        result = _result(f"{stage}_parsed", check, found[check], checked, known)
+        result = _result(asset, check, found[check], checked, known)
         evaluation = dg.AssetCheckEvaluation(
             asset,
             check,
@@ -143,7 +154,7 @@ def _log_results(
 
 
 def _result(
-    asset: str, check: Check, findings: Sequence[Finding], checked: int, known: int
+    asset: dg.AssetKey, check: Check, findings: Sequence[Finding], checked: int, known: int
 ) -> dg.AssetCheckResult:
     found = counted(len(findings), "finding") if findings else CHECKS[check].removesuffix(".")
     metadata: dict[str, Any] = {"checked": checked, "known": known, "findings": len(findings)}

@@ -20,6 +20,7 @@ from daydreaming_dagster.defs.checks import check_results_of_cohort, check_specs
 from daydreaming_dagster.defs.cohort_results import cohort_report, cohort_results
 from daydreaming_dagster.defs.event_log import databases_open
 from daydreaming_dagster.defs.failures import as_failure, forbid_retries, run_failure
+from daydreaming_dagster.defs.naming import key_prefix_of
 from daydreaming_dagster.defs.partitions import (
     COHORTS,
     OWNER,
@@ -83,7 +84,7 @@ def cohort_membership(
             allow_missing=config.allow_missing,
         )
     members: dict[Stage, list[str]] = {stage: recorded.plan.gen_ids(stage) for stage in STAGES}
-    register_partitions(context.instance, members)
+    register_partitions(context.instance, members, key_prefix_of(context))
     return dg.MaterializeResult(
         data_version=dg.DataVersion(membership_version(members)),
         metadata={

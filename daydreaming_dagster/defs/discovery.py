@@ -3,10 +3,12 @@
 
 # No `from __future__ import annotations` here: Dagster reads the annotations.
 
+import json
+
 import dagster as dg
 
 from daydreaming_dagster.defs.failures import as_failure
-from daydreaming_dagster.defs.partitions import COHORTS, partitions_name
+from daydreaming_dagster.defs.partitions import cohorts_name, partitions_name
 from daydreaming_dagster.errors import DaydreamingError
 from daydreaming_dagster.ports.cohort_store import CohortStore
 from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates
@@ -20,32 +22,45 @@ from daydreaming_dagster.types import STAGES
     description="Adds a partition for each new cohort and removes those whose folder is gone.",
 )
 def discover_cohorts(
-    context: dg.SensorEvaluationContext, cohort_store: dg.ResourceParam[CohortStore]
+    context: dg.SensorEvaluationContext,
+    cohort_store: dg.ResourceParam[CohortStore],
+    data_root: dg.ResourceParam[str],
+    key_prefix: dg.ResourceParam[str],
 ) -> dg.SensorResult | dg.SkipReason:
     """Request one partition for each cohort that has a specification.
 
-    The cursor remembers the cohorts that were here, one after the other. Only they are removed:
-    another code location may use the same Dagster instance with another data root.
+    The cursor remembers the data root and the cohorts that it had. Only they are removed: another
+    code location may use the same Dagster instance with another data root, and this one may have
+    been started with another data root before.
     """
-    known = set(context.instance.get_dynamic_partitions(COHORTS.name or ""))
-    before = set((context.cursor or "").split())
+    name = cohorts_name(key_prefix)
+    known = set(context.instance.get_dynamic_partitions(name))
+    before = _cohorts_before(context.cursor, data_root)
     # Others cannot be planned. `plan` says so.
     there = set(filter(is_id, cohort_store.list_cohorts()))
     if before and not there:
         return dg.SkipReason(
             "all cohorts are gone; none is removed, since the data root may not be mounted"
         )
-    cursor = " ".join(sorted(there))
+    cursor = json.dumps({"data_root": data_root, "cohorts": sorted(there)})
     added, removed = there - known, known & before - there
     if not added and not removed:
         return dg.SensorResult(skip_reason="the cohorts are the same as before", cursor=cursor)
     return dg.SensorResult(
         dynamic_partitions_requests=[
-            COHORTS.build_add_request(sorted(added)),
-            COHORTS.build_delete_request(sorted(removed)),
+            dg.AddDynamicPartitionsRequest(name, sorted(added)),
+            dg.DeleteDynamicPartitionsRequest(name, sorted(removed)),
         ],
         cursor=cursor,
     )
+
+
+def _cohorts_before(cursor: str | None, data_root: str) -> set[str]:
+    try:
+        before = json.loads(cursor or "{}")
+    except ValueError:  # of an older version, which did not name the data root
+        return set()
+    return set(before["cohorts"]) if before.get("data_root") == data_root else set()
 
 
 @dg.op(description="Removes the partitions of generations that no longer belong to a cohort.")
@@ -53,6 +68,7 @@ def prune_generations(
     context: dg.OpExecutionContext,
     gens_store: dg.ResourceParam[GensStoreWithTemplates],
     cohort_store: dg.ResourceParam[CohortStore],
+    key_prefix: dg.ResourceParam[str],
 ) -> None:
     """Remove partitions of generations in this data root. The stored generations stay.
 
@@ -70,7 +86,7 @@ def prune_generations(
         )
     for stage in STAGES:
         kept = {gen_id for members in memberships for gen_id in members[stage]}
-        name = partitions_name(stage)
+        name = partitions_name(stage, key_prefix)
         known = set(context.instance.get_dynamic_partitions(name))
         for gen_id in gens_store.list_generations(stage):
             if gen_id in known and gen_id not in kept:

@@ -15,7 +15,7 @@ from filelock import FileLock
 from daydreaming_dagster.application.run_cohort import RunOptions
 from daydreaming_dagster.defs.build import build_definitions
 from daydreaming_dagster.defs.event_log import as_event_log_error, databases_open
-from daydreaming_dagster.defs.partitions import COHORTS
+from daydreaming_dagster.defs.partitions import cohorts_name
 from daydreaming_dagster.defs.termination_server import confirming_termination
 from daydreaming_dagster.errors import DaydreamingError
 
@@ -75,17 +75,20 @@ def materialize_cohort_run(
     resources: Mapping[str, object],
     cohort_id: str,
     options: RunOptions,
+    *,
+    key_prefix: str = "",
 ) -> bool:
     """Materialize `cohort_run` in this process; return whether the whole cohort is done.
 
     The instance records the outcome of each generation, and the resource `listener` is told.
+    `key_prefix` is the one of `build_definitions`.
 
     Raises:
         DaydreamingError: The input is wrong, or another process runs the cohort. No model was
             called.
         EventLogError: Dagster's database failed during the run.
     """
-    job = build_definitions(resources).resolve_job_def("run_cohort")
+    job = build_definitions(resources, key_prefix=key_prefix).resolve_job_def("run_cohort")
     try:
         with (
             as_event_log_error(),
@@ -93,7 +96,7 @@ def materialize_cohort_run(
             _collecting_seldom(),
             confirming_termination() as tags,
         ):
-            instance.add_dynamic_partitions(COHORTS.name or "", [cohort_id])
+            instance.add_dynamic_partitions(cohorts_name(key_prefix), [cohort_id])
             job.execute_in_process(
                 instance=instance,
                 partition_key=cohort_id,

@@ -21,6 +21,7 @@ from dagster._core.definitions.data_version import (
 )
 
 from daydreaming_dagster.defs.failures import explained
+from daydreaming_dagster.defs.naming import asset_key, with_prefix
 from daydreaming_dagster.domain.digests import sha256
 from daydreaming_dagster.domain.generation.generated import STEPS, Generated, Step
 from daydreaming_dagster.domain.generation.state import RawAnswer
@@ -34,7 +35,7 @@ _SHOWN_CHARACTERS: Final = 20_000
 
 
 def materialization(
-    store: GensStore, generated: Generated, step: Step, last_event: int | None
+    key_prefix: str, store: GensStore, generated: Generated, step: Step, last_event: int | None
 ) -> dg.AssetMaterialization | None:
     """Return the event of a step, None if the step made nothing.
 
@@ -58,15 +59,15 @@ def materialization(
     }
     if step != STEPS[0]:
         before = STEPS[STEPS.index(step) - 1]
-        source, asset = texts[before], dg.AssetKey(f"{generated.stage}_{before}")
+        source, asset = texts[before], asset_key(key_prefix, f"{generated.stage}_{before}")
         tags[get_input_data_version_tag(asset)] = (
             DEFAULT_DATA_VERSION.value if source is None else sha256(source)
         )
         tags[get_input_event_pointer_tag(asset)] = str(last_event or NULL_EVENT_POINTER)
     return dg.AssetMaterialization(
-        f"{generated.stage}_{step}",
+        asset_key(key_prefix, f"{generated.stage}_{step}"),
         partition=generated.gen_id,
-        metadata={**_shown(generated, step), **_about(store, generated)},
+        metadata={**_shown(generated, step), **_about(key_prefix, store, generated)},
         tags=tags,
     )
 
@@ -91,21 +92,21 @@ def failed_step(generated: Generated, steps: Collection[Step] = STEPS) -> Step:
 
 
 def failure_observation(
-    store: GensStore, generated: Generated, steps: Collection[Step] = STEPS
+    key_prefix: str, store: GensStore, generated: Generated, steps: Collection[Step] = STEPS
 ) -> dg.AssetObservation:
     """Return an event of the partition that says why its generation failed."""
     return dg.AssetObservation(
-        f"{generated.stage}_{failed_step(generated, steps)}",
+        asset_key(key_prefix, f"{generated.stage}_{failed_step(generated, steps)}"),
         partition=generated.gen_id,
         metadata={
             "error": type(generated.error).__name__,
             "reason": explained(generated.error),
-            **_about(store, generated),
+            **_about(key_prefix, store, generated),
         },
     )
 
 
-def _about(store: GensStore, generated: Generated) -> dict[str, Any]:
+def _about(key_prefix: str, store: GensStore, generated: Generated) -> dict[str, Any]:
     """Return how the generation is made, with its folder and a link to its parent."""
     folder = store.reserve_generation(generated.stage, generated.gen_id, create=False)
     shown: dict[str, Any] = {"folder": dg.MetadataValue.path(str(folder))}
@@ -115,7 +116,8 @@ def _about(store: GensStore, generated: Generated) -> dict[str, Any]:
     shown |= {"combo_id": metadata.combo_id, "template_id": metadata.template_id}
     if metadata.parent is not None:
         query = urlencode({"view": "partitions", "partition": metadata.parent.gen_id})
-        page = f"/assets/{metadata.parent.stage}_parsed?{query}"
+        asset = with_prefix(key_prefix, f"{metadata.parent.stage}_parsed")
+        page = f"/assets/{asset}?{query}"
         shown["parent_gen_id"] = dg.MetadataValue.md(f"[{metadata.parent.gen_id}]({page})")
     return shown
 

@@ -5,6 +5,7 @@ from typing import Final
 
 import dagster as dg
 
+from daydreaming_dagster.defs.naming import with_prefix
 from daydreaming_dagster.domain.digests import sha256
 from daydreaming_dagster.types import STAGES, Stage
 
@@ -31,17 +32,22 @@ Without a mapping, a backfill of a child stage fails in the pages.
 """
 
 
-def partitions_name(stage: Stage) -> str:
+def partitions_name(stage: Stage, key_prefix: str = "") -> str:
     """Return the name of a stage's partitions definition."""
-    return PARTITIONS[stage].name or ""
+    return with_prefix(key_prefix, PARTITIONS[stage].name or "")
+
+
+def cohorts_name(key_prefix: str = "") -> str:
+    """Return the name of the partitions definition of cohorts."""
+    return with_prefix(key_prefix, COHORTS.name or "")
 
 
 def register_partitions(
-    instance: dg.DagsterInstance, members: Mapping[Stage, Sequence[str]]
+    instance: dg.DagsterInstance, members: Mapping[Stage, Sequence[str]], key_prefix: str = ""
 ) -> None:
     """Add the generations that Dagster does not know yet as partitions, in the order given."""
     for stage, gen_ids in members.items():
-        name = partitions_name(stage)
+        name = partitions_name(stage, key_prefix)
         known = set(instance.get_dynamic_partitions(name))
         added = [gen_id for gen_id in gen_ids if gen_id not in known]
         for first in range(0, len(added), _AT_ONCE):

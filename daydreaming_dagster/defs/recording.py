@@ -20,6 +20,7 @@ from daydreaming_dagster.defs.materializations import (
     failure_observation,
     materialization,
 )
+from daydreaming_dagster.defs.naming import asset_key, key_prefix_of
 from daydreaming_dagster.defs.partitions import membership_version, register_partitions
 from daydreaming_dagster.domain.generation.budget import Budget
 from daydreaming_dagster.domain.generation.cancellation import CancellationToken
@@ -57,13 +58,19 @@ class RecordingListener:
     _failed: int = attrs.field(default=0, init=False)
     _error: Exception | None = attrs.field(default=None, init=False)
 
+    @property
+    def key_prefix(self) -> str:
+        """The prefix of the assets of this data root."""
+        return key_prefix_of(self.context)
+
     def begin(self, plan: RunPlan) -> None:
         """Record generations that are done but unknown to Dagster, as after a kill."""
         self.total = sum(map(len, plan.todo.values()))
         instance = self.context.instance
-        register_partitions(instance, plan.members)
+        register_partitions(instance, plan.members, self.key_prefix)
         self.then.begin(plan)
-        planned, cohort_id = dg.AssetKey("cohort_membership"), self.context.partition_key
+        planned = asset_key(self.key_prefix, "cohort_membership")
+        cohort_id = self.context.partition_key
         if cohort_id not in instance.get_materialized_partitions(planned):
             counts = {f"{stage}s": len(gen_ids) for stage, gen_ids in plan.members.items()}
             self.context.log_event(
@@ -75,7 +82,8 @@ class RecordingListener:
                 )
             )
         for stage, gen_ids in plan.members.items():
-            known = instance.get_materialized_partitions(dg.AssetKey(f"{stage}_parsed"))
+            parsed = asset_key(self.key_prefix, f"{stage}_parsed")
+            known = instance.get_materialized_partitions(parsed)
             known |= set(plan.todo[stage])
             unknown = [gen_id for gen_id in gen_ids if gen_id not in known]
             for start in range(0, len(unknown), _RECORDED_TOGETHER):
@@ -115,10 +123,13 @@ class RecordingListener:
         generations = list(generations)
         for step in STEPS:
             last_event = self.context.instance.event_log_storage.get_maximum_record_id()
-            made = (materialization(self.store, item, step, last_event) for item in generations)
+            made = (
+                materialization(self.key_prefix, self.store, item, step, last_event)
+                for item in generations
+            )
             record_events(self.context, [event for event in made if event is not None])
         failures = [
-            failure_observation(self.store, generated, self.steps)
+            failure_observation(self.key_prefix, self.store, generated, self.steps)
             for generated in generations
             if generated.error is not None
         ]
@@ -134,11 +145,13 @@ class RecordingListener:
 
 def mark_failed(context: dg.AssetExecutionContext, generations: Iterable[Generated]) -> None:
     """Let the UI show these generations as failed in this run, at the step that failed."""
+    key_prefix = key_prefix_of(context)
     record_events(
         context,
         [
             planned_materialization(
-                dg.AssetKey(f"{generated.stage}_{failed_step(generated)}"), generated.gen_id
+                asset_key(key_prefix, f"{generated.stage}_{failed_step(generated)}"),
+                generated.gen_id,
             )
             for generated in generations
         ],

@@ -98,6 +98,7 @@ def production_resources(data_root: str | Path) -> dict[str, object]:
     """Return the resources for a data root and the endpoint in the environment."""
     location = absolute_location(data_root)
     return {
+        "data_root": location,
         "gens_store": GensStoreResource(data_root=location),
         "cohort_store": CohortStoreResource(data_root=location),
         "catalog": CatalogResource(data_root=location),

@@ -28,6 +28,15 @@ def test_folders_are_shown_with_their_whole_path(data_root, tmp_path, monkeypatc
     assert results.metadata["folder"].value == str(data_root / "cohorts/c1/reports")
 
 
+def test_the_key_prefix_is_that_of_the_environment(data_root, monkeypatch):
+    monkeypatch.setenv("DAYDREAM_DATA_ROOT", str(data_root))
+    monkeypatch.setenv("DAYDREAM_KEY_PREFIX", "team/ideas")
+
+    keys = load().resolve_asset_graph().get_all_asset_keys()
+
+    assert {key.to_user_string().rpartition("/")[0] for key in keys} == {"team/ideas"}
+
+
 def test_a_url_is_kept_as_it_is(data_root, monkeypatch):
     monkeypatch.setenv("DAYDREAM_DATA_ROOT", data_root.as_uri())
 

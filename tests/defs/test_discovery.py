@@ -23,13 +23,20 @@ def instance(tmp_path):
 class Location:
     """A code location, whose sensor looks at its data root as the daemon lets it."""
 
-    def __init__(self, instance, data_root):
-        self.instance, self.cohorts = instance, FilesystemCohortStore(data_root)
-        self.cursor = None
+    def __init__(self, instance, data_root, key_prefix=""):
+        self.instance, self.key_prefix, self.cursor = instance, key_prefix, None
+        self.shows(data_root)
+
+    def shows(self, data_root):
+        self.resources = {
+            "cohort_store": FilesystemCohortStore(data_root),
+            "data_root": str(data_root),
+            "key_prefix": self.key_prefix,
+        }
 
     def look(self):
         context = dg.build_sensor_context(
-            instance=self.instance, cursor=self.cursor, resources={"cohort_store": self.cohorts}
+            instance=self.instance, cursor=self.cursor, resources=self.resources
         )
         result = discover_cohorts(context)
         if isinstance(result, dg.SkipReason):
@@ -37,10 +44,12 @@ class Location:
         self.cursor = result.cursor
         for request in result.dynamic_partitions_requests or ():
             if isinstance(request, dg.AddDynamicPartitionsRequest):
-                self.instance.add_dynamic_partitions("cohorts", request.partition_keys)
+                self.instance.add_dynamic_partitions(
+                    request.partitions_def_name, request.partition_keys
+                )
             else:
                 for key in request.partition_keys:
-                    self.instance.delete_dynamic_partition("cohorts", key)
+                    self.instance.delete_dynamic_partition(request.partitions_def_name, key)
         return result.skip_reason and result.skip_reason.skip_message
 
 
@@ -71,6 +80,48 @@ def test_locations_with_a_data_root_each_leave_each_others_cohorts(instance, dat
     assert cohorts(instance) == {"c1", "c2"}
 
 
+def test_a_location_that_shows_another_data_root_leaves_the_cohorts_of_the_one_before(
+    instance, data_root, tmp_path
+):
+    other = tmp_path / "other"
+    shutil.copytree(data_root, other)
+    (other / "cohorts/c1").rename(other / "cohorts/c2")
+    location = Location(instance, data_root)
+    location.look()
+
+    location.shows(other)
+    location.look()
+
+    assert cohorts(instance) == {"c1", "c2"}
+
+
+def test_the_cursor_of_an_older_version_removes_nothing(instance, data_root):
+    instance.add_dynamic_partitions("cohorts", ["gone"])
+    location = Location(instance, data_root)
+    location.cursor = "c1 gone"
+
+    location.look()
+
+    assert cohorts(instance) == {"c1", "gone"}
+
+
+def test_with_a_prefix_each_a_cohort_of_the_same_name_goes_where_it_is_gone(
+    instance, data_root, tmp_path
+):
+    other = tmp_path / "other"
+    shutil.copytree(data_root, other)
+    locations = [Location(instance, data_root, "a"), Location(instance, other, "b")]
+    for location in locations:
+        location.look()
+
+    (other / "cohorts/c1").rename(other / "cohorts/c2")
+    for location in locations:
+        location.look()
+
+    assert instance.get_dynamic_partitions("a/cohorts") == ["c1"]
+    assert instance.get_dynamic_partitions("b/cohorts") == ["c2"]
+
+
 @pytest.mark.parametrize("folder", ["", "cohorts"])
 def test_a_folder_that_is_gone_removes_no_cohort(instance, data_root, folder):
     location = Location(instance, data_root)
@@ -93,10 +144,10 @@ def test_a_cohort_that_can_never_be_planned_is_not_added(instance, data_root):
 
 
 def prune(instance, data_root, *, raise_on_error=True):
-    resources = production_resources(data_root)
+    resources = {**production_resources(data_root), "key_prefix": ""}
     return prune_partitions.execute_in_process(
         instance=instance,
-        resources={name: resources[name] for name in ("cohort_store", "gens_store")},
+        resources={name: resources[name] for name in ("cohort_store", "gens_store", "key_prefix")},
         raise_on_error=raise_on_error,
     )
 

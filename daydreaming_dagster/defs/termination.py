@@ -87,7 +87,7 @@ def _status_polled(
         while not ended.wait(_POLL_SECONDS):
             try:
                 run = context.instance.get_run_by_id(context.run.run_id)
-            except Exception as error:  # of whatever database; it may be readable the next time
+            except Exception as error:  # noqa: BLE001  of any database; it may be readable later
                 reason = str(error).partition("\n")[0]
                 logging.getLogger(__name__).warning("cannot read the run's status: %s", reason)
                 continue

@@ -114,7 +114,7 @@ def test_terminating_the_process_of_a_run_keeps_the_answers_in_flight(
         (run,) = instance.get_runs()
         wait_for_log(instance, run, process, "Multiprocess executor: received termination signal")
         terminated.set()
-        process.communicate(timeout=60)
+        process.communicate(timeout=180)
 
         stored = [*data_root.glob("gens/*/*/raw_metadata.json")]
         paid = [raw for raw in stored if json.loads(raw.read_text())["mode"] == "llm"]
@@ -140,7 +140,7 @@ def test_terminating_a_run_of_the_command_in_the_pages_ends_it_as_ctrl_c_does(
             instance.report_run_canceled(run)
         wait_for_log(instance, run, process, "terminated: waiting")
         terminated.set()
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=180)
 
         assert process.returncode == 1
         assert "stopped: terminated in Dagster" in err

@@ -1,16 +1,17 @@
 """The types that every layer shares."""
 
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from daydreaming_dagster.domain.stages import (
-        PARENT_STAGE as PARENT_STAGE,  # noqa: PLC0414  a name that others import from here
+    from daydreaming_dagster.domain.shipped_stages import (
+        PARENT_STAGE as PARENT_STAGE,  # noqa: PLC0414  names that others import from here
+    )
+    from daydreaming_dagster.domain.shipped_stages import (
+        STAGES as STAGES,  # noqa: PLC0414
     )
 
-Stage = Literal["draft", "essay", "evaluation"]
-
-STAGES: Final[tuple[Stage, ...]] = get_args(Stage)
-"""The stages in the order in which they run."""
+Stage: TypeAlias = str
+"""The name of a stage: `ports.ids.check_stage` says which names are safe."""
 
 JsonValue: TypeAlias = "str | int | float | bool | list[JsonValue] | dict[str, JsonValue] | None"
 JsonObject: TypeAlias = dict[str, JsonValue]
@@ -18,9 +19,9 @@ JsonObject: TypeAlias = dict[str, JsonValue]
 
 
 def __getattr__(name: str) -> object:
-    # What there is to say of a stage is in its row, which depends on this module.
-    if name == "PARENT_STAGE":
-        from daydreaming_dagster.domain.stages import PARENT_STAGE
+    # Users of the data layer import these from here; the pipeline itself depends on this module.
+    if name in ("PARENT_STAGE", "STAGES"):
+        from daydreaming_dagster.domain import shipped_stages
 
-        return PARENT_STAGE
+        return getattr(shipped_stages, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

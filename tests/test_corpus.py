@@ -23,8 +23,9 @@ from daydreaming_dagster.domain.generation.template_rendering import render_temp
 from daydreaming_dagster.domain.parsing.registry import find_parser
 from daydreaming_dagster.domain.parsing.response import Score
 from daydreaming_dagster.domain.results.evaluations import read_evaluations
-from daydreaming_dagster.domain.results.ranking import rank_essays
+from daydreaming_dagster.domain.results.ranking import rank_texts
 from daydreaming_dagster.domain.results.tables import make_result_tables
+from daydreaming_dagster.domain.shipped_stages import SHIPPED
 from daydreaming_dagster.types import STAGES
 
 CORPUS = Path(__file__).parents[2] / "shared" / "corpus"
@@ -106,7 +107,7 @@ def assert_ranked(store, members, responses):
         text = store.read_raw("evaluation", gen_id)
         given[essay].append(score_of[text] / 10)
 
-    ranks = rank_essays(store, members)
+    ranks = rank_texts(store, SHIPPED, members)
 
     assert {rank.gen_id for rank in ranks} == set(members["essay"])
     for rank in ranks:
@@ -201,7 +202,7 @@ def test_the_whole_cohort_plans_runs_and_ranks(root, catalog, spec, present, res
     assert failed == []
     assert len(model.requests) == drafts + drafts * 2 * 2 * 2 + essays * evaluations
     assert_ranked(store, members, responses)
-    tables = make_result_tables(read_evaluations(store, members, catalog.models))
+    tables = make_result_tables(SHIPPED, read_evaluations(store, SHIPPED, members, catalog.models))
     assert tables.evaluations.height == len(members["evaluation"])
     assert tables.missing.is_empty()
     assert set(tables.agreement["evaluation_template"]) == set(present["evaluation"])

@@ -18,11 +18,12 @@ from daydreaming_dagster.domain.catalog import (
 )
 from daydreaming_dagster.domain.documents import suggestion
 from daydreaming_dagster.domain.errors import CatalogError
-from daydreaming_dagster.domain.parsing.registry import PARSERS
+from daydreaming_dagster.domain.parsing.registry import parsers_of
 from daydreaming_dagster.domain.parsing.response import DEFAULT_MAXIMUM, Parser
+from daydreaming_dagster.domain.stages import Pipeline, StageDefinition
 from daydreaming_dagster.ports.errors import InvalidIdError, UnsafePathError
-from daydreaming_dagster.ports.ids import check_id, check_stage
-from daydreaming_dagster.types import STAGES, Stage
+from daydreaming_dagster.ports.ids import check_id
+from daydreaming_dagster.types import Stage
 
 PARSER_GROUP: Final = "daydreaming_dagster.parsers"
 """The entry points in `daydreaming_dagster.parsers.<stage>` are parsers of installed packages.
@@ -32,8 +33,8 @@ point. Built-in names are reserved.
 """
 
 
-def read_catalog(paths: Paths) -> Catalog:
-    """Return the catalogs of a data root.
+def read_catalog(paths: Paths, pipeline: Pipeline) -> Catalog:
+    """Return the catalogs of a data root with these stages.
 
     They are CSV files with a header, in UTF-8 with or without a byte order mark. Unknown columns
     are ignored. These columns are optional, and their cells may be empty: in template catalogs
@@ -51,7 +52,7 @@ def read_catalog(paths: Paths) -> Catalog:
     problems: list[str] = []
     templates: dict[tuple[Stage, str], TemplateEntry] = {}
     parsers: dict[Stage, Mapping[str, Parser]] = {}
-    for stage in STAGES:
+    for stage in pipeline:
         rows = read_rows_by_id(
             paths.data_root,
             paths.stage_templates_csv(stage),
@@ -61,14 +62,15 @@ def read_catalog(paths: Paths) -> Catalog:
         )
         for template_id, row in rows.items():
             templates[stage, template_id] = _template(template_id, row, problems)
-        parsers[stage] = _parsers(stage, rows.values(), problems)
+        parsers[stage] = _parsers(pipeline[stage], rows.values(), problems)
     endpoints = read_endpoints(paths, problems)
     catalog = Catalog(
         concepts={**read_accepted_concepts(paths, problems), **_concepts(paths, problems)},
         templates=templates,
         models=_models(paths, endpoints, problems),
+        pipeline=pipeline,
         parsers=parsers,
-        replicates=_replicates(paths, problems),
+        replicates=_replicates(paths, pipeline, problems),
         endpoints=endpoints,
     )
     if problems:
@@ -95,13 +97,15 @@ def _template(template_id: str, row: CsvRow, problems: list[str]) -> TemplateEnt
     )
 
 
-def _parsers(stage: Stage, rows: Iterable[CsvRow], problems: list[str]) -> Mapping[str, Parser]:
+def _parsers(
+    definition: StageDefinition, rows: Iterable[CsvRow], problems: list[str]
+) -> Mapping[str, Parser]:
     """Return a stage's built-in parsers and those of other packages that its catalog names."""
-    parsers = dict(PARSERS[stage])
+    parsers = dict(parsers_of(definition))
     named = {row.cells["parser"]: row for row in rows if row.cells["parser"] not in parsers}
     named.pop("", None)
     # Load only parsers that are named, so a broken package affects only its users.
-    for entry_point in entry_points(group=f"{PARSER_GROUP}.{stage}") if named else ():
+    for entry_point in entry_points(group=f"{PARSER_GROUP}.{definition.name}") if named else ():
         row = named.get(entry_point.name)
         if row is None:
             continue
@@ -190,7 +194,7 @@ def _limits(row: CsvRow, problems: list[str]) -> ModelLimits:
     )
 
 
-def _replicates(paths: Paths, problems: list[str]) -> dict[Stage, int]:
+def _replicates(paths: Paths, pipeline: Pipeline, problems: list[str]) -> dict[Stage, int]:
     path = paths.replication_config_csv
     if not path.exists():
         return {}
@@ -200,7 +204,7 @@ def _replicates(paths: Paths, problems: list[str]) -> dict[Stage, int]:
     ).items():
         number = row.number("replicates", problems, least=1, whole=True)
         try:
-            replicates[check_stage(stage)] = int(number or 1)
+            replicates[pipeline[stage].name] = int(number or 1)
         except InvalidIdError as error:
             row.note("stage", str(error), problems)
     return replicates

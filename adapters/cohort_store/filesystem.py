@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 
 from adapters.cohort_store.catalog_files import read_catalog
 from adapters.cohort_store.csv_rows import read_rows
-from adapters.cohort_store.spec_file import read_spec_file, spec_as_yaml
+from adapters.cohort_store.yaml_files import read_spec_file, read_stages_file, spec_as_yaml
 from adapters.files_below_root import read_file, refuse_links, write_file
 from daydreaming_dagster.data_layer.paths import Paths
 from daydreaming_dagster.domain.catalog import Catalog
@@ -20,9 +20,10 @@ from daydreaming_dagster.domain.cohort.index import CohortIndex
 from daydreaming_dagster.domain.cohort.manifest import Manifest
 from daydreaming_dagster.domain.cohort.spec import CohortSpec
 from daydreaming_dagster.domain.errors import CatalogError, CohortBusyError, CohortNotPlannedError
+from daydreaming_dagster.domain.stages import Pipeline
 from daydreaming_dagster.ports.errors import InvalidIdError, UnsafePathError
-from daydreaming_dagster.ports.ids import check_id, check_stage, is_id
-from daydreaming_dagster.types import STAGES, Stage
+from daydreaming_dagster.ports.ids import check_id, is_id
+from daydreaming_dagster.types import Stage
 
 
 def _as_paths(root: Paths | Path | str) -> Paths:
@@ -43,8 +44,11 @@ class FilesystemCohortStore:
     def _root(self) -> Path:
         return self.paths.data_root
 
+    def read_pipeline(self) -> Pipeline:
+        return read_stages_file(self._root, self.paths.stages_yaml)
+
     def read_catalog(self) -> Catalog:
-        return read_catalog(self.paths)
+        return read_catalog(self.paths, self.read_pipeline())
 
     def list_cohorts(self) -> list[str]:
         return sorted(path.parts[-3] for path in self.paths.cohorts_dir.glob("*/spec/config.yaml"))
@@ -57,7 +61,8 @@ class FilesystemCohortStore:
         ]
 
     def read_spec(self, cohort_id: str) -> CohortSpec:
-        return read_spec_file(self._root, self.paths.cohort_spec_file(cohort_id))
+        path = self.paths.cohort_spec_file(cohort_id)
+        return read_spec_file(self._root, path, self.read_pipeline())
 
     def write_spec(self, cohort_id: str, spec: CohortSpec) -> None:
         path = self.paths.cohort_spec_file(cohort_id)
@@ -78,10 +83,11 @@ class FilesystemCohortStore:
         if not path.exists():
             raise CohortNotPlannedError(cohort_id)
         problems: list[str] = []
-        members: dict[Stage, list[str]] = {stage: [] for stage in STAGES}
+        pipeline = self.read_pipeline()
+        members: dict[Stage, list[str]] = {stage: [] for stage in pipeline}
         for row in read_rows(self._root, path, ("stage", "gen_id"), problems):
             try:
-                stage = check_stage(row.cells["stage"])
+                stage = pipeline[row.cells["stage"]].name
                 members[stage].append(check_id("gen_id", row.cells["gen_id"]))
             except InvalidIdError as error:
                 problems.append(f"{row.where}: {error}")

@@ -11,8 +11,9 @@ from daydreaming_dagster.domain.cohort.index import CohortIndex
 from daydreaming_dagster.domain.cohort.manifest import Manifest
 from daydreaming_dagster.domain.cohort.spec import CohortSpec
 from daydreaming_dagster.domain.errors import CatalogError, CohortBusyError, CohortNotPlannedError
-from daydreaming_dagster.ports.ids import check_id
-from daydreaming_dagster.types import STAGES, Stage
+from daydreaming_dagster.domain.stages import Pipeline
+from daydreaming_dagster.ports.ids import check_id, check_stage
+from daydreaming_dagster.types import Stage
 
 
 def _check(cohort_id: str) -> str:
@@ -36,6 +37,9 @@ class InMemoryCohortStore:
     _indexes: dict[str, str] = attrs.field(factory=dict, init=False, repr=False)
     _held: dict[str, object] = attrs.field(factory=dict, init=False, repr=False)
 
+    def read_pipeline(self) -> Pipeline:
+        return self.catalog.pipeline
+
     def read_catalog(self) -> Catalog:
         return self.catalog
 
@@ -56,13 +60,22 @@ class InMemoryCohortStore:
 
     def write_membership(self, cohort_id: str, members: Mapping[Stage, Sequence[str]]) -> None:
         self._members[_check(cohort_id)] = {
-            stage: list(dict.fromkeys(members.get(stage, ()))) for stage in STAGES
+            check_stage(stage): list(dict.fromkeys(gen_ids)) for stage, gen_ids in members.items()
         }
 
     def read_membership(self, cohort_id: str) -> dict[Stage, list[str]]:
         if _check(cohort_id) not in self._members:
             raise CohortNotPlannedError(cohort_id)
-        return {stage: list(gen_ids) for stage, gen_ids in self._members[cohort_id].items()}
+        members = self._members[cohort_id]
+        unknown = [
+            stage
+            for stage, gen_ids in members.items()
+            if gen_ids and stage not in self.catalog.pipeline
+        ]
+        if unknown:
+            problem = f"there is no stage {unknown[0]!r} any more; plan the cohort again"
+            raise CatalogError(f"memory:{cohort_id}", (problem,))
+        return {stage: list(members.get(stage, ())) for stage in self.catalog.pipeline}
 
     def write_manifest(self, cohort_id: str, manifest: Manifest) -> None:
         self._manifests[_check(cohort_id)] = json.dumps(manifest.as_document())

@@ -15,8 +15,8 @@ from adapters.gens_store.file_claim import claim_file, is_abandoned
 from adapters.gens_store.filesystem import CLAIMED_PREFIX, DELETED_PREFIX
 from daydreaming_dagster.data_layer.paths import ARTIFACT_FILENAMES, Paths
 from daydreaming_dagster.domain.checks.integrity import Finding
-from daydreaming_dagster.ports.ids import is_id
-from daydreaming_dagster.types import STAGES, Stage
+from daydreaming_dagster.ports.ids import is_id, is_stage
+from daydreaming_dagster.types import Stage
 
 LEFTOVER: Final = "leftover"
 """The kind of finding that `remove_leftovers` acts on."""
@@ -40,19 +40,20 @@ class FilesystemInspection:
         """
         yield from self._cohort_leftovers()
         for entry in _scan(self.paths.gens_root):
-            if entry.name not in STAGES or not entry.is_dir(follow_symlinks=False):
+            if not is_stage(entry.name) or not entry.is_dir(follow_symlinks=False):
                 yield _unknown(entry)
-        for stage in STAGES:
+                continue
+            stage = entry.name
             folded: dict[str, list[str]] = defaultdict(list)
-            for entry in _scan(self.paths.gens_root / stage):
-                if entry.name.startswith(DELETED_PREFIX):
-                    yield from _leftover(entry, "a deletion")
-                elif entry.name.startswith(CLAIMED_PREFIX):
-                    yield from _claimed(entry)
-                elif not is_id(entry.name) or not entry.is_dir(follow_symlinks=False):
-                    yield _unknown(entry)
+            for inner in _scan(self.paths.gens_root / stage):
+                if inner.name.startswith(DELETED_PREFIX):
+                    yield from _leftover(inner, "a deletion")
+                elif inner.name.startswith(CLAIMED_PREFIX):
+                    yield from _claimed(inner)
+                elif not is_id(inner.name) or not inner.is_dir(follow_symlinks=False):
+                    yield _unknown(inner)
                 else:
-                    folded[entry.name.lower()].append(entry.name)
+                    folded[inner.name.lower()].append(inner.name)
             for gen_ids in folded.values():
                 if len(gen_ids) > 1:
                     message = "these would share a folder on a file system that ignores case"

@@ -10,7 +10,7 @@ from filelock import FileLock, Timeout
 
 from adapters.atomic_write import write_atomically
 from adapters.cohort_store.csv_rows import read_rows_by_id
-from adapters.cohort_store.spec_file import read_spec_document
+from adapters.cohort_store.yaml_files import read_spec_document
 from adapters.files_below_root import read_file, refuse_links, write_file
 from adapters.loop_store.samplers import load_sampler, sampler_names
 from daydreaming_dagster.data_layer.paths import Paths

@@ -10,7 +10,7 @@ from daydreaming_dagster.domain.generation.stored import read_stored_generation
 from daydreaming_dagster.ports.cohort_store import CohortStore, StorageInspection
 from daydreaming_dagster.ports.errors import DataLayerError
 from daydreaming_dagster.ports.gens_store import GensStore
-from daydreaming_dagster.types import STAGES, Stage
+from daydreaming_dagster.types import Stage
 
 Generations = Sequence[tuple[Stage, str]]
 
@@ -45,8 +45,12 @@ def check_data_root(
     generations and yields them one by one, so that a caller can show the progress.
     """
     findings: list[Finding] = [] if inspection is None else list(inspection.inspect_root())
+    try:
+        pipeline = cohorts.read_pipeline()
+    except CatalogError as error:
+        return CheckedDataRoot(0, [Finding("stages", error.location, str(error)), *findings], [])
     known: dict[Stage, frozenset[str]] = {}
-    for stage in STAGES:
+    for stage in pipeline:
         try:
             known[stage] = frozenset(store.list_generations(stage))
         except DataLayerError as error:
@@ -64,9 +68,9 @@ def check_data_root(
         except CatalogError as error:
             findings.append(Finding("membership", error.location, str(error)))
     findings += missing_members(known, memberships)
-    verify = IntegrityCheck(known, catalog)
+    verify = IntegrityCheck(pipeline, known, catalog)
     generations: list[tuple[Stage, str]] = [
-        (stage, gen_id) for stage in STAGES for gen_id in sorted(known[stage])
+        (stage, gen_id) for stage in pipeline for gen_id in sorted(known[stage])
     ]
     for stage, gen_id in progress(generations):
         if inspection is not None:

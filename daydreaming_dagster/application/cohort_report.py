@@ -62,7 +62,7 @@ def draw_report(
     members = cohorts.read_membership(cohort_id)
     index = cohorts.read_index(cohort_id)
     report = gather_report(store, cohorts.read_catalog(), cohort_id, members, index)
-    figures = make_figures(report, make_result_tables(report.evaluations))
+    figures = make_figures(report, make_result_tables(report.pipeline, report.evaluations))
     page = render_page(report, figures, partial(read_stored_generation, store), made_at)
     return DrawnReport(report, figures, page)
 

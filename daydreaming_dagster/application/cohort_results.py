@@ -8,9 +8,8 @@ import attrs
 
 from daydreaming_dagster.application.cohort_status import look
 from daydreaming_dagster.domain.results.evaluations import read_evaluations, without_stale
-from daydreaming_dagster.domain.results.ranking import EssayRank, rank_evaluations
+from daydreaming_dagster.domain.results.ranking import TextRank, rank_evaluations
 from daydreaming_dagster.domain.results.refused import RefusedAnswer, refused_answers
-from daydreaming_dagster.domain.stages import JUDGING_STAGE
 from daydreaming_dagster.ports.cohort_store import CohortStore
 from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates
 
@@ -26,13 +25,13 @@ class TabulatedCohort:
 
     Attributes:
         tables: All that was judged.
-        ranks: The ranking of its essays.
+        ranks: The ranking of its judged texts.
         refused: The judges' answers that give no score.
         files: Where the tables are.
     """
 
     tables: "ResultTables"
-    ranks: Sequence[EssayRank]
+    ranks: Sequence[TextRank]
     refused: Sequence[RefusedAnswer]
     files: Sequence[str]
 
@@ -55,12 +54,13 @@ def tabulate_cohort(
 
     members = cohorts.read_membership(cohort_id)
     catalog = cohorts.read_catalog()
-    stale = look(store, cohorts, cohort_id, catalog).not_of_today[JUDGING_STAGE]
-    evaluations = list(read_evaluations(store, members, catalog.models, stale))
+    pipeline = catalog.pipeline
+    stale = look(store, cohorts, cohort_id, catalog).not_of_today
+    evaluations = list(read_evaluations(store, pipeline, members, catalog.models, stale))
     if fresh:
         evaluations = list(without_stale(evaluations))
-    tables = make_result_tables(evaluations)
-    ranks = rank_evaluations(store, members, evaluations)
+    tables = make_result_tables(pipeline, evaluations)
+    ranks = rank_evaluations(store, pipeline, members, evaluations)
     files = cohorts.write_report_files(cohort_id, _as_files(tables))
     refused = list(refused_answers(store, catalog, evaluations))
     return TabulatedCohort(tables, ranks, refused, files)
@@ -82,7 +82,7 @@ def _without_formulas(table: "pl.DataFrame") -> "pl.DataFrame":
 def _as_files(tables: "ResultTables") -> dict[str, bytes]:
     files: dict[str, bytes] = {
         f"{name}.csv": _without_formulas(table).write_csv().encode()
-        for name, table in attrs.asdict(tables, recurse=False).items()
+        for name, table in tables.by_name().items()
     }
     parquet = io.BytesIO()
     tables.evaluations.write_parquet(parquet)

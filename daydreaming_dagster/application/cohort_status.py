@@ -21,7 +21,8 @@ def look(
         CatalogError: Its membership is malformed.
     """
     members = cohorts.read_membership(cohort_id)
-    return look_at_cohort(store, catalog, members, cohorts.read_index(cohort_id))
+    pipeline = cohorts.read_pipeline() if catalog is None else catalog.pipeline
+    return look_at_cohort(store, catalog, members, cohorts.read_index(cohort_id), pipeline)
 
 
 def look_and_keep(

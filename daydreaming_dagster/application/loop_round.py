@@ -9,7 +9,8 @@ from daydreaming_dagster.application.plan_cohort import plan_cohort
 from daydreaming_dagster.application.run_cohort import RunOptions, run_cohort
 from daydreaming_dagster.application.run_listener import RunListener
 from daydreaming_dagster.domain.catalog import Catalog
-from daydreaming_dagster.domain.cohort.planning import CohortPlan, PlannedGeneration, make_plan
+from daydreaming_dagster.domain.cohort.planner import PlannedGeneration
+from daydreaming_dagster.domain.cohort.planning import CohortPlan, make_plan
 from daydreaming_dagster.domain.digests import sha256
 from daydreaming_dagster.domain.errors import CatalogError
 from daydreaming_dagster.domain.generation.cancellation import CancellationToken
@@ -32,9 +33,8 @@ from daydreaming_dagster.domain.loop.measures import (
 )
 from daydreaming_dagster.domain.loop.planned_texts import (
     LEAST_JUDGEMENTS,
+    judged_by,
     judged_texts,
-    judges,
-    parent_of,
 )
 from daydreaming_dagster.domain.loop.sampler import ExploringSampler, PairSampler
 from daydreaming_dagster.domain.loop.similarity import effective_number, nearest
@@ -116,10 +116,10 @@ class LoopRound:
             CatalogError: The specification of the round's cohort is wrong. Nothing was asked.
         """
         plan = self._full_plan(begun)
-        self._run(begun, plan, lambda planned: not judges(planned))
+        self._run(begun, plan, lambda judged: judged is None)
         new: list[KnownText] = []
         written: list[WrittenText] = []
-        for planned in judged_texts(plan):
+        for planned in judged_texts(self.catalog.pipeline, plan):
             with suppress(MissingArtifactError):  # it failed, and the run said so
                 text = self.store.read_parsed(planned.stage, planned.text_id)
                 new.append(KnownText(planned.text_id, text, frozenset(planned.pair)))
@@ -140,11 +140,15 @@ class LoopRound:
         held = {each.text_id for each in written.held_back}
         passed = {each.text_id for each in written.texts} - held
         plan = self._full_plan(begun)
-        self._run(begun, plan, lambda planned: not judges(planned) or parent_of(planned) in passed)
+        self._run(begun, plan, lambda judged: judged is None or judged in passed)
         scores: dict[str, tuple[float, ...]] = {}
-        for planned in judged_texts(plan):
+        for planned in judged_texts(self.catalog.pipeline, plan):
             if planned.text_id in passed:
-                given = (read_state(self.store, *ref).score for ref in planned.judgements)
+                states = (
+                    read_state(self.store, self.catalog.pipeline[stage], gen_id)
+                    for stage, gen_id in planned.judgements
+                )
+                given = (state.score for state in states)
                 scores[planned.text_id] = tuple(
                     score.normalised for score in given if score is not None
                 )
@@ -175,7 +179,9 @@ class LoopRound:
             if llm is None:  # a copy
                 continue
             model = self.catalog.models.get(llm)
-            outcome = read_outcome(self.store, planned.stage, planned.gen_id, model)
+            outcome = read_outcome(
+                self.store, self.catalog.pipeline[planned.stage], planned.gen_id, model
+            )
             if outcome.state == "not answered":
                 continue
             if outcome.cost is None:
@@ -227,7 +233,10 @@ class LoopRound:
         plan = make_plan(
             self.store, cohort_id, spec, self.catalog, allow_missing=self.allow_missing
         )
-        if any(len(text.judgements) < LEAST_JUDGEMENTS for text in judged_texts(plan)):
+        if any(
+            len(text.judgements) < LEAST_JUDGEMENTS
+            for text in judged_texts(self.catalog.pipeline, plan)
+        ):
             problem = (
                 "each text needs at least two judgements, or nobody can say how sure its score is; "
                 "add a template or a model that judges, or replicates"
@@ -255,15 +264,17 @@ class LoopRound:
         left = limit - sum(known)
         return left if self.max_cost is None else min(left, self.max_cost)
 
-    def _run(
-        self, begun: Round, plan: CohortPlan, keep: Callable[[PlannedGeneration], bool]
-    ) -> None:
-        """Make the generations of the round's cohort that `keep` accepts.
+    def _run(self, begun: Round, plan: CohortPlan, wanted: Callable[[str | None], bool]) -> None:
+        """Make those generations of the round's cohort that score a wanted text (None: no text).
 
         Raises:
             RoundInterruptedError: The run ended early.
         """
         cohort_id = begun.chosen.cohort_id
+
+        def keep(planned: PlannedGeneration) -> bool:
+            return wanted(judged_by(self.catalog.pipeline, planned))
+
         plan_cohort(
             self.store, self.cohorts, cohort_id, allow_missing=self.allow_missing, keep=keep
         )

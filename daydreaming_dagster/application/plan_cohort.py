@@ -8,16 +8,16 @@ from daydreaming_dagster.application.cohort_status import look
 from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.cohort.estimate import PlanEstimate, estimate_generations
 from daydreaming_dagster.domain.cohort.manifest import Input
+from daydreaming_dagster.domain.cohort.planner import PlannedGeneration
 from daydreaming_dagster.domain.cohort.planning import (
     CohortPlan,
-    PlannedGeneration,
     PlanRecord,
     make_plan,
     record_plan,
 )
 from daydreaming_dagster.ports.cohort_store import CohortStore
 from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates
-from daydreaming_dagster.types import STAGES, Stage
+from daydreaming_dagster.types import Stage
 
 
 @attrs.frozen
@@ -61,7 +61,7 @@ def plan_cohort(
     previous = cohorts.read_manifest(cohort_id)
     changed = [] if previous is None else plan.manifest.changed_since(previous)
     record = record_plan(store, plan)
-    members: dict[Stage, list[str]] = {stage: plan.gen_ids(stage) for stage in STAGES}
+    members: dict[Stage, list[str]] = {stage: plan.gen_ids(stage) for stage in catalog.pipeline}
     cohorts.write_membership(cohort_id, members)
     # Written last: after an interruption, the next plan still compares with the old inputs.
     cohorts.write_manifest(cohort_id, plan.manifest)

@@ -12,9 +12,8 @@ from daydreaming_dagster.domain.generation.answers import store_parsed, store_sc
 from daydreaming_dagster.domain.generation.metadata import resolve_generation_metadata
 from daydreaming_dagster.domain.generation.state import RawAnswer, read_state
 from daydreaming_dagster.domain.parsing.response import ResponseReader, Score
-from daydreaming_dagster.domain.stages import JUDGING_STAGE, GenerationRef
+from daydreaming_dagster.domain.stages import GenerationRef
 from daydreaming_dagster.ports.gens_store import GensStore, claim_generation
-from daydreaming_dagster.types import STAGES
 
 
 def settle_score(
@@ -27,6 +26,8 @@ def settle_score(
     note: str | None = None,
 ) -> Score:
     """Store the score that a person gives a judge's present answer, and return it.
+
+    The stage is the one that scores and has the generation.
 
     It counts until the answer is replaced, or the score is taken back. Its scale is the template's;
     `maximum` is the best score where the person's scale has another one. A template that changes
@@ -41,14 +42,13 @@ def settle_score(
     for number in (value, maximum):
         if number is not None and not isfinite(number):
             raise ScoreByHandError(gen_id, f"{number} is not a finite number")
-    reader = _reader(store, catalog, gen_id)
-    score = _on_scale(gen_id, value, reader, maximum)
-    with _claimed_answer(store, gen_id) as answer:
+    ref = _scoring(store, catalog, gen_id)
+    score = _on_scale(gen_id, value, _reader(store, catalog, ref), maximum)
+    with _claimed_answer(store, catalog, ref) as answer:
         if not answer.record.is_usable:
             reason = answer.record.unusable or "it was cut off"
             problem = f"its answer gives no text to judge by ({reason}); ask again with --force"
             raise ScoreByHandError(gen_id, problem)
-        ref = GenerationRef(JUDGING_STAGE, gen_id)
         store_score_by_hand(store, ref, answer, score, note)
     return score
 
@@ -62,9 +62,10 @@ def take_back_score(store: GensStore, catalog: Catalog, gen_id: str) -> Score | 
         CatalogError: The template is not in the catalog. Nothing was written.
         DataLayerError: The gen_id is none, or what is stored of the generation is malformed.
     """
-    reader = _reader(store, catalog, gen_id)
-    with _claimed_answer(store, gen_id) as answer:
-        stored = read_state(store, JUDGING_STAGE, gen_id)
+    ref = _scoring(store, catalog, gen_id)
+    reader = _reader(store, catalog, ref)
+    with _claimed_answer(store, catalog, ref) as answer:
+        stored = read_state(store, catalog.pipeline[ref.stage], gen_id)
         if not stored.scored_by_hand:
             raise ScoreByHandError(gen_id, "nobody entered a score for its present answer")
         record = attrs.evolve(
@@ -75,20 +76,27 @@ def take_back_score(store: GensStore, catalog: Catalog, gen_id: str) -> Score | 
             score_maximum=None,
             score_minimum=None,
         )
-        store.write_parsed_metadata(JUDGING_STAGE, gen_id, record.as_document())
+        store.write_parsed_metadata(*ref, record.as_document())
         try:
-            return store_parsed(store, JUDGING_STAGE, gen_id, reader, answer).score
+            return store_parsed(store, *ref, reader, answer).score
         except ResponseParseError:
             return None
 
 
-def _reader(store: GensStore, catalog: Catalog, gen_id: str) -> ResponseReader:
-    if not store.exists(JUDGING_STAGE, gen_id):
-        of = next((stage for stage in STAGES if store.exists(stage, gen_id)), None)
-        what = "there is no such generation" if of is None else f"it belongs to the stage {of}"
-        raise ScoreByHandError(gen_id, f"{what}; only an {JUDGING_STAGE} has a score")
-    metadata = resolve_generation_metadata(store, JUDGING_STAGE, gen_id)
-    return catalog.reader(JUDGING_STAGE, metadata.template_id)
+def _scoring(store: GensStore, catalog: Catalog, gen_id: str) -> GenerationRef:
+    pipeline = catalog.pipeline
+    there = [stage for stage in pipeline if store.exists(stage, gen_id)]
+    for stage in there:
+        if pipeline[stage].scores:
+            return GenerationRef(stage, gen_id)
+    what = f"it belongs to the stage {there[0]}" if there else "there is no such generation"
+    scoring = " or ".join(pipeline.scoring)
+    raise ScoreByHandError(gen_id, f"{what}; only an {scoring} has a score")
+
+
+def _reader(store: GensStore, catalog: Catalog, ref: GenerationRef) -> ResponseReader:
+    metadata = resolve_generation_metadata(store, *ref)
+    return catalog.reader(ref.stage, metadata.template_id)
 
 
 def _on_scale(gen_id: str, value: float, reader: ResponseReader, maximum: float | None) -> Score:
@@ -102,15 +110,15 @@ def _on_scale(gen_id: str, value: float, reader: ResponseReader, maximum: float 
 
 
 @contextmanager
-def _claimed_answer(store: GensStore, gen_id: str) -> Iterator[RawAnswer]:
+def _claimed_answer(store: GensStore, catalog: Catalog, ref: GenerationRef) -> Iterator[RawAnswer]:
     """Yield the present answer, which no run replaces meanwhile."""
-    claim = claim_generation(store, JUDGING_STAGE, gen_id)
+    claim = claim_generation(store, *ref)
     if claim is None:
-        raise ScoreByHandError(gen_id, "another run makes it; wait until that ends")
+        raise ScoreByHandError(ref.gen_id, "another run makes it; wait until that ends")
     try:
-        answer = read_state(store, JUDGING_STAGE, gen_id).answer
+        answer = read_state(store, catalog.pipeline[ref.stage], ref.gen_id).answer
         if answer is None:
-            raise ScoreByHandError(gen_id, "it has no answer yet; run its cohort first")
+            raise ScoreByHandError(ref.gen_id, "it has no answer yet; run its cohort first")
         yield answer
     finally:
         claim.release()

@@ -18,7 +18,7 @@ from daydreaming_dagster.cli.settle import settle
 from daydreaming_dagster.errors import DaydreamingError
 
 app = typer.Typer(
-    help="Experiments in which language models daydream: plan a cohort, run it, rank its essays.",
+    help="Experiments in which language models daydream: plan a cohort, run it, rank it.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

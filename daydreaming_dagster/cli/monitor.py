@@ -24,7 +24,6 @@ from daydreaming_dagster.domain.cohort.estimate import PlanEstimate
 from daydreaming_dagster.domain.generation.budget import Budget
 from daydreaming_dagster.domain.generation.generated import Generated
 from daydreaming_dagster.formatting import counted, money
-from daydreaming_dagster.types import STAGES
 
 
 class _RateColumn(ProgressColumn):
@@ -92,8 +91,9 @@ class RunMonitor:
             again = f"{counted(plan.parsed_again, 'answer')} parsed again, without a call"
             self.console.print(again, highlight=False, soft_wrap=True)
         self.console.print(_expected(plan.estimate), highlight=False, soft_wrap=True)
-        for stage in STAGES:
-            self._add(stage, len(plan.members[stage]), len(plan.todo[stage]))
+        for stage, gen_ids in plan.members.items():
+            if gen_ids:
+                self._add(stage, len(gen_ids), len(plan.todo[stage]))
         planned, todo = plan.members.values(), plan.todo.values()
         self._add("all", sum(map(len, planned)), sum(map(len, todo)))
 

@@ -1,5 +1,6 @@
 """`daydream plan`."""
 
+from collections import Counter
 from itertools import islice
 from typing import Annotated, Final
 
@@ -19,7 +20,6 @@ from daydreaming_dagster.cli.console import (
 from daydreaming_dagster.domain.cohort.estimate import PlanEstimate
 from daydreaming_dagster.domain.cohort.planning import CohortPlan
 from daydreaming_dagster.formatting import counted, money
-from daydreaming_dagster.types import STAGES
 
 _FIRST_ROWS: Final = 5
 
@@ -55,7 +55,8 @@ def plan(
     for notice in recorded.plan.notices:
         note(f"note: {notice}")
     created, found = recorded.record.created, recorded.record.found
-    counts = ", ".join(counted(len(recorded.plan.gen_ids(stage)), stage) for stage in STAGES)
+    planned = Counter(planned.stage for planned in recorded.plan.generations)
+    counts = ", ".join(counted(n, stage) for stage, n in planned.items())
     say(f"cohort {cohort_id}: {counts} ({created} new, {found} there already)")
     shared = {stage: n for stage, n in recorded.record.shared_by_stage.items() if n}
     if shared:
@@ -75,6 +76,8 @@ def _print_estimate(planned: CohortPlan, estimate: PlanEstimate) -> None:
     for heading in ("generations", "model calls", "tokens in", "tokens out", "cost, USD"):
         table.add_column(heading, justify="right")
     for stage, of_stage in estimate.stages.items():
+        if not of_stage.generations:
+            continue
         table.add_row(
             stage,
             *(

@@ -107,10 +107,10 @@ def tail(
     """
     root = open_data_root(data_root)
     members = root.cohorts.read_membership(cohort_id)
-    index = root.cohorts.read_index(cohort_id)
+    index, pipeline = root.cohorts.read_index(cohort_id), root.cohorts.read_pipeline()
     seen: dict[str, str] | None = None
     while True:
-        looked = look_at_cohort(root.store, None, members, index)
+        looked = look_at_cohort(root.store, None, members, index, pipeline)
         states, index = looked.stages.values(), looked.index
         now: dict[str, str] = {}
         for state in states:

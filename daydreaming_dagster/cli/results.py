@@ -13,7 +13,7 @@ from adapters.atomic_write import replace_file
 from daydreaming_dagster.application.cohort_report import draw_report, write_report
 from daydreaming_dagster.application.cohort_results import tabulate_cohort
 from daydreaming_dagster.bootstrap import DataRoot, open_data_root
-from daydreaming_dagster.domain.results.ranking import EssayRank
+from daydreaming_dagster.domain.results.ranking import TextRank
 from daydreaming_dagster.domain.results.refused import RefusedAnswer
 from daydreaming_dagster.errors import DaydreamingError
 from daydreaming_dagster.formatting import counted
@@ -39,7 +39,7 @@ from daydreaming_dagster.cli.console import (
     say_json,
 )
 
-_SHOWN_ESSAYS: Final = 100
+_SHOWN_TEXTS: Final = 100
 _SHOWN_SCORES: Final = 4
 _SHOWN_REFUSED: Final = 20
 
@@ -55,20 +55,18 @@ def results(
 ) -> None:
     """Write the results of a cohort as tables, and show the ranking.
 
-    One row per evaluation (CSV and Parquet), essays, templates, models, agreement of the judges,
-    and the evaluations that are missing: in the cohort's folder reports/.
+    One row per evaluation (CSV and Parquet), judged texts, templates, models, agreement of the
+    judges, and the evaluations that are missing: in the cohort's folder reports/.
     """
     root = open_data_root(data_root)
     tabulated = tabulate_cohort(root.store, root.cohorts, cohort_id, fresh=fresh)
     tables = tabulated.tables
     if as_json:
-        shown = {
-            name: table.to_dicts() for name, table in attrs.asdict(tables, recurse=False).items()
-        }
+        shown = {name: table.to_dicts() for name, table in tables.by_name().items()}
         refused = [attrs.asdict(answer) for answer in tabulated.refused]
         say_json({**shown, "refused": refused, "files": tabulated.files})
     else:
-        print_ranking(tabulated.ranks)
+        print_ranking(tabulated.ranks, tables.judged)
         for title, table in (
             ("templates", tables.templates),
             ("models", tables.models),
@@ -99,7 +97,7 @@ def report(
         Path | None, typer.Option(help="Write the figures to this folder too, as SVG and PNG.")
     ] = None,
 ) -> None:
-    """Write a report of a cohort as one HTML file, with every essay to read and search.
+    """Write a report of a cohort as one HTML file, with every text to read and search.
 
     The file needs no network. It shows what is there: a cohort need not be done.
     """
@@ -142,26 +140,29 @@ def _write_figures(figures: "Sequence[Figure]", folder: Path) -> Iterator[str]:
                 yield str(file)
 
 
-def print_ranking(ranks: Sequence[EssayRank]) -> None:
-    """Print the first essays, one per line; essays.csv has every essay in full."""
-    columns: dict[str, list[str]] = {name: [] for name in ("rank", "mean", "scores", "essay")}
-    for rank in ranks[:_SHOWN_ESSAYS]:
+def print_ranking(ranks: Sequence[TextRank], judged: str) -> None:
+    """Print the first judged texts, one per line; the table has every one in full.
+
+    `judged` is what they are called, see `Pipeline.judged`.
+    """
+    columns: dict[str, list[str]] = {name: [] for name in ("rank", "mean", "scores", judged)}
+    for rank in ranks[:_SHOWN_TEXTS]:
         shown = ", ".join(str(score) for score in rank.scores[:_SHOWN_SCORES])
         more = len(rank.scores) - _SHOWN_SCORES
         columns["rank"].append(str(rank.rank or "-"))
         columns["mean"].append("-" if rank.mean is None else f"{rank.mean:.2f}")
         columns["scores"].append(f"{shown}, {more} more" if more > 0 else shown)
-        columns["essay"].append(rank.gen_id)
+        columns[judged].append(rank.gen_id)
     if any(rank.unscored for rank in ranks):
-        columns["not scored"] = [str(rank.unscored or "") for rank in ranks[:_SHOWN_ESSAYS]]
+        columns["not scored"] = [str(rank.unscored or "") for rank in ranks[:_SHOWN_TEXTS]]
     if any(rank.stale for rank in ranks):
-        columns["stale"] = [str(rank.stale or "") for rank in ranks[:_SHOWN_ESSAYS]]
+        columns["stale"] = [str(rank.stale or "") for rank in ranks[:_SHOWN_TEXTS]]
     if any(rank.by_hand for rank in ranks):
-        columns["by hand"] = [str(rank.by_hand or "") for rank in ranks[:_SHOWN_ESSAYS]]
-    table = Table(title="essays by mean score (1.00 is the best)")
+        columns["by hand"] = [str(rank.by_hand or "") for rank in ranks[:_SHOWN_TEXTS]]
+    table = Table(title=f"{judged}s by mean score (1.00 is the best)")
     for name, cells in columns.items():
         table.add_column(name, no_wrap=True, min_width=max(map(len, (name, *cells))))
-    # What all essays share would only take the room of what tells them apart.
+    # What all texts share would only take the room of what tells them apart.
     axes = [
         axis
         for axis in ("combo_id", "template_id", "llm_model_id")
@@ -169,15 +170,15 @@ def print_ranking(ranks: Sequence[EssayRank]) -> None:
     ]
     room = out.width - sum((column.min_width or 0) + 3 for column in table.columns) - 1
     for axis in axes:
-        columns[axis] = [getattr(rank, axis) for rank in ranks[:_SHOWN_ESSAYS]]
+        columns[axis] = [getattr(rank, axis) for rank in ranks[:_SHOWN_TEXTS]]
         table.add_column(
             axis, no_wrap=True, overflow="ellipsis", max_width=max(8, room // len(axes) - 3)
         )
     for row in zip(*columns.values(), strict=True):
         table.add_row(*map(cell, row))
     out.print(table)
-    if len(ranks) > _SHOWN_ESSAYS:
-        note(f"note: {len(ranks) - _SHOWN_ESSAYS} more; essays.csv has all")
+    if len(ranks) > _SHOWN_TEXTS:
+        note(f"note: {len(ranks) - _SHOWN_TEXTS} more; {judged}s.csv has all")
 
 
 def _list_refused(refused: Sequence[RefusedAnswer]) -> None:

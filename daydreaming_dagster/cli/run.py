@@ -39,7 +39,7 @@ from daydreaming_dagster.domain.cohort.progress import StageStatus
 from daydreaming_dagster.domain.errors import AnswerLostError
 from daydreaming_dagster.domain.generation.cancellation import CancellationToken
 from daydreaming_dagster.domain.generation.generated import Generated
-from daydreaming_dagster.domain.results.ranking import rank_essays
+from daydreaming_dagster.domain.results.ranking import rank_texts
 from daydreaming_dagster.domain.stages import GenerationRef
 from daydreaming_dagster.errors import DaydreamingError
 from daydreaming_dagster.formatting import counted
@@ -76,7 +76,7 @@ def run(
         float | None, typer.Option("--max-cost", min=0, help="Spend at most this much, in USD.")
     ] = None,
 ) -> None:
-    """Generate what a planned cohort still lacks, with Dagster, and rank its essays.
+    """Generate what a planned cohort still lacks, with Dagster, and rank what was judged.
 
     Every answer is stored as soon as it arrives and reused later. After an interruption, or if some
     generations failed, run the command again. A replaced answer is kept beside the new one. Ctrl-C
@@ -116,7 +116,13 @@ def _run(root: DataRoot, cohort_id: str, options: RunOptions, concurrency: int |
     ):
         resources["listener"] = monitor
         running = thread.submit(
-            materialize_cohort_run, instance, resources, cohort_id, options, key_prefix=prefix
+            materialize_cohort_run,
+            instance,
+            resources,
+            cohort_id,
+            options,
+            catalog.pipeline,
+            key_prefix=prefix,
         )
         try:
             done = running.result()
@@ -124,7 +130,7 @@ def _run(root: DataRoot, cohort_id: str, options: RunOptions, concurrency: int |
             complain(f"error: {error}")
             done = False
     _say_what_failed(monitor.failed, monitor.reasons)
-    _show_ranking(root, cohort_id)
+    _show_ranking(root, catalog, cohort_id)
     if token.reason:
         complain(f"stopped: {token.reason}")
     _say_what_is_left(root, catalog, cohort_id, options, done=done, left_stale=monitor.stale)
@@ -168,14 +174,15 @@ def _say_what_failed(failed: Iterable[Generated], set_aside: Collection[str]) ->
         complain(reason)
 
 
-def _show_ranking(root: DataRoot, cohort_id: str) -> None:
+def _show_ranking(root: DataRoot, catalog: Catalog, cohort_id: str) -> None:
     try:
-        ranks = rank_essays(root.store, root.cohorts.read_membership(cohort_id))
+        members = root.cohorts.read_membership(cohort_id)
+        ranks = rank_texts(root.store, catalog.pipeline, members)
     except DaydreamingError as error:  # a generation is unreadable; the others are done
         complain(f"no ranking: {error}")
         return
     if any(rank.scores for rank in ranks):
-        print_ranking(ranks)
+        print_ranking(ranks, catalog.pipeline.judged)
 
 
 def _say_what_is_left(

@@ -10,7 +10,7 @@ from daydreaming_dagster.cli.console import DEFAULT_DATA_ROOT, DataRootOption, s
 
 
 def settle(
-    gen_id: Annotated[str, typer.Argument(metavar="GEN_ID", help="The evaluation.")],
+    gen_id: Annotated[str, typer.Argument(metavar="GEN_ID", help="The judge's generation.")],
     score: Annotated[
         float | None, typer.Argument(metavar="SCORE", help="The score, on the template's scale.")
     ] = None,

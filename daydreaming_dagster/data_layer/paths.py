@@ -129,6 +129,10 @@ class Paths:
         return self.concepts_dir / folder / f"{check_id('concept_id', concept_id)}.txt"
 
     @property
+    def stages_yaml(self) -> Path:
+        return self.raw_dir / "stages.yaml"
+
+    @property
     def llm_models_csv(self) -> Path:
         return self.raw_dir / "llm_models.csv"
 

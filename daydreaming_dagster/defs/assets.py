@@ -11,13 +11,13 @@ from daydreaming_dagster.application.run_generations import run_generations
 from daydreaming_dagster.application.run_listener import RunListener
 from daydreaming_dagster.defs.checks import check_results, check_specs
 from daydreaming_dagster.defs.event_log import databases_open
-from daydreaming_dagster.defs.failures import run_failure
+from daydreaming_dagster.defs.failures import check_pipeline, run_failure
 from daydreaming_dagster.defs.naming import key_prefix_of
 from daydreaming_dagster.defs.partitions import (
     LINEAGE_ONLY,
     OWNER,
-    PARTITIONS,
     partitions_name,
+    stage_partitions,
 )
 from daydreaming_dagster.defs.recording import RecordingListener
 from daydreaming_dagster.defs.termination import ending_when_terminated
@@ -26,10 +26,10 @@ from daydreaming_dagster.domain.checks.quality import checks_of
 from daydreaming_dagster.domain.generation.cancellation import CancellationToken
 from daydreaming_dagster.domain.generation.generated import STEPS, Step
 from daydreaming_dagster.domain.generation.runner import GenerationRunner
-from daydreaming_dagster.domain.stages import PARENT_STAGE
+from daydreaming_dagster.domain.stages import Pipeline, StageDefinition
 from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates
 from daydreaming_dagster.ports.language_model import LanguageModel
-from daydreaming_dagster.types import STAGES, Stage
+from daydreaming_dagster.types import Stage
 
 _DESCRIPTIONS: Final[Mapping[Step, str]] = {
     "prompt": (
@@ -61,7 +61,7 @@ class StageRunConfig(dg.Config):
     stale: bool = False
 
 
-def build_stage_asset(stage: Stage) -> dg.AssetsDefinition:
+def build_stage_asset(pipeline: Pipeline, stage: Stage) -> dg.AssetsDefinition:
     """Return the three assets of a stage, which one step makes.
 
     A run can take any range of partitions. If a generation fails, the others are still
@@ -71,10 +71,10 @@ def build_stage_asset(stage: Stage) -> dg.AssetsDefinition:
 
     @dg.multi_asset(
         name=f"{stage}_generations",
-        specs=_specs(stage),
-        check_specs=check_specs(f"{stage}_parsed", checks_of(stage)),
+        specs=_specs(pipeline[stage]),
+        check_specs=check_specs(f"{stage}_parsed", checks_of(pipeline[stage])),
         can_subset=True,
-        partitions_def=PARTITIONS[stage],
+        partitions_def=stage_partitions(stage),
         backfill_policy=dg.BackfillPolicy.single_run(),
         group_name=stage,
     )
@@ -92,8 +92,9 @@ def build_stage_asset(stage: Stage) -> dg.AssetsDefinition:
         if not selected:  # the UI executes checks without a partition, so check all generations
             name = partitions_name(stage, key_prefix_of(context))
             known = context.instance.get_dynamic_partitions(name)
-            yield from check_results(context, stage, gens_store, known, checks)
+            yield from check_results(context, pipeline, stage, gens_store, known, checks)
             return
+        check_pipeline(pipeline, catalog)
         chosen = {key.path[-1] for key in selected}
         steps: list[Step] = [step for step in STEPS if f"{stage}_{step}" in chosen]
         runner = GenerationRunner(
@@ -106,17 +107,20 @@ def build_stage_asset(stage: Stage) -> dg.AssetsDefinition:
             with ending_when_terminated(context, stop) as terminated:
                 outcome = run_generations(runner, generations, recording, steps)
                 recording.check()
-                yield from check_results(context, stage, gens_store, context.partition_keys, checks)
+                yield from check_results(
+                    context, pipeline, stage, gens_store, context.partition_keys, checks
+                )
                 if outcome.failed or outcome.left:
                     raise run_failure(context, outcome, stop.reason, terminated=bool(terminated))
 
     return generations
 
 
-def _specs(stage: Stage) -> list[dg.AssetSpec]:
-    parent = f"{PARENT_STAGE[stage]}_parsed" if stage in PARENT_STAGE else "cohort_membership"
+def _specs(definition: StageDefinition) -> list[dg.AssetSpec]:
+    stage = definition.name
+    parents = [f"{parent}_parsed" for parent in definition.parent_stages] or ["cohort_membership"]
     deps: dict[Step, list[dg.AssetDep]] = {
-        "prompt": [dg.AssetDep(parent, partition_mapping=LINEAGE_ONLY)],
+        "prompt": [dg.AssetDep(parent, partition_mapping=LINEAGE_ONLY) for parent in parents],
         "raw": [dg.AssetDep(f"{stage}_prompt")],
         "parsed": [dg.AssetDep(f"{stage}_raw")],
     }
@@ -132,6 +136,3 @@ def _specs(stage: Stage) -> list[dg.AssetSpec]:
         )
         for step in STEPS
     ]
-
-
-STAGE_ASSETS: Final = {stage: build_stage_asset(stage) for stage in STAGES}

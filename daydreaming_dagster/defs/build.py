@@ -4,21 +4,28 @@ from collections.abc import Mapping
 
 import dagster as dg
 
-from daydreaming_dagster.defs.assets import STAGE_ASSETS
-from daydreaming_dagster.defs.cohorts import COHORT_ASSETS
+from daydreaming_dagster.defs.assets import build_stage_asset
+from daydreaming_dagster.defs.cohorts import build_cohort_assets
 from daydreaming_dagster.defs.discovery import discover_cohorts, prune_partitions
 from daydreaming_dagster.defs.naming import asset_key, rename_assets
-from daydreaming_dagster.types import STAGES
+from daydreaming_dagster.domain.shipped_stages import SHIPPED
+from daydreaming_dagster.domain.stages import Pipeline
 
 
-def build_definitions(resources: Mapping[str, object], *, key_prefix: str = "") -> dg.Definitions:
-    """Return all assets, jobs and sensors, with these resources.
+def build_definitions(
+    resources: Mapping[str, object], pipeline: Pipeline = SHIPPED, *, key_prefix: str = ""
+) -> dg.Definitions:
+    """Return all assets, jobs and sensors of these stages, with these resources.
 
     `key_prefix` is that of the assets and the partitions definitions, for a Dagster instance that
     shows several data roots: `ideas`, or `team/ideas`.
     """
+    assets = [
+        *(build_stage_asset(pipeline, stage) for stage in pipeline),
+        *build_cohort_assets(pipeline),
+    ]
     return dg.Definitions(
-        assets=rename_assets([*STAGE_ASSETS.values(), *COHORT_ASSETS], key_prefix),
+        assets=rename_assets(assets, key_prefix),
         jobs=[
             # A job has one partitions definition, so each stage has its own job.
             *(
@@ -27,7 +34,7 @@ def build_definitions(resources: Mapping[str, object], *, key_prefix: str = "") 
                     selection=dg.AssetSelection.groups(stage),
                     description=f"Generates {stage}s: prompts, raw answers, parsed texts.",
                 )
-                for stage in STAGES
+                for stage in pipeline
             ),
             dg.define_asset_job(
                 "run_cohort",

@@ -14,6 +14,7 @@ from daydreaming_dagster.defs.naming import asset_key, key_prefix_of
 from daydreaming_dagster.defs.partitions import partitions_name
 from daydreaming_dagster.domain.checks.integrity import Finding
 from daydreaming_dagster.domain.checks.quality import CHECKS, Check, check_generations, checks_of
+from daydreaming_dagster.domain.stages import Pipeline, StageDefinition
 from daydreaming_dagster.formatting import counted
 from daydreaming_dagster.ports.gens_store import GensStore
 from daydreaming_dagster.types import Stage
@@ -26,8 +27,9 @@ def check_specs(asset: str, checks: Collection[Check] = tuple(CHECKS)) -> list[d
     return [dg.AssetCheckSpec(check, asset=asset, description=CHECKS[check]) for check in checks]
 
 
-def check_results(
+def check_results(  # noqa: PLR0913, PLR0917  a run, what it made, and what to check of it
     context: dg.AssetExecutionContext,
+    pipeline: Pipeline,
     stage: Stage,
     store: GensStore,
     gen_ids: Sequence[str],
@@ -42,13 +44,14 @@ def check_results(
     known = _known(context, [stage])
     asset = asset_key(key_prefix_of(context), f"{stage}_parsed")
     checked = _with_failed(context.instance, [asset], {stage: gen_ids}, known)[stage]
-    for check, findings in check_generations(store, stage, checked).items():
+    for check, findings in check_generations(store, pipeline, stage, checked).items():
         if check in selected:
             yield _result(asset, check, findings, len(checked), len(known[stage]))
 
 
 def check_results_of_cohort(
     context: dg.AssetExecutionContext,
+    pipeline: Pipeline,
     store: GensStore,
     generations: Mapping[Stage, Sequence[str]],
 ) -> Iterator[dg.AssetCheckResult]:
@@ -64,10 +67,10 @@ def check_results_of_cohort(
     found: dict[Check, list[Finding]] = {check: [] for check in CHECKS}
     for stage, gen_ids in checked.items():
         if gen_ids:
-            in_stage = check_generations(store, stage, gen_ids)
+            in_stage = check_generations(store, pipeline, stage, gen_ids)
             for check, findings in in_stage.items():
                 found[check] += findings
-            _log_results(context, stage, in_stage, len(gen_ids), len(known[stage]))
+            _log_results(context, pipeline[stage], in_stage, len(gen_ids), len(known[stage]))
     totals = (sum(map(len, checked.values())), sum(map(len, known.values())))
     for check, findings in found.items():
         yield _result(assets[0], check, findings, *totals)
@@ -123,13 +126,13 @@ def _failed_before(
 
 def _log_results(
     context: dg.AssetExecutionContext,
-    stage: Stage,
+    definition: StageDefinition,
     found: Mapping[Check, Sequence[Finding]],
     checked: int,
     known: int,
 ) -> None:
     """Log the results of a stage's checks. Dagster does not let another step yield them."""
-    asset = asset_key(key_prefix_of(context), f"{stage}_parsed")
+    asset = asset_key(key_prefix_of(context), f"{definition.name}_parsed")
     latest = context.instance.fetch_materializations(asset, limit=1).records
     targets = [
         AssetCheckEvaluationTargetMaterializationData(
@@ -137,7 +140,7 @@ def _log_results(
         )
         for record in latest
     ]
-    for check in checks_of(stage):
+    for check in checks_of(definition):
         result = _result(asset, check, found[check], checked, known)
         evaluation = dg.AssetCheckEvaluation(
             asset,

@@ -18,48 +18,55 @@ from daydreaming_dagster.defs.partitions import (
     LINEAGE_ONLY,
     OWNER,
 )
-from daydreaming_dagster.domain.results.ranking import EssayRank
+from daydreaming_dagster.domain.results.ranking import TextRank
+from daydreaming_dagster.domain.stages import Pipeline
 from daydreaming_dagster.errors import DaydreamingError
 from daydreaming_dagster.ports.cohort_store import CohortStore
 from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates
 
-_SHOWN_ESSAYS: Final = 20
+_SHOWN_TEXTS: Final = 20
 
 
-@dg.asset(
-    partitions_def=COHORTS,
-    deps=[
-        # Selected together, the run comes first.
-        "cohort_run",
-        dg.AssetDep("evaluation_parsed", partition_mapping=LINEAGE_ONLY),
-    ],
-    group_name="results",
-    owners=[OWNER],
-    kinds={"csv", "parquet"},
-    description="The ranking and tables of each cohort, in its folder `reports/`.",
-)
-def cohort_results(
-    context: dg.AssetExecutionContext,
-    gens_store: dg.ResourceParam[GensStoreWithTemplates],
-    cohort_store: dg.ResourceParam[CohortStore],
-) -> dg.MaterializeResult[Any]:
-    """Write the results of the cohort of the run's partition."""
-    with as_failure(DaydreamingError):
-        tabulated = tabulate_cohort(gens_store, cohort_store, context.partition_key)
-    return dg.MaterializeResult(
-        metadata={
-            "ranking": _ranking_table(tabulated.ranks),
-            "without_score": tabulated.tables.missing.height,
-            "refused": len(tabulated.refused),
-            "scored_by_hand": sum(rank.by_hand for rank in tabulated.ranks),
-            "folder": dg.MetadataValue.path(tabulated.files[0].rpartition("/")[0]),
-        }
+def build_cohort_results(pipeline: Pipeline) -> dg.AssetsDefinition:
+    """Return the asset of the results of cohorts of these stages."""
+    judges = [f"{stage}_parsed" for stage in pipeline.scoring]
+
+    @dg.asset(
+        partitions_def=COHORTS,
+        deps=[
+            # Selected together, the run comes first.
+            "cohort_run",
+            *(dg.AssetDep(judge, partition_mapping=LINEAGE_ONLY) for judge in judges),
+        ],
+        group_name="results",
+        owners=[OWNER],
+        kinds={"csv", "parquet"},
+        description="The ranking and tables of each cohort, in its folder `reports/`.",
     )
+    def cohort_results(
+        context: dg.AssetExecutionContext,
+        gens_store: dg.ResourceParam[GensStoreWithTemplates],
+        cohort_store: dg.ResourceParam[CohortStore],
+    ) -> dg.MaterializeResult[Any]:
+        """Write the results of the cohort of the run's partition."""
+        with as_failure(DaydreamingError):
+            tabulated = tabulate_cohort(gens_store, cohort_store, context.partition_key)
+        return dg.MaterializeResult(
+            metadata={
+                "ranking": _ranking_table(tabulated.ranks, tabulated.tables.judged),
+                "without_score": tabulated.tables.missing.height,
+                "refused": len(tabulated.refused),
+                "scored_by_hand": sum(rank.by_hand for rank in tabulated.ranks),
+                "folder": dg.MetadataValue.path(tabulated.files[0].rpartition("/")[0]),
+            }
+        )
+
+    return cohort_results
 
 
 @dg.asset(
     partitions_def=COHORTS,
-    deps=[cohort_results],
+    deps=["cohort_results"],
     group_name="results",
     owners=[OWNER],
     kinds={"html"},
@@ -81,16 +88,16 @@ def cohort_report(
         shown = f"![{ranking.title}](data:image/png;base64,{image})\n\n{ranking.alt}"
     return dg.MaterializeResult(
         metadata={
-            "ranking": _ranking_table(drawn.report.ranks),
+            "ranking": _ranking_table(drawn.report.ranks, drawn.report.pipeline.judged),
             "figure": dg.MetadataValue.md(shown),
             "report": dg.MetadataValue.path(file),
         }
     )
 
 
-def _ranking_table(ranks: Sequence[EssayRank]) -> dg.MarkdownMetadataValue:
-    lines = ["| rank | essay | combination | mean | scores |", "|---|---|---|---|---|"]
-    for rank in ranks[:_SHOWN_ESSAYS]:
+def _ranking_table(ranks: Sequence[TextRank], judged: str) -> dg.MarkdownMetadataValue:
+    lines = [f"| rank | {judged} | combination | mean | scores |", "|---|---|---|---|---|"]
+    for rank in ranks[:_SHOWN_TEXTS]:
         mean = "-" if rank.mean is None else f"{rank.mean:.2f}"
         scores = ", ".join(map(str, rank.scores))
         place = rank.rank or "-"

@@ -17,9 +17,14 @@ from daydreaming_dagster.application.plan_cohort import plan_cohort
 from daydreaming_dagster.application.run_cohort import RunOptions, run_cohort
 from daydreaming_dagster.application.run_listener import RunListener
 from daydreaming_dagster.defs.checks import check_results_of_cohort, check_specs
-from daydreaming_dagster.defs.cohort_results import cohort_report, cohort_results
+from daydreaming_dagster.defs.cohort_results import build_cohort_results, cohort_report
 from daydreaming_dagster.defs.event_log import databases_open
-from daydreaming_dagster.defs.failures import as_failure, forbid_retries, run_failure
+from daydreaming_dagster.defs.failures import (
+    as_failure,
+    check_pipeline,
+    forbid_retries,
+    run_failure,
+)
 from daydreaming_dagster.defs.naming import key_prefix_of
 from daydreaming_dagster.defs.partitions import (
     COHORTS,
@@ -31,11 +36,11 @@ from daydreaming_dagster.defs.recording import RecordingListener, mark_failed
 from daydreaming_dagster.defs.termination import ending_when_terminated
 from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.generation.cancellation import CancellationToken
+from daydreaming_dagster.domain.stages import Pipeline
 from daydreaming_dagster.errors import DaydreamingError
 from daydreaming_dagster.ports.cohort_store import CohortStore
 from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates
 from daydreaming_dagster.ports.language_model import LanguageModel
-from daydreaming_dagster.types import STAGES, Stage
 
 cohort_spec: Final = dg.AssetSpec(
     "cohort_spec",
@@ -83,7 +88,7 @@ def cohort_membership(
             context.partition_key,
             allow_missing=config.allow_missing,
         )
-    members: dict[Stage, list[str]] = {stage: recorded.plan.gen_ids(stage) for stage in STAGES}
+    members = cohort_store.read_membership(context.partition_key)
     register_partitions(context.instance, members, key_prefix_of(context))
     return dg.MaterializeResult(
         data_version=dg.DataVersion(membership_version(members)),
@@ -114,70 +119,78 @@ class CohortRunConfig(dg.Config):
     max_cost: float | None = None
 
 
-@dg.asset(
-    partitions_def=COHORTS,
-    deps=[cohort_membership],
-    group_name="cohort",
-    owners=[OWNER],
-    kinds={"llm", "text"},
-    check_specs=check_specs("cohort_run"),
-    description=(
-        "Materialize it to generate everything that a cohort lacks, in all stages at once: an "
-        "essay starts when its draft is done. Each generation is a partition of its stage's "
-        "assets, which show its prompt, answer and failure. After a failure, materialize it "
-        "again: stored answers are reused."
-    ),
-)
-def cohort_run(
-    context: dg.AssetExecutionContext,
-    config: CohortRunConfig,
-    gens_store: dg.ResourceParam[GensStoreWithTemplates],
-    cohort_store: dg.ResourceParam[CohortStore],
-    language_model: dg.ResourceParam[LanguageModel],
-    catalog: dg.ResourceParam[Catalog],
-    stop: dg.ResourceParam[CancellationToken],
-    listener: dg.ResourceParam[RunListener],
-) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
-    """Generate what the cohort of the run's partition lacks."""
-    if config.max_calls is not None or config.max_cost is not None:
-        forbid_retries(context)
-    recording = RecordingListener(context, gens_store, stop, listener)
-    with (
-        as_failure(DaydreamingError),
-        databases_open(context.instance, context.run.run_id),
-        ending_when_terminated(context, stop) as terminated,
-    ):
-        run = run_cohort(
-            gens_store,
-            cohort_store,
-            language_model,
-            context.partition_key,
-            RunOptions(config.stale, config.force, config.max_calls, config.max_cost),
-            token=stop,
-            listener=recording,
-            catalog=catalog,
-        )
-        recording.check()
-        mark_failed(context, run.outcome.failed)
-        yield from check_results_of_cohort(context, gens_store, run.plan.todo)
-        if not run.complete:
-            raise run_failure(context, run.outcome, run.stopped, terminated=bool(terminated))
-        yield dg.MaterializeResult(
-            metadata={
-                **{f"{stage}s": len(gen_ids) for stage, gen_ids in run.plan.members.items()},
-                "made": run.outcome.made,
-                "model_calls": run.budget.calls,
-                "prompt_tokens": run.budget.prompt_tokens,
-                "completion_tokens": run.budget.completion_tokens,
-                "cost_usd": run.budget.cost,
-            }
-        )
+def build_cohort_run(pipeline: Pipeline) -> dg.AssetsDefinition:
+    """Return the asset of the runs of cohorts of these stages."""
+
+    @dg.asset(
+        partitions_def=COHORTS,
+        deps=[cohort_membership],
+        group_name="cohort",
+        owners=[OWNER],
+        kinds={"llm", "text"},
+        check_specs=check_specs("cohort_run"),
+        description=(
+            "Materialize it to generate everything that a cohort lacks, in all stages at once: a "
+            "generation starts when its parents are done. Each is a partition of its stage's "
+            "assets, which show its prompt, answer and failure. After a failure, materialize it "
+            "again: stored answers are reused."
+        ),
+    )
+    def cohort_run(
+        context: dg.AssetExecutionContext,
+        config: CohortRunConfig,
+        gens_store: dg.ResourceParam[GensStoreWithTemplates],
+        cohort_store: dg.ResourceParam[CohortStore],
+        language_model: dg.ResourceParam[LanguageModel],
+        catalog: dg.ResourceParam[Catalog],
+        stop: dg.ResourceParam[CancellationToken],
+        listener: dg.ResourceParam[RunListener],
+    ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
+        """Generate what the cohort of the run's partition lacks."""
+        check_pipeline(pipeline, catalog)
+        if config.max_calls is not None or config.max_cost is not None:
+            forbid_retries(context)
+        recording = RecordingListener(context, gens_store, stop, listener)
+        with (
+            as_failure(DaydreamingError),
+            databases_open(context.instance, context.run.run_id),
+            ending_when_terminated(context, stop) as terminated,
+        ):
+            run = run_cohort(
+                gens_store,
+                cohort_store,
+                language_model,
+                context.partition_key,
+                RunOptions(config.stale, config.force, config.max_calls, config.max_cost),
+                token=stop,
+                listener=recording,
+                catalog=catalog,
+            )
+            recording.check()
+            mark_failed(context, run.outcome.failed)
+            yield from check_results_of_cohort(context, catalog.pipeline, gens_store, run.plan.todo)
+            if not run.complete:
+                raise run_failure(context, run.outcome, run.stopped, terminated=bool(terminated))
+            yield dg.MaterializeResult(
+                metadata={
+                    **{f"{stage}s": len(gen_ids) for stage, gen_ids in run.plan.members.items()},
+                    "made": run.outcome.made,
+                    "model_calls": run.budget.calls,
+                    "prompt_tokens": run.budget.prompt_tokens,
+                    "completion_tokens": run.budget.completion_tokens,
+                    "cost_usd": run.budget.cost,
+                }
+            )
+
+    return cohort_run
 
 
-COHORT_ASSETS: Final[list[dg.AssetSpec | dg.AssetsDefinition]] = [
-    cohort_spec,
-    cohort_membership,
-    cohort_run,
-    cohort_results,
-    cohort_report,
-]
+def build_cohort_assets(pipeline: Pipeline) -> list[dg.AssetSpec | dg.AssetsDefinition]:
+    """Return the assets of cohorts of these stages."""
+    return [
+        cohort_spec,
+        cohort_membership,
+        build_cohort_run(pipeline),
+        build_cohort_results(pipeline),
+        cohort_report,
+    ]

@@ -13,7 +13,6 @@ from daydreaming_dagster.errors import DaydreamingError
 from daydreaming_dagster.ports.cohort_store import CohortStore
 from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates
 from daydreaming_dagster.ports.ids import is_id
-from daydreaming_dagster.types import STAGES
 
 
 @dg.sensor(
@@ -76,6 +75,7 @@ def prune_generations(
         dagster.Failure: No cohort is planned, or a membership cannot be read. Nothing was removed.
     """
     with as_failure(DaydreamingError):
+        pipeline = cohort_store.read_pipeline()
         planned = cohort_store.list_planned_cohorts()
         memberships = [cohort_store.read_membership(cohort_id) for cohort_id in planned]
     if not planned:
@@ -84,7 +84,7 @@ def prune_generations(
             "root is mounted",
             allow_retries=False,
         )
-    for stage in STAGES:
+    for stage in pipeline:
         kept = {gen_id for members in memberships for gen_id in members[stage]}
         name = partitions_name(stage, key_prefix)
         known = set(context.instance.get_dynamic_partitions(name))

@@ -6,12 +6,14 @@ from typing import Final
 
 import dagster as dg
 
+from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.errors import (
     CohortNotPlannedError,
     StaleAnswerError,
     UnusableAnswerError,
 )
 from daydreaming_dagster.domain.generation.generated import Outcome
+from daydreaming_dagster.domain.stages import Pipeline
 from daydreaming_dagster.formatting import counted
 from daydreaming_dagster.ports.language_model import LanguageModelError
 from daydreaming_dagster.types import Stage
@@ -43,6 +45,20 @@ def explained(error: Exception | None) -> str:
             return f"{error}; to ask for another, run the cohort again with its gen_id in `force`"
         case _:
             return str(error)
+
+
+def check_pipeline(loaded: Pipeline, catalog: Catalog) -> None:
+    """Check that the data root still has the stages that Dagster has loaded.
+
+    Raises:
+        dagster.Failure: It has others.
+    """
+    if loaded != catalog.pipeline:
+        raise dg.Failure(
+            "1_raw/stages.yaml is not what it was when Dagster loaded the stages; reload the code "
+            "location (Deployment, Reload), and run again",
+            allow_retries=False,
+        )
 
 
 def generation_failure(stage: Stage, gen_id: str, error: Exception) -> dg.Failure:

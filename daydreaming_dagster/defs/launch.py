@@ -17,6 +17,8 @@ from daydreaming_dagster.defs.build import build_definitions
 from daydreaming_dagster.defs.event_log import as_event_log_error, databases_open
 from daydreaming_dagster.defs.partitions import cohorts_name
 from daydreaming_dagster.defs.termination_server import confirming_termination
+from daydreaming_dagster.domain.shipped_stages import SHIPPED
+from daydreaming_dagster.domain.stages import Pipeline
 from daydreaming_dagster.errors import DaydreamingError
 
 _DAGSTER_YAML: Final = """\
@@ -70,11 +72,12 @@ def _set_up(home: Path) -> None:
     shutil.rmtree(partial)
 
 
-def materialize_cohort_run(
+def materialize_cohort_run(  # noqa: PLR0913  what runs, where, and what it is called there
     instance: dg.DagsterInstance,
     resources: Mapping[str, object],
     cohort_id: str,
     options: RunOptions,
+    pipeline: Pipeline = SHIPPED,
     *,
     key_prefix: str = "",
 ) -> bool:
@@ -88,7 +91,9 @@ def materialize_cohort_run(
             called.
         EventLogError: Dagster's database failed during the run.
     """
-    job = build_definitions(resources, key_prefix=key_prefix).resolve_job_def("run_cohort")
+    job = build_definitions(resources, pipeline, key_prefix=key_prefix).resolve_job_def(
+        "run_cohort"
+    )
     try:
         with (
             as_event_log_error(),

@@ -26,6 +26,7 @@ from daydreaming_dagster.domain.digests import sha256
 from daydreaming_dagster.domain.generation.generated import STEPS, Generated, Step
 from daydreaming_dagster.domain.generation.state import RawAnswer
 from daydreaming_dagster.domain.parsing.response import ParsedResponse
+from daydreaming_dagster.domain.stages import GenerationRef
 from daydreaming_dagster.ports.gens_store import GensStore
 
 _CODE_VERSION: Final = version("daydreaming-dagster")
@@ -107,19 +108,24 @@ def failure_observation(
 
 
 def _about(key_prefix: str, store: GensStore, generated: Generated) -> dict[str, Any]:
-    """Return how the generation is made, with its folder and a link to its parent."""
+    """Return how the generation is made, with its folder and links to its parents."""
     folder = store.reserve_generation(generated.stage, generated.gen_id, create=False)
     shown: dict[str, Any] = {"folder": dg.MetadataValue.path(str(folder))}
     metadata = generated.metadata
     if metadata is None:  # unreadable; the generation's failure says why
         return shown
     shown |= {"combo_id": metadata.combo_id, "template_id": metadata.template_id}
-    if metadata.parent is not None:
-        query = urlencode({"view": "partitions", "partition": metadata.parent.gen_id})
-        asset = with_prefix(key_prefix, f"{metadata.parent.stage}_parsed")
-        page = f"/assets/{asset}?{query}"
-        shown["parent_gen_id"] = dg.MetadataValue.md(f"[{metadata.parent.gen_id}]({page})")
+    if metadata.parents:
+        key = "parent_gen_id" if metadata.parent is not None else "parents"
+        links = [_link(key_prefix, parent.ref) for parent in metadata.parents]
+        shown[key] = dg.MetadataValue.md(", ".join(links))
     return shown
+
+
+def _link(key_prefix: str, ref: GenerationRef) -> str:
+    query = urlencode({"view": "partitions", "partition": ref.gen_id})
+    asset = with_prefix(key_prefix, f"{ref.stage}_parsed")
+    return f"[{ref.gen_id}](/assets/{asset}?{query})"
 
 
 def _raw(answer: RawAnswer) -> dict[str, Any]:

@@ -21,8 +21,10 @@ def asset_key(key_prefix: str, name: str) -> dg.AssetKey:
 
 
 def key_prefix_of(context: dg.AssetExecutionContext) -> str:
-    """Return the prefix of the assets that are being materialized."""
-    return "/".join(next(iter(context.assets_def.keys)).path[:-1])
+    """Return the prefix of the assets that are being materialized or checked."""
+    assets = context.assets_def
+    keys = [*assets.keys, *(check.asset_key for check in assets.check_keys)]
+    return "/".join(keys[0].path[:-1])
 
 
 def rename_assets(

@@ -7,11 +7,7 @@ import dagster as dg
 
 from daydreaming_dagster.defs.naming import with_prefix
 from daydreaming_dagster.domain.digests import sha256
-from daydreaming_dagster.types import STAGES, Stage
-
-PARTITIONS: Final[Mapping[Stage, dg.DynamicPartitionsDefinition]] = {
-    stage: dg.DynamicPartitionsDefinition(name=f"{stage}_generations") for stage in STAGES
-}
+from daydreaming_dagster.types import Stage
 
 # Dagster passes all keys in one statement, and SQLite's default limit is 32,766 parameters.
 _AT_ONCE: Final = 10_000
@@ -34,7 +30,12 @@ Without a mapping, a backfill of a child stage fails in the pages.
 
 def partitions_name(stage: Stage, key_prefix: str = "") -> str:
     """Return the name of a stage's partitions definition."""
-    return with_prefix(key_prefix, PARTITIONS[stage].name or "")
+    return with_prefix(key_prefix, f"{stage}_generations")
+
+
+def stage_partitions(stage: Stage) -> dg.DynamicPartitionsDefinition:
+    """Return the partitions of a stage, without a prefix."""
+    return dg.DynamicPartitionsDefinition(name=partitions_name(stage))
 
 
 def cohorts_name(key_prefix: str = "") -> str:

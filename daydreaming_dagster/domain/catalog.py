@@ -7,9 +7,10 @@ import attrs
 
 from daydreaming_dagster.domain.endpoints import EndpointEntry
 from daydreaming_dagster.domain.errors import CatalogError
-from daydreaming_dagster.domain.parsing.registry import PARSERS, parser_name
+from daydreaming_dagster.domain.parsing.registry import parsers_of
 from daydreaming_dagster.domain.parsing.response import DEFAULT_MAXIMUM, Parser, ResponseReader
-from daydreaming_dagster.domain.stages import STAGE_DEFINITIONS
+from daydreaming_dagster.domain.shipped_stages import SHIPPED
+from daydreaming_dagster.domain.stages import Pipeline
 from daydreaming_dagster.ports.language_model import ModelKey
 from daydreaming_dagster.types import Stage
 
@@ -130,19 +131,27 @@ class ConceptEntry:
         return Concept(self.name, self.name if used is None else self.descriptions[used])
 
 
+def _built_in_parsers(catalog: "Catalog") -> Mapping[Stage, Mapping[str, Parser]]:
+    return {stage: parsers_of(catalog.pipeline[stage]) for stage in catalog.pipeline}
+
+
 @attrs.frozen
 class Catalog:
     """Everything that a cohort can name, by its id.
 
-    `parsers` are the parsers of each stage by name. `replicates` says how often a stage asks the
-    same question, unless the cohort says it. `endpoints` are the rows of each endpoint by its id;
-    a model whose provider is not among them is called at the endpoint of the environment.
+    `pipeline` are the stages, `parsers` the parsers of each stage by name. `replicates` says how
+    often a stage asks the same question, unless the cohort says it. `endpoints` are the rows of
+    each endpoint by its id; a model whose provider is not among them is called at the endpoint of
+    the environment.
     """
 
     concepts: Mapping[str, ConceptEntry]
     templates: Mapping[tuple[Stage, str], TemplateEntry]
     models: Mapping[str, ModelEntry]
-    parsers: Mapping[Stage, Mapping[str, Parser]] = attrs.field(default=PARSERS, repr=False)
+    pipeline: Pipeline = attrs.field(default=SHIPPED, repr=False, kw_only=True)
+    parsers: Mapping[Stage, Mapping[str, Parser]] = attrs.field(
+        default=attrs.Factory(_built_in_parsers, takes_self=True), repr=False
+    )
     replicates: Mapping[Stage, int] = attrs.field(factory=dict)
     endpoints: Mapping[str, Sequence[EndpointEntry]] = attrs.field(factory=dict)
 
@@ -150,13 +159,15 @@ class Catalog:
         """Return the reader of a template's answers.
 
         Raises:
+            InvalidIdError: The pipeline has no such stage.
             CatalogError: The template or its parser is unknown.
         """
         entry = self.templates.get((stage, template_id))
         if entry is None:
             problem = f"there is no {template_id!r}"
             raise CatalogError(f"the {stage} template catalog", (problem,))
-        name = parser_name(stage, entry.parser)
+        definition = self.pipeline[stage]
+        name = entry.parser or definition.default_parser
         if name not in self.parsers[stage]:
             known = ", ".join(sorted(self.parsers[stage]))
             problem = f"{template_id!r} names the unknown parser {name!r}; known are {known}"
@@ -164,7 +175,7 @@ class Catalog:
         return ResponseReader(
             name,
             self.parsers[stage][name],
-            needs_score=STAGE_DEFINITIONS[stage].judges,
+            needs_score=definition.scores,
             score_maximum=entry.score_maximum,
             score_minimum=entry.score_minimum,
             minimum_lines=entry.minimum_lines,

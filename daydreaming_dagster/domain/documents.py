@@ -3,7 +3,7 @@
 import copy
 import difflib
 import functools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import NoneType, UnionType
 from typing import (
     Annotated,
@@ -37,6 +37,9 @@ Amount: TypeAlias = Annotated[float, "amount"]
 """A quantity that is not negative."""
 
 _LARGEST_COUNT: Final = 2**31 - 1  # tables hold it, and no answer has two billion tokens
+
+Names = Mapping[str, tuple[str, ...]]
+"""The strings that a document may use, by what they are the names of."""
 
 Path = tuple[str | int, ...]
 """The keys and indices that lead to a place in a document."""
@@ -96,16 +99,21 @@ def structure(document: object, target: type[_T], location: str) -> _T:
         raise CatalogError(location, problems) from None
 
 
-def structure_valid(document: object, target: type[_T]) -> tuple[_T, list[Problem]]:
+def structure_valid(
+    document: object, target: type[_T], names: Names | None = None
+) -> tuple[_T, list[Problem]]:
     """Return `target` made from what is valid in a document, and what is not.
+
+    A string that is annotated with a key of `names` has to be one of its values.
 
     So further checks can look at the rest, and all mistakes are reported together. Every
     field of `target`, and of the classes in it, needs a default: it takes the place of what is
     wrong. A list or mapping that is wrong in a list becomes an empty one, so that the others
     keep their numbers; a plain value is left out.
     """
+    converter = _converter(tuple((names or {}).items()))
     try:
-        return _converter().structure(document, target), []
+        return converter.structure(document, target), []
     except (cattrs.BaseValidationError, TypeError) as error:
         found = list(_find(error, (), target))
     problems = [problem for problem, _ in found]
@@ -116,7 +124,7 @@ def structure_valid(document: object, target: type[_T]) -> tuple[_T, list[Proble
     expected = {problem.path: wanted for problem, wanted in found}
     for path in sorted(expected, key=_sortable, reverse=True):
         _leave_out(valid, path, expected[path])
-    return _converter().structure(valid, target), problems
+    return converter.structure(valid, target), problems
 
 
 def _sortable(path: Path) -> list[tuple[int, str]]:
@@ -155,7 +163,7 @@ def _find(error: BaseException, path: Path, expected: Any) -> Iterator[tuple[Pro
             yield Problem(path, str(error)), expected
 
 
-def _strict_converter() -> cattrs.Converter:
+def _strict_converter(names: tuple[tuple[str, tuple[str, ...]], ...] = ()) -> cattrs.Converter:
     """Return a converter that converts nothing: YAML has types, and a wrong one is a mistake."""
     converter = cattrs.Converter(forbid_extra_keys=True)
 
@@ -176,6 +184,10 @@ def _strict_converter() -> cattrs.Converter:
     converter.register_structure_hook(
         float, expect((int, float), "a number", lambda value, _target: float(value))
     )
+    for kind, known in names:
+        converter.register_structure_hook_func(
+            functools.partial(_is_name, kind), functools.partial(_known_name, known)
+        )
     converter.register_structure_hook_func(
         (lambda target: bool(target == Count)), expect((int, float), "a count", _count)
     )
@@ -207,6 +219,14 @@ def _strict_converter() -> cattrs.Converter:
         expect((dict,), "a mapping", unchanged),
     )
     return converter
+
+
+def _is_name(kind: str, target: object) -> bool:
+    return bool(target == Annotated[str, kind])
+
+
+def _known_name(known: tuple[str, ...], value: object, _target: object) -> object:
+    return _one_of(known, value)
 
 
 def _count(value: float, _target: object) -> int:

@@ -9,6 +9,7 @@ from daydreaming_dagster.domain.checks.integrity import Finding
 from daydreaming_dagster.domain.cohort.index import CohortIndex
 from daydreaming_dagster.domain.cohort.manifest import Manifest
 from daydreaming_dagster.domain.cohort.spec import CohortSpec
+from daydreaming_dagster.domain.stages import Pipeline
 from daydreaming_dagster.types import Stage
 
 
@@ -21,6 +22,14 @@ class CohortStore(Protocol):
     - A cohort_id that is not a safe name (`ports.ids.check_id`) raises `InvalidIdError` before
       any I/O.
     """
+
+    def read_pipeline(self) -> Pipeline:
+        """Return the stages as they are now: those that the researcher names, or the shipped ones.
+
+        Raises:
+            CatalogError: They are malformed. Lists every problem.
+        """
+        ...
 
     def read_catalog(self) -> Catalog:
         """Return the catalogs as they are now.
@@ -55,11 +64,11 @@ class CohortStore(Protocol):
         ...
 
     def read_membership(self, cohort_id: str) -> dict[Stage, list[str]]:
-        """Return the gen_ids of a cohort by stage, in planned order, each once.
+        """Return the gen_ids of a cohort by stage of the pipeline, in planned order, each once.
 
         Raises:
             CohortNotPlannedError: The cohort was not planned yet.
-            CatalogError: The stored list is malformed.
+            CatalogError: The stored list is malformed, or names a stage that the pipeline lacks.
         """
         ...
 

@@ -21,8 +21,9 @@ class GensStore(Protocol):
 
     Ids
         A gen_id or template_id consists of 1 to 128 of `A-Z a-z 0-9 _ -`, begins with a letter or
-        digit and is not a Windows device name. Every method, including reads, refuses other ids and
-        unknown stages with `InvalidIdError` before any I/O. Two ids never share storage: on a file
+        digit and is not a Windows device name. A stage consists of 1 to 40 of `a-z 0-9 _`, begins
+        with a letter and is not a device name either. Every method, including reads, refuses other
+        ids and stages with `InvalidIdError` before any I/O. Two ids never share storage: on a file
         system that ignores case, an id that differs only in case is refused with `UnsafePathError`.
 
     Texts

@@ -5,27 +5,41 @@ from collections.abc import Collection
 from typing import Final, TypeGuard
 
 from daydreaming_dagster.ports.errors import InvalidIdError
-from daydreaming_dagster.types import STAGES, Stage
+from daydreaming_dagster.types import Stage
 
 MAX_ID_LENGTH: Final = 128
+MAX_STAGE_LENGTH: Final = 40
 
 # https://learn.microsoft.com/windows/win32/fileio/naming-a-file
 _DEVICE_NAME: Final = "(?i:CON|PRN|AUX|NUL|COM[0-9]|LPT[0-9])"
 _ID: Final = rf"(?!{_DEVICE_NAME}(?:/|\Z))[A-Za-z0-9][A-Za-z0-9_-]{{0,{MAX_ID_LENGTH - 1}}}"
+_one_stage: Final = re.compile(
+    rf"(?!{_DEVICE_NAME}\Z)[a-z][a-z0-9_]{{0,{MAX_STAGE_LENGTH - 1}}}"
+).fullmatch
 _one_id: Final = re.compile(_ID).fullmatch
 _many_ids: Final = re.compile(f"(?:{_ID}/)*").fullmatch
 
 
 def check_stage(stage: object) -> Stage:
-    """Return `stage` itself.
+    """Return `stage` as a plain str. Whether a pipeline has such a stage is for it to say.
 
     Raises:
-        InvalidIdError: It is not one of `STAGES`.
+        InvalidIdError: It is not a string of at most `MAX_STAGE_LENGTH` ASCII lower-case letters,
+            digits and `_` that begins with a letter, or it is a Windows device name.
     """
-    for known in STAGES:
-        if stage == known:
-            return known
-    raise InvalidIdError("stage", _shown(stage), f"expected one of {', '.join(STAGES)}")
+    if not is_stage(stage):
+        raise InvalidIdError(
+            "stage",
+            _shown(stage),
+            f"expected 1 to {MAX_STAGE_LENGTH} of a-z, 0-9 and _, beginning with a letter, and no "
+            f"device name such as con",
+        )
+    return str.__str__(stage)
+
+
+def is_stage(value: object) -> TypeGuard[Stage]:
+    """Return whether `check_stage` accepts `value`."""
+    return isinstance(value, str) and _one_stage(value) is not None
 
 
 def check_id(kind: str, value: object) -> str:

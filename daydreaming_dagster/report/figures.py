@@ -12,8 +12,8 @@ from daydreaming_dagster.domain.results.report import CohortReport
 from daydreaming_dagster.domain.results.tables import ResultTables
 from daydreaming_dagster.formatting import counted
 
-RANKED_ESSAYS: Final = 20
-"""How many essays the ranking's figure shows; more would be unreadable."""
+RANKED_TEXTS: Final = 20
+"""How many texts the ranking's figure shows; more would be unreadable."""
 
 _INK: Final = "#1d2127"
 _MARK: Final = "#3a86a8"
@@ -110,7 +110,7 @@ def short_id(gen_id: str) -> str:
 
 
 def _ranking(report: CohortReport) -> Figure:
-    ranked = [rank for rank in report.ranks if rank.mean is not None][:RANKED_ESSAYS]
+    ranked = [rank for rank in report.ranks if rank.mean is not None][:RANKED_TEXTS]
     rows = [
         (
             f"{rank.rank}  {short_id(rank.gen_id)}",
@@ -121,17 +121,18 @@ def _ranking(report: CohortReport) -> Figure:
         )
         for rank in ranked
     ]
-    columns = ("essay", "mean", "lowest", "highest", "scores")
-    title = "Essays by mean score"
+    judged = report.pipeline.judged
+    columns = (judged, "mean", "lowest", "highest", "scores")
+    title = f"{judged.capitalize()}s by mean score"
     if not rows:
-        return Figure("ranking", title, "No essay has a score yet.", columns, ())
+        return Figure("ranking", title, f"No {judged} has a score yet.", columns, ())
     data = _records(columns, rows)
     scores = [
-        {"essay": row[0], "score": score.normalised}
+        {judged: row[0], "score": score.normalised}
         for row, rank in zip(rows, ranked, strict=True)
         for score in rank.scores
     ]
-    y = alt.Y("essay:N", sort=None, title=None)
+    y = alt.Y(f"{judged}:N", sort=None, title=None)
     base = alt.Chart(data).encode(y=y)
     chart = alt.layer(
         base.mark_rule(color=_MARK, strokeWidth=5, opacity=0.25, strokeCap="round").encode(
@@ -144,7 +145,7 @@ def _ranking(report: CohortReport) -> Figure:
     ).properties(width=_WIDTH, height=alt.Step(22))
     best, last = ranked[0], ranked[-1]
     described = (
-        f"The {len(rows)} best of {counted(len(report.ranks), 'essay')}. A dot is an essay's mean "
+        f"The {len(rows)} best of {counted(len(report.ranks), judged)}. A dot is the mean "
         f"score as a share of its scale, ticks are individual scores, and the bar spans them. "
         f"{short_id(best.gen_id)} is first with {best.mean:.2f}, "
         f"{short_id(last.gen_id)} last with {last.mean:.2f}."
@@ -162,7 +163,7 @@ def _heat_map(report: CohortReport) -> Figure:
     scored = [cell for cell in cells if cell.mean is not None]
     if not scored:
         return Figure("template-model", title, "Nothing has a score yet.", columns, rows)
-    headings = {"draft": "Drafts", "essay": "Essays", "evaluation": "Evaluations"}
+    headings = {stage: f"{stage.capitalize()}s" for stage in report.pipeline}
     base = alt.Chart().encode(
         x=alt.X("model:N", title=None, scale=_GAPS, axis=alt.Axis(labelAngle=-30)),
         y=alt.Y("template:N", title=None, scale=_GAPS),
@@ -188,10 +189,10 @@ def _heat_map(report: CohortReport) -> Figure:
         )
         .resolve_scale(y="independent")
     )
-    best = max(scored, key=lambda cell: (cell.stage == "essay", cell.mean or 0.0))
+    best = max(scored, key=lambda cell: (cell.stage in report.pipeline.scored, cell.mean or 0.0))
     described = (
         f"A cell is the mean score, as a share of its scale, of all texts that come from a "
-        f"template (row) and a model (column). Among essays, {best.template} with "
+        f"template (row) and a model (column). Among {best.stage}s, {best.template} with "
         f"{best.llm or 'copying'} has the best mean: {best.mean:.2f} "
         f"from {counted(best.n, 'score')}."
     )
@@ -199,16 +200,17 @@ def _heat_map(report: CohortReport) -> Figure:
 
 
 def _agreement(tables: ResultTables) -> Figure:
-    columns = ("template", "judges", "essays", "scores", "alpha")
+    columns = ("template", "judges", f"{tables.judged}s", "scores", "alpha")
     rows = tuple(
-        (template, "all models" if llm is None else f"{llm} with itself", essays, n, alpha)
-        for template, llm, essays, n, alpha in tables.agreement.drop("stale").iter_rows()
+        (template, "all models" if llm is None else f"{llm} with itself", texts, n, alpha)
+        for template, llm, texts, n, alpha in tables.agreement.drop("stale").iter_rows()
     )
     title = "Agreement of judges"
     known = [row for row in rows if row[-1] is not None]
     if not known:
         reason = (
-            "Agreement cannot be computed: it needs two scores per essay that are not all equal."
+            f"Agreement cannot be computed: it needs two scores per {tables.judged} that are not "
+            f"all equal."
         )
         return Figure("agreement", title, reason, columns, rows)
     data = _records(("judge", "alpha"), [(f"{row[0]}: {row[1]}", row[-1]) for row in known])
@@ -227,7 +229,7 @@ def _agreement(tables: ResultTables) -> Figure:
     between = [row for row in known if row[1] == "all models"]
     quoted = ", ".join(f"{row[0]} {row[-1]:.2f}" for row in between)
     described = (
-        "Krippendorff's alpha with the interval metric, between the models of each evaluation "
+        "Krippendorff's alpha with the interval metric, between the models of each judging "
         "template and between each judge's replicates. "
         + (f"Between models: {quoted}." if quoted else "No template was used by two models.")
     )

@@ -17,9 +17,10 @@ import markupsafe
 from daydreaming_dagster.domain.generation.stored import StoredGeneration
 from daydreaming_dagster.domain.parsing.response import Score
 from daydreaming_dagster.domain.results.report import CohortReport, ReportGeneration
+from daydreaming_dagster.domain.stages import GenerationRef
 from daydreaming_dagster.report.figures import Figure, short_id
 from daydreaming_dagster.report.markdown import render_markdown, visible
-from daydreaming_dagster.types import STAGES, JsonObject, JsonValue, Stage
+from daydreaming_dagster.types import JsonObject, JsonValue, Stage
 
 ReadGeneration = Callable[[Stage, str], StoredGeneration]
 
@@ -107,8 +108,8 @@ class _Chunks:
 
 def _texts(texts: StoredGeneration, item: ReportGeneration, report: CohortReport) -> JsonValue:
     concepts = [report.concepts[item.level, concept_id] for concept_id in item.concept_ids]
-    # The parsed text of an evaluation is only its score; the reasons are in the answer.
-    text = texts.raw if item.stage == "evaluation" else texts.parsed
+    # The parsed text of a judge is only its score; the reasons are in the answer.
+    text = texts.raw if item.stage in report.pipeline.scoring else texts.parsed
     return {
         "prompt": None if texts.prompt is None else visible(texts.prompt),
         "raw": None if texts.raw is None else visible(texts.raw),
@@ -128,36 +129,37 @@ def _texts(texts: StoredGeneration, item: ReportGeneration, report: CohortReport
 
 def _index(report: CohortReport, chunks: _Chunks) -> JsonObject:
     """Return the rows that the list of generations shows, searches and filters."""
-    ranks = {rank.gen_id: rank for rank in report.ranks}
-    draft_means = report.draft_means()
-    chunk_of: dict[str, int] = {}
-    essays = {item.member.gen_id: [item] for item in report.generations["essay"]}
-    alone: list[ReportGeneration] = list(report.generations["draft"])
-    for item in report.generations["evaluation"]:
-        essays[item.parent].append(item) if item.parent in essays else alone.append(item)
-    for family in (*essays.values(), *([item] for item in alone)):
+    ranks = {rank.ref: rank for rank in report.ranks}
+    means = report.ancestor_means()
+    chunk_of: dict[GenerationRef, int] = {}
+    families = {
+        item.ref: [item] for stage in report.pipeline.scored for item in report.generations[stage]
+    }
+    alone: list[ReportGeneration] = []
+    for stage, items in report.generations.items():
+        for item in items:
+            if stage in report.pipeline.scoring and item.parents[0] in families:
+                families[item.parents[0]].append(item)
+            elif item.ref not in families:
+                alone.append(item)
+    for family in (*families.values(), *([item] for item in alone)):
         chunk = chunks.pack(family, report)
-        chunk_of |= {item.member.gen_id: chunk for item in family}
+        chunk_of |= {item.ref: chunk for item in family}
     rows: list[JsonValue] = []
-    for stage in STAGES:
+    for stage in report.pipeline:
         for item in report.generations[stage]:
-            gen_id, score = item.member.gen_id, item.outcome.score
-            mean: float | None
-            if stage == "essay":
-                mean = ranks[gen_id].mean
-                scores = _scores(ranks[gen_id].scores)
-            elif stage == "draft":
-                mean, scores = draft_means.get(gen_id), ""
-            else:
-                mean = None if score is None else score.normalised
-                scores = "" if score is None else _scores([score])
+            gen_id, score, rank = item.member.gen_id, item.outcome.score, ranks.get(item.ref)
+            mean = means.get(item.ref) if rank is None else rank.mean
+            scores = "" if rank is None else _scores(rank.scores)
+            if score is not None:
+                scores = _scores([score])
                 scores += " by hand" if item.outcome.by_hand else ""
             rows.append(
                 [
                     stage,
                     gen_id,
                     short_id(gen_id),
-                    item.parent,
+                    item.parents[0].gen_id if item.parents else None,
                     item.member.template,
                     item.member.llm,
                     item.member.replicate,
@@ -166,8 +168,8 @@ def _index(report: CohortReport, chunks: _Chunks) -> JsonObject:
                     item.stale,
                     mean,
                     scores,
-                    ranks[gen_id].rank if gen_id in ranks else None,
-                    chunk_of[gen_id],
+                    None if rank is None else rank.rank,
+                    chunk_of[item.ref],
                 ]
             )
     return {"cohort": report.cohort_id, "fields": [*_FIELDS], "rows": rows}
@@ -202,7 +204,7 @@ class _Concern:
 
 
 def _concerns(report: CohortReport) -> list[_Concern]:
-    everything = [item for stage in STAGES for item in report.generations[stage]]
+    everything = [item for items in report.generations.values() for item in items]
     return [
         _Concern(
             "Failed",

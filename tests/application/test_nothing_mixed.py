@@ -58,7 +58,7 @@ def seen(lab):
         state.stale,
         state.outdated,
         tables.evaluations.drop("duration_seconds").to_dicts(),
-        tables.essays.to_dicts(),
+        tables.ranking.to_dicts(),
         checked.findings,
         texts,
     )
@@ -167,7 +167,7 @@ def test_stale_scores_are_marked_counted_and_left_out_on_request(small):
 
     counted = tabulate_cohort(small.store, small.cohorts, "c1")
     assert [(rank.mean, rank.stale) for rank in counted.ranks] == [(pytest.approx(6 / 9), 2)] * 2
-    for table in (counted.tables.essays, counted.tables.templates, counted.tables.models):
+    for table in (counted.tables.ranking, counted.tables.templates, counted.tables.models):
         assert set(table["stale"]) <= {2, 4}
     assert counted.tables.agreement["stale"].to_list() == [4, 4]
 

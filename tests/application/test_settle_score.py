@@ -90,7 +90,7 @@ def test_a_score_by_hand_counts_and_is_marked_in_every_table(lab):
     assert (row(lab, gen_id)["score"], row(lab, gen_id)["score_maximum"]) == (7, 9)
     assert len(after.refused) == 11
     assert (after.ranks[0].scores, after.ranks[0].by_hand) == ((Score(7, 9),), 1)
-    assert after.tables.essays["by_hand"].to_list() == [1, 0, 0, 0, 0, 0]
+    assert after.tables.ranking["by_hand"].to_list() == [1, 0, 0, 0, 0, 0]
     assert after.tables.models["by_hand"].to_list() == [1, 1, 1]
     assert record(lab, gen_id)["note"] == "the second score is a slip"
     assert check_data_root(lab.store, lab.cohorts, None).findings == []

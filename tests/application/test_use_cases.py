@@ -311,7 +311,7 @@ def test_results_are_csv_and_parquet(planned):
 
     names = {file.rpartition("/")[2] for file in tabulated.files}
     assert names == {
-        *(f"{name}.csv" for name in attrs.asdict(tabulated.tables, recurse=False)),
+        *(f"{name}.csv" for name in tabulated.tables.by_name()),
         "evaluations.parquet",
     }
     parquet = pl.read_parquet(io.BytesIO(planned.cohorts.reports["c1/evaluations.parquet"]))

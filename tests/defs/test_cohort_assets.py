@@ -15,12 +15,16 @@ from adapters.language_model.scripted import ScriptedLanguageModel
 from builders import judge_or_echo
 from daydreaming_dagster.application.plan_cohort import plan_cohort
 from daydreaming_dagster.application.run_cohort import RunOptions
-from daydreaming_dagster.defs.cohort_results import cohort_report, cohort_results
-from daydreaming_dagster.defs.cohorts import cohort_membership, cohort_run
+from daydreaming_dagster.defs.cohort_results import build_cohort_results, cohort_report
+from daydreaming_dagster.defs.cohorts import build_cohort_run, cohort_membership
 from daydreaming_dagster.defs.launch import materialize_cohort_run, open_instance
-from daydreaming_dagster.defs.partitions import PARTITIONS
+from daydreaming_dagster.defs.partitions import stage_partitions
+from daydreaming_dagster.domain.shipped_stages import SHIPPED
 from daydreaming_dagster.ports.language_model import LanguageModelError
 from daydreaming_dagster.types import STAGES
+
+cohort_run = build_cohort_run(SHIPPED)
+cohort_results = build_cohort_results(SHIPPED)
 
 
 @pytest.fixture
@@ -125,7 +129,7 @@ def test_one_that_fails_is_shown_as_failed_and_its_descendants_as_missing(
         stage: Counter(
             status and status.value
             for status in instance.get_status_by_partition(
-                dg.AssetKey(f"{stage}_raw"), store.list_generations(stage), PARTITIONS[stage]
+                dg.AssetKey(f"{stage}_raw"), store.list_generations(stage), stage_partitions(stage)
             ).values()
         )
         for stage in STAGES

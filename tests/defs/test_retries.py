@@ -8,12 +8,15 @@ from adapters.cohort_store.filesystem import FilesystemCohortStore
 from adapters.language_model.scripted import ScriptedLanguageModel
 from builders import judge_or_echo
 from daydreaming_dagster.application.plan_cohort import plan_cohort
-from daydreaming_dagster.defs.assets import STAGE_ASSETS
-from daydreaming_dagster.defs.cohorts import cohort_run
+from daydreaming_dagster.defs.assets import build_stage_asset
+from daydreaming_dagster.defs.cohorts import build_cohort_run
 from daydreaming_dagster.defs.launch import open_instance
 from daydreaming_dagster.defs.partitions import register_partitions
 from daydreaming_dagster.defs.resources import production_resources
+from daydreaming_dagster.domain.shipped_stages import SHIPPED
 from daydreaming_dagster.ports.language_model import LanguageModelError
+
+cohort_run = build_cohort_run(SHIPPED)
 
 MAY_PASS = LanguageModelError("big-1 is down", retryable=True)
 
@@ -59,7 +62,10 @@ def test_a_run_is_retried_if_that_may_help_and_is_free(instance, data_root, erro
     (draft, *_) = instance.get_dynamic_partitions("draft_generations")
 
     assert retried(instance, data_root, cohort_run, "c1", lambda _: error) is expected
-    assert retried(instance, data_root, STAGE_ASSETS["draft"], draft, lambda _: error) is expected
+    assert (
+        retried(instance, data_root, build_stage_asset(SHIPPED, "draft"), draft, lambda _: error)
+        is expected
+    )
 
 
 def test_a_run_that_reached_its_limit_is_not_retried(instance, data_root):

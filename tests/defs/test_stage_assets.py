@@ -10,13 +10,14 @@ from dagster_shared.serdes import serialize_value
 from adapters.language_model.scripted import ScriptedLanguageModel
 from builders import judge_or_echo
 from daydreaming_dagster.defs import checks
-from daydreaming_dagster.defs.assets import STAGE_ASSETS
+from daydreaming_dagster.defs.assets import build_stage_asset
 from daydreaming_dagster.defs.build import build_definitions
-from daydreaming_dagster.defs.partitions import PARTITIONS, register_partitions
+from daydreaming_dagster.defs.partitions import register_partitions, stage_partitions
 from daydreaming_dagster.defs.resources import production_resources
 from daydreaming_dagster.domain.checks.quality import checks_of
 from daydreaming_dagster.domain.cohort.progress import stage_status
-from daydreaming_dagster.domain.results.ranking import rank_essays
+from daydreaming_dagster.domain.results.ranking import rank_texts
+from daydreaming_dagster.domain.shipped_stages import SHIPPED
 from daydreaming_dagster.ports.language_model import LanguageModelError
 from daydreaming_dagster.types import STAGES
 
@@ -55,11 +56,11 @@ def test_a_whole_cohort_is_generated_and_ranked(instance, resources, members, st
 
     assert [len(members[stage]) for stage in STAGES] == [3, 6, 12]
     for stage in STAGES:
-        assert stage_status(store, stage, members[stage]).done == len(members[stage])
+        assert stage_status(store, SHIPPED[stage], members[stage]).done == len(members[stage])
         for step in ("prompt", "raw", "parsed"):
             assert materialized(instance, f"{stage}_{step}") == set(members[stage])
     assert len(model.requests) == 3 + 3 + 12
-    ranks = rank_essays(store, members)
+    ranks = rank_texts(store, SHIPPED, members)
     assert [rank.mean for rank in ranks] == [pytest.approx(6 / 9)] * 6
 
 
@@ -117,9 +118,9 @@ def test_one_that_fails_does_so_alone(instance, data_root, members, store):
     failed = set(members["draft"]) - materialized(instance, "draft_parsed")
     assert len(failed) == 1
     assert materialized(instance, "draft_prompt") == set(members["draft"])
-    assert stage_status(store, "draft", members["draft"]).missing == tuple(failed)
+    assert stage_status(store, SHIPPED["draft"], members["draft"]).missing == tuple(failed)
     statuses = instance.get_status_by_partition(
-        dg.AssetKey("draft_raw"), members["draft"], PARTITIONS["draft"]
+        dg.AssetKey("draft_raw"), members["draft"], stage_partitions("draft")
     )
     assert {gen_id for gen_id, status in statuses.items() if status.value == "FAILED"} == failed
 
@@ -149,7 +150,7 @@ def test_one_that_fails_says_why_at_its_partition(instance, data_root, members, 
     model = ScriptedLanguageModel(lambda _request: LanguageModelError("big-1 is tired"))
 
     dg.materialize(
-        [STAGE_ASSETS["draft"]],
+        [build_stage_asset(SHIPPED, "draft")],
         instance=instance,
         resources={**production_resources(data_root), "language_model": model},
         selection=[f"draft_{step}" for step in steps],
@@ -215,13 +216,18 @@ def test_a_run_of_a_stage_checks_its_generations(instance, resources, members):
     run_stage(instance, resources, "draft", members["draft"])
 
     records = instance.event_log_storage.get_asset_check_summary_records(
-        [dg.AssetCheckKey(dg.AssetKey("draft_parsed"), name) for name in checks_of("draft")]
+        [
+            dg.AssetCheckKey(dg.AssetKey("draft_parsed"), name)
+            for name in checks_of(SHIPPED["draft"])
+        ]
     )
     evaluations = [
         record.last_check_execution_record.event.asset_check_evaluation
         for record in records.values()
     ]
-    assert [evaluation.passed for evaluation in evaluations] == [True] * len(checks_of("draft"))
+    assert [evaluation.passed for evaluation in evaluations] == [True] * len(
+        checks_of(SHIPPED["draft"])
+    )
     assert evaluations[0].metadata["checked"].value == 3
 
 
@@ -235,7 +241,7 @@ def test_a_stale_answer_fails_its_generation_until_the_run_is_to_replace_it(
 
     def materialize(**config):
         return dg.materialize(
-            [STAGE_ASSETS["draft"]],
+            [build_stage_asset(SHIPPED, "draft")],
             instance=instance,
             resources=resources,
             partition_key=members["draft"][0],
@@ -269,7 +275,7 @@ def test_a_broken_catalog_fails_the_run_with_all_its_problems(
 
     with pytest.raises(dg.DagsterResourceFunctionError) as caught:
         dg.materialize(
-            [STAGE_ASSETS["draft"]],
+            [build_stage_asset(SHIPPED, "draft")],
             instance=instance,
             resources=resources,
             partition_key=members["draft"][0],

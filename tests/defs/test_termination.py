@@ -13,12 +13,15 @@ import pytest
 from adapters import FilesystemGensStore
 from adapters.language_model.scripted import ScriptedLanguageModel
 from builders import judge_or_echo
-from daydreaming_dagster.defs.assets import STAGE_ASSETS
-from daydreaming_dagster.defs.cohorts import cohort_run
+from daydreaming_dagster.defs.assets import build_stage_asset
+from daydreaming_dagster.defs.cohorts import build_cohort_run
 from daydreaming_dagster.defs.launch import open_instance
-from daydreaming_dagster.defs.partitions import PARTITIONS
+from daydreaming_dagster.defs.partitions import stage_partitions
 from daydreaming_dagster.defs.resources import production_resources
+from daydreaming_dagster.domain.shipped_stages import SHIPPED
 from daydreaming_dagster.ports.language_model import LanguageModelError
+
+cohort_run = build_cohort_run(SHIPPED)
 
 
 @pytest.fixture
@@ -58,7 +61,7 @@ def materialized(request, members):
         "dagster/asset_partition_range_start": members["draft"][0],
         "dagster/asset_partition_range_end": members["draft"][-1],
     }
-    stage = (STAGE_ASSETS["draft"], {"tags": ends})
+    stage = (build_stage_asset(SHIPPED, "draft"), {"tags": ends})
     return stage if request.param == "stage" else (cohort_run, {"partition_key": "c1"})
 
 
@@ -167,7 +170,7 @@ def test_a_terminated_run_records_its_failures_and_checks(
 
     assert "1 generation failed" in str(interruption.value.__cause__)
     statuses = instance.get_status_by_partition(
-        dg.AssetKey("draft_raw"), members["draft"], PARTITIONS["draft"]
+        dg.AssetKey("draft_raw"), members["draft"], stage_partitions("draft")
     )
     assert [status.value for status in statuses.values()].count("FAILED") == 1
     (check,) = instance.event_log_storage.get_asset_check_summary_records(

@@ -12,7 +12,8 @@ from daydreaming_dagster.domain.cohort.progress import stage_status
 from daydreaming_dagster.domain.cohort.spec import CohortSpec
 from daydreaming_dagster.domain.documents import structure_valid
 from daydreaming_dagster.domain.generation.runner import GenerationRunner
-from daydreaming_dagster.domain.results.ranking import rank_essays
+from daydreaming_dagster.domain.results.ranking import rank_texts
+from daydreaming_dagster.domain.shipped_stages import SHIPPED
 from daydreaming_dagster.ports.errors import ReadOnlyStoreError, StorageUnavailableError
 from daydreaming_dagster.types import STAGES
 
@@ -56,7 +57,7 @@ def test_a_cohort_goes_from_catalog_to_ranking(store, members):
     done = run(store, members)
 
     assert [item.error for item in done] == [None] * 21
-    assert [rank.mean for rank in rank_essays(store, members)] == [pytest.approx(6 / 9)] * 6
+    assert [rank.mean for rank in rank_texts(store, SHIPPED, members)] == [pytest.approx(6 / 9)] * 6
     essay = members["essay"][0]
     assert store.parsed_path("essay", essay).read_text().startswith("Re: Tell a story of: Re: Link")
 
@@ -66,14 +67,18 @@ def test_another_process_finds_everything(store, members):
 
     reopened = FilesystemGensStore.from_root(ROOT)
 
-    assert [stage_status(reopened, stage, members[stage]).done for stage in STAGES] == [3, 6, 12]
+    assert [stage_status(reopened, SHIPPED[stage], members[stage]).done for stage in STAGES] == [
+        3,
+        6,
+        12,
+    ]
 
 
 def test_a_finished_cohort_can_be_looked_at_read_only(store, members):
     run(store, members)
     archive = ReadOnlyGensStore(store)
 
-    assert rank_essays(archive, members) == rank_essays(store, members)
+    assert rank_texts(archive, SHIPPED, members) == rank_texts(store, SHIPPED, members)
     with pytest.raises(ReadOnlyStoreError):
         archive.write_prompt("draft", members["draft"][0], "x")
 
@@ -85,5 +90,7 @@ def test_a_full_disk_is_noticed_before_a_model_is_called_and_the_rest_stays(stor
     with pytest.raises(StorageUnavailableError, match="bytes are free"):
         run(store, members, ["essay"])
 
-    assert stage_status(store, "draft", members["draft"]).done == 3
-    assert stage_status(store, "essay", members["essay"]).missing == tuple(members["essay"])
+    assert stage_status(store, SHIPPED["draft"], members["draft"]).done == 3
+    assert stage_status(store, SHIPPED["essay"], members["essay"]).missing == tuple(
+        members["essay"]
+    )

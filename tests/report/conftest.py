@@ -17,6 +17,7 @@ from daydreaming_dagster.domain.generation.runner import GenerationRunner
 from daydreaming_dagster.domain.generation.stored import read_stored_generation
 from daydreaming_dagster.domain.results.report import CohortReport, gather_report
 from daydreaming_dagster.domain.results.tables import make_result_tables
+from daydreaming_dagster.domain.shipped_stages import SHIPPED
 from daydreaming_dagster.ports.language_model import Completion, LanguageModelError
 from daydreaming_dagster.report.figures import Figure, make_figures
 from daydreaming_dagster.report.page import render_page
@@ -122,7 +123,7 @@ def made():
     members = {stage: plan.gen_ids(stage) for stage in STAGES}
     generate(GenerationRunner(store, ScriptedLanguageModel(answer), catalog), members)
     report = gather_report(store, catalog, "c1", members, CohortIndex())
-    figures = make_figures(report, make_result_tables(report.evaluations))
+    figures = make_figures(report, make_result_tables(SHIPPED, report.evaluations))
     made_at = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
     html = render_page(report, figures, partial(read_stored_generation, store), made_at)
     return Made(store, catalog, report, figures, html)

@@ -198,7 +198,7 @@ def test_an_essay_comes_with_all_that_it_was_made_of(read, made):
     text = reader.page.locator("#reader").evaluate("(one) => one.textContent")
     for part in (
         made.store.read_prompt("essay", item.member.gen_id),
-        made.store.read_prompt("draft", item.parent),
+        made.store.read_prompt(*item.parents[0]),
         "a is <i>a</i>.",
         '"llm_model_id": "big"',
         '"prompt_sha256"',

@@ -14,9 +14,10 @@ from daydreaming_dagster.cli import results as terminal
 from daydreaming_dagster.defs.cohort_results import _ranking_table
 from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.cohort.index import CohortIndex
-from daydreaming_dagster.domain.results.ranking import rank_essays
+from daydreaming_dagster.domain.results.ranking import rank_texts
 from daydreaming_dagster.domain.results.report import gather_report
 from daydreaming_dagster.domain.results.tables import make_result_tables
+from daydreaming_dagster.domain.shipped_stages import SHIPPED
 from daydreaming_dagster.report.figures import make_figures
 
 NOTHING = Catalog(concepts={}, templates={}, models={})
@@ -47,7 +48,7 @@ def judged(scores):
 def terminal_rows(ranks):
     before, terminal.out = terminal.out, Console(file=io.StringIO(), width=1_000)
     try:
-        terminal.print_ranking(ranks)
+        terminal.print_ranking(ranks, "essay")
         printed = terminal.out.file.getvalue()
     finally:
         terminal.out = before
@@ -56,7 +57,9 @@ def terminal_rows(ranks):
 
 
 def dagster_rows(ranks):
-    rows = re.findall(r"^\| (\d+|-) \| (\w+) \|", _ranking_table(ranks).md_str, re.MULTILINE)
+    rows = re.findall(
+        r"^\| (\d+|-) \| (\w+) \|", _ranking_table(ranks, "essay").md_str, re.MULTILINE
+    )
     return [(None if rank == "-" else int(rank), essay) for rank, essay in rows]
 
 
@@ -66,13 +69,13 @@ def dagster_rows(ranks):
 )
 def test_all_outputs_rank_alike(scores):
     store, members = judged(scores)
-    ranks = rank_essays(store, members)
+    ranks = rank_texts(store, SHIPPED, members)
     expected = [(rank.rank, rank.gen_id) for rank in ranks]
     report = gather_report(store, NOTHING, "c1", members, CohortIndex())
-    tables = make_result_tables(report.evaluations)
+    tables = make_result_tables(SHIPPED, report.evaluations)
 
     assert [(rank.rank, rank.gen_id) for rank in report.ranks] == expected
-    assert tables.essays.select("rank", "essay").rows() == expected
+    assert tables.ranking.select("rank", "essay").rows() == expected
     assert terminal_rows(ranks) == expected
     assert dagster_rows(ranks) == expected
     drawn = [tuple(row[0].split("  ")) for row in make_figures(report, tables)[0].rows]
@@ -87,7 +90,7 @@ def test_a_rank_is_one_more_than_the_essays_with_a_better_mean(scores):
         for essay, given_scores in scores.items()
         if (known := [score for score in given_scores if score is not None])
     }
-    ranks = rank_essays(store, members)
+    ranks = rank_texts(store, SHIPPED, members)
 
     for rank in ranks:
         if rank.gen_id not in means:

@@ -17,6 +17,7 @@ from daydreaming_dagster.domain.cohort.index import CohortIndex
 from daydreaming_dagster.domain.generation.stored import read_stored_generation
 from daydreaming_dagster.domain.results.report import gather_report
 from daydreaming_dagster.domain.results.tables import make_result_tables
+from daydreaming_dagster.domain.shipped_stages import SHIPPED
 from daydreaming_dagster.report.figures import make_figures
 from daydreaming_dagster.report.page import json_for_html, render_page
 from daydreaming_dagster.types import STAGES
@@ -81,7 +82,7 @@ def test_a_cohort_without_answers_has_a_report_too(made, members):
         for gen_id in catalog_free[stage]:
             store.write_main_metadata(stage, gen_id, made.store.read_main_metadata(stage, gen_id))
     report = gather_report(store, made.catalog, "c1", members or catalog_free, CohortIndex())
-    figures = make_figures(report, make_result_tables(report.evaluations))
+    figures = make_figures(report, make_result_tables(SHIPPED, report.evaluations))
 
     html = render_page(report, figures, partial(read_stored_generation, store), datetime.now(UTC))
 

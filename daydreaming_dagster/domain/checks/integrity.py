@@ -6,10 +6,13 @@ import attrs
 
 from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.digests import sha256
-from daydreaming_dagster.domain.generation.metadata import interpret_main_metadata
+from daydreaming_dagster.domain.generation.metadata import (
+    GenerationMetadata,
+    interpret_main_metadata,
+)
 from daydreaming_dagster.domain.generation.records import ParsedRecord, RawRecord
 from daydreaming_dagster.domain.generation.stored import StoredGeneration
-from daydreaming_dagster.domain.stages import STAGE_DEFINITIONS
+from daydreaming_dagster.domain.stages import Pipeline
 from daydreaming_dagster.ports.errors import DataLayerError
 from daydreaming_dagster.types import JsonObject, Stage
 
@@ -31,6 +34,7 @@ class IntegrityCheck:
     and models are not looked up.
     """
 
+    pipeline: Pipeline
     known: Mapping[Stage, Collection[str]]
     catalog: Catalog | None = None
 
@@ -82,12 +86,7 @@ class IntegrityCheck:
         except DataLayerError as error:
             yield "bad metadata", str(error)
             return
-        parent_stage = STAGE_DEFINITIONS[stage].parent
-        if parent_stage is not None:
-            if metadata.parent_gen_id is None:
-                yield "no parent", f"its metadata names no {parent_stage}"
-            elif metadata.parent_gen_id not in self.known[parent_stage]:
-                yield "no parent", f"there is no {parent_stage}/{metadata.parent_gen_id}"
+        yield from (("no parent", message) for message in self._parent_problems(stage, metadata))
         if self.catalog is None:
             return
         if (stage, metadata.template_id) not in self.catalog.templates:
@@ -95,6 +94,22 @@ class IntegrityCheck:
         model_id = metadata.record.llm_model_id or ""
         if metadata.mode == "llm" and model_id not in self.catalog.models:
             yield "unknown model", f"the catalog lacks {model_id!r}"
+
+    def _parent_problems(self, stage: Stage, metadata: GenerationMetadata) -> Iterator[str]:
+        only = self.pipeline[stage].only_parent
+        for role in self.pipeline[stage].parents:
+            of_role = [
+                parent.ref
+                for parent in metadata.parents
+                if role is only or parent.role == role.name
+            ]
+            if not of_role:
+                yield f"its metadata names no {role}"
+            for ref in of_role:
+                if ref.stage not in role.stages:
+                    yield f"its parent {ref} is not a {role}"
+                elif ref.gen_id not in self.known.get(ref.stage, ()):
+                    yield f"there is no {ref}"
 
 
 def missing_members(
@@ -108,7 +123,7 @@ def missing_members(
     for cohort_id, members in memberships.items():
         for stage, gen_ids in members.items():
             for gen_id in gen_ids:
-                if gen_id not in known[stage]:
+                if gen_id not in known.get(stage, ()):
                     message = f"the cohort {cohort_id} lists it; plan the cohort again"
                     yield Finding("not there", f"{stage}/{gen_id}", message)
 

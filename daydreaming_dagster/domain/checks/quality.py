@@ -6,7 +6,7 @@ from typing import Final, Literal, get_args
 from daydreaming_dagster.domain.checks.integrity import Finding, IntegrityCheck
 from daydreaming_dagster.domain.generation.state import GenerationState
 from daydreaming_dagster.domain.generation.stored import StoredGeneration, read_stored_generation
-from daydreaming_dagster.domain.stages import STAGE_DEFINITIONS
+from daydreaming_dagster.domain.stages import Pipeline, StageDefinition
 from daydreaming_dagster.ports.gens_store import GensStore
 from daydreaming_dagster.types import Stage
 
@@ -22,7 +22,7 @@ Check = Literal[
 CHECKS: Final[Mapping[Check, str]] = {
     "parsed_present": "Each generation has a text that was parsed from its present answer.",
     "hashes_match": "Each text is the one that the metadata beside it vouches for.",
-    "parent_present": "Each generation's parent is in the store.",
+    "parent_present": "Each generation's parents are in the store.",
     "not_truncated": "No answer was cut off; one that was is kept and fails to parse.",
     "known_finish": "Each answer ended with a finish reason whose meaning is known.",
     "score_in_range": "Each score lies on the scale of its judge.",
@@ -39,39 +39,42 @@ _IGNORED: Final = ("no digest",)
 """Texts from elsewhere have no digest, which is not a run's fault."""
 
 
-def checks_of(stage: Stage) -> tuple[Check, ...]:
+def checks_of(definition: StageDefinition) -> tuple[Check, ...]:
     """Return the checks that apply to a stage."""
     names: tuple[Check, ...] = get_args(Check)
     return tuple(
         name
         for name in names
-        if (name != "score_in_range" or STAGE_DEFINITIONS[stage].judges)
-        and (name != "parent_present" or STAGE_DEFINITIONS[stage].parent is not None)
+        if (name != "score_in_range" or definition.scores)
+        and (name != "parent_present" or definition.parents)
     )
 
 
 def check_generations(
-    store: GensStore, stage: Stage, gen_ids: Sequence[str]
+    store: GensStore, pipeline: Pipeline, stage: Stage, gen_ids: Sequence[str]
 ) -> dict[Check, list[Finding]]:
     """Return the findings of each check for these generations of a stage. Changes nothing."""
     found: dict[Check, list[Finding]] = {check: [] for check in CHECKS}
-    parent = STAGE_DEFINITIONS[stage].parent
-    integrity = IntegrityCheck(
-        {} if parent is None else {parent: frozenset(store.list_generations(parent))}
-    )
+    definition = pipeline[stage]
+    known = {
+        parent: frozenset(store.list_generations(parent)) for parent in definition.parent_stages
+    }
+    integrity = IntegrityCheck(pipeline, known)
     for gen_id in gen_ids:
         stored = read_stored_generation(store, stage, gen_id)
         for finding in integrity.check(stored):
             if finding.kind not in _IGNORED:
                 check = _CHECK_OF.get(finding.kind)
                 found["hashes_match" if check is None else check].append(finding)
-        for check, message in _answer_problems(stored):
+        for check, message in _answer_problems(stored, definition):
             found[check].append(Finding(check, f"{stage}/{gen_id}", message))
     return found
 
 
-def _answer_problems(stored: StoredGeneration) -> Iterator[tuple[Check, str]]:
-    answer = GenerationState(stored)
+def _answer_problems(
+    stored: StoredGeneration, definition: StageDefinition
+) -> Iterator[tuple[Check, str]]:
+    answer = GenerationState(stored, definition.scores)
     if answer.state in ("not answered", "not parsed"):
         yield "parsed_present", "there is no parsed text of its present answer"
     if answer.state == "cut off":

@@ -2,68 +2,63 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from itertools import chain
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Annotated, Literal, TypeAlias
 
 import attrs
 
-from daydreaming_dagster.domain.stages import STAGE_DEFINITIONS
+from daydreaming_dagster.domain.stages import Pipeline
 
-COMBO: Final = "combo"
-"""The axis of the combinations of concepts."""
-
-AXES: Final = (COMBO, *chain.from_iterable(row.axes for row in STAGE_DEFINITIONS.values()))
-"""The axes in the order in which a cohort is laid out."""
-
-if TYPE_CHECKING:
-    Axis = str
-else:
-    Axis = Literal[AXES]  # so that a document that names another one is refused
+Axis: TypeAlias = Annotated[str, "axis"]
+"""The name of an axis: one of `Pipeline.axes`, so that a document that names another is refused."""
 
 Pair = tuple[str, str]
+Row = Mapping[Axis, str]
+"""The values of some axes."""
 
 
 @attrs.frozen
 class Coupling:
-    """The combinations of values that are allowed for some axes, in the order of `AXES`."""
+    """The combinations of values that are allowed for some axes, in the order of the pipeline."""
 
     axes: tuple[Axis, ...]
     rows: frozenset[tuple[str, ...]]
+    _projections: dict[tuple[Axis, ...], frozenset[tuple[str, ...]]] = attrs.field(
+        factory=dict, init=False, eq=False, repr=False
+    )
 
     @classmethod
-    def of(cls, axes: Sequence[Axis], rows: Collection[Sequence[str]]) -> "Coupling":
+    def of(
+        cls, pipeline: Pipeline, axes: Sequence[Axis], rows: Collection[Sequence[str]]
+    ) -> "Coupling":
         """Return the coupling of these axes, which may come in any order."""
-        order = sorted(range(len(axes)), key=lambda i: AXES.index(axes[i]))
+        order = sorted(range(len(axes)), key=lambda i: pipeline.axes.index(axes[i]))
         return cls(
             tuple(axes[i] for i in order), frozenset(tuple(row[i] for i in order) for row in rows)
         )
 
+    def allows(self, row: Row) -> bool:
+        """Return whether the values of a row go together, as far as the row has these axes."""
+        known = tuple(axis for axis in self.axes if axis in row)
+        allowed = self._projections.get(known)
+        if allowed is None:
+            places = [self.axes.index(axis) for axis in known]
+            allowed = frozenset(tuple(values[i] for i in places) for values in self.rows)
+            self._projections[known] = allowed
+        return tuple(row[axis] for axis in known) in allowed
 
-def assignments(
-    values: Mapping[Axis, Sequence[str]], couplings: Collection[Coupling]
-) -> list[tuple[str, ...]]:
-    """Return every combination of one value per axis that all couplings allow.
 
-    The order is that of nested loops over `AXES`. A combination is dropped at the first axis where
-    a coupling excludes it, so a few rows of many long axes are found without the full product.
+def extensions(
+    row: Row, axis: Axis, values: Sequence[str], couplings: Collection[Coupling]
+) -> Iterator[dict[Axis, str]]:
+    """Yield the row with each value of one more axis that all couplings allow with it.
+
+    Axis by axis, a few rows of many long axes are found without the full product.
     """
-    rows: list[tuple[str, ...]] = [()]
-    for axis in AXES:
-        checks = [_prefixes(coupling, axis) for coupling in couplings if axis in coupling.axes]
-        rows = [
-            (*row, value)
-            for row in rows
-            for value in values[axis]
-            if all((*(row[k] for k in known), value) in allowed for known, allowed in checks)
-        ]
-    return rows
-
-
-def _prefixes(coupling: Coupling, axis: Axis) -> tuple[tuple[int, ...], frozenset[tuple[str, ...]]]:
-    """Return the positions of a coupling's axes before `axis`, and the values allowed with it."""
-    length = coupling.axes.index(axis) + 1
-    known = tuple(AXES.index(name) for name in coupling.axes[: length - 1])
-    return known, frozenset(row[:length] for row in coupling.rows)
+    checks = [coupling for coupling in couplings if axis in coupling.axes]
+    for value in values:
+        extended = {**row, axis: value}
+        if all(coupling.allows(extended) for coupling in checks):
+            yield extended
 
 
 def balanced(
@@ -120,14 +115,3 @@ def _choose(pairs: Sequence[Pair], lefts: Sequence[str], times: int, limit: int)
         for left in lefts:
             take(left, set())
     return [(left, right) for right, taken in takers.items() for left in taken]
-
-
-def unused_values(
-    values: Mapping[Axis, Sequence[str]], rows: Collection[tuple[str, ...]]
-) -> Iterator[tuple[Axis, str]]:
-    """Yield the values of each axis that occur in no row."""
-    for i, axis in enumerate(AXES):
-        used = {row[i] for row in rows}
-        for value in values[axis]:
-            if value not in used:
-                yield axis, value

@@ -6,16 +6,16 @@ from contextlib import suppress
 import attrs
 
 from daydreaming_dagster.domain.catalog import DEFAULT_LEVEL, Catalog
-from daydreaming_dagster.domain.cohort.planning import PlannedGeneration
+from daydreaming_dagster.domain.cohort.planner import PlannedGeneration
 from daydreaming_dagster.domain.generation.metadata import resolve_generation_metadata
 from daydreaming_dagster.domain.generation.records import MainRecord
 from daydreaming_dagster.domain.generation.state import read_state
 from daydreaming_dagster.domain.generation.tokens import CHARACTERS_PER_TOKEN, answer_limit
-from daydreaming_dagster.domain.stages import PARENT_STAGE, STAGE_DEFINITIONS
+from daydreaming_dagster.domain.stages import GenerationRef, StageDefinition
 from daydreaming_dagster.ports.errors import DataLayerError
 from daydreaming_dagster.ports.gens_store import GensStore, GensStoreWithTemplates
 from daydreaming_dagster.ports.language_model import ModelKey
-from daydreaming_dagster.types import STAGES, Stage
+from daydreaming_dagster.types import Stage
 
 
 @attrs.define
@@ -70,24 +70,26 @@ def estimate_generations(
     guesses: templates, descriptions and typical answers at `CHARACTERS_PER_TOKEN`, thinking
     not included. What cannot be read counts for nothing: it fails by itself, and asks nothing.
     """
-    stages: dict[Stage, StageEstimate] = {stage: StageEstimate() for stage in STAGES}
-    listed = {stage: set(store.list_generations(stage)) for stage in STAGES}
+    pipeline = catalog.pipeline
+    stages: dict[Stage, StageEstimate] = {stage: StageEstimate() for stage in pipeline}
+    listed = {stage: set(store.list_generations(stage)) for stage in pipeline}
     unpriced = set[str]()
     called = dict[ModelKey, None]()
     templates: dict[tuple[Stage, str], int] = {}
-    text_tokens: dict[str, int] = {}  # of each generation's text, for its children
+    text_tokens: dict[GenerationRef, int] = {}  # of each generation's text, for its children
     for planned in generations:
         stage, record = planned.stage, MainRecord.from_document(planned.metadata)
+        ref, definition = GenerationRef(stage, planned.gen_id), pipeline[stage]
         estimate = stages[stage]
         estimate.generations += 1
-        parent_tokens = _parent_tokens(store, stage, record.parent_gen_id, text_tokens)
+        parent_tokens = sum(_text_tokens(store, parent, text_tokens) for parent in planned.parents)
         if record.mode == "copy":
-            text_tokens[planned.gen_id] = parent_tokens
+            text_tokens[ref] = parent_tokens
             continue
-        answer = _answer_tokens(stage, record)
-        text_tokens[planned.gen_id] = answer
+        answer = _answer_tokens(definition, record)
+        text_tokens[ref] = answer
         there = planned.gen_id in listed[stage] and planned.gen_id not in again
-        if there and not _needs_answer(store, planned):
+        if there and not _needs_answer(store, definition, planned.gen_id):
             continue
         key = stage, record.template_id or ""
         try:
@@ -110,39 +112,37 @@ def estimate_generations(
 def planned_generations(
     store: GensStore, generations: Mapping[Stage, Sequence[str]]
 ) -> Iterator[PlannedGeneration]:
-    """Yield generations as their main metadata describes them, parents first.
+    """Yield generations as their main metadata describes them, in the order of the stages.
 
     Generations with unreadable or invalid metadata are left out.
     """
-    for stage in STAGES:
-        for gen_id in generations[stage]:
+    for stage, gen_ids in generations.items():
+        for gen_id in gen_ids:
             with suppress(DataLayerError):
                 metadata = resolve_generation_metadata(store, stage, gen_id)
-                yield PlannedGeneration(stage, gen_id, metadata.record.document)
+                parents = tuple(parent.ref for parent in metadata.parents)
+                yield PlannedGeneration(stage, gen_id, metadata.record.document, parents)
 
 
-def _parent_tokens(
-    store: GensStore, stage: Stage, parent_gen_id: str | None, text_tokens: Mapping[str, int]
+def _text_tokens(
+    store: GensStore, ref: GenerationRef, text_tokens: Mapping[GenerationRef, int]
 ) -> int:
-    if parent_gen_id is None:
-        return 0
-    if parent_gen_id in text_tokens:
-        return text_tokens[parent_gen_id]
+    if ref in text_tokens:
+        return text_tokens[ref]
     with suppress(DataLayerError):
-        text = store.read_parsed(PARENT_STAGE[stage], parent_gen_id)
-        return len(text) // CHARACTERS_PER_TOKEN
+        return len(store.read_parsed(*ref)) // CHARACTERS_PER_TOKEN
     return 0
 
 
-def _answer_tokens(stage: Stage, record: MainRecord) -> int:
+def _answer_tokens(definition: StageDefinition, record: MainRecord) -> int:
     parameters = record.parameters
     limit = answer_limit(parameters) if isinstance(parameters, dict) else None
-    return limit or STAGE_DEFINITIONS[stage].typical_answer_tokens
+    return limit or definition.typical_answer_tokens
 
 
 def _concept_tokens(record: MainRecord, catalog: Catalog) -> int:
     level = record.description_level or DEFAULT_LEVEL
-    # A draft of a concept that the catalog lost fails by itself, and asks nothing.
+    # A generation of a concept that the catalog lost fails by itself, and asks nothing.
     known = [catalog.concepts.get(concept_id) for concept_id in record.concept_ids or ()]
     concepts = [concept.at(level) for concept in known if concept is not None]
     return sum(len(concept.name) + len(concept.content) for concept in concepts) // (
@@ -150,8 +150,8 @@ def _concept_tokens(record: MainRecord, catalog: Catalog) -> int:
     )
 
 
-def _needs_answer(store: GensStore, planned: PlannedGeneration) -> bool:
+def _needs_answer(store: GensStore, definition: StageDefinition, gen_id: str) -> bool:
     try:
-        return read_state(store, planned.stage, planned.gen_id).needs_answer
+        return read_state(store, definition, gen_id).needs_answer
     except DataLayerError:  # it fails before it asks
         return False

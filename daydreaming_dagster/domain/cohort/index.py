@@ -12,7 +12,7 @@ from daydreaming_dagster.ports.errors import DataLayerError
 from daydreaming_dagster.ports.gens_store import Templates
 from daydreaming_dagster.types import JsonObject, Stage
 
-INDEX_VERSION: Final = 4
+INDEX_VERSION: Final = 5
 """To be raised with this format, with what counts as done, and with how prompts are made."""
 
 
@@ -27,7 +27,8 @@ class CohortIndex:
         version: The version of this format.
         inputs: The digest of the catalogs and templates that staleness was seen with.
         done: The version (see `Versions`) of each generation when it was seen to be done.
-        parents: The parent's gen_id of each whose staleness was looked at, `""` of a draft.
+        parents: The parents of each whose staleness was looked at, as `stage/gen_id`, with spaces
+            between them; `""` of one that is made from concepts.
         stale: Why those of them that are stale are.
         unknown_finish: The finish reasons whose meaning is unknown.
     """
@@ -50,13 +51,13 @@ class CohortIndex:
             index = structure(document, cls, "")
         except CatalogError:
             return cls()
-        valid = all(
-            isinstance(text, str)
-            for part in (index.done, index.parents, index.stale, index.unknown_finish)
-            for texts in part.values()
-            for text in texts.values()
-        )
+        parts = (index.done, index.parents, index.stale, index.unknown_finish)
+        valid = all(_are_texts(texts) for part in parts for texts in part.values())
         return index if valid and index.version == INDEX_VERSION else cls()
+
+
+def _are_texts(value: object) -> bool:
+    return isinstance(value, dict) and all(isinstance(text, str) for text in value.values())
 
 
 def digest_inputs(store: Templates, catalog: Catalog) -> str:
@@ -70,4 +71,5 @@ def digest_inputs(store: Templates, catalog: Catalog) -> str:
     # Prices and limits are in no question.
     models = {name: (model.model, model.provider) for name, model in catalog.models.items()}
     inputs = (sources, catalog.templates, catalog.concepts, models)
-    return sha256(repr([sorted(entries.items()) for entries in inputs]))
+    entries = [sorted(of_kind.items()) for of_kind in inputs]
+    return sha256(repr((entries, catalog.pipeline.stages)))

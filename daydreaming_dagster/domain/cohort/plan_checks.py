@@ -1,6 +1,6 @@
 """Finds mistakes and surprises in a plan before anything is written."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import chain
 
 from daydreaming_dagster.domain.catalog import (
@@ -8,22 +8,29 @@ from daydreaming_dagster.domain.catalog import (
     Concept,
     TemplateEntry,
 )
-from daydreaming_dagster.domain.cohort.couplings import Axis, unused_values
+from daydreaming_dagster.domain.cohort.couplings import Axis
 from daydreaming_dagster.domain.cohort.spec import COMBO_SEPARATOR, CohortSpec
 from daydreaming_dagster.domain.documents import Problem, suggestion
 from daydreaming_dagster.domain.errors import CatalogError
 from daydreaming_dagster.domain.generation.template_rendering import render_template, used_variables
-from daydreaming_dagster.domain.stages import STAGE_DEFINITIONS
+from daydreaming_dagster.domain.stages import StageDefinition
 from daydreaming_dagster.errors import DaydreamingError
 from daydreaming_dagster.ports.gens_store import Templates
-from daydreaming_dagster.types import STAGES, Stage
+from daydreaming_dagster.types import Stage
 
 
 def catalog_problems(spec: CohortSpec, catalog: Catalog) -> Iterator[Problem]:
     """Yield what the specification names but the catalogs lack."""
-    yield from _concept_problems(spec, catalog)
-    for stage, definition in STAGE_DEFINITIONS.items():
+    used = spec.used(catalog.pipeline)
+    if not used:
+        yield Problem(("axes",), "missing or empty; name templates of a stage", of_whole=True)
+    if any(not definition.parents for definition in used):
+        yield from _concept_problems(spec, catalog)
+    names = {definition.name for definition in used}
+    for definition in used:
+        stage = definition.name
         templates, models = definition.axes
+        yield from _parent_problems(definition, names)
         known = [name for of_stage, name in catalog.templates if of_stage == stage]
         if not spec.values(templates):
             yield Problem(("axes", templates), "missing or empty", of_whole=True)
@@ -39,6 +46,13 @@ def catalog_problems(spec: CohortSpec, catalog: Catalog) -> Iterator[Problem]:
         if asking and not spec.values(models):
             reason = f"missing or empty, and template {asking[0].template_id!r} asks a model"
             yield Problem(("axes", models), reason, of_whole=True)
+
+
+def _parent_problems(definition: StageDefinition, used: Collection[Stage]) -> Iterator[Problem]:
+    for role in definition.parents:
+        if not set(role.stages) & set(used):
+            reason = f"a {definition.name} is made from a {role}, and the cohort has none"
+            yield Problem(("axes", definition.axes[0]), reason, of_whole=True)
 
 
 def _concept_problems(spec: CohortSpec, catalog: Catalog) -> Iterator[Problem]:
@@ -64,7 +78,7 @@ def _lacking(key: str, kind: str, value: str, known: Iterable[str]) -> Problem:
 def _templates(
     spec: CohortSpec, catalog: Catalog, stage: Stage
 ) -> Iterator[tuple[str, TemplateEntry]]:
-    for template_id in dict.fromkeys(spec.values(STAGE_DEFINITIONS[stage].axes[0])):
+    for template_id in dict.fromkeys(spec.values(catalog.pipeline[stage].axes[0])):
         entry = catalog.templates.get((stage, template_id))
         if entry is not None:
             yield template_id, entry
@@ -74,12 +88,13 @@ def template_problems(store: Templates, spec: CohortSpec, catalog: Catalog) -> I
     """Yield the problems of templates that would fail all of their generations."""
     sizes = [len(value.split(COMBO_SEPARATOR)) for value in spec.values("combo")]
     concepts = [Concept("a name", "a description")] * min(sizes, default=1)
-    for stage, definition in STAGE_DEFINITIONS.items():
-        value = concepts if definition.parent is None else f"the text of a {definition.parent}"
-        trial = dict.fromkeys(definition.variables, value)
+    for definition in spec.used(catalog.pipeline):
+        stage = definition.name
+        trial = definition.prompt_values(_trial_texts(definition) or {"": concepts})
         for template_id, entry in _templates(spec, catalog, stage):
-            if entry.generator == "copy" and definition.parent is None:
-                yield f"{stage} template {template_id!r} copies, and a {stage} has no parent"
+            if entry.generator == "copy" and definition.only_parent is None:
+                lacks = "has no parent" if not definition.parents else "has several parents"
+                yield f"{stage} template {template_id!r} copies, and a {stage} {lacks}"
             try:
                 catalog.reader(stage, template_id)
             except CatalogError as error:
@@ -89,6 +104,14 @@ def template_problems(store: Templates, spec: CohortSpec, catalog: Catalog) -> I
                     render_template(store, stage, template_id, trial)
                 except DaydreamingError as error:
                     yield str(error)
+
+
+def _trial_texts(definition: StageDefinition) -> dict[str, object]:
+    texts = {role.name: f"the text of a {role}" for role in definition.parents}
+    return {
+        role.name: texts[role.name] if role.all_of is None else [texts[role.name]] * 2
+        for role in definition.parents
+    }
 
 
 def missing_content(store: Templates, spec: CohortSpec, catalog: Catalog) -> Iterator[str]:
@@ -106,7 +129,8 @@ def missing_content(store: Templates, spec: CohortSpec, catalog: Catalog) -> Ite
     for name in without:
         stands_in = catalog.concepts[name].level_for(level) or "name"
         yield f"concept {name!r} has no description at level {level!r}; its {stands_in} stands in"
-    for stage, definition in STAGE_DEFINITIONS.items():
+    for definition in spec.used(catalog.pipeline):
+        stage = definition.name
         for template_id, entry in _templates(spec, catalog, stage):
             if entry.generator == "llm" and not used_variables(
                 store, stage, template_id
@@ -116,14 +140,16 @@ def missing_content(store: Templates, spec: CohortSpec, catalog: Catalog) -> Ite
 
 
 def plan_notices(
-    spec: CohortSpec,
-    catalog: Catalog,
-    values: Mapping[Axis, Sequence[str]],
-    rows: Sequence[tuple[str, ...]],
+    spec: CohortSpec, catalog: Catalog, used: Mapping[Axis, Collection[str]]
 ) -> Iterator[str]:
-    """Yield what may surprise a researcher in a valid plan."""
-    for axis, value in unused_values(values, rows):
-        yield f"axes.{axis}: {value!r} is in no combination that the couplings allow"
-    for stage in STAGES:
-        if stage not in spec.replicates and stage in catalog.replicates:
+    """Yield what may surprise a researcher in a valid plan, in which these values are used."""
+    for axis in catalog.pipeline.axes:
+        for value in spec.values(axis):
+            if value not in used.get(axis, ()):
+                yield f"axes.{axis}: {value!r} is in no combination that the couplings allow"
+    for definition in catalog.pipeline.stages:
+        stage = definition.name
+        if not spec.uses(definition):
+            yield f"the stage {stage} is left out: axes.{definition.axes[0]} is not listed"
+        elif stage not in spec.replicates and stage in catalog.replicates:
             yield f"replicates.{stage}: {catalog.replicates[stage]}, as the data root says"

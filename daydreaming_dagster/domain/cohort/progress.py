@@ -12,6 +12,7 @@ from daydreaming_dagster.domain.generation.state import (
     read_state,
     readable_state,
 )
+from daydreaming_dagster.domain.stages import StageDefinition
 from daydreaming_dagster.ports.gens_store import GensStore
 from daydreaming_dagster.types import Stage
 
@@ -44,10 +45,13 @@ class StageStatus:
         return (*self.unparsed, *self.missing)
 
 
-def stage_status(store: GensStore, stage: Stage, gen_ids: Iterable[str]) -> StageStatus:
-    """Return the progress of these generations, reading each of them."""
+def stage_status(
+    store: GensStore, definition: StageDefinition, gen_ids: Iterable[str]
+) -> StageStatus:
+    """Return the progress of these generations of a stage, reading each of them."""
     return StageStatus.of(
-        stage, {gen_id: readable_state(read_state(store, stage, gen_id)) for gen_id in gen_ids}
+        definition.name,
+        {gen_id: readable_state(read_state(store, definition, gen_id)) for gen_id in gen_ids},
     )
 
 

@@ -1,15 +1,16 @@
 """A cohort's specification, as the researcher writes it."""
 
 import copy
+import functools
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self, TypeAlias
 
 import attrs
 
 from daydreaming_dagster.domain.catalog import DEFAULT_LEVEL
-from daydreaming_dagster.domain.cohort.couplings import AXES, COMBO, Axis, Coupling, balanced
+from daydreaming_dagster.domain.cohort.couplings import Axis, Coupling, balanced
 from daydreaming_dagster.domain.cohort.sampling import sampling_problems
 from daydreaming_dagster.domain.documents import (
     NOT_IN_DOCUMENT,
@@ -19,8 +20,9 @@ from daydreaming_dagster.domain.documents import (
     suggestion,
 )
 from daydreaming_dagster.domain.errors import CatalogError
+from daydreaming_dagster.domain.shipped_stages import SHIPPED
+from daydreaming_dagster.domain.stages import COMBO, Pipeline, StageDefinition
 from daydreaming_dagster.ports.language_model import SamplingParameters
-from daydreaming_dagster.types import Stage
 
 FILE_PREFIX: Final = "@file:"
 """The prefix of values from a CSV file next to the specification: `@file:items.csv`."""
@@ -28,42 +30,65 @@ FILE_PREFIX: Final = "@file:"
 MOST_REPLICATES: Final = 10_000
 """More replicates than this are a mistake that would fill the memory."""
 
+StageName: TypeAlias = Annotated[str, "stage"]
+"""The name of a stage of the pipeline, so that a document that names another is refused."""
+
+_AXES: Final = "axes"
+
 COMBO_SEPARATOR: Final = "+"
 """Separates concepts where couplings write a combination as one value: `stigmergy+kintsugi`."""
 
 
-if TYPE_CHECKING:
-    _StageAxes = object
-else:  # has a field for the templates and one for the models of each stage
-    _StageAxes = attrs.make_class(
-        "_StageAxes",
-        {axis: attrs.field(factory=list, type=list[str]) for axis in AXES if axis != COMBO},
-        frozen=True,
-    )
-
-
-@attrs.frozen
-class Axes(_StageAxes):
+class ConceptAxes:
     """The axes of a cohort, which consists of every combination of one value per axis.
 
     Concepts are combined in every way to take `k` of `concepts`, each in the order of their ids, or
-    as listed in `combo`, in the given order. Templates and models are ids in the catalogs. An axis
-    that is not listed gets its values from `pairs` and `tuples`.
+    as listed in `combo`, in the given order. `axes_class` adds the axes of the stages: templates
+    and models are ids in the catalogs. An axis that is not listed gets its values from `pairs` and
+    `tuples`.
     """
 
-    concepts: list[str] = attrs.field(factory=list)
-    k: int | None = None
-    combo: list[list[str]] = attrs.field(factory=list)
+    __slots__ = ()
+
+    concepts: list[str]
+    k: int | None
+    combo: list[list[str]]
 
     def values(self, axis: Axis) -> list[str]:
         """Return the values that are listed for an axis."""
         if axis != COMBO:
-            listed: list[str] = getattr(self, axis)
+            listed: list[str] = getattr(self, axis, [])
             return listed
         if self.combo:
             return [COMBO_SEPARATOR.join(combo) for combo in self.combo if combo]
         chosen = combinations(sorted(self.concepts), self.k or 0) if self.k else ()
         return [COMBO_SEPARATOR.join(combo) for combo in chosen]
+
+    def with_combos(self, combos: Iterable[Sequence[str]]) -> Self:
+        """Return these axes with other combinations of concepts."""
+        axes: Any = self  # each class that `axes_class` makes is one of attrs
+        changed: Self = attrs.evolve(axes, combo=[list(combo) for combo in combos])
+        return changed
+
+
+_OPTIONAL_INT: Final[Any] = int | None  # attrs takes it, though its types do not say so
+
+
+@functools.cache
+def axes_class(axes: tuple[Axis, ...]) -> type[ConceptAxes]:
+    """Return `ConceptAxes` with a field for each of these axes of stages: a list of ids."""
+    fields: dict[str, Any] = {
+        axis: attrs.field(factory=list, type=list[str]) for axis in axes if axis != COMBO
+    }
+    fields["concepts"] = attrs.field(factory=list, type=list[str])
+    fields["k"] = attrs.field(default=None, type=_OPTIONAL_INT)
+    fields[COMBO] = attrs.field(factory=list, type=list[list[str]])
+    made: type[ConceptAxes] = attrs.make_class("Axes", fields, bases=(ConceptAxes,), frozen=True)
+    return made
+
+
+Axes: Final[Any] = axes_class(SHIPPED.axes)
+"""The axes of the shipped pipeline."""
 
 
 @attrs.frozen
@@ -124,10 +149,10 @@ class CohortSpec:
     and planning refuses it together with the mistakes that only the catalog can show.
     """
 
-    axes: Axes = attrs.field(factory=Axes)
+    axes: ConceptAxes = attrs.field(factory=Axes, metadata={NOT_IN_DOCUMENT: True})
     description_level: str = DEFAULT_LEVEL
-    replicates: Mapping[Stage, int] = attrs.field(factory=dict)
-    sampling: Mapping[Stage, SamplingParameters] = attrs.field(factory=dict)
+    replicates: Mapping[StageName, int] = attrs.field(factory=dict)
+    sampling: Mapping[StageName, SamplingParameters] = attrs.field(factory=dict)
     subsets: Mapping[Axis, list[str]] = attrs.field(factory=dict)
     ties: list[list[Axis]] = attrs.field(factory=list)
     pairs: list[Pairs] = attrs.field(factory=list)
@@ -151,20 +176,29 @@ class CohortSpec:
             )
         )
 
-    def couplings(self) -> list[Coupling]:
+    def couplings(self, pipeline: Pipeline) -> list[Coupling]:
         """Return what restricts the axes. Needs a specification without problems."""
-        return [
+        restricted: list[tuple[Sequence[Axis], Sequence[Sequence[str]]]] = [
+            *(([axis], [[value] for value in kept]) for axis, kept in self.subsets.items()),
             *(
-                Coupling.of([axis], [[value] for value in kept])
-                for axis, kept in self.subsets.items()
-            ),
-            *(
-                Coupling.of(axes, [[value] * len(axes) for value in self.values(axes[0])])
+                (axes, [[value] * len(axes) for value in self.values(axes[0])])
                 for axes in self.ties
             ),
-            *(Coupling.of(pairs.axes, pairs.rows) for pairs in self.pairs),
-            *(Coupling.of(tuples.axes, tuples.rows) for tuples in self.tuples),
+            *((pairs.axes, pairs.rows) for pairs in self.pairs),
+            *((tuples.axes, tuples.rows) for tuples in self.tuples),
         ]
+        return [Coupling.of(pipeline, axes, rows) for axes, rows in restricted]
+
+    def uses(self, definition: StageDefinition) -> bool:
+        """Return whether the cohort has generations of a stage.
+
+        It can do without one that is not required, by naming neither templates nor models.
+        """
+        return definition.required or any(self.values(axis) for axis in definition.axes)
+
+    def used(self, pipeline: Pipeline) -> list[StageDefinition]:
+        """Return the stages that the cohort has generations of, in order."""
+        return [definition for definition in pipeline.stages if self.uses(definition)]
 
 
 ReadColumns = Callable[[str, Sequence[str]], list[list[str]]]
@@ -174,8 +208,10 @@ Raises `CatalogError` with all that is wrong with the file.
 """
 
 
-def make_cohort_spec(document: object, read_columns: ReadColumns) -> CohortSpec:
-    """Return the specification that a parsed YAML document describes.
+def make_cohort_spec(
+    document: object, read_columns: ReadColumns, pipeline: Pipeline = SHIPPED
+) -> CohortSpec:
+    """Return the specification that a parsed YAML document describes, for these stages.
 
     A list may come from a CSV file, `@file:items.csv`, with a column named like the axis for each
     axis in question. Mistakes in the document end up in `problems`.
@@ -183,16 +219,21 @@ def make_cohort_spec(document: object, read_columns: ReadColumns) -> CohortSpec:
     if document is None:
         document = {}
     problems: list[Problem] = []
+    axes: ConceptAxes = axes_class(pipeline.axes)()
     if isinstance(document, dict):
         document, problems = _with_files(document, read_columns)
-    spec, invalid = structure_valid(document, CohortSpec)
-    return attrs.evolve(spec, problems=(*problems, *invalid))
+        if _AXES in document:
+            axes, invalid = structure_valid(document.pop(_AXES), type(axes))
+            problems += [attrs.evolve(found, path=(_AXES, *found.path)) for found in invalid]
+    names = {"axis": pipeline.axes, "stage": pipeline.names}
+    spec, invalid = structure_valid(document, CohortSpec, names)
+    return attrs.evolve(spec, axes=axes, problems=(*problems, *invalid))
 
 
-def spec_problems(spec: CohortSpec) -> Iterator[Problem]:
+def spec_problems(spec: CohortSpec, pipeline: Pipeline) -> Iterator[Problem]:
     """Yield the mistakes of a specification that do not depend on the catalogs."""
     yield from _concept_problems(spec.axes)
-    for axis in AXES:
+    for axis in pipeline.axes:
         yield from _repeated(("axes", axis), spec.axes.values(axis))
     for stage, count in spec.replicates.items():
         if not 1 <= count <= MOST_REPLICATES:
@@ -217,7 +258,7 @@ def spec_problems(spec: CohortSpec) -> Iterator[Problem]:
 _PAIR: Final = 2
 
 
-def _concept_problems(axes: Axes) -> Iterator[Problem]:
+def _concept_problems(axes: ConceptAxes) -> Iterator[Problem]:
     if axes.combo and (axes.concepts or axes.k is not None):
         yield Problem(("axes", "combo"), "excludes concepts and k")
     elif axes.concepts and axes.k is None:

@@ -18,11 +18,12 @@ from daydreaming_dagster.domain.generation.state import (
     read_state,
     readable_state,
 )
-from daydreaming_dagster.domain.stages import PARENT_STAGE, GenerationRef
+from daydreaming_dagster.domain.shipped_stages import SHIPPED
+from daydreaming_dagster.domain.stages import GenerationRef, Pipeline, StageDefinition
 from daydreaming_dagster.errors import DaydreamingError
 from daydreaming_dagster.ports.errors import DataLayerError
 from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates, versions_of
-from daydreaming_dagster.types import STAGES, Stage
+from daydreaming_dagster.types import Stage
 
 
 @attrs.frozen
@@ -55,19 +56,25 @@ def look_at_cohort(
     catalog: Catalog | None,
     members: Mapping[Stage, Sequence[str]],
     index: CohortIndex,
+    pipeline: Pipeline | None = None,
 ) -> CohortState:
     """Return the state of a cohort. What did not change since `index` was made is not read.
 
-    Stale are the generations with an answer to another question than today's, those whose parent
-    has no text any more, and the descendants of both: what these answer is about to change. One
-    whose prompt cannot be made (the store lacks its parent, say) is not stale. Without a catalog,
-    nothing is.
+    Stale are the generations with an answer to another question than today's, those of which a
+    parent has no text any more, and the descendants of both: what these answer is about to change.
+    One whose prompt cannot be made (the store lacks its parent, say) is not stale. Without a
+    catalog, nothing is; `pipeline` says the stages then (default: the shipped ones).
     """
+    if catalog is not None:
+        pipeline = catalog.pipeline
+    elif pipeline is None:
+        pipeline = SHIPPED
     inputs = "" if catalog is None else digest_inputs(store, catalog)
     before = index if index.inputs == inputs else attrs.evolve(index, parents={}, stale={})
     looks: dict[Stage, _StageLook] = {}
-    for stage in STAGES:
-        looks[stage] = _look_at_stage(store, catalog, stage, members[stage], before, looks)
+    for definition in pipeline.stages:
+        gen_ids = members.get(definition.name, ())
+        looks[definition.name] = _look_at_stage(store, catalog, definition, gen_ids, before, looks)
     kept: dict[Stage, dict[str, str]] = {stage: look.kept for stage, look in looks.items()}
     seen = CohortIndex(
         inputs=inputs,
@@ -94,7 +101,7 @@ class _StageLook:
     Attributes:
         status: How far its generations are.
         kept: The versions of those whose next look this one can save.
-        parents: The parent's gen_id of those whose staleness is known, `""` if they have none.
+        parents: The parents of those whose staleness is known, as `CohortIndex.parents` has them.
         stale: Why those of them that are stale are.
         outdated: Why an answer has to be parsed again, by gen_id.
         unknown_finish: The finish reasons whose meaning is unknown.
@@ -115,11 +122,12 @@ class _StageLook:
 def _look_at_stage(  # noqa: PLR0913, PLR0917  a stage, what it is seen with, what was seen before
     store: GensStoreWithTemplates,
     catalog: Catalog | None,
-    stage: Stage,
+    definition: StageDefinition,
     gen_ids: Sequence[str],
     before: CohortIndex,
     looks: Mapping[Stage, _StageLook],
 ) -> _StageLook:
+    stage = definition.name
     # Before anything is read: what changes meanwhile has another version at the next look.
     versions = versions_of(store, stage) if gen_ids else {}
     done, known = before.done.get(stage, {}), before.parents.get(stage, {})
@@ -130,7 +138,7 @@ def _look_at_stage(  # noqa: PLR0913, PLR0917  a stage, what it is seen with, wh
     unknown_finish: dict[str, str] = {}
     same: set[str] = set()
     for gen_id in gen_ids:
-        stored = read_state(store, stage, gen_id)
+        stored = read_state(store, definition, gen_id)
         unchanged = gen_id in done and done[gen_id] == versions.get(gen_id)
         states[gen_id] = "done" if unchanged else readable_state(stored)
         if states[gen_id] == "not answered":
@@ -142,16 +150,16 @@ def _look_at_stage(  # noqa: PLR0913, PLR0917  a stage, what it is seen with, wh
             unknown_finish[gen_id] = finish
         if catalog is None:
             continue
-        parent = known.get(gen_id) if unchanged else None
-        if parent == "" or (parent and parent in looks[PARENT_STAGE[stage]].same):
+        known_parents = known.get(gen_id) if unchanged else None
+        if known_parents is not None and _are_same(known_parents, looks):
             same.add(gen_id)
             reason = before.stale.get(stage, {}).get(gen_id)
         else:
             ref = GenerationRef(stage, gen_id)
-            parent, reason, otherwise = _why_stale(store, catalog, ref, stored, looks)
+            known_parents, reason, otherwise = _why_stale(store, catalog, ref, stored, looks)
             if otherwise is not None and states[gen_id] in COMPLETE:
                 outdated[gen_id], states[gen_id] = otherwise, "not parsed"
-        parents[gen_id] = parent
+        parents[gen_id] = known_parents
         if reason is not None:
             stale[gen_id] = reason
     status = StageStatus.of(stage, states)
@@ -177,21 +185,22 @@ def _why_stale(
     stored: GenerationState,
     looks: Mapping[Stage, _StageLook],
 ) -> tuple[str, str | None, str | None]:
-    """Return the gen_id of its parent (`""`: none), why it is stale, and why it is outdated."""
-    parent, outdated = "", None
+    """Return its parents (`""`: none), why it is stale, and why it is outdated."""
+    parents, outdated = "", None
     try:
         metadata = resolve_generation_metadata(store, *ref)
-        if metadata.parent is not None:
-            parent = metadata.parent.gen_id
+        parents = " ".join(str(parent.ref) for parent in metadata.parents)
         if stored.answer is None:
-            return parent, None, None
+            return parents, None, None
         outdated = why_outdated(stored, catalog.reader(ref.stage, metadata.template_id))
-        if metadata.parent is not None:
-            of_parents = looks[metadata.parent.stage]
-            if parent in of_parents.stale:
-                return parent, f"its {metadata.parent.stage} {parent} is stale", outdated
-            if parent in of_parents.to_make:
-                return parent, f"its {metadata.parent.stage} {parent} has no text", outdated
+        for parent in metadata.parents:
+            of_stage, gen_id = parent.ref
+            if of_stage not in looks:
+                continue
+            if gen_id in looks[of_stage].stale:
+                return parents, f"its {of_stage} {gen_id} is stale", outdated
+            if gen_id in looks[of_stage].to_make:
+                return parents, f"its {of_stage} {gen_id} has no text", outdated
         recipe = make_recipe(store, catalog, *ref, metadata)
         prompt = render_planned_input(store, catalog, ref.gen_id, metadata, recipe)
         reason = why_stale(stored.question, recipe, prompt)
@@ -200,7 +209,13 @@ def _why_stale(
             outdated = "its prompt was not written"
     except DaydreamingError:
         reason = None
-    return parent, reason, outdated
+    return parents, reason, outdated
+
+
+def _are_same(parents: str, looks: Mapping[Stage, _StageLook]) -> bool:
+    """Return whether the staleness of all these parents is as it was."""
+    refs = (parent.partition("/") for parent in parents.split())
+    return all(stage in looks and gen_id in looks[stage].same for stage, _, gen_id in refs)
 
 
 def _only(gen_ids: Collection[str], texts: Mapping[str, str]) -> dict[str, str]:

@@ -16,7 +16,7 @@ from daydreaming_dagster.domain.generation.records import (
     Usage,
 )
 from daydreaming_dagster.domain.generation.state import GenerationState, RawAnswer, read_state
-from daydreaming_dagster.domain.generation.stored import if_there
+from daydreaming_dagster.domain.generation.stored import LazyGeneration, if_there
 from daydreaming_dagster.domain.parsing.response import ParsedResponse, ResponseReader, Score
 from daydreaming_dagster.domain.stages import GenerationRef
 from daydreaming_dagster.ports.errors import MalformedArtifactError
@@ -138,7 +138,7 @@ def _scored_by_hand(
     score = record.judged if record.by_hand else None
     if score is None or record.raw_sha256 != sha256(answer.text) or not answer.record.is_usable:
         return None
-    if read_state(store, *ref).is_complete:
+    if GenerationState(LazyGeneration(store, *ref), needs_score=True).is_complete:
         return ParsedResponse(str(score), score)
     return store_score_by_hand(store, ref, answer, score, record.note)
 
@@ -158,7 +158,7 @@ def parse_stored_answer(store: GensStore, catalog: Catalog, stage: Stage, gen_id
     if claim is None:
         return False
     try:
-        answer = read_state(store, stage, gen_id).answer
+        answer = read_state(store, catalog.pipeline[stage], gen_id).answer
         if answer is not None:
             store_parsed(store, stage, gen_id, reader, answer)
     finally:

@@ -1,15 +1,15 @@
 """Reads how a generation is made from its main metadata."""
 
-from collections.abc import Iterator
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 import attrs
 
 from daydreaming_dagster.domain.generation.records import MainRecord
-from daydreaming_dagster.domain.stages import PARENT_STAGE, GenerationRef
+from daydreaming_dagster.domain.shipped_stages import PARENT_STAGE
+from daydreaming_dagster.domain.stages import GenerationRef
 from daydreaming_dagster.ports.errors import DataLayerError, InvalidMetadataError
 from daydreaming_dagster.ports.gens_store import GensStore
-from daydreaming_dagster.ports.ids import is_id
+from daydreaming_dagster.ports.ids import is_id, is_stage
 from daydreaming_dagster.types import JsonObject, Stage
 
 Mode = Literal["llm", "copy"]
@@ -18,11 +18,20 @@ FORMAT_VERSION: Final = 1
 """The version of the main metadata that planning writes; without the field, it is 1."""
 
 
+class Parent(NamedTuple):
+    """A parent with its role in the stage's definition."""
+
+    role: str
+    ref: GenerationRef
+
+
 @attrs.frozen
 class GenerationMetadata:
     """How a generation is made: by a model (`llm`), or as a copy of its parent's text (`copy`).
 
-    `record` is the main metadata that says so. It does not count in comparisons.
+    `parent_stage` and `parent_gen_id` name an only parent. If there are several, `several` names
+    them in the order of the roles, a group in its own order. `record` is the main metadata that
+    says so. It does not count in comparisons.
     """
 
     template_id: str
@@ -32,13 +41,21 @@ class GenerationMetadata:
     combo_id: str
     cohort_id: str | None
     record: MainRecord = attrs.field(factory=MainRecord, eq=False, repr=False)
+    several: tuple[Parent, ...] = ()
 
     @property
     def parent(self) -> GenerationRef | None:
-        """The generation whose text this one is made from."""
+        """The only parent, None if there is none or several."""
         if self.parent_stage is None or self.parent_gen_id is None:
             return None
         return GenerationRef(self.parent_stage, self.parent_gen_id)
+
+    @property
+    def parents(self) -> tuple[Parent, ...]:
+        """All parents. The role of an only one is called like its stage."""
+        if self.parent is not None:
+            return (Parent(self.parent.stage, self.parent),)
+        return self.several
 
 
 def resolve_generation_metadata(store: GensStore, stage: Stage, gen_id: str) -> GenerationMetadata:
@@ -73,36 +90,81 @@ def interpret_main_metadata(document: JsonObject, stage: Stage, gen_id: str) -> 
     if mode not in ("llm", "copy"):
         reason = f"unknown mode {mode!r} (expected llm or copy)"
         raise InvalidMetadataError(stage, gen_id, reason)
-    parent_gen_id = record.parent_gen_id or None
-    parent_stage = PARENT_STAGE.get(stage) if parent_gen_id else None
+    parents = _listed_parents(record, stage, gen_id)
+    named = record.parent_gen_id or None
+    if named is None:
+        parent_stage = None
+    elif parents:
+        parent_stage = parents[0].ref.stage
+    else:  # an older version wrote it
+        parent_stage = PARENT_STAGE.get(stage)
     if mode == "copy" and parent_stage is None:
         raise InvalidMetadataError(stage, gen_id, "copy mode requires parent metadata")
     return GenerationMetadata(
         template_id=record.template_id or "",
         parent_stage=parent_stage,
-        parent_gen_id=parent_gen_id,
+        parent_gen_id=named,
         mode="copy" if mode == "copy" else "llm",
         combo_id=record.combo_id or "",
         cohort_id=record.cohort_id or record.origin_cohort_id or None,
         record=record,
+        several=() if named is not None else parents,
     )
 
 
+def _listed_parents(record: MainRecord, stage: Stage, gen_id: str) -> tuple[Parent, ...]:
+    """Return the parents that main metadata lists with their roles.
+
+    Raises:
+        InvalidMetadataError: The list is malformed, or contradicts `parent_gen_id`.
+    """
+    if _PARENTS in record.malformed:
+        reason = f"{_PARENTS} must be a list of role, stage and gen_id, each a string,"
+        raise InvalidMetadataError(stage, gen_id, reason)
+    parents = tuple(
+        Parent(parent.role, GenerationRef(parent.stage, parent.gen_id))
+        for parent in record.parents or ()
+    )
+    named = record.parent_gen_id or None
+    if named is not None and parents and [parent.ref.gen_id for parent in parents] != [named]:
+        reason = f"parent_gen_id names {named!r}, and {_PARENTS} something else,"
+        raise InvalidMetadataError(stage, gen_id, reason)
+    return parents
+
+
+_PARENTS: Final = attrs.fields(MainRecord).parents.name
 _FORMAT_VERSION: Final = attrs.fields(MainRecord).format_version.name
 _TEXTS: Final = {field.name for field in attrs.fields(MainRecord) if field.type == str | None}
 
 
-def ancestry(store: GensStore, stage: Stage, gen_id: str) -> Iterator[GenerationRef]:
-    """Yield the generation, its parent, and so on, as far as there is metadata."""
-    yield GenerationRef(stage, gen_id)
-    if stage not in PARENT_STAGE:
-        return
+def ancestry(store: GensStore, stage: Stage, gen_id: str) -> list[GenerationRef]:
+    """Return the generation and all that it goes back to, as far as there is metadata.
+
+    Each is there once, before its parents.
+    """
+    oldest_first: list[GenerationRef] = []
+    seen: set[GenerationRef] = set()
+
+    def visit(ref: GenerationRef) -> None:
+        seen.add(ref)
+        for parent in reversed(known_parents(store, ref)):
+            if parent not in seen:  # shared, or an ancestor of itself by a mistake in metadata
+                visit(parent)
+        oldest_first.append(ref)
+
+    visit(GenerationRef(stage, gen_id))
+    return oldest_first[::-1]
+
+
+def known_parents(store: GensStore, ref: GenerationRef) -> list[GenerationRef]:
+    """Return the parents of a generation; none if its metadata is missing or wrong."""
     try:
-        parent = resolve_generation_metadata(store, stage, gen_id).parent
+        parents = resolve_generation_metadata(store, *ref).parents
     except DataLayerError:
-        return
-    if parent is not None and is_id(parent.gen_id):
-        yield from ancestry(store, *parent)
+        return []
+    return [
+        parent.ref for parent in parents if is_stage(parent.ref.stage) and is_id(parent.ref.gen_id)
+    ]
 
 
 def text_field(document: JsonObject, key: str, stage: Stage, gen_id: str) -> str:

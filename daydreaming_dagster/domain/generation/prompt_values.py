@@ -5,10 +5,10 @@ from typing import Protocol
 
 from daydreaming_dagster.domain.errors import UnknownCombinationError
 from daydreaming_dagster.domain.generation.metadata import GenerationMetadata
-from daydreaming_dagster.domain.stages import STAGE_DEFINITIONS
+from daydreaming_dagster.domain.shipped_stages import SHIPPED
+from daydreaming_dagster.domain.stages import Pipeline
 from daydreaming_dagster.ports.errors import InvalidMetadataError
 from daydreaming_dagster.ports.gens_store import GensStore
-from daydreaming_dagster.ports.ids import check_stage
 from daydreaming_dagster.types import Stage
 
 
@@ -22,30 +22,41 @@ class ContentCombination(Protocol):
     def contents(self) -> object: ...
 
 
-def compute_prompt_values(
+def compute_prompt_values(  # noqa: PLR0913, PLR0917  the last one came later
     store: GensStore,
     stage: Stage,
     gen_id: str,
     metadata: GenerationMetadata,
     content_combinations: Iterable[ContentCombination] | None,
+    pipeline: Pipeline = SHIPPED,
 ) -> dict[str, object]:
     """Return the variables of the generation's template.
 
-    They are those of the stage's definition: concepts, or the parent's parsed text.
+    They are those of the stage's definition: concepts, or the parents' parsed texts. A group of
+    parents is a list of texts.
 
     Raises:
-        UnknownCombinationError: No combination has the draft's `combo_id`.
-        InvalidMetadataError: It needs a parent, and its metadata names none.
-        MissingArtifactError: The parent has no parsed text.
-        InvalidIdError: There is no such stage.
+        UnknownCombinationError: No combination has the generation's `combo_id`.
+        InvalidMetadataError: It needs a parent that its metadata does not name.
+        MissingArtifactError: A parent has no parsed text.
+        InvalidIdError: The pipeline has no such stage.
     """
-    definition = STAGE_DEFINITIONS[check_stage(stage)]
-    value: object
-    if definition.parent is None:
-        value = _find_contents(gen_id, metadata.combo_id, content_combinations or ())
-    else:
-        value = read_parent_text(store, stage, gen_id, metadata)
-    return dict.fromkeys(definition.variables, value)
+    definition = pipeline[stage]
+    if not definition.parents:
+        contents = _find_contents(gen_id, metadata.combo_id, content_combinations or ())
+        return definition.prompt_values({"": contents})
+    if definition.only_parent is not None:
+        text = read_parent_text(store, stage, gen_id, metadata)
+        return definition.prompt_values({definition.only_parent.name: text})
+    texts: dict[str, object] = {}
+    for role in definition.parents:
+        of_role = [parent.ref for parent in metadata.parents if parent.role == role.name]
+        if not of_role or (role.all_of is None and len(of_role) > 1):
+            reason = f"its metadata names {len(of_role)} parents for the role {role.name}"
+            raise InvalidMetadataError(stage, gen_id, reason)
+        read = [store.read_parsed(*ref) for ref in of_role]
+        texts[role.name] = read[0] if role.all_of is None else read
+    return definition.prompt_values(texts)
 
 
 def _find_contents(

@@ -22,7 +22,6 @@ from daydreaming_dagster.domain.generation.prompt_values import (
 from daydreaming_dagster.domain.generation.recipe import Recipe
 from daydreaming_dagster.domain.generation.records import MainRecord
 from daydreaming_dagster.domain.generation.template_rendering import render_source, render_template
-from daydreaming_dagster.domain.stages import STAGE_DEFINITIONS
 from daydreaming_dagster.ports.errors import InvalidMetadataError
 from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates
 from daydreaming_dagster.types import Stage
@@ -66,14 +65,14 @@ def render_planned_input(
 
     Raises:
         DaydreamingError: See `write_stage_input`.
-        InvalidMetadataError: A draft's metadata names no concepts, or one that the catalog lacks.
+        InvalidMetadataError: Metadata names no concepts, or one that the catalog lacks.
     """
     stage = recipe.stage
     if recipe.mode == "copy":
         return read_parent_text(store, stage, gen_id, metadata)
-    first = STAGE_DEFINITIONS[stage].parent is None
+    first = not catalog.pipeline[stage].parents
     combinations = [_combination(catalog, stage, gen_id, metadata.record)] if first else None
-    values = compute_prompt_values(store, stage, gen_id, metadata, combinations)
+    values = compute_prompt_values(store, stage, gen_id, metadata, combinations, catalog.pipeline)
     template = recipe.template
     if template is None:
         template = store.read_template(stage, recipe.template_id)
@@ -83,7 +82,7 @@ def render_planned_input(
 def _combination(
     catalog: Catalog, stage: Stage, gen_id: str, record: MainRecord
 ) -> ConceptCombination:
-    """Return a draft's planned combination with the catalog's current descriptions."""
+    """Return the planned combination with the catalog's current descriptions."""
     if attrs.fields(MainRecord).concept_ids.name in record.malformed:
         reason = "concept_ids in the metadata is not a list of strings"
         raise InvalidMetadataError(stage, gen_id, reason)

@@ -5,10 +5,9 @@ import attrs
 from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.digests import sha256
 from daydreaming_dagster.domain.documents import structure
-from daydreaming_dagster.domain.generation.metadata import GenerationMetadata, Mode
+from daydreaming_dagster.domain.generation.metadata import GenerationMetadata, Mode, Parent
 from daydreaming_dagster.domain.generation.records import RawRecord
 from daydreaming_dagster.domain.parsing.response import ResponseReader
-from daydreaming_dagster.domain.stages import STAGE_DEFINITIONS
 from daydreaming_dagster.ports.errors import InvalidMetadataError, MissingTemplateError
 from daydreaming_dagster.ports.gens_store import Templates
 from daydreaming_dagster.ports.language_model import SamplingParameters
@@ -20,7 +19,7 @@ class Recipe:
     """How a generation's prompt becomes its raw and its parsed text.
 
     `template` is the text of the template. It is None for a copy, or if the template is missing: a
-    stored prompt can be used without it.
+    stored prompt can be used without it. `parents` are those that the prompt is made from.
     """
 
     stage: Stage
@@ -31,6 +30,7 @@ class Recipe:
     model: str = ""
     provider: str = ""
     parameters: SamplingParameters = attrs.field(factory=SamplingParameters)
+    parents: tuple[Parent, ...] = attrs.field(default=(), eq=False)
 
     @property
     def template_sha256(self) -> str:
@@ -65,7 +65,7 @@ def make_recipe(
         raise InvalidMetadataError(stage, gen_id, reason)
     reader = catalog.reader(stage, metadata.template_id)
     if metadata.mode == "copy":
-        return Recipe(stage, metadata.template_id, "copy", reader)
+        return Recipe(stage, metadata.template_id, "copy", reader, parents=metadata.parents)
     model_id = metadata.record.llm_model_id or ""
     model = catalog.models.get(model_id)
     if model is None:
@@ -88,6 +88,7 @@ def make_recipe(
         model.model,
         model.provider,
         parameters,
+        metadata.parents,
     )
 
 
@@ -105,5 +106,9 @@ def why_stale(asked: RawRecord, recipe: Recipe, prompt: str) -> str | None:
         return None
     if asked.template_sha256 and asked.template_sha256 != recipe.template_sha256:
         return f"{recipe.stage} template {recipe.template_id!r} was edited"
-    parent = STAGE_DEFINITIONS[recipe.stage].parent
-    return "its concepts were edited" if parent is None else f"the text of its {parent} changed"
+    if not recipe.parents:
+        return "its concepts were edited"
+    if len(recipe.parents) == 1:
+        return f"the text of its {recipe.parents[0].ref.stage} changed"
+    roles = " or ".join(dict.fromkeys(parent.role for parent in recipe.parents))
+    return f"its parents or their texts changed ({roles})"

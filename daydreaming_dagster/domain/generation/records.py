@@ -69,14 +69,26 @@ class Record:
 
 
 def _as_json(value: Any) -> JsonValue:
+    if isinstance(value, list):
+        return [_as_json(item) for item in value]
     document: JsonValue = attrs.asdict(value) if attrs.has(type(value)) else value
     return document
+
+
+@attrs.frozen
+class ParentRecord:
+    """A parent: the name of its role in the stage's definition, its stage and its gen_id."""
+
+    role: str = ""
+    stage: str = ""
+    gen_id: str = ""
 
 
 @attrs.frozen(kw_only=True)
 class MainRecord(Record):
     """How a generation is made, as planning writes it (`metadata.json`).
 
+    `parent_gen_id` names an only parent; documents of older versions have no `parents`.
     `origin_cohort_id` is what older data roots call the cohort. What the version and the
     parameters have to be is said where they are used.
     """
@@ -91,6 +103,7 @@ class MainRecord(Record):
     parameters: Any = None
     replicate: Count | None = None
     parent_gen_id: str | None = None
+    parents: list[ParentRecord] | None = None
     combo_id: str | None = None
     concept_ids: list[str] | None = None
     description_level: str | None = None

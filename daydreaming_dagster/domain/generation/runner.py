@@ -4,9 +4,8 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from itertools import islice
 from random import uniform
-from typing import Final, TypeVar, TypeVarTuple
+from typing import Final, Self, TypeVar, TypeVarTuple
 
 import attrs
 
@@ -22,7 +21,7 @@ from daydreaming_dagster.domain.generation.budget import Budget
 from daydreaming_dagster.domain.generation.cancellation import CancellationToken, StoppedError
 from daydreaming_dagster.domain.generation.generated import STEPS, Generated, Step
 from daydreaming_dagster.domain.generation.metadata import (
-    ancestry,
+    known_parents,
     resolve_generation_metadata,
 )
 from daydreaming_dagster.domain.generation.prompts import render_planned_input
@@ -33,6 +32,7 @@ from daydreaming_dagster.domain.stages import GenerationRef
 from daydreaming_dagster.errors import DaydreamingError
 from daydreaming_dagster.ports.errors import DataLayerError, StorageUnavailableError
 from daydreaming_dagster.ports.gens_store import (
+    GensStore,
     GensStoreWithTemplates,
     check_space,
     claim_generation,
@@ -74,6 +74,44 @@ class _Prepared:
     recipe: Recipe
     question: str | None
     late_prompt: str | None
+
+
+@attrs.frozen
+class _Order:
+    """Which generations of a run can start: those whose parents in the run are made."""
+
+    ready: deque[GenerationRef] = attrs.field(factory=deque)
+    _children: dict[GenerationRef, list[GenerationRef]] = attrs.field(factory=dict)
+    _awaited: dict[GenerationRef, int] = attrs.field(factory=dict)
+
+    @classmethod
+    def of(cls, store: GensStore, generations: Mapping[Stage, Sequence[str]]) -> Self:
+        """Return the order of generations, in the order in which they are given.
+
+        One whose metadata is wrong can start: `generate` reports the error.
+        """
+        order = cls()
+        refs = [
+            GenerationRef(stage, gen_id)
+            for stage, gen_ids in generations.items()
+            for gen_id in gen_ids
+        ]
+        members = set(refs)
+        for ref in refs:
+            awaited = members.intersection(known_parents(store, ref)) - {ref}
+            for parent in awaited:
+                order._children.setdefault(parent, []).append(ref)
+            order._awaited[ref] = len(awaited)
+            if not awaited:
+                order.ready.append(ref)
+        return order
+
+    def note_made(self, ref: GenerationRef) -> None:
+        """Let those start of which this was the last parent to be made."""
+        for child in self._children.pop(ref, ()):
+            self._awaited[child] -= 1
+            if not self._awaited[child]:
+                self.ready.append(child)
 
 
 @attrs.frozen
@@ -138,8 +176,8 @@ class GenerationRunner:
 
         There are fewer at once if the store cannot keep files open for so many.
 
-        If a generation's parent is among them, it starts when the parent is done, and not at all if
-        the parent fails. If a model is set aside, its generations are not yielded and their
+        If parents of a generation are among them, it starts when the last one is done, and not at
+        all if one fails. If a model is set aside, its generations are not yielded and their
         descendants are not started; others go on. When the run is stopped, generations in flight
         are finished. If the consumer stops early or is cancelled, they are also finished and stored
         before this ends. If it is cancelled again, they are cancelled.
@@ -149,14 +187,14 @@ class GenerationRunner:
         """
         in_flight = await asyncio.to_thread(self._check_storage, generations, in_flight)
         self.stop.subscribe(self.model.stop)
-        ready, children = await asyncio.to_thread(self._order, generations)
+        order = await asyncio.to_thread(_Order.of, self.store, generations)
         finished = asyncio.Queue[asyncio.Task[Generated]]()
         running: set[asyncio.Task[Generated]] = set()
         refusals = Refusals()
         try:
             while True:
-                while ready and len(running) < in_flight and self.stop.reason is None:
-                    task = asyncio.create_task(self.generate(*ready.popleft(), steps))
+                while order.ready and len(running) < in_flight and self.stop.reason is None:
+                    task = asyncio.create_task(self.generate(*order.ready.popleft(), steps))
                     task.add_done_callback(finished.put_nowait)
                     running.add(task)
                 if not running:
@@ -171,7 +209,7 @@ class GenerationRunner:
                 if (verdict := refusals.count(done)) is not None:
                     self._obey(verdict)
                 if done.error is None:
-                    ready.extend(children.pop(done.ref, ()))
+                    order.note_made(done.ref)
                 yield done
         finally:
             if running:
@@ -202,27 +240,6 @@ class GenerationRunner:
             check_space(self.store, min(in_flight, total))
         return in_flight
 
-    def _order(
-        self, generations: Mapping[Stage, Sequence[str]]
-    ) -> tuple[deque[GenerationRef], dict[GenerationRef, list[GenerationRef]]]:
-        """Return the generations that can start, and the others by the parent they wait for."""
-        keys: list[GenerationRef] = [
-            GenerationRef(stage, gen_id)
-            for stage, gen_ids in generations.items()
-            for gen_id in gen_ids
-        ]
-        members = set(keys)
-        ready = deque[GenerationRef]()
-        children: dict[GenerationRef, list[GenerationRef]] = {}
-        for key in keys:
-            # If the metadata is wrong there is no parent, and `generate` reports the error.
-            parent = next(islice(ancestry(self.store, *key), 1, None), None)
-            if parent is not None and parent in members:
-                children.setdefault(parent, []).append(key)
-            else:
-                ready.append(key)
-        return ready, children
-
     def _prepare(
         self, result: Generated, steps: Collection[Step], claims: ExitStack
     ) -> _Prepared | None:
@@ -241,7 +258,7 @@ class GenerationRunner:
                 return None
             claims.callback(claim.release)
         prompt = question = None
-        stored = read_state(self.store, stage, gen_id)
+        stored = read_state(self.store, self.catalog.pipeline[stage], gen_id)
         if "prompt" in steps:
             prompt = render_planned_input(self.store, self.catalog, gen_id, metadata, recipe)
         if "raw" in steps:

@@ -9,10 +9,9 @@ from daydreaming_dagster.domain.digests import sha256
 from daydreaming_dagster.domain.generation.records import ParsedRecord, RawRecord
 from daydreaming_dagster.domain.generation.stored import LazyGeneration, StoredGeneration
 from daydreaming_dagster.domain.parsing.response import Score
-from daydreaming_dagster.domain.stages import STAGE_DEFINITIONS
+from daydreaming_dagster.domain.stages import StageDefinition
 from daydreaming_dagster.ports.errors import MalformedArtifactError, UnsafePathError
 from daydreaming_dagster.ports.gens_store import GensStore
-from daydreaming_dagster.types import Stage
 
 State = Literal["scored", "done", "not parsed", "cut off", "not answered"]
 """How far a generation is. One that is complete is `scored` at a stage that judges, else `done`."""
@@ -33,11 +32,14 @@ class RawAnswer:
 class GenerationState:
     """What a generation's artifacts say of each other. Reads no more of them than is needed.
 
+    `needs_score` says that its stage scores.
+
     Only what is recorded can contradict. A text without a record, or a record without a digest,
     comes from elsewhere or from an older data root: it counts, so that nobody pays for it again.
     """
 
     artifacts: StoredGeneration | LazyGeneration
+    needs_score: bool
 
     @cached_property
     def raw_record(self) -> RawRecord:
@@ -77,7 +79,7 @@ class GenerationState:
         that gives no text that may be used, is never complete.
         """
         if self._parsed_is_present() and self.raw_record.is_usable:
-            if not STAGE_DEFINITIONS[self.artifacts.stage].judges:
+            if not self.needs_score:
                 return "done"
             if self.parsed_record.judged is not None:
                 return "scored"
@@ -122,9 +124,9 @@ class GenerationState:
         return None if text is None else sha256(text)
 
 
-def read_state(store: GensStore, stage: Stage, gen_id: str) -> GenerationState:
-    """Return the state of a generation, which reads artifacts when it is asked for them."""
-    return GenerationState(LazyGeneration(store, stage, gen_id))
+def read_state(store: GensStore, definition: StageDefinition, gen_id: str) -> GenerationState:
+    """Return the state of a generation of a stage. It reads artifacts when it is asked for them."""
+    return GenerationState(LazyGeneration(store, definition.name, gen_id), definition.scores)
 
 
 def readable_state(stored: GenerationState) -> State:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from daydreaming_dagster.domain.stages import STAGE_DEFINITIONS
+from daydreaming_dagster.domain.shipped_stages import SHIPPED
 from daydreaming_dagster.ports.language_model import ModelRequest
 
 CHARACTERS_PER_TOKEN: Final = 4
@@ -16,7 +16,7 @@ def expected_tokens(request: ModelRequest, longest_answer: int) -> tuple[int, in
     If its parameters set no limit, the maximum is the model's longest answer so far or, before the
     first answer (0), the typical length at the stage with the longest answers.
     """
-    typical = max(row.typical_answer_tokens for row in STAGE_DEFINITIONS.values())
+    typical = max(row.typical_answer_tokens for row in SHIPPED.stages)
     answer = answer_limit(request.parameters.as_document()) or longest_answer or typical
     return len(request.prompt) // CHARACTERS_PER_TOKEN, answer
 

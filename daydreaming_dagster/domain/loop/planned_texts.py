@@ -5,10 +5,11 @@ from typing import Final
 
 import attrs
 
-from daydreaming_dagster.domain.cohort.planning import CohortPlan, PlannedGeneration
+from daydreaming_dagster.domain.cohort.planner import PlannedGeneration
+from daydreaming_dagster.domain.cohort.planning import CohortPlan
 from daydreaming_dagster.domain.generation.records import MainRecord
 from daydreaming_dagster.domain.loop.pairs import Pair, make_pair
-from daydreaming_dagster.domain.stages import STAGE_DEFINITIONS
+from daydreaming_dagster.domain.stages import GenerationRef, Pipeline
 from daydreaming_dagster.types import Stage
 
 LEAST_JUDGEMENTS: Final = 2
@@ -22,32 +23,28 @@ class PlannedText:
     stage: Stage
     text_id: str
     pair: Pair
-    judgements: tuple[tuple[Stage, str], ...]
+    judgements: tuple[GenerationRef, ...]
 
 
-def judges(planned: PlannedGeneration) -> bool:
-    """Return whether a generation judges its parent."""
-    return STAGE_DEFINITIONS[planned.stage].judges
+def judged_by(pipeline: Pipeline, planned: PlannedGeneration) -> str | None:
+    """Return the gen_id of the text that a generation scores, None if it scores none."""
+    return planned.parents[0].gen_id if pipeline[planned.stage].scores else None
 
 
-def parent_of(planned: PlannedGeneration) -> str:
-    """Return the gen_id of a generation's parent, or `""` if it has none."""
-    return MainRecord.from_document(planned.metadata).parent_gen_id or ""
-
-
-def judged_texts(plan: CohortPlan) -> list[PlannedText]:
+def judged_texts(pipeline: Pipeline, plan: CohortPlan) -> list[PlannedText]:
     """Return the texts that a plan of pairs judges, in planned order."""
-    by_id = {planned.gen_id: planned for planned in plan.generations}
-    judgements: dict[str, list[tuple[Stage, str]]] = {}
-    for planned in filter(judges, plan.generations):
-        judgements.setdefault(parent_of(planned), []).append((planned.stage, planned.gen_id))
+    by_ref = {GenerationRef(planned.stage, planned.gen_id): planned for planned in plan.generations}
+    judgements: dict[GenerationRef, list[GenerationRef]] = {}
+    for ref, planned in by_ref.items():
+        if pipeline[planned.stage].scores:
+            judgements.setdefault(planned.parents[0], []).append(ref)
     return [
-        PlannedText(by_id[text_id].stage, text_id, _pair_of(by_id, text_id), tuple(by_text))
-        for text_id, by_text in judgements.items()
+        PlannedText(*text, _pair_of(by_ref, text), tuple(by_text))
+        for text, by_text in judgements.items()
     ]
 
 
-def _pair_of(by_id: Mapping[str, PlannedGeneration], gen_id: str) -> Pair:
-    while parent := parent_of(by_id[gen_id]):
-        gen_id = parent
-    return make_pair(*(MainRecord.from_document(by_id[gen_id].metadata).concept_ids or ()))
+def _pair_of(by_ref: Mapping[GenerationRef, PlannedGeneration], ref: GenerationRef) -> Pair:
+    while parents := by_ref[ref].parents:
+        ref = parents[0]
+    return make_pair(*(MainRecord.from_document(by_ref[ref].metadata).concept_ids or ()))

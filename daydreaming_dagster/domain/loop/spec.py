@@ -25,6 +25,7 @@ from daydreaming_dagster.domain.errors import CatalogError
 from daydreaming_dagster.domain.loop.decisions import Selection
 from daydreaming_dagster.domain.loop.measures import StopRules
 from daydreaming_dagster.domain.loop.pairs import Pair
+from daydreaming_dagster.domain.shipped_stages import SHIPPED
 
 MOST_PAIRS: Final = 100_000
 """A round of more pairs than this is a mistake: the loop would learn nothing in between."""
@@ -77,7 +78,7 @@ class LoopSpec:
 
     def cohort_of(self, pairs: Collection[Pair]) -> CohortSpec:
         """Return the specification of the cohort that a round makes of these pairs."""
-        axes = attrs.evolve(self.cohort.axes, combo=[list(pair) for pair in pairs])
+        axes = self.cohort.axes.with_combos(pairs)
         return attrs.evolve(self.cohort, axes=axes)
 
 
@@ -185,6 +186,6 @@ def _cohort_problems(spec: LoopSpec) -> Iterator[Problem]:
         if getattr(axes, name):
             reason = "the loop chooses what is combined; list its concepts in `concepts`"
             yield Problem((_COHORT, "axes", name), reason)
-    for problem in spec_problems(spec.cohort):
+    for problem in spec_problems(spec.cohort, SHIPPED):
         if problem.path[:2] not in (("axes", "concepts"), ("axes", "k"), ("axes", "combo")):
             yield attrs.evolve(problem, path=(_COHORT, *problem.path))

@@ -13,8 +13,8 @@ from daydreaming_dagster.domain.parsing.text_blocks import (
     parse_essay_idea_last,
     parse_identity,
 )
-from daydreaming_dagster.domain.stages import STAGE_DEFINITIONS
-from daydreaming_dagster.types import JsonObject, Stage
+from daydreaming_dagster.domain.stages import StageDefinition
+from daydreaming_dagster.types import JsonObject
 
 _TEXT_PARSERS: Final[Mapping[str, Parser]] = {
     "identity": parse_identity,
@@ -26,11 +26,7 @@ _SCORE_PARSERS: Final[Mapping[str, Parser]] = {
     "in_last_line": parse_score_line,
     "json_score": parse_json_score,
 }
-PARSERS: Final[Mapping[Stage, Mapping[str, Parser]]] = {
-    stage: _SCORE_PARSERS if row.judges else _TEXT_PARSERS
-    for stage, row in STAGE_DEFINITIONS.items()
-}
-"""The built-in parsers of each stage by the name that a template's row in the catalog gives."""
+_BUILT_IN: Final[Mapping[str, Parser]] = {**_TEXT_PARSERS, **_SCORE_PARSERS}
 
 RESPONSE_FORMATS: Final[Mapping[str, JsonObject]] = {
     "json_score": {
@@ -51,9 +47,9 @@ RESPONSE_FORMATS: Final[Mapping[str, JsonObject]] = {
 """What endpoints are asked to hold the answer to (`response_format`), by parser."""
 
 
-def parser_name(stage: Stage, named: str) -> str:
-    """Return the parser of a template: the one it names, or the stage's default where empty."""
-    return named or STAGE_DEFINITIONS[stage].default_parser
+def parsers_of(definition: StageDefinition) -> Mapping[str, Parser]:
+    """Return the built-in parsers of a stage by the name that a template's row gives."""
+    return _SCORE_PARSERS if definition.scores else _TEXT_PARSERS
 
 
 def find_parser(name: str) -> ResponseReader:
@@ -62,8 +58,7 @@ def find_parser(name: str) -> ResponseReader:
     Raises:
         CatalogError: There is none.
     """
-    for parsers in PARSERS.values():
-        if name in parsers:
-            return ResponseReader(name, parsers[name])
-    known = ", ".join(sorted({*_TEXT_PARSERS, *_SCORE_PARSERS}))
+    if name in _BUILT_IN:
+        return ResponseReader(name, _BUILT_IN[name])
+    known = ", ".join(sorted(_BUILT_IN))
     raise CatalogError("the template catalog", (f"unknown parser {name!r}; known are {known}",))

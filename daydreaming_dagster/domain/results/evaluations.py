@@ -1,7 +1,7 @@
-"""What a cohort has come to: how far it is, and which essays were judged best."""
+"""What a cohort has come to: how far it is, and what was judged best."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import attrs
 
@@ -10,10 +10,11 @@ from daydreaming_dagster.domain.generation.metadata import (
     GenerationMetadata,
     resolve_generation_metadata,
 )
-from daydreaming_dagster.domain.generation.records import Usage
+from daydreaming_dagster.domain.generation.records import RawRecord, Usage
 from daydreaming_dagster.domain.generation.state import State, read_state
+from daydreaming_dagster.domain.generation.stored import if_there
 from daydreaming_dagster.domain.parsing.response import Score
-from daydreaming_dagster.domain.stages import JUDGED_LINEAGE, JUDGING_STAGE, GenerationRef
+from daydreaming_dagster.domain.stages import GenerationRef, Pipeline, StageDefinition
 from daydreaming_dagster.ports.errors import DataLayerError, InvalidMetadataError
 from daydreaming_dagster.ports.gens_store import GensStore
 from daydreaming_dagster.types import Stage
@@ -39,8 +40,8 @@ class GenerationOutcome:
     """What came of a generation, and what its present answer took.
 
     Tokens, seconds and cost (in USD) are those of this generation alone; None where the
-    endpoint or the model catalog does not say. Only an evaluation has a score; `by_hand` says that
-    a person entered it. The state is `stale` if a score is left out for that.
+    endpoint or the model catalog does not say. Only a stage that scores has a score; `by_hand` says
+    that a person entered it. The state is `stale` if a score is left out for that.
     """
 
     state: State | Literal["stale"]
@@ -56,52 +57,70 @@ class GenerationOutcome:
 
 @attrs.frozen
 class Evaluation:
-    """An evaluation with its value on every axis, and what came of it.
+    """A score that a text got, or should have got, with its value on every axis.
 
-    `stale` says why its score is not one of today's question, read as it is read today; `""` if it
-    is.
+    Attributes:
+        combo: The combination of concepts that it goes back to, `""` if it goes back to several.
+        description_level: The level of detail of their descriptions.
+        lineage: The evaluation and its ancestors by stage, in the order of the pipeline; of a stage
+            with several ancestors, none.
+        stage: The stage of the evaluation.
+        judged: The text that it is about.
+        outcome: What came of it.
+        stale: Why its score is not one of today's question, read as it is read today; `""` if it
+            is.
     """
 
     combo: str
     description_level: str
-    draft: Member
-    essay: Member
-    evaluation: Member
+    lineage: Mapping[Stage, Member]
+    stage: Stage
+    judged: GenerationRef
     outcome: GenerationOutcome
     stale: str = ""
 
     @property
-    def lineage(self) -> dict[Stage, Member]:
-        """The evaluation and its ancestors by stage, the draft first."""
-        return dict(zip(JUDGED_LINEAGE, (self.draft, self.essay, self.evaluation), strict=True))
+    def evaluation(self) -> Member:
+        """The evaluation itself."""
+        return self.lineage[self.stage]
 
 
 def read_evaluations(
     store: GensStore,
+    pipeline: Pipeline,
     members: Mapping[Stage, Sequence[str]],
     models: Mapping[str, ModelEntry] | None = None,
-    stale: Mapping[str, str] | None = None,
+    stale: Mapping[Stage, Mapping[str, str]] | None = None,
 ) -> Iterator[Evaluation]:
     """Yield every evaluation of a cohort in planned order, those without a score too.
 
     `models` is the model catalog, for the prices in it; `stale` says why those are stale that are.
 
     Raises:
-        MissingArtifactError: A member, or the essay or draft that it is about, has no main
-            metadata.
+        MissingArtifactError: A member, or a text that it goes back to, has no main metadata.
         MalformedArtifactError: Metadata of one of them is malformed.
         InvalidMetadataError: Metadata of one of them lacks what its stage needs.
     """
-    ancestries: dict[str, _Ancestry] = {}
-    for gen_id in members[JUDGING_STAGE]:
-        main = resolve_generation_metadata(store, JUDGING_STAGE, gen_id)
-        essay = parent_of(main, GenerationRef(JUDGING_STAGE, gen_id))
-        if essay.gen_id not in ancestries:
-            ancestries[essay.gen_id] = _ancestry(store, essay)
-        evaluation = make_member(store, GenerationRef(JUDGING_STAGE, gen_id), main)
-        outcome = read_outcome(store, JUDGING_STAGE, gen_id, (models or {}).get(evaluation.llm))
-        why_stale = (stale or {}).get(gen_id, "")
-        yield Evaluation(*ancestries[essay.gen_id], evaluation, outcome, why_stale)
+    lineages = _Lineages(store, pipeline)
+    for stage in pipeline.scoring:
+        for gen_id in members.get(stage, ()):
+            ref = GenerationRef(stage, gen_id)
+            main = resolve_generation_metadata(store, *ref)
+            judged = judged_by(pipeline, main, ref)
+            above = lineages.of_parents(main, ref)
+            evaluation = make_member(store, ref, main)
+            outcome = read_outcome(
+                store, pipeline[stage], gen_id, (models or {}).get(evaluation.llm)
+            )
+            yield Evaluation(
+                above.combo,
+                above.description_level,
+                {**above.members, stage: evaluation},
+                stage,
+                judged,
+                outcome,
+                (stale or {}).get(stage, {}).get(gen_id, ""),
+            )
 
 
 def without_stale(evaluations: Iterable[Evaluation]) -> Iterator[Evaluation]:
@@ -115,14 +134,14 @@ def without_stale(evaluations: Iterable[Evaluation]) -> Iterator[Evaluation]:
 
 
 def read_outcome(
-    store: GensStore, stage: Stage, gen_id: str, model: ModelEntry | None = None
+    store: GensStore, definition: StageDefinition, gen_id: str, model: ModelEntry | None = None
 ) -> GenerationOutcome:
-    """Return what came of a generation; `model` is its model, for the prices.
+    """Return what came of a generation of a stage; `model` is its model, for the prices.
 
     Raises:
         DataLayerError: An artifact that its state depends on is malformed.
     """
-    stored = read_state(store, stage, gen_id)
+    stored = read_state(store, definition, gen_id)
     if stored.state == "not answered":
         return GenerationOutcome(stored.state)
     record = stored.raw_record
@@ -140,43 +159,99 @@ def read_outcome(
     )
 
 
-class _Ancestry(NamedTuple):
-    """What all evaluations of an essay have in common, as `Evaluation` begins."""
+@attrs.frozen
+class _Lineage:
+    """What a text goes back to, and itself."""
 
     combo: str
     description_level: str
-    draft: Member
-    essay: Member
+    members: Mapping[Stage, Member]
 
 
-def _ancestry(store: GensStore, ref: GenerationRef) -> _Ancestry:
-    essay = resolve_generation_metadata(store, *ref)
-    draft_ref = parent_of(essay, ref)
-    draft = resolve_generation_metadata(store, *draft_ref)
-    return _Ancestry(
-        draft.combo_id,
-        draft.record.description_level or "",
-        _with_finish(store, make_member(store, draft_ref, draft), draft_ref),
-        _with_finish(store, make_member(store, ref, essay), ref),
-    )
+@attrs.frozen
+class _Lineages:
+    """The lineages of texts, each read once."""
+
+    store: GensStore
+    pipeline: Pipeline
+    _known: dict[GenerationRef, _Lineage] = attrs.field(factory=dict, init=False)
+
+    def of_parents(self, metadata: GenerationMetadata, ref: GenerationRef) -> _Lineage:
+        """Return what the parents of a generation go back to, and themselves.
+
+        Raises:
+            DataLayerError: Metadata of one of them is missing, or lacks what its stage needs.
+        """
+        lineages = [self._of(parent) for parent in parents_of(self.pipeline, metadata, ref)]
+        members: dict[Stage, Member] = {}
+        several: set[Stage] = set()
+        for lineage in lineages:
+            for stage, member in lineage.members.items():
+                if members.setdefault(stage, member).gen_id != member.gen_id:
+                    several.add(stage)
+        alone = [stage for stage in self.pipeline if stage in members and stage not in several]
+        combos = {lineage.combo for lineage in lineages}
+        levels = {lineage.description_level for lineage in lineages}
+        return _Lineage(
+            combos.pop() if len(combos) == 1 else "",
+            levels.pop() if len(levels) == 1 else "",
+            {stage: members[stage] for stage in alone},
+        )
+
+    def _of(self, ref: GenerationRef) -> _Lineage:
+        if ref not in self._known:
+            metadata = resolve_generation_metadata(self.store, *ref)
+            member = _with_finish(self.store, make_member(self.store, ref, metadata), ref)
+            if self.pipeline[ref.stage].parents:
+                above = self.of_parents(metadata, ref)
+            else:
+                level = metadata.record.description_level or ""
+                above = _Lineage(metadata.combo_id, level, {})
+            members = {**above.members, ref.stage: member}
+            self._known[ref] = attrs.evolve(above, members=members)
+        return self._known[ref]
 
 
 def _with_finish(store: GensStore, member: Member, ref: GenerationRef) -> Member:
     try:
-        return attrs.evolve(member, finish_reason=read_state(store, *ref).raw_record.finish_reason)
+        record = RawRecord.from_document(if_there(store.read_raw_metadata, *ref) or {})
     except DataLayerError:  # the scores do not depend on it
         return member
+    return attrs.evolve(member, finish_reason=record.finish_reason)
 
 
-def parent_of(metadata: GenerationMetadata, ref: GenerationRef) -> GenerationRef:
-    """Return the parent that this main metadata names.
+def parents_of(
+    pipeline: Pipeline, metadata: GenerationMetadata, ref: GenerationRef
+) -> list[GenerationRef]:
+    """Return the parents that this main metadata names.
 
     Raises:
-        InvalidMetadataError: It names none.
+        InvalidMetadataError: It does not name those that its stage needs.
     """
-    if metadata.parent is None:
+    roles = {parent.role: parent.ref.stage for parent in metadata.parents}
+    parents = [parent.ref for parent in metadata.parents]
+    only = pipeline[ref.stage].only_parent
+    if only is not None and len(parents) != 1:
         raise InvalidMetadataError(*ref, "parent_gen_id is missing in the metadata")
-    return metadata.parent
+    if only is None:
+        for role in pipeline[ref.stage].parents:
+            if role.name not in roles:
+                raise InvalidMetadataError(*ref, f"parents in the metadata lacks a {role.name}")
+    strange = [parent for parent in parents if parent.stage not in pipeline]
+    if strange:
+        raise InvalidMetadataError(*ref, f"its parent {strange[0]} is of an unknown stage")
+    return parents
+
+
+def judged_by(
+    pipeline: Pipeline, metadata: GenerationMetadata, ref: GenerationRef
+) -> GenerationRef:
+    """Return the text that a scoring generation is about: its first parent.
+
+    Raises:
+        InvalidMetadataError: Its metadata names none.
+    """
+    return parents_of(pipeline, metadata, ref)[0]
 
 
 def make_member(store: GensStore, ref: GenerationRef, metadata: GenerationMetadata) -> Member:

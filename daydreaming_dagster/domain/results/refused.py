@@ -9,7 +9,6 @@ from daydreaming_dagster.domain.errors import CatalogError, ResponseParseError
 from daydreaming_dagster.domain.generation.answers import read_answer, read_response
 from daydreaming_dagster.domain.generation.state import State
 from daydreaming_dagster.domain.results.evaluations import Evaluation
-from daydreaming_dagster.domain.stages import JUDGING_STAGE
 from daydreaming_dagster.ports.gens_store import GensStore
 
 _WITHOUT_SCORE: frozenset[State] = frozenset({"not parsed", "cut off"})
@@ -36,9 +35,9 @@ def refused_answers(
         if row.outcome.state not in _WITHOUT_SCORE:
             continue
         gen_id = row.evaluation.gen_id
-        answer = read_answer(store, JUDGING_STAGE, gen_id)
+        answer = read_answer(store, row.stage, gen_id)
         try:
-            read_response(catalog.reader(JUDGING_STAGE, row.evaluation.template), answer)
+            read_response(catalog.reader(row.stage, row.evaluation.template), answer)
         except ResponseParseError as error:
             yield RefusedAnswer(gen_id, error.reason, error.end_of_response)
         except CatalogError as error:

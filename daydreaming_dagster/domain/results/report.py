@@ -19,10 +19,10 @@ from daydreaming_dagster.domain.results.evaluations import (
     read_evaluations,
     read_outcome,
 )
-from daydreaming_dagster.domain.results.ranking import EssayRank, rank_evaluations
-from daydreaming_dagster.domain.stages import JUDGING_STAGE, GenerationRef
+from daydreaming_dagster.domain.results.ranking import TextRank, rank_evaluations
+from daydreaming_dagster.domain.stages import GenerationRef, Pipeline
 from daydreaming_dagster.ports.gens_store import GensStore, GensStoreWithTemplates
-from daydreaming_dagster.types import STAGES, Stage
+from daydreaming_dagster.types import Stage
 
 FAILED_STATES: Final[frozenset[State]] = frozenset({"not parsed", "cut off"})
 """What was answered, and cannot be used."""
@@ -30,7 +30,7 @@ FAILED_STATES: Final[frozenset[State]] = frozenset({"not parsed", "cut off"})
 
 @attrs.frozen
 class ReportConcept:
-    """A concept of a draft as the catalog has it now; `description` is `""` where it lacks it."""
+    """A concept as the catalog has it now; `description` is `""` where it lacks it."""
 
     concept_id: str
     name: str
@@ -44,22 +44,27 @@ class ReportGeneration:
     Attributes:
         stage: Its stage.
         member: Its template, model and replicate.
-        parent: The gen_id of its parent, None for a draft.
+        parents: Its parents, none if it is made from concepts.
         combo: The combination of concepts that it goes back to.
         outcome: What came of it and what it took.
         stale: Why the present answer is not one to today's question, `""` where it is.
-        concept_ids: Of a draft, its concepts in their order.
-        level: Of a draft, the level of detail of their descriptions.
+        concept_ids: If it is made from concepts, which, in their order.
+        level: The level of detail of their descriptions.
     """
 
     stage: Stage
     member: Member
-    parent: str | None
+    parents: tuple[GenerationRef, ...]
     combo: str
     outcome: GenerationOutcome
     stale: str = ""
     concept_ids: tuple[str, ...] = ()
     level: str = ""
+
+    @property
+    def ref(self) -> GenerationRef:
+        """Which generation it is."""
+        return GenerationRef(self.stage, self.member.gen_id)
 
     @property
     def failed(self) -> bool:
@@ -79,7 +84,7 @@ class StageTotals:
     Attributes:
         stage: Which stage.
         planned: All generations of the cohort.
-        done: Those that are complete: parsed, at evaluations with a score.
+        done: Those that are complete: parsed, at a stage that scores with a score.
         failed: Those with an answer that was cut off or could not be parsed.
         missing: Those without an answer.
         stale: Those of which `ReportGeneration.stale` says why.
@@ -175,14 +180,15 @@ class CohortReport:
         cohort_id: Which cohort.
         generations: All of them by stage, in planned order.
         evaluations: The evaluations again, with their lineage.
-        ranks: The essays, the best first.
-        concepts: What the drafts are made of, by level of detail and concept_id.
+        ranks: The judged texts, the best first.
+        concepts: What the first stages are made of, by level of detail and concept_id.
     """
 
     cohort_id: str
+    pipeline: Pipeline
     generations: Mapping[Stage, Sequence[ReportGeneration]]
     evaluations: Sequence[Evaluation]
-    ranks: Sequence[EssayRank]
+    ranks: Sequence[TextRank]
     concepts: Mapping[tuple[str, str], ReportConcept]
 
     def stage_totals(self) -> list[StageTotals]:
@@ -220,16 +226,25 @@ class CohortReport:
                     given.append(row.outcome.score.normalised)
         return [
             CellMean(*key, fmean(given) if given else None, len(given))
-            for key, given in sorted(shares.items(), key=lambda item: _axis_order(item[0]))
+            for key, given in sorted(shares.items(), key=lambda item: self._axis_order(item[0]))
         ]
 
-    def draft_means(self) -> dict[str, float]:
-        """Return by gen_id the mean of all scores of the essays of each draft that has any."""
-        shares: dict[str, list[float]] = {}
+    def ancestor_means(self) -> dict[GenerationRef, float]:
+        """Return the mean of all scores of what goes back to each generation, where there are any.
+
+        Of the evaluations, it is their own score.
+        """
+        shares: dict[GenerationRef, list[float]] = {}
         for row in self.evaluations:
             if row.outcome.score is not None:
-                shares.setdefault(row.draft.gen_id, []).append(row.outcome.score.normalised)
-        return {gen_id: fmean(given) for gen_id, given in shares.items()}
+                for stage, member in row.lineage.items():
+                    ref = GenerationRef(stage, member.gen_id)
+                    shares.setdefault(ref, []).append(row.outcome.score.normalised)
+        return {ref: fmean(given) for ref, given in shares.items()}
+
+    def _axis_order(self, key: tuple[Stage, str, str]) -> tuple[int, str, str]:
+        stage, template, llm = key
+        return self.pipeline.names.index(stage), template, llm
 
     def judge_scores(self) -> list[JudgeScores]:
         """Return what scores each judge gave, sorted by template and model."""
@@ -265,40 +280,42 @@ def gather_report(
     `index` saves finding out again what is stale.
 
     Raises:
-        MissingArtifactError: A member, or the essay or draft that it is about, has no main
-            metadata.
+        MissingArtifactError: A member, or a text that it goes back to, has no main metadata.
         MalformedArtifactError: Metadata of one of them is malformed.
         InvalidMetadataError: Metadata of one of them lacks what its stage needs.
     """
-    generations: dict[Stage, list[ReportGeneration]] = {stage: [] for stage in STAGES}
+    pipeline = catalog.pipeline
+    generations: dict[Stage, list[ReportGeneration]] = {stage: [] for stage in pipeline}
     concepts: dict[tuple[str, str], ReportConcept] = {}
-    combos: dict[str, str] = {}
+    combos: dict[GenerationRef, str] = {}
     stale = look_at_cohort(store, catalog, members, index).not_of_today
-    evaluations = list(read_evaluations(store, members, catalog.models, stale[JUDGING_STAGE]))
-    for stage in STAGES:
-        for gen_id in members[stage]:
+    evaluations = list(read_evaluations(store, pipeline, members, catalog.models, stale))
+    for stage in pipeline:
+        for gen_id in members.get(stage, ()):
             why_stale = stale[stage].get(gen_id, "")
-            item = _generation(store, catalog, stage, gen_id, why_stale)
-            # An essay and an evaluation are of the combination of their draft.
-            combo = combos.get(item.parent or "", item.combo)
-            combos[gen_id] = combo
+            item = _generation(store, catalog, GenerationRef(stage, gen_id), why_stale)
+            # A generation is of the combination of its parents, if they agree.
+            above = {combos.get(parent, item.combo) for parent in item.parents}
+            combo = above.pop() if len(above) == 1 else item.combo
+            combos[GenerationRef(stage, gen_id)] = combo
             generations[stage].append(attrs.evolve(item, combo=combo))
             for concept_id in item.concept_ids:
                 concepts[item.level, concept_id] = _concept(catalog, concept_id, item.level)
-    ranks = rank_evaluations(store, members, evaluations)
-    return CohortReport(cohort_id, generations, evaluations, ranks, concepts)
+    ranks = rank_evaluations(store, pipeline, members, evaluations)
+    return CohortReport(cohort_id, pipeline, generations, evaluations, ranks, concepts)
 
 
 def _generation(
-    store: GensStore, catalog: Catalog, stage: Stage, gen_id: str, stale: str
+    store: GensStore, catalog: Catalog, ref: GenerationRef, stale: str
 ) -> ReportGeneration:
-    metadata = resolve_generation_metadata(store, stage, gen_id)
-    member = make_member(store, GenerationRef(stage, gen_id), metadata)
-    outcome = read_outcome(store, stage, gen_id, catalog.models.get(member.llm))
+    metadata = resolve_generation_metadata(store, *ref)
+    member = make_member(store, ref, metadata)
+    definition, model = catalog.pipeline[ref.stage], catalog.models.get(member.llm)
+    outcome = read_outcome(store, definition, ref.gen_id, model)
     return ReportGeneration(
-        stage,
+        ref.stage,
         member,
-        metadata.parent_gen_id,
+        tuple(parent.ref for parent in metadata.parents),
         metadata.combo_id,
         outcome,
         stale,
@@ -310,11 +327,6 @@ def _generation(
 def _sum_of_known(costs: Iterable[float | None]) -> float | None:
     known = [cost for cost in costs if cost is not None]
     return sum(known) if known else None
-
-
-def _axis_order(key: tuple[Stage, str, str]) -> tuple[int, str, str]:
-    stage, template, llm = key
-    return STAGES.index(stage), template, llm
 
 
 def _concept(catalog: Catalog, concept_id: str, level: str) -> ReportConcept:

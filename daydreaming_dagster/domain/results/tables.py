@@ -1,55 +1,60 @@
 """A cohort's results as tables. Imports polars, which takes 0.3 s: import it where it is used."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from itertools import chain
 from typing import Any, Final
 
 import attrs
 import polars as pl
 
-from daydreaming_dagster.domain.cohort.couplings import COMBO
 from daydreaming_dagster.domain.generation.records import BY_HAND
 from daydreaming_dagster.domain.parsing.response import Score
 from daydreaming_dagster.domain.results.evaluations import Evaluation, Member
 from daydreaming_dagster.domain.results.ranking import rank_by_mean
 from daydreaming_dagster.domain.stages import (
-    JUDGED_LINEAGE,
-    JUDGED_STAGE,
-    JUDGING_STAGE,
-    STAGE_DEFINITIONS,
+    COMBO,
+    JUDGE,
+    JUDGED,
+    GenerationRef,
+    Pipeline,
 )
 
-_SCHEMA: Final[dict[str, Any]] = {
-    COMBO: pl.String,
-    "description_level": pl.String,
-    **{
-        f"{stage}{part}": dtype
-        for stage in JUDGED_LINEAGE
-        for part, dtype in (
-            ("", pl.String),
-            ("_template", pl.String),
-            ("_llm", pl.String),
-            ("_replicate", pl.Int32),
-        )
-    },
-    "state": pl.String,
-    "stale": pl.String,
-    "scored_by": pl.String,
-    "score": pl.Float64,
-    "score_maximum": pl.Float64,
-    "score_normalised": pl.Float64,
-    "prompt_tokens": pl.Int64,
-    "completion_tokens": pl.Int64,
-    "duration_seconds": pl.Float64,
-    "cost": pl.Float64,
-    **{f"{stage}_finish_reason": pl.String for stage in JUDGED_LINEAGE[:-1]},
-    "finish_reason": pl.String,
-    "answered_by": pl.String,
-    **{f"{stage}_path": pl.String for stage in JUDGED_LINEAGE},
-}
+_AXES: Final = {"": pl.String, "_template": pl.String, "_llm": pl.String, "_replicate": pl.Int32}
 
 
-_JUDGE: Final = STAGE_DEFINITIONS[JUDGING_STAGE].axes
+def _schema(pipeline: Pipeline) -> dict[str, Any]:
+    """Return the columns of the table of evaluations with their types."""
+    lineage = pipeline.judged_lineage
+    above = [stage for stage in lineage if stage not in pipeline.scoring]
+    return {
+        COMBO: pl.String,
+        "description_level": pl.String,
+        **{f"{stage}{part}": dtype for stage in lineage for part, dtype in _AXES.items()},
+        **(
+            {} if pipeline.judged in pipeline else {f"{JUDGED}_stage": pl.String, JUDGED: pl.String}
+        ),
+        **(
+            {}
+            if pipeline.judge in pipeline
+            else {f"{JUDGE}_stage": pl.String}
+            | {f"{JUDGE}{part}": dtype for part, dtype in _AXES.items()}
+        ),
+        "state": pl.String,
+        "stale": pl.String,
+        "scored_by": pl.String,
+        "score": pl.Float64,
+        "score_maximum": pl.Float64,
+        "score_normalised": pl.Float64,
+        "prompt_tokens": pl.Int64,
+        "completion_tokens": pl.Int64,
+        "duration_seconds": pl.Float64,
+        "cost": pl.Float64,
+        **{f"{stage}_finish_reason": pl.String for stage in above},
+        "finish_reason": pl.String,
+        "answered_by": pl.String,
+        **{f"{stage}_path": pl.String for stage in lineage},
+    }
+
 
 _STALE_SCORES: Final = (
     ((pl.col("stale") != "") & pl.col("score_normalised").is_not_null()).sum().cast(pl.Int64)
@@ -70,60 +75,85 @@ class ResultTables:
 
     Attributes:
         evaluations: A row an evaluation, scored or not, with all axes and what it took.
-        essays: The ranking, in the order and with the ranks of `rank_by_mean`.
+        ranking: The judged texts, in the order and with the ranks of `rank_by_mean`.
         templates: The same by stage and template.
         models: The same by stage and model; copies, which have none, are left out.
         agreement: How far judges agree, see `judge_agreement`.
         missing: The evaluations without a score, and why.
+        judged: What the judged texts are called.
     """
 
     evaluations: pl.DataFrame
-    essays: pl.DataFrame
+    ranking: pl.DataFrame
     templates: pl.DataFrame
     models: pl.DataFrame
     agreement: pl.DataFrame
     missing: pl.DataFrame
+    judged: str
+
+    def by_name(self) -> dict[str, pl.DataFrame]:
+        """Return the tables by the names of their files."""
+        return {
+            "evaluations": self.evaluations,
+            f"{self.judged}s": self.ranking,
+            "templates": self.templates,
+            "models": self.models,
+            "agreement": self.agreement,
+            "missing": self.missing,
+        }
 
 
-def make_result_tables(evaluations: Iterable[Evaluation]) -> ResultTables:
+def make_result_tables(pipeline: Pipeline, evaluations: Iterable[Evaluation]) -> ResultTables:
     """Return the tables of these evaluations."""
     evaluations = list(evaluations)
-    rows = pl.DataFrame([_row(row) for row in evaluations], schema=_SCHEMA, orient="row")
-    essay_axes = [JUDGED_STAGE, COMBO, *chain.from_iterable(map(_axes, JUDGED_LINEAGE[:-1]))]
+    schema = _schema(pipeline)
+    rows = pl.DataFrame(
+        [[_row(row).get(name) for name in schema] for row in evaluations],
+        schema=schema,
+        orient="row",
+    )
+    judged, judge = pipeline.judged, pipeline.judge
+    of_text = [judged] if judged in pipeline else [f"{judged}_stage", judged]
+    above = [stage for stage in pipeline.judged_lineage if stage not in pipeline.scoring]
+    of_text += [COMBO, *chain.from_iterable(map(_axes, above))]
     return ResultTables(
         evaluations=rows,
-        essays=_ranked(_summary(rows, essay_axes), evaluations),
-        templates=_by_stage(rows, "template"),
-        models=_by_stage(rows, "llm"),
-        agreement=judge_agreement(rows),
+        ranking=_ranked(_summary(rows, of_text), judged, evaluations),
+        templates=_by_stage(rows, pipeline, "template"),
+        models=_by_stage(rows, pipeline, "llm"),
+        agreement=judge_agreement(rows, judged, judge),
         missing=rows.filter(pl.col("state") != "scored").select(
-            JUDGING_STAGE, "state", "stale", "finish_reason", *_axes(JUDGING_STAGE), *essay_axes
+            judge, "state", "stale", "finish_reason", *_axes(judge), *of_text
         ),
+        judged=judged,
     )
 
 
-def judge_agreement(evaluations: pl.DataFrame) -> pl.DataFrame:
-    """Return how far judges give the same essays the same scores.
+def judge_agreement(evaluations: pl.DataFrame, judged: str, judge: str) -> pl.DataFrame:
+    """Return how far judges give the same texts the same scores.
+
+    `judged` and `judge` are the columns of both, see `Pipeline.judged` and `Pipeline.judge`.
 
     The measure is Krippendorff's alpha with the interval metric: 1 is perfect agreement, 0 what
     scores dealt out at random would reach, less is systematic disagreement. Unlike a correlation
     it falls when one judge is stricter than another, and unlike a kappa it takes any number of
-    judges, scores with distances between them, and essays that some judges did not score. It is
+    judges, scores with distances between them, and texts that some judges did not score. It is
     null where less than two scores can be compared or all scores are the same.
 
     A row for each evaluation template: its models against each other, their replicates averaged
-    (`evaluation_llm` is null). And a row for each template and model: its replicates against each
-    other, which says how far the judge agrees with itself. `essays` have two scores to compare.
+    (its model is null). And a row for each template and model: its replicates against each other,
+    which says how far the judge agrees with itself. The column named like the judged texts (such
+    as `essays`) counts those with two scores to compare.
     """
     scored = evaluations.filter(pl.col("score_normalised").is_not_null())
-    by_judge = scored.group_by(*_JUDGE, JUDGED_STAGE).agg(pl.col("score_normalised").mean())
-    template, llm = _JUDGE
-    between = _alpha(by_judge, [template]).with_columns(pl.lit(None, pl.String).alias(llm))
-    within = _alpha(scored, [*_JUDGE])
-    columns = [*_JUDGE, "essays", "n", "alpha", "stale"]
+    template, llm = f"{judge}_template", f"{judge}_llm"
+    by_judge = scored.group_by(template, llm, judged).agg(pl.col("score_normalised").mean())
+    between = _alpha(by_judge, [template], judged).with_columns(pl.lit(None, pl.String).alias(llm))
+    within = _alpha(scored, [template, llm], judged)
+    columns = [template, llm, f"{judged}s", "n", "alpha", "stale"]
     stale = [
-        scored.group_by(judge).agg(_STALE_SCORES.alias("stale"))
-        for judge in ([template], [*_JUDGE])
+        scored.group_by(of_judge).agg(_STALE_SCORES.alias("stale"))
+        for of_judge in ([template], [template, llm])
     ]
     rows = [
         part.join(counts, on=counts.columns[:-1], how="left").select(columns)
@@ -132,17 +162,15 @@ def judge_agreement(evaluations: pl.DataFrame) -> pl.DataFrame:
     return pl.concat(rows).sort(columns[:2])
 
 
-def _alpha(scores: pl.DataFrame, groups: list[str]) -> pl.DataFrame:
-    """Return the alpha of each group over its essays that have at least two scores."""
+def _alpha(scores: pl.DataFrame, groups: list[str], judged: str) -> pl.DataFrame:
+    """Return the alpha of each group over its texts that have at least two scores."""
     score, n = pl.col("score_normalised"), pl.col("n")
-    compared = scores.filter(pl.len().over([*groups, JUDGED_STAGE]) > 1)
+    compared = scores.filter(pl.len().over([*groups, judged]) > 1)
     # With squared differences, the mean over all pairs is twice the variance.
-    within = compared.group_by([*groups, JUDGED_STAGE]).agg(
-        score.var().alias("var"), pl.len().alias("n")
-    )
+    within = compared.group_by([*groups, judged]).agg(score.var().alias("var"), pl.len().alias("n"))
     observed = within.group_by(groups).agg(
         ((pl.col("var") * n).sum() / n.sum()).alias("observed"),
-        pl.len().alias("essays"),
+        pl.len().alias(f"{judged}s"),
         n.sum().alias("n"),
     )
     expected = compared.group_by(groups).agg(score.var().alias("expected"))
@@ -154,7 +182,7 @@ def _alpha(scores: pl.DataFrame, groups: list[str]) -> pl.DataFrame:
         .join(expected, on=groups, how="left")
         .with_columns(
             pl.when(pl.col("expected") > _NO_SPREAD).then(1 - ratio).alias("alpha"),
-            pl.col("essays", "n").fill_null(0),
+            pl.col(f"{judged}s", "n").fill_null(0),
         )
     )
 
@@ -177,27 +205,29 @@ def _summary(rows: pl.DataFrame, groups: list[str]) -> pl.DataFrame:
     )
 
 
-def _ranked(essays: pl.DataFrame, evaluations: Iterable[Evaluation]) -> pl.DataFrame:
-    """Return the essays in the order of the ranking, each with its rank."""
-    scores: dict[str, list[Score]] = {}
+def _ranked(texts: pl.DataFrame, judged: str, evaluations: Iterable[Evaluation]) -> pl.DataFrame:
+    """Return the texts in the order of the ranking, each with its rank."""
+    scores: dict[GenerationRef, list[Score]] = {}
     for row in evaluations:
-        given = scores.setdefault(row.essay.gen_id, [])
+        given = scores.setdefault(row.judged, [])
         if row.outcome.score is not None:
             given.append(row.outcome.score)
     ranks = rank_by_mean(scores)
-    ranked = pl.DataFrame(
-        {"rank": ranks.values(), JUDGED_STAGE: ranks.keys()},
-        schema={"rank": pl.Int32, JUDGED_STAGE: pl.String},
-    )
-    return ranked.join(essays, on=JUDGED_STAGE, how="left", maintain_order="left")
+    columns: dict[str, list[Any]] = {"rank": [*ranks.values()]}
+    if judged == JUDGED:
+        columns[f"{JUDGED}_stage"] = [ref.stage for ref in ranks]
+    columns[judged] = [ref.gen_id for ref in ranks]
+    schema = {name: pl.Int32 if name == "rank" else pl.String for name in columns}
+    ranked = pl.DataFrame(columns, schema=schema)
+    return ranked.join(texts, on=[*columns][1:], how="left", maintain_order="left")
 
 
-def _by_stage(rows: pl.DataFrame, axis: str) -> pl.DataFrame:
+def _by_stage(rows: pl.DataFrame, pipeline: Pipeline, axis: str) -> pl.DataFrame:
     summaries = [
         _summary(rows.rename({f"{stage}_{axis}": axis}), [axis])
         .filter(pl.col(axis) != "")
         .select(pl.lit(stage).alias("stage"), pl.all())
-        for stage in JUDGED_LINEAGE
+        for stage in pipeline.judged_lineage
     ]
     return pl.concat(summaries)
 
@@ -206,28 +236,39 @@ def _axes(stage: str) -> list[str]:
     return [f"{stage}_template", f"{stage}_llm", f"{stage}_replicate"]
 
 
-def _row(row: Evaluation) -> tuple[object, ...]:
-    members, outcome = [*row.lineage.values()], row.outcome
-    return (
-        row.combo,
-        row.description_level,
-        *(part for member in members for part in _member(member)),
-        outcome.state,
-        row.stale,
-        BY_HAND if outcome.by_hand else "",
-        None if outcome.score is None else outcome.score.value,
-        None if outcome.score is None else outcome.score.maximum,
-        None if outcome.score is None else outcome.score.normalised,
-        outcome.prompt_tokens,
-        outcome.completion_tokens,
-        outcome.duration_seconds,
-        outcome.cost,
-        *(member.finish_reason for member in members[:-1]),
-        outcome.finish_reason,
-        outcome.answered_by,
-        *(member.folder for member in members),
-    )
+def _row(row: Evaluation) -> dict[str, object]:
+    outcome, judge = row.outcome, row.evaluation
+    cells: dict[str, object] = {
+        COMBO: row.combo,
+        "description_level": row.description_level,
+        f"{JUDGED}_stage": row.judged.stage,
+        JUDGED: row.judged.gen_id,
+        f"{JUDGE}_stage": row.stage,
+        **_member(JUDGE, judge),
+        "state": outcome.state,
+        "stale": row.stale,
+        "scored_by": BY_HAND if outcome.by_hand else "",
+        "score": None if outcome.score is None else outcome.score.value,
+        "score_maximum": None if outcome.score is None else outcome.score.maximum,
+        "score_normalised": None if outcome.score is None else outcome.score.normalised,
+        "prompt_tokens": outcome.prompt_tokens,
+        "completion_tokens": outcome.completion_tokens,
+        "duration_seconds": outcome.duration_seconds,
+        "cost": outcome.cost,
+        "finish_reason": outcome.finish_reason,
+        "answered_by": outcome.answered_by,
+    }
+    for stage, member in row.lineage.items():
+        cells |= _member(stage, member)
+        cells[f"{stage}_finish_reason"] = member.finish_reason
+        cells[f"{stage}_path"] = member.folder
+    return cells
 
 
-def _member(member: Member) -> Iterator[object]:
-    yield from (member.gen_id, member.template, member.llm, member.replicate)
+def _member(name: str, member: Member) -> dict[str, object]:
+    return {
+        name: member.gen_id,
+        f"{name}_template": member.template,
+        f"{name}_llm": member.llm,
+        f"{name}_replicate": member.replicate,
+    }

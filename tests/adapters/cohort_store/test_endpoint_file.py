@@ -6,6 +6,7 @@ from adapters.cohort_store.catalog_files import read_catalog
 from daydreaming_dagster.data_layer.paths import Paths
 from daydreaming_dagster.domain.endpoints import EndpointEntry
 from daydreaming_dagster.domain.errors import CatalogError
+from daydreaming_dagster.domain.shipped_stages import SHIPPED
 
 
 @pytest.fixture
@@ -15,7 +16,7 @@ def endpoints(data_root):
     def read(text):
         paths = Paths(data_root)
         paths.endpoints_csv.write_text(text)
-        return read_catalog(paths).endpoints
+        return read_catalog(paths, SHIPPED).endpoints
 
     return read
 
@@ -27,7 +28,7 @@ def problems_of(read, text):
 
 
 def test_a_data_root_needs_no_endpoints(data_root):
-    assert read_catalog(Paths(data_root)).endpoints == {}
+    assert read_catalog(Paths(data_root), SHIPPED).endpoints == {}
 
 
 def test_all_columns_are_read(endpoints):

@@ -122,7 +122,7 @@ def test_path_helpers_refuse_what_the_store_refuses(store):
 @pytest.mark.parametrize(
     ("helper", "arguments", "kind"),
     [
-        ("template_file", ("drafts", "a"), "stage"),
+        ("template_file", ("../draft", "a"), "stage"),
         ("template_file", ("draft", "../a"), "template_id"),
         ("stage_templates_csv", ("../a",), "stage"),
         ("concept_description_file", ("../a", "a"), "description level"),
@@ -200,7 +200,7 @@ def test_a_template_in_memory_that_has_no_utf8_form_is_the_same_error():
         store.read_template("draft", "a")
 
 
-@pytest.mark.parametrize("key", [("draft", "../evil"), ("drafts", "a")])
+@pytest.mark.parametrize("key", [("draft", "../evil"), ("Draft", "a")])
 def test_templates_in_memory_have_ids_that_a_disk_would_take(key):
     with pytest.raises(InvalidIdError, match=r"invalid (stage|template_id)"):
         InMemoryGensStore({key: "source"})

@@ -7,6 +7,7 @@ from daydreaming_dagster.domain.catalog import Catalog, ModelEntry, TemplateEntr
 from daydreaming_dagster.domain.checks.integrity import IntegrityCheck, missing_members
 from daydreaming_dagster.domain.digests import sha256
 from daydreaming_dagster.domain.generation.stored import read_stored_generation
+from daydreaming_dagster.domain.shipped_stages import SHIPPED
 from daydreaming_dagster.types import STAGES
 
 CATALOG = Catalog(
@@ -42,7 +43,7 @@ def store():
 
 def findings(store, catalog=CATALOG):
     known = {stage: set(store.list_generations(stage)) for stage in STAGES}
-    check = IntegrityCheck(known, catalog)
+    check = IntegrityCheck(SHIPPED, known, catalog)
     return [
         finding
         for stage in STAGES

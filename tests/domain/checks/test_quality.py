@@ -5,6 +5,7 @@ import pytest
 from adapters import InMemoryGensStore
 from daydreaming_dagster.domain.checks.quality import CHECKS, check_generations, checks_of
 from daydreaming_dagster.domain.digests import sha256
+from daydreaming_dagster.domain.shipped_stages import SHIPPED
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ def store():
 def failing(store, **generations):
     failed = {}
     for stage, gen_ids in generations.items():
-        found = check_generations(store, stage, gen_ids)
+        found = check_generations(store, SHIPPED, stage, gen_ids)
         assert set(found) == set(CHECKS)
         for check, items in found.items():
             if items:
@@ -110,11 +111,11 @@ def test_a_score_lies_on_its_scale(store, score, wrong):
 
 
 def test_each_stage_has_the_checks_that_apply_to_it():
-    assert checks_of("draft") == (
+    assert checks_of(SHIPPED["draft"]) == (
         "parsed_present",
         "hashes_match",
         "not_truncated",
         "known_finish",
     )
-    assert "parent_present" in checks_of("essay")
-    assert set(checks_of("evaluation")) == set(CHECKS)
+    assert "parent_present" in checks_of(SHIPPED["essay"])
+    assert set(checks_of(SHIPPED["evaluation"])) == set(CHECKS)

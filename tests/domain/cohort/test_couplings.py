@@ -9,22 +9,23 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from daydreaming_dagster.domain.cohort.couplings import (
-    AXES,
     Coupling,
-    assignments,
     balanced,
-    unused_values,
+    extensions,
 )
-
-ONE_VALUE = {axis: ["x"] for axis in AXES}
+from daydreaming_dagster.domain.shipped_stages import SHIPPED
 
 values = st.fixed_dictionaries(
-    {axis: st.lists(st.sampled_from("abc"), min_size=1, max_size=3, unique=True) for axis in AXES}
+    {
+        axis: st.lists(st.sampled_from("abc"), min_size=1, max_size=3, unique=True)
+        for axis in SHIPPED.axes
+    }
 )
 couplings = st.lists(
-    st.lists(st.sampled_from(AXES), min_size=1, max_size=4, unique=True).flatmap(
+    st.lists(st.sampled_from(SHIPPED.axes), min_size=1, max_size=4, unique=True).flatmap(
         lambda axes: st.builds(
             Coupling.of,
+            st.just(SHIPPED),
             st.just(axes),
             st.lists(st.tuples(*[st.sampled_from("abc")] * len(axes)), min_size=1, max_size=12),
         )
@@ -33,40 +34,50 @@ couplings = st.lists(
 )
 
 
+def assignments(values, couplings):
+    rows = [{}]
+    for axis in SHIPPED.axes:
+        rows = [longer for row in rows for longer in extensions(row, axis, values[axis], couplings)]
+    return [tuple(row.values()) for row in rows]
+
+
 @settings(max_examples=50)
 @given(values, couplings)
 def test_what_is_left_is_the_product_without_what_any_coupling_forbids(values, couplings):
     def allowed(row):
-        value_of = dict(zip(AXES, row, strict=True))
+        value_of = dict(zip(SHIPPED.axes, row, strict=True))
         return all(
             tuple(value_of[axis] for axis in coupling.axes) in coupling.rows
             for coupling in couplings
         )
 
-    expected = [row for row in product(*(values[axis] for axis in AXES)) if allowed(row)]
+    expected = [row for row in product(*(values[axis] for axis in SHIPPED.axes)) if allowed(row)]
 
     assert assignments(values, couplings) == expected
 
 
 def test_a_few_rows_of_long_axes_are_found_without_their_product():
-    long = {axis: [str(i) for i in range(100)] for axis in AXES}
-    diagonal = Coupling.of(AXES, [[str(i)] * len(AXES) for i in range(100)])
+    long = {axis: [str(i) for i in range(100)] for axis in SHIPPED.axes}
+    diagonal = Coupling.of(
+        SHIPPED, SHIPPED.axes, [[str(i)] * len(SHIPPED.axes) for i in range(100)]
+    )
 
     assert len(assignments(long, [diagonal])) == 100  # of 10^14
 
 
 def test_axes_may_be_named_in_any_order():
-    forwards = Coupling.of(["draft_llm", "essay_llm"], [["a", "b"]])
+    forwards = Coupling.of(SHIPPED, ["draft_llm", "essay_llm"], [["a", "b"]])
 
-    assert Coupling.of(["essay_llm", "draft_llm"], [["b", "a"]]) == forwards
-    assert Coupling.of(["essay_llm", "draft_llm"], [["a", "b"]]) != forwards
+    assert Coupling.of(SHIPPED, ["essay_llm", "draft_llm"], [["b", "a"]]) == forwards
+    assert Coupling.of(SHIPPED, ["essay_llm", "draft_llm"], [["a", "b"]]) != forwards
 
 
-def test_values_that_no_row_has_are_told():
-    values = {**ONE_VALUE, "draft_llm": ["a", "b", "c"]}
-    rows = assignments(values, [Coupling.of(["draft_llm"], [["b"]])])
+def test_an_axis_that_a_row_does_not_have_restricts_nothing_but_by_what_it_goes_with():
+    coupling = Coupling.of(SHIPPED, ["draft_llm", "essay_llm"], [["a", "b"], ["b", "b"]])
 
-    assert list(unused_values(values, rows)) == [("draft_llm", "a"), ("draft_llm", "c")]
+    assert coupling.allows({"combo": "x"})
+    assert coupling.allows({"essay_llm": "b"})
+    assert not coupling.allows({"essay_llm": "a"})
 
 
 pairs = st.lists(

@@ -15,7 +15,7 @@ from daydreaming_dagster.domain.digests import sha256
 from daydreaming_dagster.domain.generation.runner import GenerationRunner
 from daydreaming_dagster.domain.generation.state import COMPLETE
 from daydreaming_dagster.domain.results.evaluations import read_outcome
-from daydreaming_dagster.domain.stages import STAGE_DEFINITIONS
+from daydreaming_dagster.domain.shipped_stages import SHIPPED
 from daydreaming_dagster.ports.errors import MalformedArtifactError
 from daydreaming_dagster.types import STAGES
 
@@ -73,11 +73,11 @@ def stage(request):
 def store(stage):
     """A generation of the stage for each combination, named by its number, which is its seed."""
     store = PartlyUnreadableStore(templates=dict.fromkeys(CATALOG.templates, "a prompt"))
-    definition = STAGE_DEFINITIONS[stage]
+    definition = SHIPPED[stage]
     made_of = {"concept_ids": ["a"], "description_level": "sentence", "combo_id": "a@sentence"}
-    if definition.parent is not None:
+    for parent in definition.parent_stages:
         made_of = {"parent_gen_id": "parent"}
-        store.write_parsed(definition.parent, "parent", "a text")
+        store.write_parsed(parent, "parent", "a text")
     for number, artifacts in enumerate(COMBINATIONS):
         gen_id = str(number)
         asked = {"template_id": "t", "llm_model_id": "big", "parameters": {"seed": number}}
@@ -94,7 +94,7 @@ def store(stage):
 
 def outcome_of(store, stage, gen_id):
     try:
-        return read_outcome(store, stage, gen_id).state
+        return read_outcome(store, SHIPPED[stage], gen_id).state
     except MalformedArtifactError:
         return None
 
@@ -108,7 +108,7 @@ def asked_in_a_run(store, generations):
 def test_all_say_the_same_of_every_combination_of_artifacts(store, stage):
     gen_ids = [str(number) for number in range(len(COMBINATIONS))]
     members = {other: gen_ids if other == stage else [] for other in STAGES}
-    status = stage_status(store, stage, gen_ids)
+    status = stage_status(store, SHIPPED[stage], gen_ids)
     outcomes = {gen_id: outcome_of(store, stage, gen_id) for gen_id in gen_ids}
     announced = {
         planned.gen_id
@@ -116,7 +116,7 @@ def test_all_say_the_same_of_every_combination_of_artifacts(store, stage):
         if estimate_generations(store, CATALOG, [planned]).stages[stage].calls
     }
     todo = generations_to_make(
-        members, {other: stage_status(store, other, members[other]) for other in STAGES}
+        members, {other: stage_status(store, SHIPPED[other], members[other]) for other in STAGES}
     )
     asked = asked_in_a_run(store, members)
 
@@ -168,5 +168,5 @@ def test_only_what_is_recorded_can_contradict(artifacts, draft, evaluation):
             if content is not None:
                 getattr(store, f"write_{name}")(stage, "x", content)
 
-    assert read_outcome(store, "draft", "x").state == draft
-    assert read_outcome(store, "evaluation", "x").state == evaluation
+    assert read_outcome(store, SHIPPED["draft"], "x").state == draft
+    assert read_outcome(store, SHIPPED["evaluation"], "x").state == evaluation

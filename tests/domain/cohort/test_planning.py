@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 
 from adapters import InMemoryGensStore
 from daydreaming_dagster.domain.catalog import Catalog, ConceptEntry, ModelEntry, TemplateEntry
-from daydreaming_dagster.domain.cohort.couplings import AXES
 from daydreaming_dagster.domain.cohort.estimate import estimate_generations, planned_generations
 from daydreaming_dagster.domain.cohort.manifest import Manifest
-from daydreaming_dagster.domain.cohort.planning import PlannedGeneration, make_plan, record_plan
+from daydreaming_dagster.domain.cohort.planner import PlannedGeneration
+from daydreaming_dagster.domain.cohort.planning import make_plan, record_plan
 from daydreaming_dagster.domain.cohort.spec import Axes, CohortSpec, Pairs, make_cohort_spec
 from daydreaming_dagster.domain.errors import CatalogError, PlanConflictError
 from daydreaming_dagster.domain.parsing.registry import RESPONSE_FORMATS
-from daydreaming_dagster.domain.stages import STAGE_DEFINITIONS
+from daydreaming_dagster.domain.shipped_stages import SHIPPED
 from daydreaming_dagster.ports.ids import check_id
 from daydreaming_dagster.ports.language_model import SamplingParameters
 from daydreaming_dagster.types import PARENT_STAGE, STAGES
@@ -267,7 +267,7 @@ axes_of_any_kind = st.builds(
 def specs(draw):
     axes = draw(axes_of_any_kind)
     spec = CohortSpec(axes, replicates=draw(st.dictionaries(st.sampled_from(STAGES), st.just(2))))
-    left, right = draw(st.permutations(AXES))[:2]
+    left, right = draw(st.permutations(SHIPPED.axes))[:2]
     allowed = draw(
         st.lists(
             st.tuples(*(st.sampled_from(spec.values(axis)) for axis in (left, right))),
@@ -327,7 +327,7 @@ def test_distinct_generations_never_share_an_id(spec):
 
 
 @settings(max_examples=30)
-@given(specs(), st.sampled_from([axis for axis in AXES if axis != "combo"]), st.data())
+@given(specs(), st.sampled_from([axis for axis in SHIPPED.axes if axis != "combo"]), st.data())
 def test_another_value_of_one_axis_changes_the_ids_of_what_depends_on_it_alone(spec, axis, data):
     """The value is renamed, so that each generation has a counterpart in the other plan."""
     spec = attrs.evolve(spec, pairs=[])
@@ -690,9 +690,7 @@ def test_an_estimate_counts_calls_tokens_and_cost(store, limit):
     }
     sources = {stage: len(source) // 4 for stage, source in SOURCES.items()}
     concepts = 2 * len("A" + "a.") // 4
-    draft, judged = (
-        STAGE_DEFINITIONS[stage].typical_answer_tokens for stage in ("draft", "evaluation")
-    )
+    draft, judged = (SHIPPED[stage].typical_answer_tokens for stage in ("draft", "evaluation"))
     drafts, essays, evaluations = (estimate.stages[stage] for stage in STAGES)
     assert drafts.prompt_tokens == 6 * (sources["draft"] + concepts)
     assert drafts.completion_tokens == 6 * draft

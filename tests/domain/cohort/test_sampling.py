@@ -5,13 +5,14 @@ import yaml
 
 from daydreaming_dagster.domain.cohort.sampling import sampling_problems
 from daydreaming_dagster.domain.cohort.spec import make_cohort_spec, spec_problems
+from daydreaming_dagster.domain.shipped_stages import SHIPPED
 from daydreaming_dagster.ports.language_model import SamplingParameters
 
 
 def problems(draft):
     spec = make_cohort_spec(yaml.safe_load(f"sampling: {{draft: {draft}}}"), lambda *_: [])
     assert spec.problems == ()
-    return [str(problem) for problem in spec_problems(spec)]
+    return [str(problem) for problem in spec_problems(spec, SHIPPED)]
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from daydreaming_dagster.domain.cohort.spec import (
 )
 from daydreaming_dagster.domain.documents import without_consequences
 from daydreaming_dagster.domain.errors import CatalogError
-from daydreaming_dagster.domain.stages import STAGE_DEFINITIONS
+from daydreaming_dagster.domain.shipped_stages import SHIPPED
 from daydreaming_dagster.ports.language_model import SamplingParameters
 from daydreaming_dagster.types import STAGES
 
@@ -68,7 +68,7 @@ def make(text, files=None):
 
 def problems(text, files=None):
     spec = make(text, files)
-    found = without_consequences(spec_problems(spec), spec.problems)
+    found = without_consequences(spec_problems(spec, SHIPPED), spec.problems)
     return [str(problem) for problem in (*spec.problems, *found)]
 
 
@@ -79,9 +79,9 @@ def permissive_catalog(spec):
     templates = {
         (stage, name): TemplateEntry(name)
         for stage in STAGES
-        for name in spec.values(STAGE_DEFINITIONS[stage].axes[0])
+        for name in spec.values(SHIPPED[stage].axes[0])
     }
-    models = {name for stage in STAGES for name in spec.values(STAGE_DEFINITIONS[stage].axes[1])}
+    models = {name for stage in STAGES for name in spec.values(SHIPPED[stage].axes[1])}
     catalog = Catalog(
         {name: ConceptEntry(name, name) for name in ids},
         templates,
@@ -119,18 +119,18 @@ tuples: [{axes: [essay_template, draft_template], rows: [[e1, d1]]}]
     )
 
     assert spec.problems == ()
-    assert list(spec_problems(spec)) == []
+    assert list(spec_problems(spec, SHIPPED)) == []
     assert spec.axes.combo == [["ant", "bee"], ["bee", "cod"]]
     assert spec.description_level == "article"
     assert spec.replicates == {"draft": 2, "evaluation": 3}
     assert spec.sampling["draft"] == SamplingParameters(
         temperature=1.0, max_tokens=100, extra_body={"any": [{"json": None}]}
     )
-    assert spec.couplings() == [
-        Coupling.of(["draft_llm"], [["m1"]]),
-        Coupling.of(["draft_llm", "essay_llm"], [["m1", "m1"], ["m2", "m2"]]),
-        Coupling.of(["combo", "draft_template"], [["ant+bee", "d1"], ["bee+cod", "d2"]]),
-        Coupling.of(["draft_template", "essay_template"], [["d1", "e1"]]),
+    assert spec.couplings(SHIPPED) == [
+        Coupling.of(SHIPPED, ["draft_llm"], [["m1"]]),
+        Coupling.of(SHIPPED, ["draft_llm", "essay_llm"], [["m1", "m1"], ["m2", "m2"]]),
+        Coupling.of(SHIPPED, ["combo", "draft_template"], [["ant+bee", "d1"], ["bee+cod", "d2"]]),
+        Coupling.of(SHIPPED, ["draft_template", "essay_template"], [["d1", "e1"]]),
     ]
 
 
@@ -334,7 +334,7 @@ pairs: [[draft_llm], {left: combo}]
     )
 
     assert spec.axes.draft_llm == ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"]
-    found = without_consequences(spec_problems(spec), spec.problems)
+    found = without_consequences(spec_problems(spec, SHIPPED), spec.problems)
     assert [str(problem).partition(":")[0] for problem in (*spec.problems, *found)] == [
         "axes.draft_llm[9]",
         "axes.draft_llm[10]",

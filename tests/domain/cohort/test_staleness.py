@@ -14,6 +14,7 @@ from daydreaming_dagster.domain.cohort.progress import generations_to_make, stag
 from daydreaming_dagster.domain.cohort.staleness import look_at_cohort
 from daydreaming_dagster.domain.errors import CatalogError
 from daydreaming_dagster.domain.generation.runner import GenerationRunner
+from daydreaming_dagster.domain.shipped_stages import SHIPPED
 
 CATALOG = make_catalog(ModelEntry("big", "big-1"), ModelEntry("small", "small-1"))
 TEMPLATES = {
@@ -173,7 +174,7 @@ def test_a_new_answer_that_does_not_parse_is_not_done_though_the_old_text_is_the
     make(store)
     make(store, {"evaluation": ["va"]}, lambda _request: "?", force=[("evaluation", "va")])
 
-    status = stage_status(store, "evaluation", MEMBERS["evaluation"])
+    status = stage_status(store, SHIPPED["evaluation"], MEMBERS["evaluation"])
 
     assert (status.done, status.unparsed, status.missing) == (1, ("va",), ())
     assert store.read_parsed("evaluation", "va") == "7"
@@ -182,7 +183,7 @@ def test_a_new_answer_that_does_not_parse_is_not_done_though_the_old_text_is_the
 def test_a_text_from_elsewhere_is_done_and_never_stale(store):
     store.write_parsed("draft", "da", "from elsewhere")
 
-    assert stage_status(store, "draft", ["da"]).done == 1
+    assert stage_status(store, SHIPPED["draft"], ["da"]).done == 1
     assert look(store).stale["draft"] == {}
 
 
@@ -415,7 +416,7 @@ def test_an_index_is_as_it_was_written(index):
         {"version": INDEX_VERSION + 1, "done": {"draft": {"da": "1"}}},
         {"version": "1"},
         {"done": []},
-        {"done": {"drafts": {"da": "1"}}},
+        {"done": {"draft": "da"}},
         {"done": {"draft": {"da": 1}}},
         {"parents": {"essay": {"ea": ["da"]}}},
         {"stale": {"draft": {"da": None}}},

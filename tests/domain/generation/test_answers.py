@@ -13,18 +13,22 @@ from daydreaming_dagster.domain.generation.answers import (
     store_answer,
     store_parsed,
 )
-from daydreaming_dagster.domain.generation.metadata import resolve_generation_metadata
+from daydreaming_dagster.domain.generation.metadata import Parent, resolve_generation_metadata
 from daydreaming_dagster.domain.generation.recipe import Recipe, make_recipe, why_stale
 from daydreaming_dagster.domain.generation.records import RawRecord
 from daydreaming_dagster.domain.generation.state import RawAnswer, read_state
 from daydreaming_dagster.domain.parsing.registry import find_parser
 from daydreaming_dagster.domain.parsing.response import ParsedResponse, ResponseReader
 from daydreaming_dagster.domain.parsing.text_blocks import parse_identity
+from daydreaming_dagster.domain.shipped_stages import SHIPPED
+from daydreaming_dagster.domain.stages import GenerationRef
 from daydreaming_dagster.ports.errors import InvalidMetadataError, MissingArtifactError
 from daydreaming_dagster.ports.language_model import Completion, SamplingParameters
 
 IDENTITY = ResponseReader("identity", parse_identity)
 SCORE = find_parser("in_last_line")
+DRAFT = Parent("draft", GenerationRef("draft", "d0"))
+CRITIQUE = Parent("critique", GenerationRef("critique", "c0"))
 RECIPE = Recipe(
     "draft",
     "links",
@@ -163,7 +167,7 @@ def test_an_answer_that_could_not_be_read_is_kept_as_it_came_and_gives_no_text(s
     answer = store_answer(store, "d1", RECIPE, "why?", said)
 
     assert store.read_raw_metadata("draft", "d1")["response"] == '{"choices": [7]}'
-    assert read_state(store, "draft", "d1").answer == attrs.evolve(answer, reused=True)
+    assert read_state(store, SHIPPED["draft"], "d1").answer == attrs.evolve(answer, reused=True)
     with pytest.raises(UnusableAnswerError, match="could not be read: it holds no text"):
         store_parsed(store, "draft", "d1", IDENTITY, answer)
 
@@ -191,7 +195,7 @@ def test_lone_surrogates_of_a_model_become_replacement_characters(store):
     answer = store_answer(store, "d1", RECIPE, "?", completion(text))
 
     assert answer.text == "a\N{REPLACEMENT CHARACTER}b\N{REPLACEMENT CHARACTER} \N{GRINNING FACE}"
-    assert read_state(store, "draft", "d1").answer is not None
+    assert read_state(store, SHIPPED["draft"], "d1").answer is not None
 
 
 def test_lone_surrogates_beside_an_answer_do_not_lose_it(store):
@@ -207,7 +211,7 @@ def test_lone_surrogates_beside_an_answer_do_not_lose_it(store):
     metadata = store.read_raw_metadata("draft", "d1")
     assert metadata["failed_attempts"] == ["busy \N{REPLACEMENT CHARACTER}"]
     assert metadata["answered_by"] == "big\N{REPLACEMENT CHARACTER}"
-    assert read_state(store, "draft", "d1").answer is not None
+    assert read_state(store, SHIPPED["draft"], "d1").answer is not None
 
 
 class DyingStore(InMemoryGensStore):
@@ -235,7 +239,7 @@ def test_what_vouches_for_a_text_is_written_before_it():
 def test_the_same_question_finds_its_answer(store):
     store_answer(store, "d1", RECIPE, "why?", completion("because"))
 
-    found = read_state(store, "draft", "d1").answer
+    found = read_state(store, SHIPPED["draft"], "d1").answer
 
     assert found is not None
     assert (found.text, found.reused) == ("because", True)
@@ -246,8 +250,8 @@ def test_the_same_question_finds_its_answer(store):
     [
         ({}, "why not?", "its concepts were edited"),
         ({"template": "another"}, "why not?", "draft template 'links' was edited"),
-        ({"stage": "essay"}, "why not?", "the text of its draft changed"),
-        ({"stage": "evaluation"}, "why not?", "the text of its essay changed"),
+        ({"parents": (DRAFT,)}, "why not?", "the text of its draft changed"),
+        ({"parents": (DRAFT, CRITIQUE)}, "why not?", "changed (draft or critique)"),
         ({"model": "big-2"}, "why?", "its model was 'big-1' and is 'big-2' now"),
         ({"provider": "other"}, "why?", "its provider was 'acme' and is 'other' now"),
         ({"parameters": SamplingParameters(seed=4)}, "why?", "its parameters was"),
@@ -283,7 +287,7 @@ def test_the_stored_prompt_stands_in_for_a_question_that_was_not_recorded(store)
     store.write_raw("draft", "d1", "because")
     store.write_prompt("draft", "d1", "why?")
 
-    asked = read_state(store, "draft", "d1").question
+    asked = read_state(store, SHIPPED["draft"], "d1").question
 
     assert why_stale(asked, RECIPE, "why?") is None
     assert why_stale(asked, RECIPE, "why not?") == "its concepts were edited"

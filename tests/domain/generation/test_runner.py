@@ -24,6 +24,7 @@ from daydreaming_dagster.domain.generation.cancellation import CancellationToken
 from daydreaming_dagster.domain.generation.generated import Generated, read_generated
 from daydreaming_dagster.domain.generation.runner import GenerationRunner
 from daydreaming_dagster.domain.generation.stored import read_stored_generation
+from daydreaming_dagster.domain.shipped_stages import SHIPPED
 from daydreaming_dagster.ports.errors import InvalidMetadataError, MissingArtifactError
 from daydreaming_dagster.ports.language_model import (
     Completion,
@@ -853,7 +854,7 @@ async def test_an_answer_that_could_not_be_replaced_keeps_its_own_prompt(store):
     assert done.prompt is None
     assert store.read_prompt("draft", "d1") == "A=a. "
     assert read_generated(store, "draft", "d1").raw.text == "A=a. "
-    assert IntegrityCheck({}).check(read_stored_generation(store, "draft", "d1")) == []
+    assert IntegrityCheck(SHIPPED, {}).check(read_stored_generation(store, "draft", "d1")) == []
 
 
 async def test_a_new_prompt_comes_with_the_answer_to_it(store):
@@ -861,7 +862,7 @@ async def test_a_new_prompt_comes_with_the_answer_to_it(store):
 
     assert done.prompt == store.read_prompt("draft", "d1") == "B=b. "
     assert store.read_raw("draft", "d1") == "a new answer"
-    assert IntegrityCheck({}).check(read_stored_generation(store, "draft", "d1")) == []
+    assert IntegrityCheck(SHIPPED, {}).check(read_stored_generation(store, "draft", "d1")) == []
 
 
 async def test_a_prompt_that_a_crash_left_behind_its_answer_is_written_by_the_next_run():
@@ -879,7 +880,7 @@ async def test_a_prompt_that_a_crash_left_behind_its_answer_is_written_by_the_ne
     runner = GenerationRunner(store, model, CATALOG, replace_stale=True)
     assert isinstance((await run(runner, "draft", ["d1"]))["d1"].error, OSError)
     assert store.read_prompt("draft", "d1") == "A=a. "
-    assert stage_status(store, "draft", ["d1"]).todo == ("d1",)
+    assert stage_status(store, SHIPPED["draft"], ["d1"]).todo == ("d1",)
     model.requests.clear()
 
     assert (await run(runner, "draft", ["d1"]))["d1"].error is None

@@ -9,6 +9,7 @@ from daydreaming_dagster.domain.loop.decisions import Selection
 from daydreaming_dagster.domain.loop.measures import StopRules
 from daydreaming_dagster.domain.loop.registry import SAMPLERS
 from daydreaming_dagster.domain.loop.spec import GateRules, LoopSpec, loop_problems, make_loop_spec
+from daydreaming_dagster.domain.shipped_stages import SHIPPED
 
 FULL = """
 concepts: [ant, bee]
@@ -71,7 +72,7 @@ def test_a_round_combines_the_chosen_pairs():
 
     assert spec.values("combo") == ["ant+bee", "ant+cod"]
     assert spec.values("draft_llm") == ["big"]
-    assert list(spec_problems(spec)) == []
+    assert list(spec_problems(spec, SHIPPED)) == []
 
 
 def test_all_mistakes_are_reported_each_with_its_place():

@@ -1,13 +1,15 @@
 from contextlib import suppress
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from daydreaming_dagster.domain.catalog import Catalog, TemplateEntry
 from daydreaming_dagster.domain.errors import CatalogError, ResponseParseError
-from daydreaming_dagster.domain.parsing.registry import PARSERS, find_parser
+from daydreaming_dagster.domain.parsing.registry import find_parser, parsers_of
 from daydreaming_dagster.domain.parsing.response import ParsedResponse, ResponseReader, Score
+from daydreaming_dagster.domain.shipped_stages import SHIPPED
 from daydreaming_dagster.types import STAGES
 
 read_score = find_parser("in_last_line")
@@ -20,13 +22,14 @@ def test_any_text_is_read_or_refused(response):
             assert find_parser(name)(response).text.strip()
 
 
+TEXT_PARSERS, SCORE_PARSERS = map(parsers_of, (SHIPPED["draft"], SHIPPED["evaluation"]))
 SHAPES = [
     " ", "\n", "7", "-", "[", "**", "`", "<think>", "<essay>\n", "</essay>", '{"a":', "SCORE: 7\n",
     "SCORE: ", "if the final score is 7 ", "<think></think>", '{"score": 7}',
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("name", sorted({*PARSERS["draft"], *PARSERS["evaluation"]}))
+@pytest.mark.parametrize("name", sorted({*parsers_of(SHIPPED["draft"]), *SCORE_PARSERS}))
 @pytest.mark.parametrize("shape", SHAPES)
 def test_a_megabyte_of_hostile_text_is_read_or_refused_and_does_not_hang(name, shape):
     # Quadratic work on a text of this length takes minutes.
@@ -37,7 +40,7 @@ def test_a_megabyte_of_hostile_text_is_read_or_refused_and_does_not_hang(name, s
 
 
 def test_the_maximum_of_a_template_is_that_of_answers_which_state_none():
-    reader = ResponseReader("in_last_line", PARSERS["evaluation"]["in_last_line"], True, 10)
+    reader = ResponseReader("in_last_line", SCORE_PARSERS["in_last_line"], True, 10)
 
     assert reader("SCORE: 10").score == Score(10, 10)
     assert reader("SCORE: 4/5").score == Score(4, 5)
@@ -49,7 +52,7 @@ def test_scores_of_different_scales_are_different_shares():
 
 
 def scale(minimum, maximum):
-    parse = PARSERS["evaluation"]["in_last_line"]
+    parse = SCORE_PARSERS["in_last_line"]
     return ResponseReader("in_last_line", parse, True, maximum, minimum)
 
 
@@ -92,7 +95,7 @@ def test_an_answer_that_was_cut_off_is_refused_even_if_it_could_be_read():
 
 @pytest.mark.parametrize(("text", "passes"), [("a\n\n \nb", False), ("a\nb\n\nc", True)])
 def test_a_text_of_too_few_lines_is_refused_where_a_minimum_is_said(text, passes):
-    reader = ResponseReader("identity", PARSERS["draft"]["identity"], minimum_lines=3)
+    reader = ResponseReader("identity", TEXT_PARSERS["identity"], minimum_lines=3)
 
     if passes:
         assert reader(text).text == text
@@ -103,8 +106,9 @@ def test_a_text_of_too_few_lines_is_refused_where_a_minimum_is_said(text, passes
             reader(text)
 
 
-def catalog_of(stage, entry, parsers=PARSERS):
-    return Catalog({}, {(stage, entry.template_id): entry}, {}, parsers)
+def catalog_of(stage, entry, parsers=None):
+    catalog = Catalog({}, {(stage, entry.template_id): entry}, {})
+    return catalog if parsers is None else attrs.evolve(catalog, parsers=parsers)
 
 
 def test_a_catalog_reads_each_template_in_its_own_way():
@@ -121,7 +125,7 @@ def test_a_catalog_reads_each_template_in_its_own_way():
 
 
 def test_an_evaluation_without_a_score_is_none_whatever_its_parser_says():
-    parsers = {**PARSERS, "evaluation": {"mine": ParsedResponse}}
+    parsers = {"evaluation": {"mine": ParsedResponse}}
     reader = catalog_of("evaluation", TemplateEntry("t", "mine"), parsers).reader("evaluation", "t")
 
     with pytest.raises(ResponseParseError, match="parser mine: the parser reads no score"):

@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daydreaming_dagster.domain.errors import ResponseParseError
-from daydreaming_dagster.domain.parsing.registry import PARSERS, find_parser
+from daydreaming_dagster.domain.parsing.registry import find_parser
 from daydreaming_dagster.domain.parsing.response import ResponseReader, Score
+from daydreaming_dagster.domain.parsing.scores import parse_score_line
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 ANSWERS = [
@@ -27,7 +28,7 @@ def answers(*, readable):
 
 
 def judge(maximum):
-    parse = PARSERS["evaluation"]["in_last_line"]
+    parse = parse_score_line
     return ResponseReader("in_last_line", parse, needs_score=True, score_maximum=maximum)
 
 
@@ -100,6 +101,6 @@ def test_a_refusal_says_what_stands_where(answer, reason):
 def test_a_paragraph_of_its_own_is_read_below_any_prose(value, maximum, text):
     before = text.translate(dict.fromkeys(map(ord, "<`~[|"))) + "."
 
-    found = PARSERS["evaluation"]["in_last_line"](f"{before}\n\nSCORE: {value}/{maximum}").score
+    found = parse_score_line(f"{before}\n\nSCORE: {value}/{maximum}").score
 
     assert found == Score(value, maximum)

@@ -1,6 +1,5 @@
 """What a cohort has come to: nothing is averaged over that is not there."""
 
-import attrs
 import polars as pl
 import pytest
 from hypothesis import given, settings
@@ -17,8 +16,10 @@ from daydreaming_dagster.domain.results.evaluations import (
     Member,
     read_evaluations,
 )
-from daydreaming_dagster.domain.results.ranking import rank_essays
+from daydreaming_dagster.domain.results.ranking import rank_texts
 from daydreaming_dagster.domain.results.tables import judge_agreement, make_result_tables
+from daydreaming_dagster.domain.shipped_stages import SHIPPED
+from daydreaming_dagster.domain.stages import GenerationRef
 from daydreaming_dagster.ports.errors import (
     InvalidMetadataError,
     MalformedArtifactError,
@@ -96,7 +97,7 @@ def judge(store, gen_id, score, maximum=9.0, *, of="an answer"):
 
 
 def rows(store, models=None):
-    return {row.evaluation.gen_id: row for row in read_evaluations(store, MEMBERS, models)}
+    return {row.evaluation.gen_id: row for row in read_evaluations(store, SHIPPED, MEMBERS, models)}
 
 
 def test_a_row_has_all_axes_and_what_the_evaluation_took(store):
@@ -106,9 +107,13 @@ def test_a_row_has_all_axes_and_what_the_evaluation_took(store):
     assert rows(store, MODELS)["e1-big"] == Evaluation(
         combo="a+b@article",
         description_level="article",
-        draft=Member("d1", "links", "big", 1, "memory:/gens/draft/d1"),
-        essay=Member("e1", "story", "big", 2, "memory:/gens/essay/e1"),
-        evaluation=Member("e1-big", "judge", "big", 1, "memory:/gens/evaluation/e1-big"),
+        lineage={
+            "draft": Member("d1", "links", "big", 1, "memory:/gens/draft/d1"),
+            "essay": Member("e1", "story", "big", 2, "memory:/gens/essay/e1"),
+            "evaluation": Member("e1-big", "judge", "big", 1, "memory:/gens/evaluation/e1-big"),
+        },
+        stage="evaluation",
+        judged=GenerationRef("essay", "e1"),
         outcome=GenerationOutcome(
             state="scored",
             score=Score(7.0, 10.0),
@@ -127,7 +132,9 @@ def test_a_row_says_how_the_answers_of_all_stages_ended(store):
     store.write_raw_metadata("essay", "e1", {"finish_reason": "stop"})
     answer(store, "e1-big", finish_reason="eos")
 
-    table = make_result_tables(read_evaluations(store, MEMBERS, MODELS)).evaluations
+    table = make_result_tables(
+        SHIPPED, read_evaluations(store, SHIPPED, MEMBERS, MODELS)
+    ).evaluations
 
     columns = ["draft_finish_reason", "essay_finish_reason", "finish_reason"]
     assert table.select(columns).rows()[0] == ("moonrise", "stop", "eos")
@@ -159,7 +166,7 @@ def test_a_count_that_cannot_be_is_unknown(store, count):
 
 
 def test_a_copy_has_neither_model_nor_replicate(store):
-    essay = rows(store)["e2-big"].essay
+    essay = rows(store)["e2-big"].lineage["essay"]
 
     assert (essay.template, essay.llm, essay.replicate) == ("copied", "", None)
 
@@ -207,7 +214,7 @@ def test_essays_are_ranked_by_shares_of_the_maximum(store):
     judge(store, "e1-small", 6.3, 9.0)
     judge(store, "e2-big", 8.0, 10.0)
 
-    ranks = rank_essays(store, MEMBERS)
+    ranks = rank_texts(store, SHIPPED, MEMBERS)
 
     assert [rank.gen_id for rank in ranks] == ["e2", "e1"]
     assert ranks[0].mean == pytest.approx(0.8)
@@ -222,7 +229,7 @@ def test_essays_are_ranked_by_shares_of_the_maximum(store):
 def test_an_essay_that_only_an_evaluation_names_is_ranked_too(store):
     members = {**MEMBERS, "essay": ["e1"]}
 
-    assert [(rank.gen_id, rank.unscored) for rank in rank_essays(store, members)] == [
+    assert [(rank.gen_id, rank.unscored) for rank in rank_texts(store, SHIPPED, members)] == [
         ("e1", 2),
         ("e2", 2),
     ]
@@ -233,14 +240,14 @@ def test_an_essay_with_a_field_of_another_type_is_named(store, key):
     store.write_main_metadata("essay", "e3", {key: 1})
 
     with pytest.raises(InvalidMetadataError, match=f"{key} must be a string.*essay/e3"):
-        rank_essays(store, {"essay": ["e3"], "evaluation": []})
+        rank_texts(store, SHIPPED, {"essay": ["e3"], "evaluation": []})
 
 
 def test_essays_without_a_score_come_last(store):
     answer(store, "e2-small")
     judge(store, "e2-small", 0.0)
 
-    ranks = rank_essays(store, MEMBERS)
+    ranks = rank_texts(store, SHIPPED, MEMBERS)
 
     assert [(rank.gen_id, rank.mean, rank.unscored) for rank in ranks] == [
         ("e2", 0.0, 1),
@@ -250,10 +257,10 @@ def test_essays_without_a_score_come_last(store):
 
 def test_a_member_that_was_not_planned_is_named(store):
     with pytest.raises(MissingArtifactError, match="evaluation/v9 has no main_metadata"):
-        list(read_evaluations(store, {**MEMBERS, "evaluation": ["v9"]}))
+        list(read_evaluations(store, SHIPPED, {**MEMBERS, "evaluation": ["v9"]}))
     store.write_main_metadata("evaluation", "v9", {})
     with pytest.raises(InvalidMetadataError, match=r"parent_gen_id is missing.*evaluation/v9"):
-        list(read_evaluations(store, {**MEMBERS, "evaluation": ["v9"]}))
+        list(read_evaluations(store, SHIPPED, {**MEMBERS, "evaluation": ["v9"]}))
     store.write_main_metadata("essay", "e1", {})
     with pytest.raises(InvalidMetadataError, match=r"parent_gen_id is missing.*essay/e1"):
         rows(store)
@@ -301,7 +308,7 @@ def test_a_stage_is_done_where_its_texts_are_parsed(store):
     store.write_raw("essay", "e2", "x")
     store.write_parsed("essay", "e2", "x")
 
-    status = stage_status(store, "essay", ["e1", "e2", "e3"])
+    status = stage_status(store, SHIPPED["essay"], ["e1", "e2", "e3"])
 
     assert (status.stage, status.planned, status.done) == ("essay", 3, 1)
     assert (status.unparsed, status.missing) == (("e1",), ("e3",))
@@ -323,7 +330,7 @@ def test_what_cannot_be_read_is_to_be_looked_at(error):
     store = Broken()
     store.write_parsed("draft", "d1", "a text")
 
-    assert stage_status(store, "draft", ["d1"]).unparsed == ("d1",)
+    assert stage_status(store, SHIPPED["draft"], ["d1"]).unparsed == ("d1",)
 
 
 # Tables
@@ -335,9 +342,15 @@ def evaluation(  # noqa: PLR0913  each test names only what it is about
     return Evaluation(
         "a+b",
         "paragraph",
-        Member("d", "links", "big", 1, "gens/d"),
-        Member(essay, "story", essay_llm, 1, f"gens/{essay}"),
-        Member(f"{essay}-{template}-{judge}-{replicate}", template, judge, replicate, "gens/v"),
+        {
+            "draft": Member("d", "links", "big", 1, "gens/d"),
+            "essay": Member(essay, "story", essay_llm, 1, f"gens/{essay}"),
+            "evaluation": Member(
+                f"{essay}-{template}-{judge}-{replicate}", template, judge, replicate, "gens/v"
+            ),
+        },
+        "evaluation",
+        GenerationRef("essay", essay),
         GenerationOutcome(
             state or ("not answered" if share is None else "scored"),
             None if share is None else Score(share * 10, 10),
@@ -349,7 +362,9 @@ def test_the_tidy_table_has_a_row_an_evaluation(store):
     answer(store, "e1-big")
     judge(store, "e1-big", 7.0, 10.0)
 
-    table = make_result_tables(read_evaluations(store, MEMBERS, MODELS)).evaluations
+    table = make_result_tables(
+        SHIPPED, read_evaluations(store, SHIPPED, MEMBERS, MODELS)
+    ).evaluations
 
     assert table["evaluation"].to_list() == MEMBERS["evaluation"]
     assert table.row(0, named=True) == {
@@ -389,16 +404,17 @@ def test_the_tidy_table_has_a_row_an_evaluation(store):
 
 def test_means_are_of_the_scores_that_are_there_and_the_others_are_counted():
     tables = make_result_tables(
+        SHIPPED,
         [
             evaluation("e1", "j1", 0.2),
             evaluation("e1", "j2", 0.6),
             evaluation("e1", "j3", None),
             evaluation("e2", "j1", 0.5),
             evaluation("e3", "j1", None, state="cut off"),
-        ]
+        ],
     )
 
-    ranking = tables.essays.select(
+    ranking = tables.ranking.select(
         "rank", "essay", "mean", "spread", "lowest", "highest", "n", "missing"
     )
     assert ranking.rows() == [
@@ -414,11 +430,12 @@ def test_means_are_of_the_scores_that_are_there_and_the_others_are_counted():
 
 def test_templates_and_models_are_compared_by_stage():
     tables = make_result_tables(
+        SHIPPED,
         [
             evaluation("e1", "j1", 0.2, template="t1"),
             evaluation("e1", "j1", 0.4, template="t2"),
             evaluation("e2", "j2", 0.9, template="t2", essay_llm=""),
-        ]
+        ],
     )
 
     means = tables.templates.select("stage", "template", pl.col("mean").round(3), "n").rows()
@@ -438,9 +455,9 @@ def test_templates_and_models_are_compared_by_stage():
 
 
 def test_tables_of_nothing_are_empty():
-    tables = make_result_tables([])
+    tables = make_result_tables(SHIPPED, [])
 
-    for name, table in attrs.asdict(tables, recurse=False).items():
+    for name, table in tables.by_name().items():
         assert table.height == 0, name
 
 
@@ -457,7 +474,7 @@ KRIPPENDORFF = """
 
 
 def agreement_of(evaluations):
-    table = make_result_tables(evaluations).agreement.drop("stale")
+    table = make_result_tables(SHIPPED, evaluations).agreement.drop("stale")
     return {row[:2]: row[2:] for row in table.rows()}
 
 
@@ -533,6 +550,8 @@ def test_a_judge_who_is_stricter_than_another_does_not_agree_with_it():
     strict = [evaluation(f"e{i}", "j1", i / 20) for i in range(10)]
     lenient = [evaluation(f"e{i}", "j2", 0.5 + i / 20) for i in range(10)]
 
-    alpha = judge_agreement(make_result_tables([*strict, *lenient]).evaluations)["alpha"][0]
+    alpha = judge_agreement(
+        make_result_tables(SHIPPED, [*strict, *lenient]).evaluations, "essay", "evaluation"
+    )["alpha"][0]
 
     assert alpha < 0.2  # though they rank all essays alike

@@ -28,6 +28,7 @@ from daydreaming_dagster.domain.results.report import (
     StageTotals,
     gather_report,
 )
+from daydreaming_dagster.domain.shipped_stages import SHIPPED
 from daydreaming_dagster.ports.errors import MissingArtifactError
 from daydreaming_dagster.ports.language_model import Completion
 from daydreaming_dagster.types import STAGES
@@ -84,7 +85,7 @@ def test_a_cohort_that_was_only_planned_is_missing_and_costs_nothing(store):
     ]
     assert report.model_totals() == []
     assert report.cost is None
-    assert report.draft_means() == {}
+    assert report.ancestor_means() == {}
     assert report.judge_scores()[0] == JudgeScores("judge", "big", (), unscored=2)
 
 
@@ -120,7 +121,7 @@ def test_means_go_back_to_templates_models_and_drafts(store):
         CellMean("evaluation", "judge", "big", 0.667, 2),
         CellMean("evaluation", "judge", "small", 0.333, 2),
     ]
-    assert report.draft_means() == {"d1": pytest.approx(0.5)}
+    assert report.ancestor_means()["draft", "d1"] == pytest.approx(0.5)
     assert [judge.shares for judge in report.judge_scores()] == [
         pytest.approx((2 / 3, 2 / 3)),
         pytest.approx((1 / 3, 1 / 3)),
@@ -185,20 +186,20 @@ def test_an_edited_template_makes_its_generations_and_their_descendants_stale(st
 
 
 def test_texts_that_came_without_metadata_count_as_what_they_are(store):
-    assert read_outcome(store, "draft", "d1") == GenerationOutcome("not answered")
+    assert read_outcome(store, SHIPPED["draft"], "d1") == GenerationOutcome("not answered")
     store.write_raw("draft", "d1", "x")
-    assert read_outcome(store, "draft", "d1") == GenerationOutcome("not parsed")
+    assert read_outcome(store, SHIPPED["draft"], "d1") == GenerationOutcome("not parsed")
     store.write_parsed("draft", "d1", "x")
-    assert read_outcome(store, "draft", "d1") == GenerationOutcome("done")
+    assert read_outcome(store, SHIPPED["draft"], "d1") == GenerationOutcome("done")
 
 
 def test_a_text_that_was_read_in_an_earlier_answer_is_not_that_of_the_present_one(store):
     run(store)
     store.write_raw_metadata("draft", "d1", {"raw_sha256": sha256("another")})
-    assert read_outcome(store, "draft", "d1").state == "not answered"
+    assert read_outcome(store, SHIPPED["draft"], "d1").state == "not answered"
 
     store.write_raw("draft", "d1", "another")
-    assert read_outcome(store, "draft", "d1").state == "not parsed"
+    assert read_outcome(store, SHIPPED["draft"], "d1").state == "not parsed"
 
 
 def test_a_member_that_was_not_planned_is_named(store):

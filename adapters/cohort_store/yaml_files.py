@@ -1,4 +1,4 @@
-"""Reads a cohort's specification from YAML, with lists from CSV files next to it."""
+"""Reads YAML: the stages, and cohorts' specifications with lists from CSV files next to them."""
 
 import os
 from collections.abc import Hashable, Sequence
@@ -13,12 +13,15 @@ from adapters.files_below_root import read_file
 from daydreaming_dagster.domain.cohort.spec import CohortSpec, ReadColumns, make_cohort_spec
 from daydreaming_dagster.domain.documents import Problem
 from daydreaming_dagster.domain.errors import CatalogError
+from daydreaming_dagster.domain.shipped_stages import SHIPPED
+from daydreaming_dagster.domain.stages import Pipeline
+from daydreaming_dagster.domain.stages_document import make_pipeline
 from daydreaming_dagster.ports.errors import UnsafePathError
 
 _MOST_VALUES: Final = 1_000_000
 
 
-def read_spec_file(root: Path, path: Path) -> CohortSpec:
+def read_spec_file(root: Path, path: Path, pipeline: Pipeline) -> CohortSpec:
     """Return the specification of a cohort. Its `problems` list the mistakes in it.
 
     Values may come from CSV files in its folder (`@file:items.csv`). Paths out of the folder are
@@ -28,33 +31,26 @@ def read_spec_file(root: Path, path: Path) -> CohortSpec:
         CatalogError: The file does not exist, cannot be read, or is not YAML.
     """
     document, read_columns, repeated = read_spec_document(root, path)
-    spec = make_cohort_spec(document, read_columns)
+    spec = make_cohort_spec(document, read_columns, pipeline)
     return attrs.evolve(spec, problems=(*repeated, *spec.problems))
 
 
-def read_spec_document(root: Path, path: Path) -> tuple[object, ReadColumns, list[Problem]]:
+def read_spec_document(root: Path, path: Path) -> tuple[object, ReadColumns, Sequence[Problem]]:
     """Return a YAML document, how to read CSV files next to it, and its duplicate keys.
 
     Raises:
         CatalogError: The file does not exist, cannot be read, or is not YAML.
     """
     try:
-        data = read_file(root, path)
+        document, repeated = _read_yaml(root, path)
     except FileNotFoundError:
         problem = "there is no such file; write it, or name another one"
         raise CatalogError(str(path), (problem,)) from None
-    except (OSError, UnsafePathError) as error:
-        raise CatalogError(str(path), (f"cannot be read: {error}",)) from None
-    try:
-        loader = _Loader(data)
-        document = loader.get_single_data()
-    except Exception as error:  # noqa: BLE001  PyYAML's constructors raise any error for a bad scalar
-        raise CatalogError(str(path), (f"not YAML: {error}",)) from None
 
     def read_columns(name: str, columns: Sequence[str]) -> list[list[str]]:
         return _columns_beside(root, path, name, columns)
 
-    return document, read_columns, loader.repeated
+    return document, read_columns, repeated
 
 
 def spec_as_yaml(spec: CohortSpec) -> str:
@@ -62,6 +58,41 @@ def spec_as_yaml(spec: CohortSpec) -> str:
     document = attrs.asdict(spec, filter=lambda _field, value: value not in (None, [], {}, ()))
     text: str = yaml.safe_dump(document, allow_unicode=True, sort_keys=False)
     return text
+
+
+def read_stages_file(root: Path, path: Path) -> Pipeline:
+    """Return the stages that the file names; the shipped ones if there is no file.
+
+    Raises:
+        CatalogError: The file cannot be read, is not YAML, or describes no valid pipeline.
+    """
+    try:
+        document, repeated = _read_yaml(root, path)
+    except FileNotFoundError:
+        return SHIPPED
+    if repeated:
+        raise CatalogError(str(path), tuple(map(str, repeated)))
+    return make_pipeline(document, str(path), SHIPPED)
+
+
+def _read_yaml(root: Path, path: Path) -> tuple[object, Sequence[Problem]]:
+    """Return the document in a file, and the keys that it repeats.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        CatalogError: It cannot be read, or is not YAML.
+    """
+    try:
+        data = read_file(root, path)
+    except FileNotFoundError:
+        raise
+    except (OSError, UnsafePathError) as error:
+        raise CatalogError(str(path), (f"cannot be read: {error}",)) from None
+    try:
+        loader = _Loader(data)
+        return loader.get_single_data(), loader.repeated
+    except Exception as error:  # noqa: BLE001  PyYAML's constructors raise any error for a bad scalar
+        raise CatalogError(str(path), (f"not YAML: {error}",)) from None
 
 
 class _Loader(yaml.SafeLoader):

@@ -1,0 +1,324 @@
+"""Plans the generations of a cohort, stage by stage, and gives each its gen_id."""
+
+import base64
+import functools
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+from typing import Any, Final
+
+import attrs
+
+from daydreaming_dagster.domain.catalog import Catalog, TemplateEntry, combine_concepts
+from daydreaming_dagster.domain.cohort.couplings import Axis, Coupling, Row, extensions
+from daydreaming_dagster.domain.cohort.manifest import Input
+from daydreaming_dagster.domain.cohort.parents import Origin, PlannedText, origins
+from daydreaming_dagster.domain.cohort.spec import COMBO_SEPARATOR, CohortSpec
+from daydreaming_dagster.domain.generation.metadata import FORMAT_VERSION, Parent
+from daydreaming_dagster.domain.generation.records import MainRecord, ParentRecord
+from daydreaming_dagster.domain.parsing.registry import RESPONSE_FORMATS
+from daydreaming_dagster.domain.shipped_stages import PARENT_STAGE
+from daydreaming_dagster.domain.stages import COMBO, GenerationRef, StageDefinition
+from daydreaming_dagster.ports.language_model import SamplingParameters
+from daydreaming_dagster.types import JsonObject, Stage
+
+_SIGNATURE_VERSION: Final = "1"
+_GEN_ID: Final = attrs.fields(MainRecord).gen_id.name
+
+
+@attrs.frozen
+class PlannedGeneration:
+    """A generation as its main metadata will describe it.
+
+    `of_group` says that all texts of a group are among its parents: members come and go.
+    """
+
+    stage: Stage
+    gen_id: str
+    metadata: JsonObject = attrs.field(hash=False)
+    parents: tuple[GenerationRef, ...] = attrs.field(default=(), repr=False, eq=False)
+    of_group: bool = attrs.field(default=False, repr=False, eq=False)
+
+
+@attrs.frozen
+class _Variant:
+    """The common part of generations with the same template, model and replicate.
+
+    `hashed` is the beginning of their signatures; `described` is the metadata that it stands for.
+    """
+
+    described: JsonObject
+    hashed: Any
+
+
+def _head_of(cohort_id: str) -> JsonObject:
+    """Return the beginning of main metadata, with a place for the gen_id, its second key."""
+    head = MainRecord(format_version=FORMAT_VERSION, gen_id="", cohort_id=cohort_id)
+    return head.as_document()
+
+
+@attrs.frozen
+class Planner:
+    """Plans the generations of a cohort, stage by stage.
+
+    `used` are the values of each axis that lead to a generation.
+    """
+
+    cohort_id: str
+    spec: CohortSpec
+    catalog: Catalog
+    used: dict[Axis, set[str]] = attrs.field(factory=dict, init=False)
+    _variants: dict[tuple[Stage, str, str], list[_Variant]] = attrs.field(factory=dict, init=False)
+    _head: JsonObject = attrs.field(
+        init=False, default=attrs.Factory(lambda self: _head_of(self.cohort_id), takes_self=True)
+    )
+
+    def generations(self) -> tuple[PlannedGeneration, ...]:
+        """Return the generations, stage by stage, of which each leads to one of a last stage."""
+        pipeline, stages = self.catalog.pipeline, self.spec.used(self.catalog.pipeline)
+        couplings = self.spec.couplings(pipeline)
+        with_children = {name for definition in stages for name in definition.parent_stages}
+        planned: dict[Stage, list[PlannedGeneration]] = {}
+        texts: dict[Stage, list[PlannedText]] = {}
+        for definition in stages:
+            made = planned[definition.name] = []
+            as_parents = texts[definition.name] = []
+            steps = _Steps(self.spec, self.catalog, definition, couplings)
+            sources = (
+                origins(pipeline, definition, texts) if definition.parents else self._combinations()
+            )
+            for origin in sources:
+                described = self._describe(definition, origin)
+                for template_id, model_id, rows in steps.of(origin.rows):
+                    variants = self._variants_of(definition.name, template_id, model_id)
+                    added = [described.generation(self._head, variant) for variant in variants]
+                    made += added
+                    if definition.name in with_children:
+                        as_parents += [
+                            PlannedText(GenerationRef(definition.name, one.gen_id), origin, rows)
+                            for one in added
+                        ]
+                    else:
+                        self._note_used(rows)
+        for definition in reversed(stages):
+            if definition.name in with_children:
+                self._keep_parents(definition.name, planned, texts)
+        return tuple(chain.from_iterable(planned.values()))
+
+    def inputs(self) -> Iterator[Input]:
+        """Yield the templates, models and concepts of the generations."""
+        for stage, template_id, model_id in self._variants:
+            templates, models = self.catalog.pipeline[stage].axes
+            asks = self.catalog.templates[stage, template_id].generator == "llm"
+            if asks and template_id in self.used[templates] and model_id in self.used[models]:
+                yield "template", f"{stage}/{template_id}"
+                yield "model", model_id
+        for combo in self.used.get(COMBO, ()):
+            for concept_id in combo.split(COMBO_SEPARATOR):
+                yield "concept", concept_id
+
+    def _combinations(self) -> Iterator[Origin]:
+        values = self.spec.values(COMBO)
+        for row in extensions({}, COMBO, values, self.spec.couplings(self.catalog.pipeline)):
+            yield Origin((), {COMBO: row[COMBO]}, (row,))
+
+    def _note_used(self, rows: Iterable[Row]) -> None:
+        for row in rows:
+            for axis, value in row.items():
+                self.used.setdefault(axis, set()).add(value)
+
+    def _keep_parents(
+        self,
+        stage: Stage,
+        planned: dict[Stage, list[PlannedGeneration]],
+        texts: Mapping[Stage, Sequence[PlannedText]],
+    ) -> None:
+        """Drop the generations of a stage that the couplings leave without any child."""
+        parents = {
+            gen_id
+            for generations in planned.values()
+            for child in generations
+            for of_stage, gen_id in child.parents
+            if of_stage == stage
+        }
+        kept = [planned for planned in planned[stage] if planned.gen_id in parents]
+        planned[stage] = kept
+        for text in texts[stage]:
+            if text.ref.gen_id in parents:
+                self._note_used(text.rows)
+
+    def _describe(self, definition: StageDefinition, origin: Origin) -> "_Described":
+        """Return what the generations of an origin have in common.
+
+        An only parent is hashed as all versions did. Of a group, what it has in common is hashed
+        and not its members, so that a generation stays itself when a member is added.
+        """
+        combo = origin.ancestors.get(COMBO)
+        if not definition.parents:
+            described = self._of_concepts((combo or "").split(COMBO_SEPARATOR))
+            return _Described(definition, origin, described, described)
+        record = MainRecord(combo_id=None if combo is None else self._combo_id(combo))
+        parents = _parent_records(origin.parents)
+        described = attrs.evolve(record, parents=parents).as_document()
+        if definition.only_parent is not None:
+            hashed = attrs.evolve(record, parent_gen_id=parents[0].gen_id).as_document()
+            # What a gen_id alone has always said is not said twice.
+            if PARENT_STAGE.get(definition.name) == parents[0].stage:
+                described = hashed
+            return _Described(definition, origin, {**hashed, **described}, hashed)
+        groups: JsonObject = dict(origin.groups)
+        single = [parent for parent in parents if parent.role not in groups]
+        hashed = attrs.evolve(
+            record, parents=single, cohort_id=self.cohort_id if groups else None
+        ).as_document()
+        return _Described(definition, origin, described, {**hashed, "groups": groups})
+
+    def _combo_id(self, combo: str) -> str:
+        concepts = [self.catalog.concepts[name] for name in combo.split(COMBO_SEPARATOR)]
+        return combine_concepts(concepts, self.spec.description_level).combo_id
+
+    def _of_concepts(self, concept_ids: list[str]) -> JsonObject:
+        return MainRecord(
+            combo_id=self._combo_id(COMBO_SEPARATOR.join(concept_ids)),
+            concept_ids=concept_ids,
+            description_level=self.spec.description_level,
+        ).as_document()
+
+    def _variants_of(self, stage: Stage, template_id: str, model_id: str) -> list[_Variant]:
+        key = stage, template_id, model_id
+        if key not in self._variants:
+            entry = self.catalog.templates[stage, template_id]
+            self._variants[key] = [
+                _Variant(variant, hashlib.sha256(_SIGNATURE_VERSION.encode() + _signature(variant)))
+                for record in self._questions(stage, entry, model_id)
+                for variant in [record.as_document()]
+            ]
+        return self._variants[key]
+
+    def _questions(self, stage: Stage, entry: TemplateEntry, model_id: str) -> Iterator[MainRecord]:
+        """Yield the parameters of each replicate."""
+        template = MainRecord(stage=stage, mode=entry.generator, template_id=entry.template_id)
+        if entry.generator == "copy":  # nothing is asked, so replicates could not differ
+            yield template
+            return
+        parameters = self.spec.sampling.get(stage, SamplingParameters())
+        parser = entry.parser or self.catalog.pipeline[stage].default_parser
+        response_format = RESPONSE_FORMATS.get(parser)
+        if response_format is not None:
+            extra_body = {"response_format": response_format, **parameters.extra_body}
+            parameters = attrs.evolve(parameters, extra_body=extra_body)
+        for replicate in range(1, _replicates(self.spec, self.catalog, stage) + 1):
+            yield attrs.evolve(
+                template,
+                llm_model_id=model_id,
+                parameters=parameters.for_replicate(replicate).as_document(),
+                replicate=replicate,
+            )
+
+
+@attrs.frozen
+class _Described:
+    """What the generations of a stage with the same origin have in common.
+
+    `described` is their metadata about the origin, `hashed` what of it makes up their gen_ids.
+    """
+
+    definition: StageDefinition
+    origin: Origin
+    described: JsonObject
+    hashed: JsonObject
+    _signature: bytes = attrs.field(
+        init=False, default=attrs.Factory(lambda self: _signature(self.hashed), takes_self=True)
+    )
+
+    def generation(self, head: JsonObject, variant: _Variant) -> PlannedGeneration:
+        """Return the generation of this origin that is made in this way."""
+        hashed = variant.hashed.copy()
+        hashed.update(self._signature)
+        digest = base64.b32encode(hashed.digest()[:16]).decode().rstrip("=").lower()
+        gen_id = f"{self.definition.id_prefix}_{digest}"
+        return PlannedGeneration(
+            self.definition.name,
+            gen_id,
+            {**head, _GEN_ID: gen_id, **variant.described, **self.described},
+            tuple(parent.ref for parent in self.origin.parents),
+            bool(self.origin.groups),
+        )
+
+
+@attrs.frozen
+class _Steps:
+    """The templates and models of a stage's generations."""
+
+    spec: CohortSpec
+    catalog: Catalog
+    definition: StageDefinition
+    couplings: Sequence[Coupling]
+    _known: dict[object, list[tuple[str, str, tuple[str, str]]]] = attrs.field(
+        factory=dict, init=False
+    )
+
+    @functools.cached_property
+    def _coupled(self) -> list[Axis]:
+        """The axes of other stages that couplings tie to those of this one."""
+        own = set(self.definition.axes)
+        coupled = [set(coupling.axes) for coupling in self.couplings]
+        return sorted({axis for axes in coupled if axes & own for axis in axes - own})
+
+    def of(self, rows: Sequence[Row]) -> Iterator[tuple[str, str, tuple[Row, ...]]]:
+        """Yield each template and model (`""` for a copy) that go with one of these rows.
+
+        The rows with them are yielded, too: those of a copy have the models that it stands for.
+        """
+        steps: dict[tuple[str, str], list[Row]] = {}
+        for row in rows:
+            for template_id, model_id, (template, model) in self._choices(row):
+                axes = self.definition.axes
+                extended = {**row, axes[0]: template, axes[1]: model}
+                steps.setdefault((template_id, model_id), []).append(extended)
+        for (template_id, model_id), extended_rows in steps.items():
+            yield template_id, model_id, tuple(extended_rows)
+
+    def _choices(self, row: Row) -> list[tuple[str, str, tuple[str, str]]]:
+        key = tuple(row.get(axis) for axis in self._coupled)
+        if key not in self._known:
+            templates, models = self.definition.axes
+            self._known[key] = [
+                (full[templates], self._model(full), (full[templates], full[models]))
+                for with_template in extensions(
+                    row, templates, self.spec.values(templates), self.couplings
+                )
+                for full in extensions(
+                    with_template, models, self.spec.values(models) or [""], self.couplings
+                )
+            ]
+        return self._known[key]
+
+    def _model(self, row: Row) -> str:
+        templates, models = self.definition.axes
+        entry = self.catalog.templates[self.definition.name, row[templates]]
+        return "" if entry.generator == "copy" else row[models]
+
+
+def _parent_records(parents: Iterable[Parent]) -> list[ParentRecord]:
+    return [ParentRecord(parent.role, *parent.ref) for parent in parents]
+
+
+def _signature(described: JsonObject) -> bytes:
+    """Return bytes that differ for any two documents: each part is preceded by its length.
+
+    A gen_id is 128 bits of their hash. Among 10 million generations, two share an id with a
+    probability of 10^-25. In lower-case base 32, ids stay distinct on a file system that ignores
+    case.
+    """
+    parts = (
+        part
+        for key in sorted(described)
+        for part in (key.encode(), json.dumps(described[key], sort_keys=True).encode())
+    )
+    return b"".join(b"%d:%b" % (len(part), part) for part in parts)
+
+
+def _replicates(spec: CohortSpec, catalog: Catalog, stage: Stage) -> int:
+    return spec.replicates.get(stage, catalog.replicates.get(stage, 1))

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from daydreaming_dagster.cli.analyse import analyse
 from daydreaming_dagster.cli.console import EXIT_WRONG, complain, explained
 from daydreaming_dagster.cli.examples import demo, init
 from daydreaming_dagster.cli.inspect import check, show
@@ -54,3 +55,4 @@ def _before_all(
 
 for _command in (demo, init, plan, run, status, results, tail, show, check, report, parse, settle):
     app.command()(_command)
+app.add_typer(analyse, name="analyse")

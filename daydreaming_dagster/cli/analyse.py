@@ -1,0 +1,115 @@
+"""`daydream analyse`: anyone's table of judgments."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+from rich.table import Table
+
+from daydreaming_dagster.cli.console import JsonOption, cell, note, out, say, say_json
+
+if TYPE_CHECKING:  # numpy is slow to import
+    from daydreaming_dagster.domain.statistics.analysis import Analysis
+
+_SHOWN: Final = 50
+_TITLES: Final = {
+    "effects": "levels against the mean of their group",
+    "contrasts": "levels against each other; p_corrected allows for how many are compared",
+}
+
+analyse = typer.Typer(
+    help="Rank the items of any table of judgments, with intervals.", no_args_is_help=True
+)
+FileArgument = Annotated[
+    typer.FileBinaryRead, typer.Argument(metavar="FILE", help="CSV; - for standard input.")
+]
+
+
+@analyse.command()
+def scores(
+    file: FileArgument,
+    *,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            help="Column of what items share, such as a draft: errors are clustered by it."
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Rank items by scores: columns item,judge,score and any groups.
+
+    An empty score is missing. Judges' means and scales are taken out. Each further column is a
+    factor; its levels are compared.
+    """
+    from daydreaming_dagster.domain.statistics.analysis import analyse_scores
+    from daydreaming_dagster.domain.statistics.judgments import read_scores
+
+    _print(analyse_scores(read_scores(_text(file)), cluster), as_json=as_json)
+
+
+@analyse.command()
+def duels(
+    file: FileArgument,
+    *,
+    with_scores: Annotated[
+        typer.FileBinaryRead | None,
+        typer.Option("--scores", help="CSV of scores of the same items, which the duels correct."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Rank items by duels: columns first,second,first_wins and perhaps judge.
+
+    first_wins is 1, 0, 0.5 for a tie, or empty where no verdict could be read; those are counted
+    and left out.
+    """
+    from daydreaming_dagster.domain.statistics.analysis import analyse_duels
+    from daydreaming_dagster.domain.statistics.judgments import read_duels, read_scores
+
+    prior = None if with_scores is None else read_scores(_text(with_scores))
+    _print(analyse_duels(read_duels(_text(file)), prior), as_json=as_json)
+
+
+def _text(file: typer.FileBinaryRead) -> str:
+    try:
+        return file.read().decode()
+    except UnicodeDecodeError as error:
+        raise typer.BadParameter(f"{file.name} is not UTF-8: {error}") from None
+
+
+def _print(analysis: "Analysis", *, as_json: bool) -> None:
+    """Print the sentence about the best, then each part that has rows as a table."""
+    from daydreaming_dagster.domain.statistics.sentences import who_is_best
+
+    if as_json:
+        say_json(analysis.document)
+        return
+    say(who_is_best(analysis.items, "item"))
+    for title, part in analysis.document.items():
+        if isinstance(part, list) and title != "notes" and part:
+            _print_table(_TITLES.get(title, title), part)
+        elif isinstance(part, dict):
+            say(f"{title}: " + ", ".join(f"{name} {_shown(v)}" for name, v in part.items()))
+    for line in analysis.notes:
+        note(f"note: {line}")
+
+
+def _print_table(title: str, rows: Sequence[Mapping[str, object]]) -> None:
+    table = Table(*rows[0], title=title)
+    for row in rows[:_SHOWN]:
+        table.add_row(*(cell(_shown(value)) for value in row.values()))
+    out.print(table)
+    if len(rows) > _SHOWN:
+        note(f"{len(rows) - _SHOWN:,} more rows; --json lists all")
+
+
+def _shown(value: object) -> str:
+    match value:
+        case None:
+            return "-"
+        case float():
+            return f"{value:.3g}"
+        case {"value": center, "low": low, "high": high}:
+            return f"{_shown(center)} ({_shown(low)} to {_shown(high)})"
+        case _:
+            return str(value)

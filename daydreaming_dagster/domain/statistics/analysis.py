@@ -1,0 +1,302 @@
+"""The whole analysis of a table of judgments, as the documents that `daydream analyse` prints."""
+
+import math
+from collections.abc import Sequence
+from typing import Final, cast
+
+import attrs
+import numpy as np
+
+from daydreaming_dagster.domain.statistics.bradley_terry import TIE, DuelFit, fit_duels
+from daydreaming_dagster.domain.statistics.effects import Effect, Effects, estimate_effects
+from daydreaming_dagster.domain.statistics.judge_model import ScoreFit, fit_scores
+from daydreaming_dagster.domain.statistics.judgments import (
+    Coded,
+    Duels,
+    Floats,
+    JudgmentsError,
+    Scores,
+)
+from daydreaming_dagster.domain.statistics.ranks import (
+    BestProbabilities,
+    RankBands,
+    best_of_estimates,
+    best_of_posterior,
+    rank_bands,
+)
+from daydreaming_dagster.domain.statistics.reliability import (
+    Reliability,
+    adjusted_icc,
+    one_way_icc,
+)
+
+TOP: Final = 3
+"""Among how many best items it is told how probable an item is."""
+
+Document = dict[str, object]
+
+
+@attrs.frozen
+class RankedItem:
+    """An item with what is known of its place, as `daydream analyse` prints it.
+
+    Attributes:
+        item: Its name.
+        estimate: Its estimate.
+        low: Lower bound of the 95 % interval; None if nothing is known of it.
+        high: Upper bound.
+        rank_low: The best rank that it may have; all bands are right with 95 % probability.
+        rank_high: The worst.
+        p_best: How probable it is that it is the best.
+        p_top: How probable it is that it is among the best three.
+    """
+
+    item: str
+    estimate: float
+    low: float | None
+    high: float | None
+    rank_low: int
+    rank_high: int
+    p_best: float
+    p_top: float
+
+
+@attrs.frozen
+class Analysis:
+    """The items in their order, and all that `daydream analyse --json` prints."""
+
+    items: tuple[RankedItem, ...]
+    document: Document
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader must know before trusting the numbers."""
+        return cast("list[str]", self.document["notes"])
+
+
+@attrs.frozen
+class RankedScores:
+    """The items of scores in the order of their estimates, and the fit behind them."""
+
+    fit: ScoreFit
+    items: tuple[RankedItem, ...]
+
+
+def rank_scores(scores: Scores) -> RankedScores:
+    """Return the items in the order of their estimates."""
+    fit = fit_scores(scores)
+    low, high = fit.interval()
+    bands = rank_bands(fit.estimate, fit.covariance, float(fit.df.min()), fit.component)
+    best = best_of_estimates(fit.estimate, fit.covariance.variances(), TOP)
+    ranked = _ranked(scores.item.names, fit.estimate, (low, high), bands, best)
+    return RankedScores(fit, tuple(ranked))
+
+
+def rank_duels(duels: Duels, fit: DuelFit) -> tuple[RankedItem, ...]:
+    """Return the items in the order of their strengths."""
+    bands = rank_bands(fit.strength, fit.covariance, component=fit.component)
+    best = best_of_posterior(fit.strength, fit.covariance, TOP)
+    return tuple(_ranked(duels.items, fit.strength, fit.interval(), bands, best))
+
+
+def analyse_scores(scores: Scores, cluster: str | None = None) -> Analysis:
+    """Return the analysis of scores; errors of effects are clustered by this group, or by item.
+
+    Raises:
+        JudgmentsError: There is no such group, or it is not coarser than the items.
+    """
+    ranked = rank_scores(scores)
+    fit = ranked.fit
+    groups = {name: group for name, group in scores.groups.items() if name != cluster}
+    effects = estimate_effects(attrs.evolve(scores, groups=groups), _clusters(scores, cluster))
+    judge = scores.judge.codes
+    adjusted = (scores.score - fit.scales.mean[judge]) * fit.scales.weight[judge]
+    adjusted += (fit.scales.mean - fit.scales.mean.mean() - fit.severity)[judge]
+    icc = one_way_icc(scores)
+    used = scores.judge.counts()
+    document: Document = {
+        "items": [attrs.asdict(item) for item in ranked.items],
+        "judges": [
+            {
+                "judge": name,
+                "mean": float(fit.scales.mean[code]),
+                "scale": _known(fit.scales.scale[code]),
+                "severity": float(fit.severity[code]),
+                "noise": float(fit.noise[code]),
+                "scores": int(used[code]),
+            }
+            for code, name in enumerate(scores.judge.names)
+        ],
+        "icc": {
+            **_reliability(icc),
+            "adjusted": _reliability(
+                adjusted_icc(scores.item.codes, adjusted, scores.item.size, scores.judge.size)
+            ),
+        },
+        "effects": [_effect(effect) for effect in effects.levels],
+        "contrasts": [_effect(effect) for effect in effects.contrasts],
+        "missing": scores.missing,
+        "noise_from": fit.noise_source,
+        "notes": _score_notes(scores, fit, effects),
+    }
+    return Analysis(ranked.items, document)
+
+
+def analyse_duels(duels: Duels, prior: Scores | None = None) -> Analysis:
+    """Return the analysis of duels, together with scores of the same items if there are any.
+
+    Raises:
+        JudgmentsError: An item of the duels has no score, though scores are given.
+    """
+    fit = fit_duels(duels, None if prior is None else _matched(duels, prior))
+    value, error = fit.mean_first
+    counts = duels.judge.counts()
+    ties = np.bincount(duels.judge.codes[duels.first_wins == TIE], minlength=duels.judge.size)
+    items = rank_duels(duels, fit)
+    document: Document = {
+        "items": [_with_strength(item) for item in items],
+        "first_odds": _odds(value, error),
+        "judges": [
+            {
+                "judge": name,
+                "first_odds": _odds(fit.first_log_odds[code], fit.first_errors[code]),
+                "discrimination": _odds(
+                    math.log(fit.discrimination[code]), fit.discrimination_errors[code]
+                ),
+                "duels": int(counts[code]),
+                "ties": int(ties[code]),
+                "unreadable": int(duels.unreadable[code]),
+            }
+            for code, name in enumerate(duels.judge.names)
+        ],
+        "spread": fit.spread,
+        "dispersion": fit.dispersion,
+        "notes": _duel_notes(fit),
+    }
+    if fit.score_slope is not None:
+        slope, slope_error = fit.score_slope
+        document["score_slope"] = _bounded(slope, slope_error)
+    return Analysis(items, document)
+
+
+def _ranked(
+    names: Sequence[str],
+    estimate: Floats,
+    interval: tuple[Floats, Floats],
+    bands: RankBands,
+    best: BestProbabilities,
+) -> list[RankedItem]:
+    order = sorted(range(len(names)), key=lambda place: (-estimate[place], names[place]))
+    return [
+        RankedItem(
+            names[place],
+            float(estimate[place]),
+            _known(interval[0][place]),
+            _known(interval[1][place]),
+            int(bands.low[place]),
+            int(bands.high[place]),
+            float(best.best[place]),
+            float(best.among_top[place]),
+        )
+        for place in order
+    ]
+
+
+def _clusters(scores: Scores, cluster: str | None) -> Coded | None:
+    if cluster is None:
+        return None
+    if cluster not in scores.groups:
+        raise JudgmentsError(f"there is no column {cluster!r} to cluster by")
+    group = scores.groups[cluster]
+    pairs = np.unique(scores.item.codes * group.size + group.codes)
+    if len(pairs) > scores.item.size:
+        item = scores.item.names[int(np.flatnonzero(np.diff(pairs // group.size) == 0)[0])]
+        raise JudgmentsError(f"item {item!r} has more than one {cluster!r}, so that cannot cluster")
+    return group
+
+
+def _matched(duels: Duels, prior: Scores) -> Floats:
+    known = dict(zip(prior.item.names, fit_scores(prior).estimate, strict=True))
+    if lacking := [name for name in duels.items if name not in known]:
+        raise JudgmentsError(
+            f"{len(lacking)} items of the duels have no score, such as {lacking[0]!r}"
+        )
+    return np.array([known[name] for name in duels.items])
+
+
+def _known(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+def _bounded(value: float, error: float) -> Document:
+    return {"value": value, "low": value - 1.96 * error, "high": value + 1.96 * error}
+
+
+def _odds(log: float, error: float) -> Document:
+    return {
+        "value": math.exp(log),
+        "low": math.exp(log - 1.96 * error),
+        "high": math.exp(log + 1.96 * error),
+    }
+
+
+def _reliability(icc: Reliability) -> Document:
+    known: Document = {name: _known(value) for name, value in attrs.asdict(icc).items()}
+    return known
+
+
+def _with_strength(item: RankedItem) -> Document:
+    fields = attrs.asdict(item)
+    return {"item": fields.pop("item"), "strength": fields.pop("estimate"), **fields}
+
+
+def _effect(effect: Effect) -> Document:
+    shown: Document = {
+        name: _known(value) if isinstance(value, float) else value
+        for name, value in attrs.asdict(effect).items()
+    }
+    if effect.than is None:
+        del shown["than"]
+    return shown
+
+
+def _score_notes(scores: Scores, fit: ScoreFit, effects: Effects) -> list[str]:
+    notes: list[str] = []
+    if scores.missing:
+        notes.append(f"{scores.missing} judgments without a score are left out")
+    if fit.noise_source not in {"total", "none"} and not fit.noise.any():
+        notes.append(
+            "repeated judgments agree exactly: intervals without width say only that they do"
+        )
+    if fit.noise_source == "replicates":
+        notes.append(
+            "no two judges scored the same items, so the intervals say how much the same judge"
+            " would vary, not how much another would differ"
+        )
+    elif fit.noise_source == "total":
+        notes.append(
+            "nothing is judged twice, so noise cannot be told from differences: all that differs is"
+            " counted as noise; judge some items again"
+        )
+    elif fit.noise_source == "none":
+        notes.append("all scores are equal, so nothing shows how sure they are")
+    if (parts := int(fit.component.max()) + 1) > 1:
+        notes.append(
+            f"the items fall into {parts} parts that share no judge: they are not compared"
+        )
+    notes += [f"{name!r} is not analysed: {why}" for name, why in effects.left_out.items()]
+    if any(math.isnan(effect.estimate) for effect in effects.levels):
+        notes.append("some groups cannot be told apart: effects without an estimate")
+    return notes
+
+
+def _duel_notes(fit: DuelFit) -> list[str]:
+    notes: list[str] = []
+    if (parts := int(fit.component.max()) + 1) > 1:
+        notes.append(f"the items fall into {parts} parts that were never compared with each other")
+    if fit.dispersion > 1:
+        notes.append(
+            f"repeated duels of a pair agree more than chance: information is divided by"
+            f" {fit.dispersion:.2f}"
+        )
+    return notes

@@ -1,0 +1,171 @@
+"""Which ranks are possible, and how probable it is to be among the best."""
+
+from typing import Final
+
+import attrs
+import numpy as np
+from scipy.optimize import brentq
+from scipy.special import gammaln, ndtr
+
+from daydreaming_dagster.domain.statistics.covariance import Covariance
+from daydreaming_dagster.domain.statistics.judgments import Floats, Indices
+
+_BLOCK: Final = 256
+_DRAWS: Final = 4000
+_JOINT: Final = 1000
+"""With more items than this, the draws of `best_of_posterior` take estimates as independent."""
+
+
+@attrs.frozen
+class RankBands:
+    """The ranks that each item may have, counted from 1, at once for all items."""
+
+    low: Indices
+    high: Indices
+
+
+def rank_bands(
+    estimate: Floats,
+    covariance: Covariance,
+    df: float = np.inf,
+    component: Indices | None = None,
+    level: float = 0.95,
+) -> RankBands:
+    """Return for each item the ranks that it may have, all right with probability `level`.
+
+    An item's band begins after those that are certainly better and ends before those that are
+    certainly worse: Mogstad, Romano, Shaikh and Wilhelm, "Inference for Ranks with Applications to
+    Mobility across Neighbourhoods and Academic Achievement across Countries", Review of Economic
+    Studies 91 (2024), with simultaneous intervals of all pairwise differences. Those are
+    Tukey-Kramer's; Hayter, Annals of Statistics 12 (1984), proved that they are conservative for
+    independent estimates of unequal variance.
+
+    Assumes normal estimates. Items of different components were never compared, so none of them is
+    certainly better.
+    """
+    count = len(estimate)
+    low, high = np.ones(count, dtype=np.int64), np.full(count, count, dtype=np.int64)
+    if count == 1:
+        return RankBands(low, high)
+    critical = studentized_range_quantile(level, count, df) / np.sqrt(2)
+    for start in range(0, count, _BLOCK):
+        stop = min(start + _BLOCK, count)
+        margin = critical * np.sqrt(covariance.difference_variances(start, stop))
+        ahead = estimate[None, :] - estimate[start:stop, None]
+        better, worse = ahead > margin, -ahead > margin
+        if component is not None:
+            compared = component[None, :] == component[start:stop, None]
+            better, worse = better & compared, worse & compared
+        low[start:stop] += better.sum(axis=1)
+        high[start:stop] -= worse.sum(axis=1)
+    return RankBands(low, high)
+
+
+def studentized_range_quantile(level: float, count: int, df: float = np.inf) -> float:
+    """Return the quantile of the range of `count` standard normals over an independent chi.
+
+    By quadrature of the double integral in Copenhaver and Holland, "Computation of the distribution
+    of the maximum studentized range statistic", J. Statist. Comput. Simul. 30 (1988).
+    """
+    nodes, weights = np.polynomial.legendre.leggauss(160)
+    x = 8.5 * nodes
+    normal = 8.5 * weights * np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi)
+    below = ndtr(x)
+    if np.isinf(df):
+        scale, density = np.ones(1), np.ones(1)
+    else:
+        width = min(12 / np.sqrt(2 * df), 12.0)
+        start = max(0.0, 1 - width)
+        scale = start + (1 + width - start) * (nodes + 1) / 2
+        log = (
+            np.log(2.0)
+            + df / 2 * np.log(df / 2)
+            - gammaln(df / 2)
+            + (df - 1) * np.log(scale)
+            - df * scale**2 / 2
+        )
+        density = (1 + width - start) / 2 * weights * np.exp(log)
+
+    def excess(quantile: float) -> float:
+        inner = below[None, :] - ndtr(x[None, :] - quantile * scale[:, None])
+        ranges = count * (inner ** (count - 1)) @ normal
+        return float(density @ ranges) - level
+
+    upper = 10.0
+    while excess(upper) < 0:
+        upper *= 2
+    return float(brentq(excess, 1e-6, upper, xtol=1e-6))
+
+
+@attrs.frozen
+class BestProbabilities:
+    """How probable it is that each item is the best, and among the best `top`."""
+
+    best: Floats
+    among_top: Floats
+    top: int
+
+
+def best_of_estimates(estimate: Floats, variances: Floats, top: int) -> BestProbabilities:
+    """Return the probabilities of being best, from estimates with independent errors.
+
+    The true values are normal around a common mean, as in the hierarchical model of Gelman, Carlin,
+    Stern, Dunson, Vehtari and Rubin, "Bayesian Data Analysis" (3rd edition), section 5.4, with a
+    uniform prior on their standard deviation. So estimates that differ by no more than noise leave
+    every item about the same chance.
+    """
+    rng = np.random.default_rng(0)
+    spread = float(estimate.std())
+    floor = max(float(variances.mean()), spread**2) * 1e-9
+    variances = np.maximum(variances, floor if floor > 0 else 1.0)
+    grid = np.linspace(0.0, 4 * max(spread, np.sqrt(floor)), 81)
+    total = grid[:, None] ** 2 + variances[None, :]
+    precision = (1 / total).sum(axis=1)
+    centre = (estimate / total).sum(axis=1) / precision
+    squares = ((estimate[None, :] - centre[:, None]) ** 2 / total).sum(axis=1)
+    log = -0.5 * (np.log(total).sum(axis=1) + np.log(precision) + squares)
+    chance = np.exp(log - log.max())
+    chosen = rng.choice(len(grid), size=_DRAWS, p=chance / chance.sum())
+    kept = grid[:, None] ** 2 / total
+    drawn_centre = centre[chosen] + rng.standard_normal(_DRAWS) / np.sqrt(precision[chosen])
+    wins, among = np.zeros(len(estimate)), np.zeros(len(estimate))
+    for rows in np.array_split(np.arange(_DRAWS), 16):
+        shrunk = kept[chosen[rows]]
+        mean = drawn_centre[rows, None] + shrunk * (estimate[None, :] - drawn_centre[rows, None])
+        draws = mean + np.sqrt(shrunk * variances) * rng.standard_normal(mean.shape)
+        # Draws that are all equal, for lack of any spread, make each item equally often the best.
+        draws += 1e-12 * np.sqrt(variances) * rng.standard_normal(mean.shape)
+        _count_best(draws, top, wins, among)
+    return BestProbabilities(wins / _DRAWS, among / _DRAWS, min(top, len(estimate)))
+
+
+def best_of_posterior(estimate: Floats, covariance: Covariance, top: int) -> BestProbabilities:
+    """Return the probabilities of being best, from the mean and covariance of a normal posterior.
+
+    By drawing from it (Laird and Louis, "Empirical Bayes ranking methods", Journal of Educational
+    Statistics 14, 1989).
+    """
+    rng = np.random.default_rng(0)
+    count = len(estimate)
+    root: Floats | None = None
+    if count <= _JOINT and covariance.right is None:
+        values, vectors = np.linalg.eigh(covariance.left)
+        root = vectors * np.sqrt(np.maximum(values, 0))
+    deviations = np.sqrt(covariance.variances())
+    wins, among = np.zeros(count), np.zeros(count)
+    for rows in np.array_split(np.arange(_DRAWS), 16):
+        noise = rng.standard_normal((len(rows), count))
+        draws = estimate + (noise * deviations if root is None else noise @ root.T)
+        _count_best(draws, top, wins, among)
+    return BestProbabilities(wins / _DRAWS, among / _DRAWS, min(top, count))
+
+
+def _count_best(draws: Floats, top: int, wins: Floats, among: Floats) -> None:
+    """Add to `wins` and `among` how often each column is the highest, and among the highest."""
+    count = draws.shape[1]
+    wins += np.bincount(draws.argmax(axis=1), minlength=count)
+    if top >= count:
+        among += len(draws)
+        return
+    highest = np.argpartition(draws, count - top, axis=1)[:, count - top :]
+    among += np.bincount(highest.ravel(), minlength=count)

@@ -1,0 +1,141 @@
+"""Strengths from duels."""
+
+import choix
+import numpy as np
+import pytest
+from statsmodels.discrete.discrete_model import Logit
+
+from daydreaming_dagster.domain.statistics.analysis import analyse_duels
+from daydreaming_dagster.domain.statistics.bradley_terry import fit_duels
+from daydreaming_dagster.domain.statistics.judgments import (
+    JudgmentsError,
+    make_duels,
+    make_scores,
+    read_duels,
+)
+
+
+def drawn(strengths, duels, *, first_odds=1.0, tie=0.0, discrimination=(1.0,)):
+    rng = np.random.default_rng(1)
+    count = len(strengths)
+    first = rng.integers(count, size=duels)
+    second = (first + rng.integers(1, count, size=duels)) % count
+    judge = rng.integers(len(discrimination), size=duels)
+    log_odds = np.array(discrimination)[judge] * (strengths[first] - strengths[second])
+    log_odds = log_odds + np.log(first_odds)
+    up, down = np.exp(log_odds / 2), np.exp(-log_odds / 2)
+    total, luck = up + down + tie, rng.random(duels)
+    wins = np.where(luck < up / total, 1.0, np.where(luck < (up + tie) / total, 0.5, 0.0))
+    names = list(map(str, range(count)))
+    # Every item is named in order, so that strengths come back in it.
+    unread = len(names) - 1
+    return make_duels(
+        [*names[:-1], *map(str, first)],
+        [*names[1:], *map(str, second)],
+        [*[None] * unread, *wins],
+        ["0"] * unread + list(map(str, judge)),
+    )
+
+
+def test_with_many_duels_the_strengths_are_those_of_choix():
+    duels = drawn(np.linspace(-1, 1, 6), 20_000)
+    wins = np.where(duels.first_wins[:, None] == 1, [[0, 1]], [[1, 0]])
+    pairs = np.stack([duels.first, duels.second], axis=1)
+    data = np.take_along_axis(pairs, wins, axis=1)
+
+    theirs = choix.ilsr_pairwise(6, [tuple(row) for row in data])
+
+    # Ours know of a position, which such data hardly show, and are shrunk a little.
+    assert fit_duels(duels).strength == pytest.approx(theirs - np.mean(theirs), abs=0.03)
+
+
+def test_the_position_is_that_of_a_logistic_regression():
+    duels = drawn(np.linspace(-1, 1, 6), 20_000, first_odds=2.0)
+    columns = np.eye(6)[duels.first] - np.eye(6)[duels.second]
+    design = np.column_stack([columns[:, 1:], np.ones(len(columns))])
+
+    theirs = Logit(duels.first_wins, design).fit(disp=False)
+
+    value, error = fit_duels(duels).mean_first
+    assert value == pytest.approx(theirs.params[-1], abs=0.01)
+    assert error == pytest.approx(theirs.bse[-1], rel=0.05)
+
+
+def test_ties_and_discriminations_are_found_again():
+    duels = drawn(np.linspace(-2, 2, 12), 30_000, tie=0.8, discrimination=(0.6, 1 / 0.6))
+
+    fit = fit_duels(duels)
+
+    assert fit.tie_odds == pytest.approx([0.8, 0.8], abs=0.1)
+    order = [duels.judge.names.index("0"), duels.judge.names.index("1")]
+    assert fit.discrimination[order] == pytest.approx([0.6, 1 / 0.6], abs=0.1)
+
+
+def test_an_item_that_always_wins_has_a_finite_interval():
+    analysis = analyse_duels(make_duels(["a", "b"] * 5, ["b", "a"] * 5, [1.0, 0.0] * 5))
+
+    best = analysis.items[0]
+    assert best.item == "a"
+    assert best.low < best.estimate < best.high < 20
+
+
+def test_parts_that_were_never_compared_keep_every_rank():
+    duels = make_duels(["a", "c"] * 20, ["b", "d"] * 20, [1.0, 0.0] * 20)
+
+    analysis = analyse_duels(duels)
+
+    assert all(item.rank_high - item.rank_low >= 2 for item in analysis.items)
+    assert "2 parts" in analysis.notes[0]
+
+
+def test_verdicts_that_repeat_themselves_are_not_counted_as_independent():
+    rng = np.random.default_rng(4)
+    pairs = [(f"{a}", f"{b}") for a in range(8) for b in range(a)]
+    verdicts = rng.integers(2, size=len(pairs))
+    once = make_duels(*zip(*pairs, strict=True), list(map(float, verdicts)))
+    often = make_duels(*zip(*pairs * 10, strict=True), list(map(float, verdicts)) * 10)
+
+    assert fit_duels(often).dispersion > 3
+    narrowest = fit_duels(often).covariance.variances().min()
+    assert narrowest > 0.3 * fit_duels(once).covariance.variances().min()
+
+
+def test_scores_that_predict_the_duels_narrow_the_strengths():
+    strengths = np.random.default_rng(9).standard_normal(60) * 2
+    duels = drawn(strengths, 150)
+    alone = fit_duels(duels)
+
+    both = fit_duels(duels, strengths + np.random.default_rng(1).standard_normal(60) * 0.3)
+
+    assert both.score_slope is not None
+    assert both.score_slope[0] > 4 * both.score_slope[1]
+    assert (
+        np.corrcoef(both.strength, strengths)[0, 1] > np.corrcoef(alone.strength, strengths)[0, 1]
+    )
+
+
+def test_scores_must_cover_the_items_of_the_duels():
+    with pytest.raises(JudgmentsError, match="1 items of the duels have no score, such as 'b'"):
+        analyse_duels(make_duels(["a"], ["b"], [1.0]), make_scores(["a"], ["j"], [1.0]))
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("first,second,first_wins\na,a,1\n", "line 2: a is compared with itself"),
+        ("first,second,first_wins\na,b,0.7\n", "line 2: first_wins is '0.7'"),
+        ("first,second,first_wins\na,b,\n", "no duel has a verdict"),
+        ("first,second,first_wins\na,,1\n", "line 2: an item is empty"),
+    ],
+)
+def test_a_table_of_duels_that_cannot_be_read_says_what_is_wrong(text, reason):
+    with pytest.raises(JudgmentsError, match=reason):
+        read_duels(text)
+
+
+def test_unreadable_verdicts_are_counted_per_judge_and_left_out():
+    duels = read_duels("first,second,first_wins,judge\na,b,1,x\na,b,,y\nb,a,0.5,x\nb,a,nan,y\n")
+
+    assert duels.judge.names == ("x", "y")
+    assert duels.unreadable.tolist() == [0, 2]
+    assert duels.first_wins.tolist() == [1.0, 0.5]

@@ -1,0 +1,63 @@
+"""Bands of ranks, and who is probably the best."""
+
+import numpy as np
+import pytest
+from scipy.stats import studentized_range
+
+from daydreaming_dagster.domain.statistics.covariance import Covariance
+from daydreaming_dagster.domain.statistics.ranks import (
+    best_of_estimates,
+    best_of_posterior,
+    rank_bands,
+    studentized_range_quantile,
+)
+
+
+@pytest.mark.parametrize(("count", "df"), [(2, 9), (10, 20), (5, 1), (40, 3), (200, 400)])
+def test_the_studentized_range_is_that_of_scipy(count, df):
+    expected = studentized_range.ppf(0.95, count, df)
+    assert studentized_range_quantile(0.95, count, df) == pytest.approx(expected, rel=1e-4)
+
+
+def test_bands_keep_apart_only_what_is_certainly_different():
+    covariance = Covariance.dense(np.eye(4) * 0.5**2)
+
+    bands = rank_bands(np.array([0.0, 0.1, 5.0, 1.0]), covariance)
+
+    assert bands.low.tolist() == [2, 2, 1, 2]
+    assert bands.high.tolist() == [4, 4, 1, 4]
+
+
+def test_the_variance_of_a_difference_is_the_same_from_both_forms():
+    rng = np.random.default_rng(1)
+    left = rng.standard_normal((5, 2))
+    structured = Covariance(np.arange(1.0, 6.0), left, left)
+    dense = Covariance.dense(np.diag(np.arange(1.0, 6.0)) + left @ left.T)
+
+    assert structured.variances() == pytest.approx(dense.variances())
+    assert structured.difference_variances(1, 4) == pytest.approx(dense.difference_variances(1, 4))
+
+
+def test_the_best_probabilities_add_up_and_favour_the_better():
+    best = best_of_estimates(np.array([0.0, 1.0, 3.0, 0.5]), np.full(4, 0.5), top=2)
+
+    assert best.best.sum() == pytest.approx(1)
+    assert best.among_top.sum() == pytest.approx(2)
+    assert best.best.argmax() == 2
+    assert best.best[2] < 0.99
+
+
+def test_estimates_that_differ_by_noise_alone_leave_all_about_the_same_chance():
+    rng = np.random.default_rng(2)
+
+    best = best_of_estimates(rng.standard_normal(50) * 0.3, np.ones(50), top=3)
+
+    assert best.best.max() < 0.05
+
+
+def test_the_best_of_a_posterior_uses_its_correlations():
+    together = np.array([[1.0, 0.999, 0.0], [0.999, 1.0, 0.0], [0.0, 0.0, 1.0]])
+
+    best = best_of_posterior(np.array([0.2, 0.0, 0.0]), Covariance.dense(together), top=1)
+
+    assert best.best[0] > 10 * best.best[1]

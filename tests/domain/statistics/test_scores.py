@@ -1,0 +1,108 @@
+"""Items ranked by scores of judges that differ."""
+
+import numpy as np
+import pytest
+from statsmodels.regression.linear_model import OLS
+
+from daydreaming_dagster.domain.statistics.analysis import analyse_scores, rank_scores
+from daydreaming_dagster.domain.statistics.judge_model import fit_scores
+from daydreaming_dagster.domain.statistics.judgments import JudgmentsError, make_scores, read_scores
+
+
+def table(rows):
+    items, judges, scores = zip(*rows, strict=True)
+    return make_scores(items, judges, scores)
+
+
+def test_with_one_judge_the_estimate_is_the_mean_and_the_interval_that_of_pooled_noise():
+    fit = fit_scores(table([("a", "j", 1.0), ("a", "j", 3.0), ("b", "j", 5.0), ("b", "j", 9.0)]))
+
+    low, high = fit.interval()
+    assert fit.estimate == pytest.approx([2, 7])
+    # Pooled variance (2 + 8) / 2 with 2 degrees of freedom; t quantile 4.303.
+    assert high - low == pytest.approx(2 * 4.30265 * np.sqrt(5 / 2))
+
+
+def test_a_strict_judge_who_saw_few_items_does_not_lower_them():
+    kind, strict = [5.0, 6.0, 7.0, 8.0, 9.0, 4.0], [1.1, 2.0, 2.9, 4.1, None, None]
+    rows = [(item, "kind", score) for item, score in zip("abcdef", kind, strict=True)]
+    rows += [(item, "strict", score) for item, score in zip("abcdef", strict, strict=True)]
+
+    fit = fit_scores(table(rows))
+
+    assert np.diff(fit.estimate[:5]) == pytest.approx([1, 1, 1, 1], abs=0.15)
+    assert fit.severity[0] - fit.severity[1] == pytest.approx(4, abs=0.1)
+
+
+def test_items_of_a_connected_design_get_the_least_squares_estimates():
+    rng = np.random.default_rng(5)
+    item, judge = np.nonzero(rng.random((40, 4)) < 0.7)
+    severity = np.array([-30.0, 0.0, 10.0, 40.0])
+    score = rng.standard_normal(40)[item] + severity[judge] + rng.standard_normal(len(item))
+
+    fit = fit_scores(make_scores(list(map(str, item)), list(map(str, judge)), list(score)))
+
+    # With such strictness, random judges are as good as fixed ones, on their common scale.
+    level = fit.scales.mean[judge]
+    names = [int(name) for name in dict.fromkeys(map(str, item))]
+    equal = level + (score - level) * fit.scales.weight[judge]
+    columns = np.hstack([np.eye(40)[item][:, names], np.eye(4)[judge][:, 1:]])
+    theirs = OLS(equal, columns).fit()
+    ours = fit.estimate - fit.estimate[0]
+    assert ours == pytest.approx(theirs.params[: len(names)] - theirs.params[0], abs=0.01)
+
+
+def test_scores_missing_everywhere_are_refused():
+    with pytest.raises(JudgmentsError, match="no judgment has a score"):
+        read_scores("item,judge,score\na,j,\nb,j,nan\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "the file is empty"),
+        ("item,judge,score,score\na,j,1,2\n", "names 'score' twice"),
+        ("item,score\na,1\n", "lacks judge"),
+        ("item,judge,score\na,j,much\n", "line 2: score is 'much', not a number"),
+        ("item,judge,score\na,j,inf\n", "line 2: score is inf"),
+        ("item,judge,score\na,j\n", "line 2: 2 cells"),
+        ("item,judge,score\n,j,1\n", "line 2: the item is empty"),
+        ('item,judge,score\na,j,1\nb,j,"2\n', "not a CSV file"),
+    ],
+)
+def test_a_table_that_cannot_be_read_says_what_is_wrong(text, reason):
+    with pytest.raises(JudgmentsError, match=reason):
+        read_scores(text)
+
+
+def test_without_repetition_all_that_differs_counts_as_noise():
+    analysis = analyse_scores(table([(item, "j", n) for n, item in enumerate("abcdef")]))
+
+    assert [(item.rank_low, item.rank_high) for item in analysis.items] == [(1, 6)] * 6
+    assert "nothing is judged twice" in analysis.notes[0]
+
+
+def test_equal_scores_have_no_interval_and_one_band():
+    ranked = rank_scores(table([(item, judge, 5.0) for item in "abc" for judge in "xy"]))
+
+    assert [(item.low, item.high) for item in ranked.items] == [(None, None)] * 3
+    assert [(item.rank_low, item.rank_high) for item in ranked.items] == [(1, 3)] * 3
+    assert [item.p_best for item in ranked.items] == pytest.approx([1 / 3] * 3, abs=0.03)
+
+
+def test_items_that_share_no_judge_are_not_compared():
+    rows = [(f"{judge}{n}", judge, n + 100.0 * (judge == "y")) for judge in "xy" for n in range(4)]
+    rows += [(item, judge, score + 0.1) for item, judge, score in rows]
+
+    ranked = rank_scores(table(rows))
+
+    assert ranked.items[0].item == "y3"
+    assert (ranked.items[0].rank_low, ranked.items[0].rank_high) == (1, 5)
+    assert (ranked.items[-1].rank_low, ranked.items[-1].rank_high) == (4, 8)
+
+
+def test_a_lone_item_is_first_with_its_interval():
+    (item,) = rank_scores(table([("a", "x", 1.0), ("a", "x", 3.0)])).items
+
+    assert (item.rank_low, item.rank_high, item.p_best) == (1, 1, 1.0)
+    assert (item.low, item.high) == pytest.approx((2 - 12.706, 2 + 12.706), abs=0.001)

@@ -2,6 +2,7 @@
 
 import os
 import re
+from contextlib import AbstractContextManager
 from hashlib import sha256
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -17,6 +18,7 @@ from daydreaming_dagster.installation import check_adapters
 check_adapters()  # before the imports below find another package of that name
 
 from adapters.cohort_store.filesystem import FilesystemCohortStore
+from adapters.file_lock import locked
 from adapters.gens_store.filesystem import FilesystemGensStore
 from adapters.gens_store.filesystem_inspection import FilesystemInspection
 from adapters.loop_store.filesystem import FilesystemLoopStore
@@ -93,6 +95,15 @@ def open_data_root(location: str | Path) -> DataRoot:
         f"no installed package opens the data root {location}; name a folder, or install a "
         f"package with the entry point {name!r} in the group {DATA_ROOT_GROUP}"
     )
+
+
+def hold_lock(path: Path) -> AbstractContextManager[None]:
+    """Hold the lock of a file for the block, after waiting for it.
+
+    Raises:
+        LocksUnsupportedError: The file system has no locks.
+    """
+    return locked(path)
 
 
 def absolute_location(location: str | Path) -> str:
@@ -191,7 +202,7 @@ def compose_language_model(catalog: Catalog, concurrency: int | None = None) -> 
     except OSError as error:
         raise SetupError(
             f"the limits in llm_models.csv cannot be kept in {folder} ({error}); make it a "
-            "writable folder, set XDG_STATE_HOME to one, or remove the limits"
+            "writable folder with locks, set XDG_STATE_HOME to one, or remove the limits"
         ) from error
     return RoutingLanguageModel(routes, default)
 

@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import attrs
-from filelock import FileLock, Timeout
 
 from adapters.cohort_store.catalog_files import read_catalog
 from adapters.cohort_store.csv_rows import read_rows
 from adapters.cohort_store.yaml_files import read_spec_file, read_stages_file, spec_as_yaml
+from adapters.file_lock import take_lock
 from adapters.files_below_root import read_file, refuse_links, write_file
 from daydreaming_dagster.data_layer.paths import Paths
 from daydreaming_dagster.domain.catalog import Catalog
@@ -129,11 +129,9 @@ class FilesystemCohortStore:
         # Dagster may close the generator that holds the lock in another thread.
         path = self.paths.cohort_run_lock(cohort_id)
         refuse_links(self._root, path)
-        lock = FileLock(path, blocking=False, thread_local=False)
-        try:
-            lock.acquire()
-        except Timeout:
-            raise CohortBusyError(cohort_id) from None
+        lock = take_lock(path)
+        if lock is None:
+            raise CohortBusyError(cohort_id)
         try:
             yield
         finally:

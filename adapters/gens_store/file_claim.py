@@ -7,6 +7,7 @@ from typing import Final
 import attrs
 from filelock import lock_descriptor
 
+from adapters.file_lock import raise_if_unsupported
 from adapters.storage import allow_open_files
 
 # Windows lacks O_NOFOLLOW.
@@ -42,6 +43,7 @@ def claim_file(path: str) -> FileClaim | None:
 
     Raises:
         FileNotFoundError: The folder does not exist.
+        LocksUnsupportedError: The file system has no locks.
         OSError: The file system refused, or `path` is a symbolic link.
     """
     allow_open_files()  # a run holds a claim, and with it an open file, for each generation
@@ -51,8 +53,10 @@ def claim_file(path: str) -> FileClaim | None:
             locked = lock_descriptor(descriptor, blocking=False)
             if locked and _is_there(descriptor, path):
                 return FileClaim(path, descriptor)
-        except BaseException:
+        except BaseException as error:
             os.close(descriptor)
+            if isinstance(error, OSError):
+                raise_if_unsupported(error, os.path.dirname(path))
             raise
         os.close(descriptor)
         if not locked:

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Final
 
 import attrs
-from filelock import FileLock, Timeout
+from filelock import FileLock
+
+from adapters.file_lock import locked, take_lock
 
 _SECONDS_PER_MINUTE: Final = 60.0
 _FORMAT: Final = struct.Struct("<dd")
@@ -35,7 +37,7 @@ class FileRateLimiter:
         self._move(amount, only_if_free=False)
 
     def _move(self, amount: float, *, only_if_free: bool) -> float:
-        with FileLock(f"{self.path}.lock"):
+        with locked(Path(f"{self.path}.lock")):
             now = time.time()
             free, written = self._read(now)
             if written > now:
@@ -65,10 +67,7 @@ class FileSemaphore:
     def take(self) -> FileLock | None:
         """Return a slot for the caller to release, or None if all are taken."""
         for number in range(self.count):
-            slot = FileLock(self.folder / f"slot-{number}.lock", thread_local=False)
-            try:
-                slot.acquire(blocking=False)
-            except Timeout:
-                continue
-            return slot
+            slot = take_lock(self.folder / f"slot-{number}.lock")
+            if slot is not None:
+                return slot
         return None

@@ -12,7 +12,7 @@ from tempfile import TemporaryFile
 from typing import Final
 
 import attrs
-from filelock import FileLock
+from filelock import FileLock, lock_descriptor
 
 from adapters.language_model.concurrency_level import ConcurrencyLevel
 from adapters.language_model.file_limits import FileRateLimiter, FileSemaphore
@@ -259,14 +259,14 @@ def prepare_limits(limits: Mapping[tuple[str, str], ModelLimits], folder: Path) 
     """Create the folders of these limits, if there are any.
 
     Raises:
-        OSError: A folder cannot be created or written to.
+        OSError: A folder cannot be created or written to, or its file system has no locks.
     """
     for key, of_model in limits.items():
         if of_model != ModelLimits():
             place = folder / _file_name(*key)
             place.mkdir(parents=True, exist_ok=True)
-            with TemporaryFile(dir=place):
-                pass
+            with TemporaryFile(dir=place) as file:
+                lock_descriptor(file.fileno(), blocking=False)
 
 
 def _file_name(provider: str, model: str) -> str:

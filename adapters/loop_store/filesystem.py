@@ -6,11 +6,11 @@ from contextlib import contextmanager
 from typing import Final, get_args
 
 import attrs
-from filelock import FileLock, Timeout
 
 from adapters.atomic_write import write_atomically
 from adapters.cohort_store.csv_rows import read_rows_by_id
 from adapters.cohort_store.yaml_files import read_spec_document
+from adapters.file_lock import take_lock
 from adapters.files_below_root import read_file, refuse_links, write_file
 from adapters.loop_store.samplers import load_sampler, sampler_names
 from daydreaming_dagster.data_layer.paths import Paths
@@ -117,11 +117,9 @@ class FilesystemLoopStore:
     def hold(self, loop_id: str) -> Iterator[None]:
         path = self.paths.loop_run_lock(loop_id)
         refuse_links(self.paths.data_root, path)
-        lock = FileLock(path, blocking=False, thread_local=False)
-        try:
-            lock.acquire()
-        except Timeout:
-            raise LoopBusyError(loop_id) from None
+        lock = take_lock(path)
+        if lock is None:
+            raise LoopBusyError(loop_id)
         try:
             yield
         finally:

@@ -52,6 +52,8 @@ def as_event_log_error() -> Iterator[None]:
     """Raise an error of Dagster's database in the block as an `EventLogError`."""
     try:
         yield
+    except DaydreamingError:
+        raise
     except DATABASE_ERRORS as error:
         raise EventLogError(str(error).partition("\n")[0]) from error
 

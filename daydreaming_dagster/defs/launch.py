@@ -10,9 +10,9 @@ from typing import Final
 import attrs
 import dagster as dg
 from dagster._core.instance.ref import InstanceRef
-from filelock import FileLock
 
 from daydreaming_dagster.application.run_cohort import RunOptions
+from daydreaming_dagster.bootstrap import hold_lock
 from daydreaming_dagster.defs.build import build_definitions
 from daydreaming_dagster.defs.event_log import as_event_log_error, databases_open
 from daydreaming_dagster.defs.partitions import cohorts_name
@@ -35,6 +35,7 @@ def open_instance(home: Path) -> dg.DagsterInstance:
 
     Raises:
         EventLogError: Dagster's databases cannot be created or opened.
+        LocksUnsupportedError: The file system of the folder has no locks.
     """
     # Dagster's databases break if two processes set them up at once.
     with as_event_log_error(), _opened_alone(home):
@@ -52,7 +53,7 @@ def open_instance(home: Path) -> dg.DagsterInstance:
 @contextmanager
 def _opened_alone(home: Path) -> Iterator[None]:
     home.mkdir(parents=True, exist_ok=True)
-    with FileLock(home / "open.lock"):
+    with hold_lock(home / "open.lock"):
         yield
 
 

@@ -98,6 +98,17 @@ class StorageUnavailableError(DataLayerError, OSError):
 
 
 @attrs.define(eq=False)
+class LocksUnsupportedError(StorageUnavailableError):
+    """A file system has no locks, which keep two runs from paying for the same answer."""
+
+    def __str__(self) -> str:
+        return (
+            f"cannot lock {self.location}: {self.reason}; use a local disk, or mount the file "
+            f"system with support for flock"
+        )
+
+
+@attrs.define(eq=False)
 class UnstorableError(DataLayerError, ValueError):
     """A text or document could not be read back unchanged. Nothing was written."""
 

@@ -183,7 +183,7 @@ def compose_language_model(catalog: Catalog, concurrency: int | None = None) -> 
         folders.append(of_account)
         endpoint = _open_endpoint(entry)
         return RetryingLanguageModel(
-            LimitingLanguageModel(endpoint, limits, of_account, concurrency)
+            LimitingLanguageModel(endpoint, limits, of_account, concurrency, entry.patience_seconds)
         )
 
     routes: dict[str, LanguageModel] = {

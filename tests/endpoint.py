@@ -43,8 +43,8 @@ class Endpoint(ThreadingHTTPServer):
 
     request_queue_size = 128
 
-    def __init__(self, answer: Callable[[Handler], None]) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
+    def __init__(self, answer: Callable[[Handler], None], port: int = 0) -> None:
+        super().__init__(("127.0.0.1", port), Handler)
         self.url = f"http://127.0.0.1:{self.server_port}/v1"
         self.received: list[Handler] = []
         self.answer = answer

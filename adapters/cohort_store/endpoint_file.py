@@ -8,15 +8,13 @@ from adapters.cohort_store.csv_rows import CsvRow, read_rows
 from adapters.language_model.endpoint_url import endpoint_url
 from adapters.language_model.redaction import basic_credentials
 from daydreaming_dagster.data_layer.paths import Paths
-from daydreaming_dagster.domain.endpoints import (
-    DEFAULT_TIMEOUT_SECONDS,
-    LOCAL_PROVIDER,
-    EndpointEntry,
-)
+from daydreaming_dagster.domain.endpoints import LOCAL_PROVIDER, EndpointEntry
 
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _HEADER: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 """A field name, according to RFC 9110, section 5.6.2."""
+_SECONDS: Final[Mapping[str, float]] = {"timeout_seconds": 0.1, "patience_seconds": 0.0}
+"""The columns with durations, each with the shortest that makes sense."""
 _NOT_SHOWN: Final = "what it holds is not shown, because it may be a key"
 
 
@@ -24,8 +22,8 @@ def read_endpoints(paths: Paths, problems: list[str]) -> dict[str, tuple[Endpoin
     """Return the rows of each endpoint by its id; none if the file is missing.
 
     The columns `id` and `base_url` are required. `api_key_variable`, `header_variables` (pairs
-    `HEADER=VARIABLE` with spaces between) and `timeout_seconds` are optional. Mistakes are noted in
-    `problems`. Nothing that may be a key is quoted.
+    `HEADER=VARIABLE` with spaces between), `timeout_seconds` and `patience_seconds` are optional.
+    Mistakes are noted in `problems`. Nothing that may be a key is quoted.
     """
     endpoints: dict[str, tuple[EndpointEntry, ...]] = {}
     if not paths.endpoints_csv.exists():
@@ -35,14 +33,14 @@ def read_endpoints(paths: Paths, problems: list[str]) -> dict[str, tuple[Endpoin
         paths.endpoints_csv,
         ("id", "base_url"),
         problems,
-        optional=("api_key_variable", "header_variables", "timeout_seconds"),
+        optional=("api_key_variable", "header_variables", *_SECONDS),
     ):
         entry = EndpointEntry(
             _id(row, problems),
             _url(row, problems),
             _key_variable(row, problems),
             _header_variables(row, problems),
-            row.number("timeout_seconds", problems, least=0.1) or DEFAULT_TIMEOUT_SECONDS,
+            **_seconds(row, problems),
         )
         others = endpoints.get(entry.id, ())
         # Two accounts at one URL are two endpoints; the same account twice is a mistake.
@@ -50,6 +48,14 @@ def read_endpoints(paths: Paths, problems: list[str]) -> dict[str, tuple[Endpoin
             row.note("id", f"{entry.id!r} appears twice with the same URL and key", problems)
         endpoints[entry.id] = (*others, entry)
     return endpoints
+
+
+def _seconds(row: CsvRow, problems: list[str]) -> dict[str, float]:
+    """Return the durations that are given; the others keep their defaults."""
+    given = {
+        column: row.number(column, problems, least=least) for column, least in _SECONDS.items()
+    }
+    return {column: seconds for column, seconds in given.items() if seconds is not None}
 
 
 def _id(row: CsvRow, problems: list[str]) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
@@ -9,22 +10,35 @@ from daydreaming_dagster.ports.language_model import Completion, ModelRequest
 
 _LONGEST_NUMBER: Final = 300
 _MOST_TOKENS: Final = 2**31 - 1
+_LITERALS: Final = re.compile(r"(t(r(u)?)?|f(a(l(s)?)?)?|n(u(l)?)?|-|[.eE][+-]?)?")
+"""What may be left of a cut-off literal or number, or nothing."""
 _KEPT_CHARACTERS: Final = 10_000_000
 
 _Texts = tuple[str, str]
 """A text, and the reasoning before it."""
 
 
+class CutOffError(ValueError):
+    """A body begins as JSON and ends before its end."""
+
+
 def read_body(text: str) -> object:
     """Return the parsed JSON body of an answer.
 
     Raises:
+        CutOffError: It is the beginning of an object in JSON.
         ValueError: It is not JSON, or nested too deeply.
     """
     try:
         return json.loads(text, parse_int=_number, strict=False)
     except RecursionError:
         raise ValueError("nested too deeply") from None
+    except json.JSONDecodeError as error:
+        rest = text[error.pos :].strip()
+        unfinished = error.msg.startswith(("Unterminated string", "Invalid \\uXXXX escape"))
+        if text.lstrip().startswith("{") and (unfinished or _LITERALS.fullmatch(rest)):
+            raise CutOffError("it ends early") from None
+        raise
 
 
 def read_completion(

@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack, suppress
+from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Final
@@ -16,6 +17,7 @@ from filelock import FileLock, lock_descriptor
 
 from adapters.language_model.concurrency_level import ConcurrencyLevel
 from adapters.language_model.file_limits import FileRateLimiter, FileSemaphore
+from adapters.language_model.pause import FIRST_PAUSE_SECONDS, Pause
 from daydreaming_dagster.domain.catalog import ModelLimits
 from daydreaming_dagster.domain.generation.cancellation import (
     CancellationToken,
@@ -24,21 +26,33 @@ from daydreaming_dagster.domain.generation.cancellation import (
 )
 from daydreaming_dagster.domain.generation.tokens import expected_tokens
 from daydreaming_dagster.ports.language_model import (
-    LONGEST_WAIT_SECONDS,
+    DEFAULT_PATIENCE_SECONDS,
     Completion,
     LanguageModel,
     LanguageModelError,
     ModelKey,
     ModelRequest,
+    Wait,
 )
 
-_TOO_MANY: Final = (429, 503)
 _POLL_SECONDS: Final = 0.1
+_NOTED_SECONDS: Final = 2.0
+"""Shorter waits are not worth a note."""
+_REFUSALS: Final = 6
+_REASONS: Final[Mapping[int | None, str]] = {
+    429: "rate limit",
+    503: "unavailable",
+    529: "overloaded",
+    None: "no connection",
+}
 
 
 @attrs.define
 class LimitingLanguageModel:
     """Passes calls on to `inner` within the limits of each model; other calls wait their turn.
+
+    If the endpoint takes no calls of a model, all of them pause, and one probes until there is an
+    answer again (see `Pause`).
 
     Attributes:
         limits: Limits by provider and model. All processes of this machine that use the same
@@ -46,14 +60,17 @@ class LimitingLanguageModel:
         folder: The folder of the shared files. Created if a limit needs it.
         concurrency: The number of concurrent calls for models without a limit of their own. None
             adapts it to the endpoint (see `ConcurrencyLevel`).
-        longest_wait_seconds: If an endpoint asks for a longer wait, its calls fail instead.
+        patience_seconds: How long an endpoint that takes no calls is waited for. After that, its
+            calls fail.
+        first_pause_seconds: The length of the first pause.
     """
 
     inner: LanguageModel
     limits: Mapping[tuple[str, str], ModelLimits]
     folder: Path
     concurrency: int | None = None
-    longest_wait_seconds: float = LONGEST_WAIT_SECONDS
+    patience_seconds: float = DEFAULT_PATIENCE_SECONDS
+    first_pause_seconds: float = FIRST_PAUSE_SECONDS
     _cancellations: ModelCancellations = attrs.field(
         factory=ModelCancellations, init=False, repr=False, eq=False
     )
@@ -65,20 +82,38 @@ class LimitingLanguageModel:
         The call counts as in flight until its answer is stored (`ModelRequest.kept`).
 
         Raises:
-            LanguageModelError: `inner` raised it, or the endpoint asked in answer to another
-                request for a pause longer than `longest_wait_seconds`.
+            LanguageModelError: `inner` raised it, or the endpoint has taken no calls for longer
+                than `patience_seconds`.
             StoppedError: The run ended before the request was sent.
         """
-        gate = self._gate(request)
+        gate, began, failed = self._gate(request), time.monotonic(), list[str]()
+        while True:
+            try:
+                completion = await self._attempt(request, gate)
+            except LanguageModelError as error:
+                failed += error.failed_attempts
+                waited = time.monotonic() - began > self.patience_seconds
+                # Other calls may be answered while each attempt of this one is refused.
+                refused_alone = waited and len(failed) >= _REFUSALS
+                if not error.unavailable or gate.pause.hopeless or refused_alone:
+                    error.failed_attempts = tuple(failed)
+                    raise
+                failed.append(str(error))
+            else:
+                failed += completion.failed_attempts
+                return attrs.evolve(completion, failed_attempts=tuple(failed))
+
+    async def _attempt(self, request: ModelRequest, gate: "_Gate") -> Completion:
         with ExitStack() as place:
-            turn = await gate.turn(request, self._cancellations.of(request.key), place)
+            call = await gate.turn(request, self._cancellations.of(request.key), place)
             try:
                 completion = await self.inner.complete(request)
             except LanguageModelError as error:
-                if error.status in _TOO_MANY:
-                    gate.refused(turn, error.retry_after_seconds or 0.0)
+                gate.failed(call, error)
                 raise
-            await gate.answered(turn, completion)
+            finally:
+                gate.pause.ended(call.number)
+            await gate.answered(call, completion)
             if request.kept is not None:
                 request.kept.push(place.pop_all())
             return completion
@@ -104,15 +139,16 @@ class LimitingLanguageModel:
         if key not in self._gates:
             limits = self.limits.get(key, ModelLimits())
             folder = self.folder / _file_name(*key)
-            self._gates[key] = _Gate.of(limits, self.concurrency, folder, self.longest_wait_seconds)
+            pause = Pause(self.patience_seconds, self.first_pause_seconds)
+            self._gates[key] = _Gate.of(limits, self.concurrency, folder, pause)
         return self._gates[key]
 
 
 @attrs.frozen
-class _Turn:
+class _Call:
     """A call that was passed on: its number, the tokens taken for it, and its start time."""
 
-    call: int
+    number: int
     tokens: float
     began: float = attrs.field(factory=time.monotonic)
 
@@ -125,17 +161,18 @@ class _Gate:
     slots: FileSemaphore | None
     requests: FileRateLimiter | None
     tokens: FileRateLimiter | None
-    longest_wait_seconds: float
+    pause: Pause
     level: ConcurrencyLevel = attrs.field(factory=ConcurrencyLevel)
     in_flight: int = 0
-    free_from: float = 0.0
+    last_refusal: str = ""
+    reason: str = ""
     longest_answer: int = 0
     waiting: deque[asyncio.Future[None]] = attrs.field(factory=deque)
     first: asyncio.Lock = attrs.field(factory=asyncio.Lock)
 
     @classmethod
     def of(
-        cls, limits: ModelLimits, concurrency: int | None, folder: Path, longest_wait_seconds: float
+        cls, limits: ModelLimits, concurrency: int | None, folder: Path, pause: Pause
     ) -> "_Gate":
         if limits != ModelLimits():
             folder.mkdir(parents=True, exist_ok=True)
@@ -147,42 +184,51 @@ class _Gate:
         if limits.tokens_per_minute is not None:
             tokens = FileRateLimiter(folder / "tokens", limits.tokens_per_minute)
         fixed = limits.concurrency or concurrency
-        return cls(fixed, slots, requests, tokens, longest_wait_seconds)
+        return cls(fixed, slots, requests, tokens, pause)
 
     async def turn(
         self, request: ModelRequest, cancellation: CancellationToken, place: ExitStack
-    ) -> _Turn:
+    ) -> _Call:
         """Wait until all limits allow a call. It counts in them until `place` is closed.
 
         Raises:
-            LanguageModelError: The endpoint asked for too long a pause.
+            LanguageModelError: The endpoint has taken no calls for too long.
             StoppedError: The run ended while the call waited.
         """
         await self._take_place(cancellation)
         place.callback(self._give_place)
         # One call at a time checks the files, so calls of this process keep their order.
         async with self.first:
-            await self._pause(request, cancellation)
+            await self._wait_for_endpoint(request, cancellation)
             if self.slots is not None:
                 place.callback((await self._take_slot(self.slots, cancellation)).release)
             tokens = await self._take_rates(request, cancellation)
-            await self._pause(request, cancellation)  # another call may have been refused meanwhile
-        return _Turn(self.level.begin(), tokens)
+            # Another call may have been refused meanwhile.
+            await self._wait_for_endpoint(request, cancellation)
+            number = self.level.begin()
+            self.pause.begin(number)
+            return _Call(number, tokens)
 
-    def refused(self, turn: _Turn, retry_after_seconds: float) -> None:
-        """Note that this was one call too many. All calls wait as long as the endpoint asks."""
-        self.level.refused(turn.call)
-        self.free_from = max(self.free_from, time.monotonic() + retry_after_seconds)
+    def failed(self, call: _Call, error: LanguageModelError) -> None:
+        """Note an error: the endpoint takes no calls, or it looked at this one."""
+        if error.unavailable:
+            self.level.refused(call.number)
+            self.last_refusal = str(error)
+            self.reason = _REASONS.get(error.status, f"status {error.status}")
+            self.pause.refused(call.number, error.retry_after_seconds or 0.0)
+        elif error.status is not None and not error.retryable:
+            self.pause.answered()
 
-    async def answered(self, turn: _Turn, completion: Completion) -> None:
+    async def answered(self, call: _Call, completion: Completion) -> None:
         """Note an answer and the tokens that it actually used."""
-        self.level.answered(time.monotonic() - turn.began, limited=bool(self.waiting))
+        self.pause.answered()
+        self.level.answered(time.monotonic() - call.began, limited=bool(self.waiting))
         self.longest_answer = max(self.longest_answer, completion.completion_tokens or 0)
         used = (completion.prompt_tokens or 0) + (completion.completion_tokens or 0)
         if self.tokens is not None and used:
             # The answer is paid for, so do not fail. The next `take` reports a broken file.
             with suppress(OSError):
-                await asyncio.to_thread(self.tokens.charge, used - turn.tokens)
+                await asyncio.to_thread(self.tokens.charge, used - call.tokens)
 
     @property
     def _limit(self) -> int:
@@ -228,21 +274,27 @@ class _Gate:
                 await cancellation.sleep(min(wait, _POLL_SECONDS))
         return tokens
 
-    async def _pause(self, request: ModelRequest, cancellation: CancellationToken) -> None:
-        """Return once the endpoint accepts calls again; another refusal may extend the pause."""
-        while True:
-            pause = self.free_from - time.monotonic()
-            if pause > self.longest_wait_seconds:
+    async def _wait_for_endpoint(
+        self, request: ModelRequest, cancellation: CancellationToken
+    ) -> None:
+        """Return once the endpoint may be called; a refusal meanwhile extends the wait."""
+        while (seconds := self.pause.seconds) > 0 or self.pause.probing:
+            if self.pause.hopeless:
+                waited = self.pause.without_answer_seconds
                 raise LanguageModelError(
-                    f"{request.model} was not called: its endpoint refuses all calls for another "
-                    f"{pause:.0f} s; run it again after that",
+                    f"{request.model} was not called: its endpoint has taken no calls for "
+                    f"{waited:.0f} s, and the next attempt would be in {seconds:.0f} s; the last "
+                    f"refusal: {self.last_refusal}",
                     retryable=True,
-                    retry_after_seconds=pause,
+                    retry_after_seconds=seconds,
                     of_endpoint=True,
+                    unavailable=True,
                 )
-            await cancellation.sleep(pause)
-            if self.free_from <= time.monotonic():
-                return
+            if request.on_wait is not None and seconds > _NOTED_SECONDS:
+                until = datetime.now().astimezone() + timedelta(seconds=seconds)
+                request.on_wait(Wait(request.model, until, self.reason))
+            await cancellation.sleep(min(max(seconds, _POLL_SECONDS), _NOTED_SECONDS))
+        cancellation.check()
 
     async def _take_slot(self, slots: FileSemaphore, cancellation: CancellationToken) -> FileLock:
         while (slot := await asyncio.to_thread(slots.take)) is None:

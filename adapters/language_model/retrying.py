@@ -27,6 +27,7 @@ class RetryingLanguageModel:
     """Calls `inner` up to `attempts` times while its errors are retryable.
 
     A call that may have been billed is not retried here, because only the budget can allow that.
+    Nor is one whose endpoint takes no calls: `LimitingLanguageModel` has waited for that.
 
     Waits between attempts grow exponentially, with jitter, from `first_wait_seconds`, and last at
     least as long as the endpoint asks. If it asks for more than `longest_wait_seconds`, the call
@@ -90,6 +91,7 @@ class RetryingLanguageModel:
             isinstance(error, LanguageModelError)
             and error.retryable
             and not error.may_be_billed
+            and not error.unavailable
             and (error.retry_after_seconds or 0.0) <= self.longest_wait_seconds
         )
 

@@ -17,11 +17,14 @@ _TOGETHER_SECONDS: Final = 0.5
 _THREADS: Final = 2
 
 
-def iterate_in_thread(start: Callable[[], AsyncGenerator[_T, None]]) -> Iterator[list[_T]]:
+def iterate_in_thread(
+    start: Callable[[], AsyncGenerator[_T, None]], *, idle: bool = False
+) -> Iterator[list[_T]]:
     """Yield the items of `start()`, whose event loop runs in a thread of its own.
 
     The loop continues while the consumer is busy. The items that arrived are yielded together every
-    `_TOGETHER_SECONDS`, and the last ones as soon as the iterator ends. If the consumer stops
+    `_TOGETHER_SECONDS`, and the last ones as soon as the iterator ends. With `idle`, an empty list
+    is yielded if none arrived, so that the consumer can see to other things. If the consumer stops
     early, the iterator is cancelled, and this waits until it has ended. An interrupt during a wait
     cancels all tasks of the loop. An exception of the iterator is raised here.
     """
@@ -53,7 +56,8 @@ def iterate_in_thread(start: Callable[[], AsyncGenerator[_T, None]]) -> Iterator
                 with suppress(Empty):
                     end.get(timeout=_TOGETHER_SECONDS)
                     ended = True
-                if arrived := [items.popleft() for _ in range(len(items))]:
+                arrived = [items.popleft() for _ in range(len(items))]
+                if arrived or idle:
                     yield arrived
         except GeneratorExit:
             loop.call_soon_threadsafe(task.cancel)

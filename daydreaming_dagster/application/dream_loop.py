@@ -26,7 +26,7 @@ from daydreaming_dagster.domain.loop.journal import (
 from daydreaming_dagster.domain.loop.spec import LoopSpec, loop_problems
 from daydreaming_dagster.ports.cohort_store import CohortStore
 from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates
-from daydreaming_dagster.ports.language_model import LanguageModel
+from daydreaming_dagster.ports.language_model import LanguageModel, Wait
 from daydreaming_dagster.ports.loop_store import LoopStore
 
 
@@ -175,6 +175,9 @@ class _Spending:
     def begin(self, plan: RunPlan) -> None:
         self._of_run = 0.0
         self.listener.begin(plan)
+
+    def waiting(self, waits: Sequence[Wait]) -> None:
+        self.listener.waiting(waits)
 
     def set_aside(self, reason: str) -> None:
         self.listener.set_aside(reason)

@@ -30,7 +30,10 @@ def run_generations(
             await runner.model.aclose()
 
     finished, failed = 0, list[Generated]()
-    for arrived in iterate_in_thread(run):
+    for arrived in iterate_in_thread(run, idle=True):
+        listener.waiting(tuple(runner.waits.values()))
+        if not arrived:
+            continue
         listener.note(arrived, runner.budget)
         finished += len(arrived)
         failed += [generated for generated in arrived if generated.error is not None]

@@ -8,6 +8,7 @@ import attrs
 from daydreaming_dagster.domain.cohort.estimate import PlanEstimate
 from daydreaming_dagster.domain.generation.budget import Budget
 from daydreaming_dagster.domain.generation.generated import Generated
+from daydreaming_dagster.ports.language_model import Wait
 from daydreaming_dagster.types import Stage
 
 
@@ -42,6 +43,10 @@ class RunListener(Protocol):
         """Called with the generations that finished since the last time, and what was spent."""
         ...
 
+    def waiting(self, waits: Sequence[Wait]) -> None:
+        """Called again and again with the models whose endpoints take no calls at the moment."""
+        ...
+
     def set_aside(self, reason: str) -> None:
         """Called at the end for each model that was set aside, with a sentence that says why."""
         ...
@@ -53,5 +58,7 @@ class NullRunListener:
     def begin(self, plan: RunPlan) -> None: ...
 
     def note(self, finished: Sequence[Generated], budget: Budget) -> None: ...
+
+    def waiting(self, waits: Sequence[Wait]) -> None: ...
 
     def set_aside(self, reason: str) -> None: ...

@@ -20,10 +20,12 @@ from rich.progress import (
 from rich.text import Text
 
 from daydreaming_dagster.application.run_listener import RunPlan
+from daydreaming_dagster.cli.console import note, visible
 from daydreaming_dagster.domain.cohort.estimate import PlanEstimate
 from daydreaming_dagster.domain.generation.budget import Budget
 from daydreaming_dagster.domain.generation.generated import Generated
 from daydreaming_dagster.formatting import counted, money
+from daydreaming_dagster.ports.language_model import Wait
 
 
 class _RateColumn(ProgressColumn):
@@ -34,13 +36,16 @@ class _RateColumn(ProgressColumn):
 
 
 class _Bars(Progress):
-    """Bars that take the width that is left, and below them what was spent."""
+    """Bars that take the width that is left, and below them what was spent and is waited for."""
 
     spent: str = ""
+    waits: Sequence[str] = ()
 
     def get_renderables(self) -> Iterable[RenderableType]:
         yield self.make_tasks_table(self.tasks)
         yield Text(self.spent, no_wrap=True, overflow="ellipsis")
+        for wait in self.waits:
+            yield Text(visible(wait), style="yellow", no_wrap=True, overflow="ellipsis")
 
 
 @attrs.define
@@ -57,6 +62,7 @@ class RunMonitor:
     reasons: list[str] = attrs.field(factory=list, init=False)
     stale: int = attrs.field(default=0, init=False)
     _progress: _Bars = attrs.field(init=False, repr=False)
+    _waited: set[str] = attrs.field(factory=set, init=False)
     _tasks: dict[str, TaskID] = attrs.field(factory=dict, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -102,6 +108,15 @@ class RunMonitor:
         for generated in finished:
             self._note(generated)
         self._progress.spent = _spent(budget)
+
+    def waiting(self, waits: Sequence[Wait]) -> None:
+        """Show which models are waited for; without bars, print each once."""
+        if not self.console.is_terminal:
+            for wait in waits:
+                if wait.model not in self._waited:
+                    note(str(wait), self.console)
+        self._waited = {wait.model for wait in waits}
+        self._progress.waits = [str(wait) for wait in waits]
 
     def set_aside(self, reason: str) -> None:
         """Keep the reason for the end, when the failures are listed."""

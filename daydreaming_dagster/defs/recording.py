@@ -1,6 +1,7 @@
 """Records a run in Dagster while it goes on."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import partial
 from typing import Final
 
 import attrs
@@ -32,6 +33,7 @@ from daydreaming_dagster.domain.generation.generated import (
 )
 from daydreaming_dagster.formatting import counted, money
 from daydreaming_dagster.ports.gens_store import GensStore
+from daydreaming_dagster.ports.language_model import Wait
 
 _LOG_LINES: Final = 20
 _RECORDED_TOGETHER: Final = 500
@@ -57,6 +59,7 @@ class RecordingListener:
     _seen: int = attrs.field(default=0, init=False)
     _failed: int = attrs.field(default=0, init=False)
     _error: Exception | None = attrs.field(default=None, init=False)
+    _waited: set[str] = attrs.field(factory=set, init=False)
 
     @property
     def key_prefix(self) -> str:
@@ -95,15 +98,13 @@ class RecordingListener:
         self._failed += sum(generated.error is not None for generated in finished)
         self.then.note(finished, budget)
         before, self._seen = self._seen, self._seen + len(finished)
-        if self._error is not None:
-            return
-        try:
+
+        def record() -> None:
             self._record(finished)
             if self._seen * _LOG_LINES // self.total > before * _LOG_LINES // self.total:
                 self.context.log.info(self._progress(budget))
-        except DATABASE_ERRORS as error:
-            self._error = error
-            self.stop.stop(f"Dagster's database failed: {error}")
+
+        self._attempt(record)
 
     def check(self) -> None:
         """Return if every event was recorded.
@@ -114,10 +115,28 @@ class RecordingListener:
         if self._error is not None:
             raise self._error
 
+    def waiting(self, waits: Sequence[Wait]) -> None:
+        """Log each model that is waited for, once, and tell the next listener."""
+        self.then.waiting(waits)
+        for wait in waits:
+            if wait.model not in self._waited:
+                self._attempt(partial(self.context.log.info, str(wait)))
+        self._waited = {wait.model for wait in waits}
+
     def set_aside(self, reason: str) -> None:
         """Log it, and tell the next listener."""
-        self.context.log.warning(reason)
         self.then.set_aside(reason)
+        self._attempt(partial(self.context.log.warning, reason))
+
+    def _attempt(self, record: Callable[[], None]) -> None:
+        """Call this unless the database failed before; if it fails now, end the run."""
+        if self._error is not None:
+            return
+        try:
+            record()
+        except DATABASE_ERRORS as error:
+            self._error = error
+            self.stop.stop(f"Dagster's database failed: {error}")
 
     def _record(self, generations: Iterable[Generated]) -> None:
         generations = list(generations)

@@ -5,6 +5,8 @@ from typing import Final
 
 import attrs
 
+from daydreaming_dagster.ports.language_model import DEFAULT_PATIENCE_SECONDS
+
 LOCAL_PROVIDER: Final = "local"
 """The provider of the demo's model on this machine. No endpoint can have this id."""
 
@@ -23,6 +25,7 @@ class EndpointEntry:
         api_key_variable: The environment variable with the key; empty if it needs none.
         header_variables: The environment variables with further headers, by header.
         timeout_seconds: The maximum duration of a call.
+        patience_seconds: How long the endpoint is waited for if it takes no calls.
     """
 
     id: str
@@ -30,6 +33,7 @@ class EndpointEntry:
     api_key_variable: str = ""
     header_variables: Mapping[str, str] = attrs.field(factory=dict, hash=False)
     timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
+    patience_seconds: float = DEFAULT_PATIENCE_SECONDS
 
     @property
     def account(self) -> tuple[str, ...]:

@@ -1,7 +1,8 @@
 """The port for calling language models."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
+from datetime import datetime
 from typing import Final, Protocol, Self
 
 import attrs
@@ -11,6 +12,9 @@ from daydreaming_dagster.types import JsonObject, JsonValue
 
 ModelKey = tuple[str, str]
 """The provider and the endpoint's name of a model."""
+
+DEFAULT_PATIENCE_SECONDS: Final = 600.0
+"""How long an endpoint that takes no calls is waited for."""
 
 LONGEST_WAIT_SECONDS: Final = 600.0
 """If an endpoint asks for a longer pause, the call fails instead of waiting."""
@@ -44,12 +48,25 @@ class SamplingParameters:
 
 
 @attrs.frozen
+class Wait:
+    """Why no call of a model is sent, and until when."""
+
+    model: str
+    until: datetime
+    reason: str
+
+    def __str__(self) -> str:
+        return f"waiting for {self.model} until {self.until:%H:%M:%S}: {self.reason}"
+
+
+@attrs.frozen
 class ModelRequest:
     """One question to a model.
 
     `model` is the endpoint's name for the model, `provider` says who serves it. The caller closes
     `kept`, if there is one, once the answer is stored or abandoned. Until then, a model with a
     limit on calls in flight counts this call, so that a kill loses no more answers than the limit.
+    `on_wait` is told, again and again, while the endpoint takes no calls.
     """
 
     prompt: str
@@ -57,6 +74,7 @@ class ModelRequest:
     provider: str = ""
     parameters: SamplingParameters = attrs.field(factory=SamplingParameters)
     kept: ExitStack | None = attrs.field(default=None, eq=False, repr=False)
+    on_wait: Callable[[Wait], None] | None = attrs.field(default=None, eq=False, repr=False)
 
     @property
     def key(self) -> ModelKey:
@@ -93,9 +111,10 @@ class LanguageModelError(DaydreamingError):
 
     `status` is the HTTP status of a refusal, otherwise None. `retryable` says that the same request
     may succeed later, and `retry_after_seconds` how long the endpoint asked to wait, if it did.
-    `of_endpoint` says that any other request would get the same error. `may_be_billed` says that a
-    model may have worked on it although no usable answer came in time. `failed_attempts` are the
-    errors of earlier attempts.
+    `of_endpoint` says that any other request would get the same error. `unavailable` says that the
+    endpoint takes no calls of this model at the moment: there are too many, or it is down.
+    `may_be_billed` says that a model may have worked on it although no usable answer came in time.
+    `failed_attempts` are the errors of earlier attempts.
     """
 
     message: str
@@ -103,6 +122,7 @@ class LanguageModelError(DaydreamingError):
     retryable: bool = False
     retry_after_seconds: float | None = None
     of_endpoint: bool = False
+    unavailable: bool = False
     may_be_billed: bool = False
     failed_attempts: tuple[str, ...] = ()
 

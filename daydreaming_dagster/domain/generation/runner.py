@@ -45,6 +45,7 @@ from daydreaming_dagster.ports.language_model import (
     LanguageModelError,
     ModelKey,
     ModelRequest,
+    Wait,
 )
 from daydreaming_dagster.types import Stage
 
@@ -127,6 +128,7 @@ class GenerationRunner:
         budget: What the run may spend.
         set_aside: The models that are no longer called, each with the reason. Their generations and
             the descendants of these are left as they are.
+        waits: The models whose endpoint takes no calls at the moment.
         second_call_seconds: The maximum wait before the retry of a lost answer, unless the endpoint
             asks for longer. The wait is random, at least half of it, so that answers lost together
             are not retried together.
@@ -140,6 +142,7 @@ class GenerationRunner:
     stop: CancellationToken = attrs.field(factory=CancellationToken, kw_only=True)
     budget: Budget = attrs.field(factory=Budget, kw_only=True)
     set_aside: dict[ModelKey, str] = attrs.field(factory=dict, init=False)
+    waits: dict[ModelKey, Wait] = attrs.field(factory=dict, init=False)
     second_call_seconds: float = attrs.field(default=10.0, kw_only=True)
 
     async def generate(
@@ -221,6 +224,7 @@ class GenerationRunner:
             self.stop.stop(verdict.reason)
         elif verdict.model not in self.set_aside:
             self.set_aside[verdict.model] = verdict.reason
+            self.waits.pop(verdict.model, None)
             self.model.stop(verdict.reason, verdict.model)
 
     async def _finish_those(self, running: Collection[asyncio.Task[Generated]]) -> None:
@@ -301,7 +305,14 @@ class GenerationRunner:
         """Return the model's answer; in mode copy, the prompt itself."""
         if recipe.mode == "copy":
             return Completion(prompt, "stop", model="", duration_seconds=0.0)
-        request = ModelRequest(prompt, recipe.model, recipe.provider, recipe.parameters, kept)
+        key = recipe.provider, recipe.model
+
+        def note(wait: Wait) -> None:
+            self.waits[key] = wait
+
+        request = ModelRequest(
+            prompt, recipe.model, recipe.provider, recipe.parameters, kept, on_wait=note
+        )
         try:
             return await self._buy(request)
         except LanguageModelError as error:
@@ -331,6 +342,7 @@ class GenerationRunner:
         except BaseException:  # it was not sent, so its reservation must not block other calls
             self.budget.withdraw(reserved)
             raise
+        self.waits.pop(request.key, None)
         self.budget.settle(request, reserved, completion)
         return completion
 

@@ -35,14 +35,14 @@ def test_all_columns_are_read(endpoints):
     azure = "https://me.openai.azure.com/openai/deployments/gpt?api-version=2024-10-21"
 
     read = endpoints(
-        "id,base_url,api_key_variable,header_variables,timeout_seconds\n"
-        f"azure,{azure},,api-key=AZURE_KEY x-team=TEAM,90\n"
-        "router,https://openrouter.ai/api/v1/,ROUTER_KEY,,\n"
+        "id,base_url,api_key_variable,header_variables,timeout_seconds,patience_seconds\n"
+        f"azure,{azure},,api-key=AZURE_KEY x-team=TEAM,90,0\n"
+        "router,https://openrouter.ai/api/v1/,ROUTER_KEY,,,\n"
     )
 
     headers = {"api-key": "AZURE_KEY", "x-team": "TEAM"}
     assert read == {
-        "azure": (EndpointEntry("azure", azure, "", headers, 90.0),),
+        "azure": (EndpointEntry("azure", azure, "", headers, 90.0, 0.0),),
         "router": (EndpointEntry("router", "https://openrouter.ai/api/v1", "ROUTER_KEY"),),
     }
     assert read["azure"][0].variables == ("AZURE_KEY", "TEAM")

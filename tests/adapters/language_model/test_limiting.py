@@ -1,9 +1,11 @@
 """How many calls a model gets at once, and how fast, with a model that counts them."""
 
 import asyncio
+import itertools
 import shutil
 import time
 from contextlib import ExitStack
+from datetime import UTC, datetime
 
 import attrs
 import pytest
@@ -30,6 +32,7 @@ class Endpoint:
     most: int = 1000
     seconds: float = 0.02
     retry_after_seconds: float | None = None
+    unavailable: bool = True
     completion_tokens: int | None = None
     in_flight: int = 0
     highest: int = 0
@@ -42,7 +45,11 @@ class Endpoint:
         if self.in_flight >= self.most:
             self.refused += 1
             raise LanguageModelError(
-                "too many", 429, retryable=True, retry_after_seconds=self.retry_after_seconds
+                "too many",
+                429,
+                retryable=True,
+                retry_after_seconds=self.retry_after_seconds,
+                unavailable=self.unavailable,
             )
         self.in_flight += 1
         self.highest = max(self.highest, self.in_flight)
@@ -60,13 +67,20 @@ class Endpoint:
         pass
 
 
-def limited(endpoint, folder, at_once=None, **limits):
-    return LimitingLanguageModel(endpoint, {KEY: ModelLimits(**limits)}, folder, at_once)
+def limited(endpoint, folder, at_once=None, patience=600.0, **limits):
+    return LimitingLanguageModel(
+        endpoint, {KEY: ModelLimits(**limits)}, folder, at_once, patience, first_pause_seconds=0.02
+    )
 
 
 async def ask(model, times, request=REQUEST):
     calls = [asyncio.create_task(model.complete(request)) for _ in range(times)]
     return await asyncio.gather(*calls, return_exceptions=True)
+
+
+async def until(condition):
+    while not condition():  # noqa: ASYNC110  no event tells it from outside
+        await asyncio.sleep(0.005)
 
 
 async def test_a_limit_of_calls_at_once_is_kept_and_used(tmp_path):
@@ -116,11 +130,8 @@ async def test_without_a_limit_it_grows_as_long_as_the_endpoint_takes_it(tmp_pat
 
 async def test_without_a_limit_it_stays_near_what_the_endpoint_takes(tmp_path):
     endpoint = Endpoint(most=10)
-    model = RetryingLanguageModel(
-        limited(endpoint, tmp_path), attempts=50, first_wait_seconds=0.001
-    )
 
-    answers = await ask(model, 300)
+    answers = await ask(limited(endpoint, tmp_path), 300)
 
     assert all(isinstance(answer, Completion) for answer in answers)
     assert endpoint.highest == 10
@@ -131,11 +142,12 @@ async def test_all_wait_as_long_as_the_endpoint_asks_one_to(tmp_path):
     endpoint = Endpoint(most=0, retry_after_seconds=0.4)
     model = limited(endpoint, tmp_path, at_once=1)
 
-    with pytest.raises(LanguageModelError):
-        await model.complete(REQUEST)
-    endpoint.most = 1
-    await model.complete(REQUEST)
+    calls = asyncio.create_task(ask(model, 3))
+    await until(lambda: endpoint.refused)
+    endpoint.most = 3
+    answers = await calls
 
+    assert [answer.failed_attempts for answer in answers] == [("too many",), (), ()]
     assert endpoint.began[1] - endpoint.began[0] >= 0.4
 
 
@@ -144,13 +156,101 @@ async def test_one_that_waits_for_its_rate_waits_for_the_endpoint_too(tmp_path):
         async def complete(self, request):
             self.began.append(time.monotonic())
             await asyncio.sleep(0.05)
-            raise LanguageModelError("too many", 429, retryable=True, retry_after_seconds=0.5)
+            if len(self.began) == 1:
+                raise LanguageModelError("busy", 429, retry_after_seconds=0.5, unavailable=True)
+            return Completion("because", "stop", "big-1", 0.1)
 
     endpoint = RefusingLate()
 
     await ask(limited(endpoint, tmp_path, at_once=2, requests_per_minute=300), 2)
 
     assert endpoint.began[1] - endpoint.began[0] >= 0.5
+
+
+async def test_an_endpoint_that_is_down_is_probed_by_one_call_until_it_answers(tmp_path):
+    endpoint = Endpoint(most=0, seconds=0.0)
+    model = limited(endpoint, tmp_path)
+
+    calls = asyncio.create_task(ask(model, 50))
+    await until(lambda: endpoint.refused >= 4 + 4)
+    endpoint.most = 50
+    answers = await calls
+
+    assert all(isinstance(answer, Completion) for answer in answers)
+    # The four of the first round, and then one at a time, each after a longer pause.
+    pauses = [later - earlier for earlier, later in itertools.pairwise(endpoint.began[3:8])]
+    assert pauses == sorted(pauses)
+    assert pauses[0] >= 0.02 * 0.75
+
+
+async def test_an_endpoint_that_stays_down_is_given_up_after_the_patience(tmp_path):
+    endpoint = Endpoint(most=0)
+    model = limited(endpoint, tmp_path, patience=0.2)
+    began = time.monotonic()
+
+    answers = await ask(model, 50)
+
+    assert time.monotonic() - began >= 0.2
+    assert {type(answer) for answer in answers} == {LanguageModelError}
+    assert endpoint.refused < 4 + 10
+    assert sum("was not called" in str(answer) for answer in answers) >= 40
+    assert all(answer.of_endpoint or answer.status == 429 for answer in answers)
+
+
+async def test_one_call_that_is_refused_while_others_are_answered_fails_after_the_patience(
+    tmp_path,
+):
+    class Picky(Endpoint):
+        async def complete(self, request):
+            if request.prompt == "bad":
+                self.refused += 1
+                raise LanguageModelError("too large", 429, unavailable=True)
+            return await super().complete(request)
+
+    endpoint = Picky(seconds=0.0)
+    model = limited(endpoint, tmp_path, patience=0.3)
+    bad = asyncio.create_task(model.complete(attrs.evolve(REQUEST, prompt="bad")))
+    while not bad.done():
+        await model.complete(REQUEST)
+
+    with pytest.raises(LanguageModelError, match="too large") as caught:
+        await bad
+    assert len(caught.value.failed_attempts) == endpoint.refused - 1 >= 6
+
+
+@pytest.mark.parametrize("error", [LanguageModelError("no", 400), ValueError("a bug")])
+async def test_a_probe_that_ends_otherwise_holds_up_nobody(tmp_path, error):
+    class Failing(Endpoint):
+        async def complete(self, request):
+            if len(self.began) == 1:
+                self.began.append(0.0)
+                raise error
+            return await super().complete(request)
+
+    endpoint = Failing(most=0)
+    model = limited(endpoint, tmp_path, at_once=1)
+    calls = asyncio.create_task(ask(model, 3))
+    await until(lambda: len(endpoint.began) >= 2)
+    endpoint.most = 1
+
+    answers = await asyncio.wait_for(calls, 60)
+
+    assert [type(answer) for answer in answers].count(Completion) == 2
+
+
+async def test_a_wait_is_noted_with_its_reason_and_end(tmp_path):
+    waits = []
+    endpoint = Endpoint(most=0, retry_after_seconds=60)
+    model = limited(endpoint, tmp_path)
+    request = attrs.evolve(REQUEST, on_wait=waits.append)
+
+    calls = asyncio.create_task(ask(model, 2, request))
+    await until(lambda: waits)
+    model.stop("enough")
+    await calls
+
+    assert (waits[0].model, waits[0].reason) == ("big-1", "rate limit")
+    assert 50 < (waits[0].until - datetime.now(UTC)).total_seconds() <= 60
 
 
 async def test_a_rate_of_requests_is_kept(tmp_path):
@@ -170,7 +270,8 @@ async def test_nobody_waits_for_an_endpoint_that_asks_for_a_day(tmp_path):
     assert "too many" in str(first)
     assert isinstance(second, LanguageModelError)
     assert second.of_endpoint
-    assert "big-1 was not called: its endpoint refuses all calls for another 86" in str(second)
+    reason = "its endpoint has taken no calls for 0 s, and the next attempt would be in 86400 s"
+    assert f"big-1 was not called: {reason}; the last refusal: too many" in str(second)
     assert len(endpoint.began) == 1
 
 
@@ -315,7 +416,7 @@ async def test_the_place_of_an_answer_is_free_when_it_is_kept(tmp_path):
 
 
 async def test_the_place_of_a_call_that_failed_is_free_at_once(tmp_path):
-    endpoint = Endpoint(most=0)
+    endpoint = Endpoint(most=0, unavailable=False)
     model = LimitingLanguageModel(endpoint, {}, tmp_path, concurrency=1)
 
     for _ in range(2):

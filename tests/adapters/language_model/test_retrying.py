@@ -30,7 +30,7 @@ def scripted(*answers):
     return ScriptedLanguageModel(lambda _request: remaining.pop(0))
 
 
-@pytest.mark.parametrize("status", [429, 500, 503])
+@pytest.mark.parametrize("status", [408, 500, 502])
 async def test_what_may_pass_is_asked_again(chat_endpoint, status):
     answers = [(status, {"error": {"message": "busy"}}), "because"]
     chat_endpoint.answer = lambda _prompt: answers.pop(0)
@@ -89,6 +89,15 @@ async def test_an_endpoint_that_asks_for_too_long_is_not_waited_for():
 
     with pytest.raises(LanguageModelError, match="busy"):
         await ask(quick(model, longest_wait_seconds=60))
+
+    assert len(model.requests) == 1
+
+
+async def test_an_endpoint_that_takes_no_calls_was_waited_for_before():
+    model = scripted(LanguageModelError("busy", 429, retryable=True, unavailable=True), "never")
+
+    with pytest.raises(LanguageModelError, match="busy"):
+        await ask(quick(model))
 
     assert len(model.requests) == 1
 

@@ -106,6 +106,11 @@ class EndpointErrors:
         message = self._message(request, reason, f"set {self.url_setting} to {self.quoted(target)}")
         return LanguageModelError(message, status, of_endpoint=True)
 
+    def unconnectable(self, request: ModelRequest, problem: str) -> LanguageModelError:
+        """Return the error for settings with which no connection can be made."""
+        message = f"{request.model} at {redacted_url(self.url)} was not called: {problem}"
+        return LanguageModelError(message, of_endpoint=True)
+
     def without_connection(self, request: ModelRequest, error: Exception) -> LanguageModelError:
         """Return the error for a connection that failed or was lost before the answer."""
         cause: BaseException = error

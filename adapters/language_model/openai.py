@@ -16,6 +16,7 @@ from adapters.language_model.chat_completion import (
     read_completion,
     reported_error,
 )
+from adapters.language_model.connection_settings import connection_problems
 from adapters.language_model.endpoint_errors import EndpointErrors
 from adapters.language_model.endpoint_url import OPENAI_URL, endpoint_url
 from adapters.language_model.redaction import Redaction, basic_credentials, redacted_url
@@ -111,7 +112,7 @@ class OpenAILanguageModel:
         import httpx2
         import openai
 
-        client, errors = self._connect(), self._errors
+        client, errors = self._connect(request), self._errors
         started = time.perf_counter()
         try:
             async with asyncio.timeout(self.timeout_seconds):
@@ -137,7 +138,7 @@ class OpenAILanguageModel:
         return attrs.evolve(self._completion(request, response.content), duration_seconds=duration)
 
     def check(self, _models: Collection[ModelKey]) -> Sequence[str]:
-        return ()
+        return connection_problems() if self.environment_proxies else ()
 
     def stop(self, reason: str, model: ModelKey | None = None) -> None:
         """Send no further requests."""
@@ -149,10 +150,12 @@ class OpenAILanguageModel:
         if client is not None:
             await client.close()
 
-    def _connect(self) -> "AsyncOpenAI":
+    def _connect(self, request: ModelRequest) -> "AsyncOpenAI":
         import openai  # here because it is slow, as in `complete`
 
         if self._client is None:
+            if problems := self.check([request.key]):
+                raise self._errors.unconnectable(request, problems[0])
             parts = urlsplit(self.base_url)
             # Credentials are passed separately: HTTP clients log the URL and append paths to its
             # query.

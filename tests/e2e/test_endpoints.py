@@ -172,3 +172,19 @@ def test_a_model_that_is_refused_for_good_is_set_aside_and_the_others_go_on(
     chat_endpoint.refused.clear()
     assert daydream("run", "c1").returncode == 0
     assert len(chat_endpoint.bodies) == len(asked) + 84
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("ALL_PROXY", "ftp://proxy"), ("SSL_CERT_FILE", "/nowhere.pem")]
+)
+def test_a_proxy_or_certificates_that_cannot_be_used_are_a_problem_of_the_set_up(
+    daydream, chat_endpoint, name, value
+):
+    daydream("plan", "c1")
+
+    ran = daydream("run", "c1", **{name: value})
+
+    assert ran.returncode == 2
+    assert f"- {name} is '{value}', which cannot be" in ran.stderr
+    assert "Traceback" not in ran.stderr
+    assert chat_endpoint.bodies == []

@@ -4,9 +4,8 @@ import logging
 import os
 from pathlib import Path
 
-from daydreaming_dagster.bootstrap import absolute_location, key_prefix, open_data_root
-from daydreaming_dagster.defs.build import build_definitions
-from daydreaming_dagster.defs.resources import production_resources
+from daydreaming_dagster.bootstrap import absolute_location, key_prefix
+from daydreaming_dagster.defs.build import define_data_root
 
 _DATA_ROOT = absolute_location(os.environ.get("DAYDREAM_DATA_ROOT", "data"))
 
@@ -16,8 +15,4 @@ for here in (Path.cwd(), Path.cwd() / "data"):
             "Dagster shows the data root %s, not %s: DAYDREAM_DATA_ROOT names it", _DATA_ROOT, here
         )
 
-defs = build_definitions(
-    production_resources(_DATA_ROOT),
-    open_data_root(_DATA_ROOT).cohorts.read_pipeline(),
-    key_prefix=key_prefix(),
-)
+defs = define_data_root(_DATA_ROOT, key_prefix=key_prefix())

@@ -1,15 +1,29 @@
 """Dagster's code location."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import dagster as dg
 
+from daydreaming_dagster.bootstrap import open_data_root
 from daydreaming_dagster.defs.assets import build_stage_asset
 from daydreaming_dagster.defs.cohorts import build_cohort_assets
 from daydreaming_dagster.defs.discovery import discover_cohorts, prune_partitions
 from daydreaming_dagster.defs.naming import asset_key, rename_assets
+from daydreaming_dagster.defs.resources import production_resources
 from daydreaming_dagster.domain.shipped_stages import SHIPPED
 from daydreaming_dagster.domain.stages import Pipeline
+
+
+def define_data_root(data_root: str | Path, *, key_prefix: str = "") -> dg.Definitions:
+    """Return the definitions of a data root, with its stages and the endpoint in the environment.
+
+    Raises:
+        SetupError: Nothing opens data roots of this URL.
+        CatalogError: The file of stages is wrong.
+    """
+    pipeline = open_data_root(data_root).cohorts.read_pipeline()
+    return build_definitions(production_resources(data_root), pipeline, key_prefix=key_prefix)
 
 
 def build_definitions(

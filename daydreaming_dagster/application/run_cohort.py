@@ -13,6 +13,7 @@ from daydreaming_dagster.application.run_listener import RunListener, RunPlan
 from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.cohort.estimate import estimate_generations, planned_generations
 from daydreaming_dagster.domain.cohort.progress import generations_to_make
+from daydreaming_dagster.domain.cohort.spending import spent_before
 from daydreaming_dagster.domain.cohort.staleness import CohortState
 from daydreaming_dagster.domain.errors import CatalogError
 from daydreaming_dagster.domain.generation.answers import parse_stored_answer
@@ -39,12 +40,20 @@ class RunOptions:
         force: gen_ids whose model is asked again in any case.
         max_calls: How many model calls the run may make; None means no limit.
         max_cost: What they may cost, in USD; None means no limit.
+        max_cost_total: What they and all stored answers of the cohort may cost, in USD; None means
+            no limit.
     """
 
     stale: bool = False
     force: Collection[str] = ()
     max_calls: int | None = None
     max_cost: float | None = None
+    max_cost_total: float | None = None
+
+    @property
+    def limits_cost(self) -> bool:
+        """Whether the cost has a limit."""
+        return self.max_cost is not None or self.max_cost_total is not None
 
 
 @attrs.frozen
@@ -89,8 +98,9 @@ def run_cohort(
         CohortNotPlannedError: The cohort was not planned yet.
         CohortBusyError: Another run holds the cohort.
         CatalogError: The catalogs are wrong, a gen_id in `force` is not in the cohort, a model has
-            no price and the cost is limited, or a model cannot be called as its endpoint is set
-            up. In all these cases no model was asked.
+            no price and the cost is limited, the total cost is limited and what was spent is not
+            known, or a model cannot be called as its endpoint is set up. In all these cases no
+            model was asked.
     """
     catalog = cohorts.read_catalog() if catalog is None else catalog
     members = cohorts.read_membership(cohort_id)
@@ -104,6 +114,15 @@ def run_cohort(
         )
         if problems := model.check(plan.estimate.called):
             raise CatalogError("the set-up of the models", tuple(problems))
+        budget = Budget.of(
+            catalog.models.values(),
+            options.max_calls,
+            options.max_cost,
+            max_cost_total=options.max_cost_total,
+            spent_before=(
+                0.0 if options.max_cost_total is None else spent_before(store, catalog, members)
+            ),
+        )
         listener.begin(plan)
         runner = GenerationRunner(
             store,
@@ -117,7 +136,7 @@ def run_cohort(
                 if gen_id in options.force
             },
             stop=token,
-            budget=Budget.of(catalog.models.values(), options.max_calls, options.max_cost),
+            budget=budget,
         )
         outcome = run_generations(runner, plan.todo, listener)
         if outcome.made >= _WORTH_A_LOOK:
@@ -151,7 +170,7 @@ def _plan(
     unanswered = [status.missing for status in state.stages.values()]
     asked = {*options.force, *chain(*unanswered, *stale.values())}
     estimate = estimate_generations(store, catalog, planned_generations(store, todo), asked)
-    if options.max_cost is not None and estimate.unpriced:
+    if options.limits_cost and estimate.unpriced:
         problem = f"a limit of cost needs a price for {', '.join(estimate.unpriced)}"
         raise CatalogError("the model catalog", (problem,))
     left_stale = 0 if options.stale else sum(map(len, state.stale.values()))

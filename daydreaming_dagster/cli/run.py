@@ -75,6 +75,14 @@ def run(
     max_cost: Annotated[
         float | None, typer.Option("--max-cost", min=0, help="Spend at most this much, in USD.")
     ] = None,
+    max_cost_total: Annotated[
+        float | None,
+        typer.Option(
+            "--max-cost-total",
+            min=0,
+            help="Spend at most this much, in USD, in all runs of the cohort together.",
+        ),
+    ] = None,
 ) -> None:
     """Generate what a planned cohort still lacks, with Dagster, and rank what was judged.
 
@@ -83,7 +91,7 @@ def run(
     and SIGTERM wait for the answers in flight; a second one does not.
     """
     root = open_data_root(absolute_location(data_root))
-    options = RunOptions(stale, force or (), max_calls, max_cost)
+    options = RunOptions(stale, force or (), max_calls, max_cost, max_cost_total)
     if not _run(root, cohort_id, options, concurrency):
         raise typer.Exit(EXIT_INCOMPLETE)
 

@@ -49,7 +49,7 @@ def build_cohort_results(pipeline: Pipeline) -> dg.AssetsDefinition:
         cohort_store: dg.ResourceParam[CohortStore],
     ) -> dg.MaterializeResult[Any]:
         """Write the results of the cohort of the run's partition."""
-        with as_failure(DaydreamingError):
+        with as_failure(context, DaydreamingError):
             tabulated = tabulate_cohort(gens_store, cohort_store, context.partition_key)
         return dg.MaterializeResult(
             metadata={
@@ -78,7 +78,7 @@ def cohort_report(
     cohort_store: dg.ResourceParam[CohortStore],
 ) -> dg.MaterializeResult[Any]:
     """Write the report of the cohort of the run's partition."""
-    with as_failure(DaydreamingError):
+    with as_failure(context, DaydreamingError):
         cohort_id, now = context.partition_key, datetime.now(UTC)
         drawn, file = write_report(gens_store, cohort_store, cohort_id, now)
     ranking = drawn.figures[0]

@@ -81,7 +81,7 @@ def cohort_membership(
     cohort_store: dg.ResourceParam[CohortStore],
 ) -> dg.MaterializeResult[Any]:
     """Plan the cohort of the run's partition. Planning again changes nothing."""
-    with as_failure(DaydreamingError):
+    with as_failure(context, DaydreamingError):
         recorded = plan_cohort(
             gens_store,
             cohort_store,
@@ -111,12 +111,15 @@ class CohortRunConfig(dg.Config):
         force: The gen_ids to generate again in any case.
         max_calls: The maximum number of model calls; None means no limit.
         max_cost: The maximum cost in USD; None means no limit.
+        max_cost_total: The maximum cost of the cohort in USD, with what its stored answers cost;
+            resumed and retried runs share it. None means no limit.
     """
 
     stale: bool = False
     force: list[str] = Field(default_factory=list)
     max_calls: int | None = None
     max_cost: float | None = None
+    max_cost_total: float | None = None
 
 
 def build_cohort_run(pipeline: Pipeline) -> dg.AssetsDefinition:
@@ -152,7 +155,7 @@ def build_cohort_run(pipeline: Pipeline) -> dg.AssetsDefinition:
             forbid_retries(context)
         recording = RecordingListener(context, gens_store, stop, listener)
         with (
-            as_failure(DaydreamingError),
+            as_failure(context, DaydreamingError),
             databases_open(context.instance, context.run.run_id),
             ending_when_terminated(context, stop) as terminated,
         ):
@@ -161,7 +164,7 @@ def build_cohort_run(pipeline: Pipeline) -> dg.AssetsDefinition:
                 cohort_store,
                 language_model,
                 context.partition_key,
-                RunOptions(config.stale, config.force, config.max_calls, config.max_cost),
+                RunOptions(**config.model_dump()),
                 token=stop,
                 listener=recording,
                 catalog=catalog,

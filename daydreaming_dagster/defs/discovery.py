@@ -74,7 +74,7 @@ def prune_generations(
     Raises:
         dagster.Failure: No cohort is planned, or a membership cannot be read. Nothing was removed.
     """
-    with as_failure(DaydreamingError):
+    with as_failure(None, DaydreamingError):
         pipeline = cohort_store.read_pipeline()
         planned = cohort_store.list_planned_cohorts()
         memberships = [cohort_store.read_membership(cohort_id) for cohort_id in planned]

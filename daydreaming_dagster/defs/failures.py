@@ -26,11 +26,18 @@ def _may_pass(error: Exception | None) -> bool:
 
 
 @contextmanager
-def as_failure(*errors: type[Exception]) -> Iterator[None]:
-    """Convert these errors of the block to a `dagster.Failure` with their message, not retried."""
+def as_failure(
+    context: dg.AssetExecutionContext | dg.InitResourceContext | None, *errors: type[Exception]
+) -> Iterator[None]:
+    """Convert these errors of the block to a `dagster.Failure` with their message, not retried.
+
+    Dagster repeats neither the step nor the run of the context, if there is one.
+    """
     try:
         yield
     except errors as error:
+        if context is not None:
+            forbid_retries(context)
         raise dg.Failure(explained(error), allow_retries=False) from error
 
 
@@ -70,12 +77,13 @@ def generation_failure(stage: Stage, gen_id: str, error: Exception) -> dg.Failur
     )
 
 
-def forbid_retries(context: dg.AssetExecutionContext) -> None:
+def forbid_retries(context: dg.AssetExecutionContext | dg.InitResourceContext) -> None:
     """Let Dagster not repeat the run, whatever `run_retries` in `dagster.yaml` says.
 
-    A retry would begin with a new limit of calls and cost.
+    A retry would begin with a new limit of calls and cost, or with the same mistake.
     """
-    context.instance.add_run_tags(context.run.run_id, {"dagster/max_retries": "0"})
+    if context.instance is not None and context.run is not None:  # a resource may have no run
+        context.instance.add_run_tags(context.run.run_id, {"dagster/max_retries": "0"})
 
 
 def run_failure(

@@ -30,7 +30,7 @@ class GensStoreResource(dg.ConfigurableResource[GensStoreWithTemplates]):
         Raises:
             dagster.Failure: Nothing opens data roots of this URL.
         """
-        with as_failure(DaydreamingError):
+        with as_failure(context, DaydreamingError):
             return open_data_root(self.data_root).store
 
 
@@ -45,7 +45,7 @@ class CohortStoreResource(dg.ConfigurableResource[CohortStore]):
         Raises:
             dagster.Failure: Nothing opens data roots of this URL.
         """
-        with as_failure(DaydreamingError):
+        with as_failure(context, DaydreamingError):
             return open_data_root(self.data_root).cohorts
 
 
@@ -60,7 +60,7 @@ class CatalogResource(dg.ConfigurableResource[Catalog]):
         Raises:
             dagster.Failure: A catalog is missing or malformed; the message lists all problems.
         """
-        with as_failure(DaydreamingError):
+        with as_failure(context, DaydreamingError):
             return open_data_root(self.data_root).cohorts.read_catalog()
 
 
@@ -83,7 +83,7 @@ class LanguageModelResource(dg.ConfigurableResource[LanguageModel]):
         Raises:
             dagster.Failure: The folder for limits is not writable, or a catalog is wrong.
         """
-        with as_failure(DaydreamingError):
+        with as_failure(context, DaydreamingError):
             catalog = open_data_root(self.data_root).cohorts.read_catalog()
             return compose_language_model(catalog, self.concurrency)
 

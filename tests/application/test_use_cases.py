@@ -13,6 +13,7 @@ from daydreaming_dagster.application.cohort_report import draw_report, write_rep
 from daydreaming_dagster.application.cohort_results import tabulate_cohort
 from daydreaming_dagster.application.cohort_status import look
 from daydreaming_dagster.application.plan_cohort import estimate_cohort, plan_cohort
+from daydreaming_dagster.domain.cohort.spending import spent_before
 from daydreaming_dagster.domain.errors import (
     CatalogError,
     CohortBusyError,
@@ -22,8 +23,9 @@ from daydreaming_dagster.domain.errors import (
 from daydreaming_dagster.domain.generation.cancellation import CancellationToken
 from daydreaming_dagster.domain.generation.metadata import ancestry
 from daydreaming_dagster.domain.generation.stored import read_stored_generation
+from daydreaming_dagster.formatting import money
 from daydreaming_dagster.ports.ids import check_stage
-from daydreaming_dagster.ports.language_model import LanguageModelError
+from daydreaming_dagster.ports.language_model import Completion, LanguageModelError
 from daydreaming_dagster.types import STAGES
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -202,6 +204,42 @@ def test_a_limit_of_cost_is_kept(planned):
 
     assert 0 < run.budget.cost <= 0.01
     assert "the limit of 0.01 USD is reached" in run.stopped
+
+
+def test_all_runs_of_a_cohort_share_a_limit_of_its_total_cost(planned):
+    planned.answer = lambda _request: Completion("SCORE: 5", "stop", "big-1", 0.1, 100, 800)
+    first = planned.run(max_cost_total=0.01)
+    asked = len(planned.asked)
+    again = planned.run(max_cost_total=0.01)
+
+    assert 0 < first.budget.cost <= 0.01
+    assert (len(planned.asked), again.budget.cost) == (asked, 0)
+    spent = f"{money(first.budget.cost)} spent in total, {money(first.budget.cost)} of it before"
+    assert "the limit of 0.01 USD for all runs of the cohort is reached" in again.stopped
+    assert spent in again.stopped
+    assert planned.run(max_cost_total=1.0).complete
+
+
+def test_replaced_and_refused_answers_count_in_the_total(planned):
+    members = planned.cohorts.read_membership("c1")
+    planned.answer = lambda _request: Completion("no score", "stop", "big-1", 0.1, 100, 200)
+    once = planned.run().budget.cost
+    planned.run(force=members["draft"])
+
+    total = spent_before(planned.store, planned.cohorts.catalog, members)
+
+    assert len(planned.asked) == 21
+    assert total == pytest.approx(once * 21 / 18)
+
+
+def test_a_limit_of_the_total_needs_to_know_what_every_answer_cost(planned):
+    planned.answer = lambda _request: Completion("SCORE: 5", "stop", "big-1", 0.1, None, 200)
+    planned.run(max_calls=2)
+    planned.asked.clear()
+
+    with pytest.raises(CatalogError, match="no token count for 2 answers"):
+        planned.run(max_cost_total=1.0)
+    assert planned.asked == []
 
 
 def test_stale_answers_are_left_unless_they_are_asked_for(planned):

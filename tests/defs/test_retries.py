@@ -78,3 +78,14 @@ def test_a_run_with_a_limit_is_not_retried_whatever_ends_it(instance, data_root)
 
     assert not retried(instance, data_root, cohort_run, "c1", fail, max_calls=9)
     assert retried(instance, data_root, cohort_run, "c1", fail)
+
+
+def test_a_run_that_a_mistake_in_the_input_ends_is_not_retried(instance, data_root):
+    models = data_root / "1_raw/llm_models.csv"
+    before = models.read_text()
+    models.write_text("id,model\n")
+    assert not retried(instance, data_root, cohort_run, "c1", judge_or_echo)
+
+    models.write_text(before)
+    assert not retried(instance, data_root, cohort_run, "c1", judge_or_echo, max_cost_total=1.0)
+    assert not retried(instance, data_root, cohort_run, "c1", judge_or_echo, force=["d_none"])

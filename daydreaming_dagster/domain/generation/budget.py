@@ -29,6 +29,8 @@ class Budget:
     Attributes:
         max_calls: The maximum number of questions; None means no limit.
         max_cost: Their maximum cost in USD; None means no limit.
+        max_cost_total: The maximum of their cost and `spent_before` in USD; None means no limit.
+        spent_before: What the cohort's earlier runs cost in USD.
         calls: The number of questions that were answered, finally refused, or lost their answer.
         prompt_tokens: The tokens sent for answered questions, as far as endpoints report them.
         completion_tokens: The tokens of the answers, as far as endpoints report them.
@@ -37,6 +39,8 @@ class Budget:
 
     max_calls: int | None = None
     max_cost: float | None = None
+    max_cost_total: float | None = attrs.field(default=None, kw_only=True)
+    spent_before: float = attrs.field(default=0.0, kw_only=True)
     calls: int = attrs.field(default=0, init=False)
     prompt_tokens: int = attrs.field(default=0, init=False)
     completion_tokens: int = attrs.field(default=0, init=False)
@@ -55,10 +59,22 @@ class Budget:
 
     @classmethod
     def of(
-        cls, models: Iterable[ModelEntry], max_calls: int | None, max_cost: float | None
+        cls,
+        models: Iterable[ModelEntry],
+        max_calls: int | None,
+        max_cost: float | None,
+        *,
+        max_cost_total: float | None = None,
+        spent_before: float = 0.0,
     ) -> Self:
         """Return a budget that knows the prices of these models."""
-        return cls(max_calls, max_cost, {(model.provider, model.model): model for model in models})
+        return cls(
+            max_calls,
+            max_cost,
+            {(model.provider, model.model): model for model in models},
+            max_cost_total=max_cost_total,
+            spent_before=spent_before,
+        )
 
     async def reserve(self, request: ModelRequest, stop: CancellationToken) -> float:
         """Return what is reserved for a question, in USD, to be given to one of the others.
@@ -118,6 +134,15 @@ class Budget:
             return (
                 f"the limit of {self.max_cost:.12g} USD is reached: {money(self.cost)} spent, "
                 f"and the next answer may cost {money(expected)}"
+            )
+        before = self.spent_before
+        if self.max_cost_total is not None and not before + committed + expected <= (
+            self.max_cost_total
+        ):
+            return (
+                f"the limit of {self.max_cost_total:.12g} USD for all runs of the cohort is "
+                f"reached: {money(before + self.cost)} spent in total, {money(before)} of it "
+                f"before this run, and the next answer may cost {money(expected)}"
             )
         return None
 

@@ -1,0 +1,58 @@
+"""What the stored answers of a cohort have cost."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from daydreaming_dagster.domain.catalog import Catalog
+from daydreaming_dagster.domain.errors import CatalogError
+from daydreaming_dagster.domain.generation.records import RawRecord, Usage
+from daydreaming_dagster.domain.generation.stored import if_there
+from daydreaming_dagster.formatting import counted
+from daydreaming_dagster.ports.gens_store import GensStore
+from daydreaming_dagster.types import Stage
+
+
+def spent_before(
+    store: GensStore, catalog: Catalog, members: Mapping[Stage, Sequence[str]]
+) -> float:
+    """Return what the stored answers of these generations cost in USD, at today's prices.
+
+    This includes replaced answers, and those that were cut off, refused or unreadable. A call whose
+    answer never came has no record.
+
+    Raises:
+        CatalogError: A model has no price, or an answer no token counts. A limit of the total could
+            not be kept.
+        DataLayerError: The metadata of an answer cannot be read.
+    """
+    models = {model.key: model for model in catalog.models.values()}
+    total, unknown = 0.0, dict[str, None]()
+    for stage, gen_ids in members.items():
+        for gen_id in gen_ids:
+            for record in _bought(if_there(store.read_raw_metadata, stage, gen_id)):
+                usage = record.usage or Usage()
+                model = models.get((record.provider or "", record.model or ""))
+                counts = usage.prompt_tokens, usage.completion_tokens
+                cost = None if model is None else model.cost(*counts)
+                if cost is None:
+                    unknown[f"{stage}/{gen_id} ({record.model})"] = None
+                else:
+                    total += cost
+    if unknown:
+        problem = (
+            f"a limit of the total needs the cost of every stored answer, and there is no price or "
+            f"no token count for {counted(len(unknown), 'answer')}, such as {next(iter(unknown))}"
+        )
+        raise CatalogError("the model catalog", (problem,))
+    return total
+
+
+def _bought(document: object) -> Iterator[RawRecord]:
+    """Yield the record of a model's answer, and those of the answers that it replaced."""
+    if not isinstance(document, dict):
+        return
+    record = RawRecord.from_document(document)
+    if record.mode == "llm":
+        yield record
+    replaced: Iterable[object] = record.replaced if isinstance(record.replaced, list) else ()
+    for earlier in replaced:
+        yield from _bought(earlier)

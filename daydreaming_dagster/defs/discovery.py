@@ -4,15 +4,42 @@
 # No `from __future__ import annotations` here: Dagster reads the annotations.
 
 import json
+from collections.abc import Iterator, Sequence
+from typing import Self
 
+import attrs
 import dagster as dg
 
+# No public module exports it.
+from dagster._core.scheduler.instigation import InstigatorType, SensorInstigatorData
+
+from daydreaming_dagster.bootstrap import KEY_PREFIX_VARIABLE
 from daydreaming_dagster.defs.failures import as_failure
 from daydreaming_dagster.defs.partitions import cohorts_name, partitions_name
 from daydreaming_dagster.errors import DaydreamingError
 from daydreaming_dagster.ports.cohort_store import CohortStore
 from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates
 from daydreaming_dagster.ports.ids import is_id
+
+
+@attrs.frozen
+class _Cursor:
+    """The cohorts that a data root had when its code location looked last."""
+
+    data_root: str = ""
+    key_prefix: str = ""
+    cohorts: Sequence[str] = ()
+
+    @classmethod
+    def parse(cls, cursor: str | None) -> Self:
+        """Return what a cursor says, nothing if an older version or another sensor wrote it."""
+        try:
+            return cls(**json.loads(cursor or "{}"))
+        except (TypeError, ValueError):
+            return cls()
+
+    def __str__(self) -> str:
+        return json.dumps(attrs.asdict(self))
 
 
 @dg.sensor(
@@ -28,23 +55,33 @@ def discover_cohorts(
 ) -> dg.SensorResult | dg.SkipReason:
     """Request one partition for each cohort that has a specification.
 
-    The cursor remembers the data root and the cohorts that it had. Only they are removed: another
-    code location may use the same Dagster instance with another data root, and this one may have
-    been started with another data root before.
+    Removes only cohorts that this data root had before, and no other one has: another code location
+    may use the same Dagster instance with another data root, and this one may have been started
+    with another data root before.
     """
     name = cohorts_name(key_prefix)
     known = set(context.instance.get_dynamic_partitions(name))
-    before = _cohorts_before(context.cursor, data_root)
+    last = _Cursor.parse(context.cursor)
+    before = set(last.cohorts if last.data_root == data_root else ())
     # Others cannot be planned. `plan` says so.
     there = set(filter(is_id, cohort_store.list_cohorts()))
     if before and not there:
         return dg.SkipReason(
             "all cohorts are gone; none is removed, since the data root may not be mounted"
         )
-    cursor = json.dumps({"data_root": data_root, "cohorts": sorted(there)})
-    added, removed = there - known, known & before - there
+    cursor = str(_Cursor(data_root, key_prefix, sorted(there)))
+    others = [*_other_data_roots(context.instance, data_root, key_prefix)]
+    elsewhere = {cohort_id for other in others for cohort_id in other.cohorts}
+    added, removed = there - known, known & before - there - elsewhere
     if not added and not removed:
-        return dg.SensorResult(skip_reason="the cohorts are the same as before", cursor=cursor)
+        reason = "the cohorts are the same as before"
+        if shared := sorted(there & elsewhere):
+            roots = ", ".join(sorted({other.data_root for other in others}))
+            reason = (
+                f"{', '.join(shared)} may also be a cohort of another data root ({roots}), and "
+                f"then both are one partition; give each data root a {KEY_PREFIX_VARIABLE}"
+            )
+        return dg.SensorResult(skip_reason=reason, cursor=cursor)
     return dg.SensorResult(
         dynamic_partitions_requests=[
             dg.AddDynamicPartitionsRequest(name, sorted(added)),
@@ -54,12 +91,16 @@ def discover_cohorts(
     )
 
 
-def _cohorts_before(cursor: str | None, data_root: str) -> set[str]:
-    try:
-        before = json.loads(cursor or "{}")
-    except ValueError:  # of an older version, which did not name the data root
-        return set()
-    return set(before["cohorts"]) if before.get("data_root") == data_root else set()
+def _other_data_roots(
+    instance: dg.DagsterInstance, data_root: str, key_prefix: str
+) -> Iterator[_Cursor]:
+    """Yield what other code locations saw that name their partitions as this one does."""
+    for state in instance.all_instigator_state(instigator_type=InstigatorType.SENSOR):
+        data = state.instigator_data
+        if isinstance(data, SensorInstigatorData) and state.name == discover_cohorts.name:
+            seen = _Cursor.parse(data.cursor)
+            if seen.data_root != data_root and seen.key_prefix == key_prefix:
+                yield seen
 
 
 @dg.op(description="Removes the partitions of generations that no longer belong to a cohort.")

@@ -4,6 +4,20 @@ import shutil
 
 import dagster as dg
 import pytest
+from dagster._core.remote_origin import (
+    ManagedGrpcPythonEnvCodeLocationOrigin,
+    RemoteInstigatorOrigin,
+    RemoteRepositoryOrigin,
+)
+
+# Where the daemon keeps cursors; no public module does.
+from dagster._core.scheduler.instigation import (
+    InstigatorState,
+    InstigatorStatus,
+    InstigatorType,
+    SensorInstigatorData,
+)
+from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
 from adapters import FilesystemGensStore
 from adapters.cohort_store.filesystem import FilesystemCohortStore
@@ -26,6 +40,17 @@ class Location:
     def __init__(self, instance, data_root, key_prefix=""):
         self.instance, self.key_prefix, self.cursor = instance, key_prefix, None
         self.shows(data_root)
+        target = LoadableTargetOrigin(python_file=f"{data_root}.py")
+        location = ManagedGrpcPythonEnvCodeLocationOrigin(target, str(data_root))
+        self.origin = RemoteInstigatorOrigin(
+            RemoteRepositoryOrigin(location, "__repository__"), discover_cohorts.name
+        )
+        self.instance.add_instigator_state(self.state)
+
+    @property
+    def state(self):
+        data = SensorInstigatorData(cursor=self.cursor)
+        return InstigatorState(self.origin, InstigatorType.SENSOR, InstigatorStatus.RUNNING, data)
 
     def shows(self, data_root):
         self.resources = {
@@ -42,6 +67,7 @@ class Location:
         if isinstance(result, dg.SkipReason):
             return result.skip_message
         self.cursor = result.cursor
+        self.instance.update_instigator_state(self.state)
         for request in result.dynamic_partitions_requests or ():
             if isinstance(request, dg.AddDynamicPartitionsRequest):
                 self.instance.add_dynamic_partitions(
@@ -93,6 +119,25 @@ def test_a_location_that_shows_another_data_root_leaves_the_cohorts_of_the_one_b
     location.look()
 
     assert cohorts(instance) == {"c1", "c2"}
+
+
+def test_a_cohort_that_another_data_root_has_too_is_not_removed_before_it_is_gone_there(
+    instance, data_root, tmp_path
+):
+    other = tmp_path / "other"
+    shutil.copytree(data_root, other)
+    here, there = locations = [Location(instance, data_root), Location(instance, other)]
+    for location in locations:
+        location.look()
+    assert f"c1 may also be a cohort of another data root ({data_root})" in there.look()
+
+    (data_root / "cohorts/c1").rename(data_root / "cohorts/c2")
+    here.look()
+    assert cohorts(instance) == {"c1", "c2"}
+
+    (other / "cohorts/c1").rename(other / "cohorts/c3")
+    there.look()
+    assert cohorts(instance) == {"c2", "c3"}
 
 
 def test_the_cursor_of_an_older_version_removes_nothing(instance, data_root):

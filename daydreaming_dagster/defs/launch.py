@@ -15,6 +15,7 @@ from daydreaming_dagster.application.run_cohort import RunOptions
 from daydreaming_dagster.bootstrap import hold_lock
 from daydreaming_dagster.defs.build import build_definitions
 from daydreaming_dagster.defs.event_log import as_event_log_error, databases_open
+from daydreaming_dagster.defs.killed_runs import owner_tags
 from daydreaming_dagster.defs.partitions import cohorts_name
 from daydreaming_dagster.defs.termination_server import confirming_termination
 from daydreaming_dagster.domain.shipped_stages import SHIPPED
@@ -85,7 +86,8 @@ def materialize_cohort_run(  # noqa: PLR0913  what runs, where, and what it is c
     """Materialize `cohort_run` in this process; return whether the whole cohort is done.
 
     The instance records the outcome of each generation, and the resource `listener` is told.
-    `key_prefix` is the one of `build_definitions`.
+    `key_prefix` is the one of `build_definitions`. If the process is killed, the next run of the
+    cohort that this starts closes the run in Dagster.
 
     Raises:
         DaydreamingError: The input is wrong, or another process runs the cohort. No model was
@@ -106,7 +108,7 @@ def materialize_cohort_run(  # noqa: PLR0913  what runs, where, and what it is c
             job.execute_in_process(
                 instance=instance,
                 partition_key=cohort_id,
-                tags=tags,
+                tags={**tags, **owner_tags(str(resources["data_root"]))},
                 run_config={
                     "ops": {
                         "cohort_run": {

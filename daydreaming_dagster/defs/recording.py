@@ -16,6 +16,7 @@ from daydreaming_dagster.defs.event_log import (
     planned_materialization,
     record_events,
 )
+from daydreaming_dagster.defs.killed_runs import close_killed_runs
 from daydreaming_dagster.defs.materializations import (
     failed_step,
     failure_observation,
@@ -67,7 +68,8 @@ class RecordingListener:
         return key_prefix_of(self.context)
 
     def begin(self, plan: RunPlan) -> None:
-        """Record generations that are done but unknown to Dagster, as after a kill."""
+        """Close killed runs, and record what is done but unknown to Dagster, as after a kill."""
+        close_killed_runs(self.context)
         self.total = sum(map(len, plan.todo.values()))
         instance = self.context.instance
         register_partitions(instance, plan.members, self.key_prefix)

@@ -8,6 +8,7 @@ from adapters.cohort_store.csv_rows import CsvRow, read_rows_by_id
 from adapters.cohort_store.endpoint_file import read_endpoints
 from adapters.files_below_root import read_text
 from adapters.loop_store.concept_files import read_accepted_concepts
+from adapters.plugin_process import PluginParser
 from daydreaming_dagster.data_layer.paths import DESCRIPTIONS_PREFIX, Paths
 from daydreaming_dagster.domain.catalog import (
     Catalog,
@@ -110,10 +111,12 @@ def _parsers(
         if row is None:
             continue
         try:
-            parsers[entry_point.name] = entry_point.load()
+            entry_point.load()
         except Exception as error:  # noqa: BLE001  importing runs code of other packages
             reason = f"{entry_point.name!r} ({entry_point.value}) does not load: {error!r}"
             row.note("parser", reason, problems)
+        else:
+            parsers[entry_point.name] = PluginParser(entry_point)
     return parsers
 
 

@@ -5,6 +5,7 @@ from typing import Final
 
 from daydreaming_dagster.domain.errors import CatalogError
 from daydreaming_dagster.domain.parsing.json_scores import parse_json_score
+from daydreaming_dagster.domain.parsing.pair_verdicts import parse_pair_verdict
 from daydreaming_dagster.domain.parsing.response import Parser, ResponseReader
 from daydreaming_dagster.domain.parsing.scores import parse_score_line
 from daydreaming_dagster.domain.parsing.text_blocks import (
@@ -26,7 +27,12 @@ _SCORE_PARSERS: Final[Mapping[str, Parser]] = {
     "in_last_line": parse_score_line,
     "json_score": parse_json_score,
 }
-_BUILT_IN: Final[Mapping[str, Parser]] = {**_TEXT_PARSERS, **_SCORE_PARSERS}
+_PAIR_PARSERS: Final[Mapping[str, Parser]] = {"pair_verdict": parse_pair_verdict}
+_BUILT_IN: Final[Mapping[str, Parser]] = {
+    **_TEXT_PARSERS,
+    **_SCORE_PARSERS,
+    **_PAIR_PARSERS,
+}
 
 RESPONSE_FORMATS: Final[Mapping[str, JsonObject]] = {
     "json_score": {
@@ -49,6 +55,8 @@ RESPONSE_FORMATS: Final[Mapping[str, JsonObject]] = {
 
 def parsers_of(definition: StageDefinition) -> Mapping[str, Parser]:
     """Return the built-in parsers of a stage by the name that a template's row gives."""
+    if definition.judges == "pairs":
+        return _PAIR_PARSERS
     return _SCORE_PARSERS if definition.scores else _TEXT_PARSERS
 
 

@@ -1,11 +1,19 @@
-"""Numbers in sentences."""
+"""Numbers and nouns in sentences."""
 
+import re
 from math import floor, log10
+
+
+def plural(noun: str) -> str:
+    """Return the plural of a noun, which may be the name of a stage: `essays`, `summaries`."""
+    if re.search(r"[^aeiou]y$", noun):
+        return f"{noun[:-1]}ies"
+    return f"{noun}es" if re.search(r"(s|x|z|ch|sh)$", noun) else f"{noun}s"
 
 
 def counted(number: int, noun: str) -> str:
     """Return a number with its noun: `1 call`, `1,200 calls`."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+    return f"{number:,} {noun if number == 1 else plural(noun)}"
 
 
 def money(amount: float) -> str:

@@ -16,7 +16,7 @@ from daydreaming_dagster.bootstrap import DataRoot, open_data_root
 from daydreaming_dagster.domain.results.ranking import TextRank
 from daydreaming_dagster.domain.results.refused import RefusedAnswer
 from daydreaming_dagster.errors import DaydreamingError
-from daydreaming_dagster.formatting import counted
+from daydreaming_dagster.formatting import counted, plural
 
 if TYPE_CHECKING:  # polars is slow to import
     from polars import DataFrame
@@ -159,7 +159,7 @@ def print_ranking(ranks: Sequence[TextRank], judged: str) -> None:
         columns["stale"] = [str(rank.stale or "") for rank in ranks[:_SHOWN_TEXTS]]
     if any(rank.by_hand for rank in ranks):
         columns["by hand"] = [str(rank.by_hand or "") for rank in ranks[:_SHOWN_TEXTS]]
-    table = Table(title=f"{judged}s by mean score (1.00 is the best)")
+    table = Table(title=f"{plural(judged)} by mean score (1.00 is the best)")
     for name, cells in columns.items():
         table.add_column(name, no_wrap=True, min_width=max(map(len, (name, *cells))))
     # What all texts share would only take the room of what tells them apart.
@@ -178,7 +178,7 @@ def print_ranking(ranks: Sequence[TextRank], judged: str) -> None:
         table.add_row(*map(cell, row))
     out.print(table)
     if len(ranks) > _SHOWN_TEXTS:
-        note(f"note: {len(ranks) - _SHOWN_TEXTS} more; {judged}s.csv has all")
+        note(f"note: {len(ranks) - _SHOWN_TEXTS} more; {plural(judged)}.csv has all")
 
 
 def _list_refused(refused: Sequence[RefusedAnswer]) -> None:

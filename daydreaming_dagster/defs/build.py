@@ -13,6 +13,7 @@ from daydreaming_dagster.defs.naming import asset_key, rename_assets
 from daydreaming_dagster.defs.resources import production_resources
 from daydreaming_dagster.domain.shipped_stages import SHIPPED
 from daydreaming_dagster.domain.stages import Pipeline
+from daydreaming_dagster.formatting import plural
 
 
 def define_data_root(data_root: str | Path, *, key_prefix: str = "") -> dg.Definitions:
@@ -44,9 +45,9 @@ def build_definitions(
             # A job has one partitions definition, so each stage has its own job.
             *(
                 dg.define_asset_job(
-                    f"generate_{stage}s",
+                    f"generate_{plural(stage)}",
                     selection=dg.AssetSelection.groups(stage),
-                    description=f"Generates {stage}s: prompts, raw answers, parsed texts.",
+                    description=f"Generates {plural(stage)}: prompts, raw answers, parsed texts.",
                 )
                 for stage in pipeline
             ),

@@ -38,6 +38,7 @@ from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.generation.cancellation import CancellationToken
 from daydreaming_dagster.domain.stages import Pipeline
 from daydreaming_dagster.errors import DaydreamingError
+from daydreaming_dagster.formatting import plural
 from daydreaming_dagster.ports.cohort_store import CohortStore
 from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates
 from daydreaming_dagster.ports.language_model import LanguageModel
@@ -93,7 +94,7 @@ def cohort_membership(
     return dg.MaterializeResult(
         data_version=dg.DataVersion(membership_version(members)),
         metadata={
-            **{f"{stage}s": len(gen_ids) for stage, gen_ids in members.items()},
+            **{plural(stage): len(gen_ids) for stage, gen_ids in members.items()},
             "new": recorded.record.created,
             "stale": sum(map(len, recorded.stale.values())),
             "notices": dg.MetadataValue.md(
@@ -176,7 +177,7 @@ def build_cohort_run(pipeline: Pipeline) -> dg.AssetsDefinition:
                 raise run_failure(context, run.outcome, run.stopped, terminated=bool(terminated))
             yield dg.MaterializeResult(
                 metadata={
-                    **{f"{stage}s": len(gen_ids) for stage, gen_ids in run.plan.members.items()},
+                    **{plural(stage): len(gen_ids) for stage, gen_ids in run.plan.members.items()},
                     "made": run.outcome.made,
                     "model_calls": run.budget.calls,
                     "prompt_tokens": run.budget.prompt_tokens,

@@ -32,7 +32,7 @@ from daydreaming_dagster.domain.generation.generated import (
     Step,
     read_generated,
 )
-from daydreaming_dagster.formatting import counted, money
+from daydreaming_dagster.formatting import counted, money, plural
 from daydreaming_dagster.ports.gens_store import GensStore
 from daydreaming_dagster.ports.language_model import Wait
 
@@ -77,7 +77,7 @@ class RecordingListener:
         planned = asset_key(self.key_prefix, "cohort_membership")
         cohort_id = self.context.partition_key
         if cohort_id not in instance.get_materialized_partitions(planned):
-            counts = {f"{stage}s": len(gen_ids) for stage, gen_ids in plan.members.items()}
+            counts = {plural(stage): len(gen_ids) for stage, gen_ids in plan.members.items()}
             self.context.log_event(
                 dg.AssetMaterialization(
                     planned,

@@ -1,8 +1,8 @@
 """What a stage is, and a pipeline of stages: what is decided by stage is decided from these."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
-from typing import Final, Literal, NamedTuple, TypeVar
+from typing import Final, Literal, NamedTuple
 
 import attrs
 
@@ -23,8 +23,6 @@ JUDGE: Final = "judge"
 
 Judges = Literal["scores", "pairs"]
 """How a stage judges: it scores a text, or it says which of two is better."""
-
-_T = TypeVar("_T")
 
 
 class GenerationRef(NamedTuple):
@@ -186,7 +184,3 @@ class Pipeline:
             if definition.name in found:
                 found |= set(definition.parent_stages)
         return tuple(stage for stage in self if stage in found)
-
-    def by_stage(self, items: Mapping[Stage, Collection[_T]]) -> dict[Stage, Sequence[_T]]:
-        """Return the items of each stage, in order; none for a stage that has none."""
-        return {stage: [*items.get(stage, ())] for stage in self}

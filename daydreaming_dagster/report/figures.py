@@ -10,7 +10,7 @@ import vl_convert  # noqa: F401  Altair needs it, and would report its absence o
 
 from daydreaming_dagster.domain.results.report import CohortReport
 from daydreaming_dagster.domain.results.tables import ResultTables
-from daydreaming_dagster.formatting import counted
+from daydreaming_dagster.formatting import counted, plural
 
 RANKED_TEXTS: Final = 20
 """How many texts the ranking's figure shows; more would be unreadable."""
@@ -123,7 +123,7 @@ def _ranking(report: CohortReport) -> Figure:
     ]
     judged = report.pipeline.judged
     columns = (judged, "mean", "lowest", "highest", "scores")
-    title = f"{judged.capitalize()}s by mean score"
+    title = f"{plural(judged).capitalize()} by mean score"
     if not rows:
         return Figure("ranking", title, f"No {judged} has a score yet.", columns, ())
     data = _records(columns, rows)
@@ -163,7 +163,7 @@ def _heat_map(report: CohortReport) -> Figure:
     scored = [cell for cell in cells if cell.mean is not None]
     if not scored:
         return Figure("template-model", title, "Nothing has a score yet.", columns, rows)
-    headings = {stage: f"{stage.capitalize()}s" for stage in report.pipeline}
+    headings = {stage: plural(stage).capitalize() for stage in report.pipeline}
     base = alt.Chart().encode(
         x=alt.X("model:N", title=None, scale=_GAPS, axis=alt.Axis(labelAngle=-30)),
         y=alt.Y("template:N", title=None, scale=_GAPS),
@@ -192,7 +192,7 @@ def _heat_map(report: CohortReport) -> Figure:
     best = max(scored, key=lambda cell: (cell.stage in report.pipeline.scored, cell.mean or 0.0))
     described = (
         f"A cell is the mean score, as a share of its scale, of all texts that come from a "
-        f"template (row) and a model (column). Among {best.stage}s, {best.template} with "
+        f"template (row) and a model (column). Among {plural(best.stage)}, {best.template} with "
         f"{best.llm or 'copying'} has the best mean: {best.mean:.2f} "
         f"from {counted(best.n, 'score')}."
     )
@@ -200,7 +200,7 @@ def _heat_map(report: CohortReport) -> Figure:
 
 
 def _agreement(tables: ResultTables) -> Figure:
-    columns = ("template", "judges", f"{tables.judged}s", "scores", "alpha")
+    columns = ("template", "judges", plural(tables.judged), "scores", "alpha")
     rows = tuple(
         (template, "all models" if llm is None else f"{llm} with itself", texts, n, alpha)
         for template, llm, texts, n, alpha in tables.agreement.drop("stale").iter_rows()
@@ -314,7 +314,7 @@ def _cost(report: CohortReport) -> Figure:
     dearest = max(priced, key=lambda item: item.cost or 0.0)
     described = (
         f"A bar is the cost of the stored answers in US dollars. The highest, {dearest.cost:.4g}, "
-        f"is that of {dearest.llm} for {dearest.answers} {dearest.stage}s."
+        f"is that of {dearest.llm} for {counted(dearest.answers, dearest.stage)}."
     )
     return Figure("cost", title, described, columns, rows, chart)
 

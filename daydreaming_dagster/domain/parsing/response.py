@@ -44,7 +44,7 @@ class ParsedResponse:
     Attributes:
         text: What is stored, and given to the next stage.
         score: The judge's score.
-        line: The number of the line where the score was read, from 1.
+        line: The number of the line where the score or verdict was read, from 1.
         other_scales: The maxima that the answer names elsewhere, for a score without one.
     """
 

@@ -18,6 +18,7 @@ from daydreaming_dagster.domain.stages import (
     GenerationRef,
     Pipeline,
 )
+from daydreaming_dagster.formatting import plural
 
 _AXES: Final = {"": pl.String, "_template": pl.String, "_llm": pl.String, "_replicate": pl.Int32}
 
@@ -95,7 +96,7 @@ class ResultTables:
         """Return the tables by the names of their files."""
         return {
             "evaluations": self.evaluations,
-            f"{self.judged}s": self.ranking,
+            plural(self.judged): self.ranking,
             "templates": self.templates,
             "models": self.models,
             "agreement": self.agreement,
@@ -150,7 +151,7 @@ def judge_agreement(evaluations: pl.DataFrame, judged: str, judge: str) -> pl.Da
     by_judge = scored.group_by(template, llm, judged).agg(pl.col("score_normalised").mean())
     between = _alpha(by_judge, [template], judged).with_columns(pl.lit(None, pl.String).alias(llm))
     within = _alpha(scored, [template, llm], judged)
-    columns = [template, llm, f"{judged}s", "n", "alpha", "stale"]
+    columns = [template, llm, plural(judged), "n", "alpha", "stale"]
     stale = [
         scored.group_by(of_judge).agg(_STALE_SCORES.alias("stale"))
         for of_judge in ([template], [template, llm])
@@ -170,7 +171,7 @@ def _alpha(scores: pl.DataFrame, groups: list[str], judged: str) -> pl.DataFrame
     within = compared.group_by([*groups, judged]).agg(score.var().alias("var"), pl.len().alias("n"))
     observed = within.group_by(groups).agg(
         ((pl.col("var") * n).sum() / n.sum()).alias("observed"),
-        pl.len().alias(f"{judged}s"),
+        pl.len().alias(plural(judged)),
         n.sum().alias("n"),
     )
     expected = compared.group_by(groups).agg(score.var().alias("expected"))
@@ -182,7 +183,7 @@ def _alpha(scores: pl.DataFrame, groups: list[str], judged: str) -> pl.DataFrame
         .join(expected, on=groups, how="left")
         .with_columns(
             pl.when(pl.col("expected") > _NO_SPREAD).then(1 - ratio).alias("alpha"),
-            pl.col(f"{judged}s", "n").fill_null(0),
+            pl.col(plural(judged), "n").fill_null(0),
         )
     )
 

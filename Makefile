@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DATA ?= demo_data
 
-.PHONY: demo test lint docs bench bench-store bench-pipeline mutants ui clean
+.PHONY: demo test lint docs bench bench-store bench-pipeline reproduce mutants ui clean
 
 demo: $(VENV)/demo-installed
 	$(BIN)/daydream demo $(DATA)
@@ -31,6 +31,10 @@ bench-store: $(VENV)/dev-installed
 
 bench-pipeline: $(VENV)/dev-installed
 	$(BIN)/python -m benchmarks.pipeline
+
+# What recorded judgments are known to say, computed by our methods.
+reproduce: $(VENV)/dev-installed
+	$(BIN)/python -m benchmarks.reproduce
 
 mutants: $(VENV)/mutants-installed
 	$(BIN)/python -m benchmarks.mutants

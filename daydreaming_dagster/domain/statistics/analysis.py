@@ -45,7 +45,8 @@ class RankedItem:
         estimate: Its estimate.
         low: Lower bound of the 95 % interval; None if nothing is known of it.
         high: Upper bound.
-        rank_low: The best rank that it may have; all bands are right with 95 % probability.
+        rank_low: The best rank that it may have; all bands are right with at least 95 %
+            probability.
         rank_high: The worst.
         p_best: How probable it is that it is the best.
         p_top: How probable it is that it is among the best three.
@@ -86,10 +87,19 @@ def rank_scores(scores: Scores) -> RankedScores:
     """Return the items in the order of their estimates."""
     fit = fit_scores(scores)
     low, high = fit.interval()
-    bands = rank_bands(fit.estimate, fit.covariance, float(fit.df.min()), fit.component)
+    bands = score_bands(fit)
     best = best_of_estimates(fit.estimate, fit.covariance.variances(), TOP)
     ranked = _ranked(scores.item.names, fit.estimate, (low, high), bands, best)
     return RankedScores(fit, tuple(ranked))
+
+
+def score_bands(fit: ScoreFit) -> RankBands:
+    """Return the rank bands of scores, all right with 97.5 % probability.
+
+    So bands and findings about factors (`Effect.is_finding`) together err in 5 % of experiments.
+    """
+    df = float(fit.df.min())
+    return rank_bands(fit.estimate, fit.covariance, df, fit.component, level=0.975)
 
 
 def rank_duels(duels: Duels, fit: DuelFit) -> tuple[RankedItem, ...]:
@@ -257,7 +267,7 @@ def _effect(effect: Effect) -> Document:
     }
     if effect.than is None:
         del shown["than"]
-    return shown
+    return {**shown, "finding": effect.is_finding}
 
 
 def _score_notes(scores: Scores, fit: ScoreFit, effects: Effects) -> list[str]:

@@ -21,6 +21,7 @@ class Clustered:
         pulls: Cluster by column: what each cluster adds to the coefficients' error.
         squares: Per cluster, `X' A A X` for the adjustment A of its residuals.
         products: Per cluster, `X' A X`.
+        fitted: `X' X` of the part of the clusters that the fit follows exactly.
     """
 
     coefficients: Floats
@@ -28,6 +29,7 @@ class Clustered:
     pulls: Floats
     squares: Floats
     products: Floats
+    fitted: Floats
 
     def is_estimable(self, contrasts: Floats) -> Floats:
         """Return for each row whether the columns can tell this combination of coefficients."""
@@ -39,13 +41,18 @@ class Clustered:
     def errors(self, contrasts: Floats) -> tuple[Floats, Floats]:
         """Return the standard error of each contrast (a row) and its degrees of freedom.
 
+        The error is `nan` if a contrast depends on a cluster that the fit follows exactly, so that
+        no residual shows how much it varies.
         The degrees are Satterthwaite's for independent errors of one variance: Pustejovsky and
         Tipton, "Small-sample methods for cluster-robust variance estimation and hypothesis testing
         in fixed effects models", Journal of Business & Economic Statistics 36 (2018).
         """
         variances = ((self.pulls @ contrasts.T) ** 2).sum(axis=0)
+        pulled = contrasts @ self.bread
+        exact = ((pulled @ self.fitted) * pulled).sum(axis=1)
+        variances[exact > _SINGULAR * (pulled * contrasts).sum(axis=1)] = np.nan
         dfs = np.ones(len(contrasts))
-        for row, weights in enumerate(contrasts @ self.bread):
+        for row, weights in enumerate(pulled):
             lengths = (self.squares @ weights) @ weights
             inner = self.products @ weights
             projected = inner @ self.bread
@@ -80,6 +87,7 @@ def fit_clustered(columns: Floats, outcome: Floats, cluster: Indices, weights: F
     size = columns.shape[1]
     pulls = np.zeros((len(starts), size))
     squares, products = np.zeros((2, len(starts), size, size))
+    fitted = np.zeros((size, size))
     for number, (start, stop) in enumerate(zip(starts, stops, strict=True)):
         own = x[start:stop]
         values, vectors = np.linalg.eigh(np.eye(len(own)) - own @ bread @ own.T)
@@ -89,4 +97,6 @@ def fit_clustered(columns: Floats, outcome: Floats, cluster: Indices, weights: F
         pulls[number] = (adjusted.T @ residuals[start:stop]) @ bread
         squares[number] = adjusted.T @ adjusted
         products[number] = own.T @ adjusted
-    return Clustered(coefficients, bread, pulls, squares, products)
+        followed = vectors[:, ~kept].T @ own
+        fitted += followed.T @ followed
+    return Clustered(coefficients, bread, pulls, squares, products, fitted)

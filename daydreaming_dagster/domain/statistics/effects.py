@@ -18,6 +18,7 @@ from daydreaming_dagster.domain.statistics.judgments import (
 )
 
 _DRAWS: Final = 20_000
+_FINDING: Final = 0.025
 _MOST_JUDGES: Final = 60
 """More judges than this are eliminated first, and what they do to single errors is neglected."""
 _MOST_CONTRASTS: Final = 500
@@ -33,6 +34,7 @@ class Effect:
         level: Its level.
         than: The level that it is compared with; None for the mean of all levels.
         estimate: The difference, in units of the scores.
+        error: Its standard error; `nan` if unknown.
         low: Lower bound of the 95 % interval of this difference alone; `nan` if unknown.
         high: Upper bound.
         p: The p value of this difference alone.
@@ -43,10 +45,19 @@ class Effect:
     level: str
     than: str | None
     estimate: float
+    error: float
     low: float
     high: float
     p: float
     p_corrected: float
+
+    @property
+    def is_finding(self) -> bool:
+        """Whether it is different from 0, so that chance finds anything in 2.5 % of experiments.
+
+        The rank bands of the same scores take the other 2.5 %.
+        """
+        return self.p_corrected < _FINDING
 
 
 @attrs.frozen
@@ -189,7 +200,7 @@ def _correct(found: list[_Fitted]) -> list[Effect]:
     """
     rng = np.random.default_rng(0)
     largest = np.zeros(_DRAWS)
-    parts: list[tuple[_Difference, float, float, float, float]] = []
+    parts: list[tuple[_Difference, float, float, float, float, float]] = []
     for fitted in found:
         contrasts = np.array([difference.weights for difference in fitted.differences])
         error, df = fitted.fit.errors(contrasts)
@@ -202,10 +213,11 @@ def _correct(found: list[_Fitted]) -> list[Effect]:
         estimate = np.where(fitted.fit.is_estimable(contrasts), estimate, np.nan)
         if known.any():
             largest = np.maximum(largest, _largest(fitted.fit, contrasts[known], rng))
-        parts += zip(fitted.differences, estimate, margin, p, -ndtri(p / 2), strict=True)
+        columns = estimate, np.where(known, error, np.nan), margin, p, -ndtri(p / 2)
+        parts += zip(fitted.differences, *columns, strict=True)
     largest.sort()
     effects: list[Effect] = []
-    for difference, value, half, tail, z in parts:
+    for difference, value, spread, half, tail, z in parts:
         beyond = _DRAWS - int((largest < z).sum())
         corrected = max(float(tail), min((beyond + 1) / (_DRAWS + 1), 1.0))  # a nan p stays
         effects.append(
@@ -214,6 +226,7 @@ def _correct(found: list[_Fitted]) -> list[Effect]:
                 difference.level,
                 difference.than,
                 float(value),
+                float(spread),
                 float(value - half),
                 float(value + half),
                 float(tail),

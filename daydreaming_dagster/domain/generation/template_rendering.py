@@ -6,13 +6,13 @@ from types import TracebackType
 
 import jinja2
 from jinja2.meta import find_undeclared_variables
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from daydreaming_dagster.domain.errors import TemplateError
+from daydreaming_dagster.domain.generation.template_limits import LimitedEnvironment, start_clock
 from daydreaming_dagster.ports.gens_store import Templates
 from daydreaming_dagster.types import Stage
 
-_ENVIRONMENT = ImmutableSandboxedEnvironment(
+_ENVIRONMENT = LimitedEnvironment(
     undefined=jinja2.StrictUndefined,
     keep_trailing_newline=True,
     autoescape=False,
@@ -29,7 +29,7 @@ def render_template(
     Raises:
         MissingTemplateError: The stage has no template of that id.
         TemplateError: It has a syntax error, uses a variable that `values` lacks, or does
-            something that the sandbox forbids.
+            something that the sandbox forbids, or takes longer than `RENDERING_SECONDS`.
     """
     return render_source(stage, template_id, store.read_template(stage, template_id), values)
 
@@ -42,6 +42,7 @@ def render_source(stage: Stage, template_id: str, source: str, values: Mapping[s
     """
     template = compile_source(stage, template_id, source)
     try:
+        start_clock()
         return template.render(values)
     except Exception as error:  # a template is a program and can fail in any way
         line = _template_line(error.__traceback__)

@@ -5,6 +5,7 @@ import pytest
 from adapters import FilesystemGensStore, InMemoryGensStore
 from daydreaming_dagster.domain.catalog import Concept
 from daydreaming_dagster.domain.errors import TemplateError
+from daydreaming_dagster.domain.generation import template_limits
 from daydreaming_dagster.domain.generation.template_rendering import render_template
 from daydreaming_dagster.ports.errors import MissingTemplateError
 
@@ -77,3 +78,61 @@ def test_an_edited_template_is_never_stale(tmp_path):
         texts.append(render_template(store, "essay", "t", {"x": 1}))
 
     assert texts == ["old 1", "new 1", "old 1"]
+
+
+LOOP = "{% for a in range(99999) %}{% for b in range(99999) %}BODY{% endfor %}{% endfor %}"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        LOOP,
+        LOOP.replace("BODY", "{% set c = a ~ b %}"),
+        LOOP.replace("BODY", "{{ loop.index }}"),
+    ],
+)
+def test_a_template_that_does_not_end_fails_when_its_time_is_over(monkeypatch, source):
+    monkeypatch.setattr(template_limits, "RENDERING_SECONDS", 0.2)
+
+    with pytest.raises(TemplateError, match=r"line 1: rendering took longer than 0.2 s"):
+        rendered(source)
+
+
+DOUBLING = (
+    "{% set n = namespace(x='ab') %}{% for i in range(60) %}{% set n.x = DOUBLE %}{% endfor %}"
+)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{{ 10 ** 1000000 }}",
+        "{{ 'x' * 10 ** 12 }}",
+        "{{ [1] * 10 ** 12 }}",
+        "{{ '%999999999d' % 1 }}",
+        "{{ '%*d' % (999999999, 1) }}",
+        "{{ 'x'.ljust(10 ** 12) }}",
+        "{{ 'x' | center(10 ** 12) }}",
+        "{{ [1] | slice(10 ** 12) | list }}",
+        "{{ ('x' * 9000000).replace('', 'x' * 9000000) }}",
+        "{{ ('x' * 9000000) | replace('', 'x' * 9000000) }}",
+        DOUBLING.replace("DOUBLE", "n.x ~ n.x"),
+        DOUBLING.replace("DOUBLE", "n.x + n.x"),
+        DOUBLING.replace("DOUBLE", "'%s%s' % (n.x, n.x)"),
+        DOUBLING.replace("DOUBLE", "n.x.join(['', n.x, ''])"),
+    ],
+)
+def test_a_template_that_builds_too_much_fails(source):
+    with pytest.raises(TemplateError, match="too l"):
+        rendered(source)
+
+
+def test_the_limits_change_nothing_of_ordinary_templates():
+    source = (
+        "{% for x in xs recursive %}{{ loop.index }}/{{ loop.length }}{{ x ~ '-' ~ (1 + 1) }}"
+        "{% if not loop.last %};{% endif %}{% else %}none{% endfor %}{{ 'a' | center(5) }}"
+        "{{ '%s of %d' % ('b', 2) }}{{ 'ab'.replace('a', 'c') | upper }}{{ 2 ** 10 * 3 }}"
+    )
+
+    assert rendered(source, xs="pq") == "1/2p-2;2/2q-2  a  b of 2CB3072"
+    assert rendered(source, xs=[]).startswith("none  a  ")

@@ -241,6 +241,8 @@ def _open_endpoint(entry: EndpointEntry) -> LanguageModel:
             url_setting=f"the column base_url {of}",
             headers={name: values[variable] for name, variable in entry.header_variables.items()},
             timeout_seconds=entry.timeout_seconds,
+            stream=entry.stream,
+            first_token_timeout_seconds=entry.first_token_timeout_seconds,
         )
     except ValueError as error:
         return UnusableLanguageModel(f"{error}; it comes from the row {of}")

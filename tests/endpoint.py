@@ -30,6 +30,20 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
+    def stream(self, *events: object, done: bool = True, whole: bool = True) -> None:
+        """Send events, texts as they are and others as JSON; or drop the connection after them."""
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream; charset=utf-8")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        for event in (*events, "data: [DONE]\n\n") if done else events:
+            text = event if isinstance(event, str) else f"data: {json.dumps(event)}\n\n"
+            self.wfile.write(f"{len(text.encode()):x}\r\n{text}\r\n".encode())
+        if whole:
+            self.wfile.write(b"0\r\n\r\n")
+        else:
+            self.close_connection = True
+
     def log_message(self, *_args: object) -> None:
         """Keep quiet."""
 

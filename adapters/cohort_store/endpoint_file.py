@@ -13,7 +13,11 @@ from daydreaming_dagster.domain.endpoints import LOCAL_PROVIDER, EndpointEntry
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _HEADER: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 """A field name, according to RFC 9110, section 5.6.2."""
-_SECONDS: Final[Mapping[str, float]] = {"timeout_seconds": 0.1, "patience_seconds": 0.0}
+_SECONDS: Final[Mapping[str, float]] = {
+    "timeout_seconds": 0.1,
+    "first_token_timeout_seconds": 0.1,
+    "patience_seconds": 0.0,
+}
 """The columns with durations, each with the shortest that makes sense."""
 _NOT_SHOWN: Final = "what it holds is not shown, because it may be a key"
 
@@ -22,8 +26,9 @@ def read_endpoints(paths: Paths, problems: list[str]) -> dict[str, tuple[Endpoin
     """Return the rows of each endpoint by its id; none if the file is missing.
 
     The columns `id` and `base_url` are required. `api_key_variable`, `header_variables` (pairs
-    `HEADER=VARIABLE` with spaces between), `timeout_seconds` and `patience_seconds` are optional.
-    Mistakes are noted in `problems`. Nothing that may be a key is quoted.
+    `HEADER=VARIABLE` with spaces between), `stream` (yes or no), `timeout_seconds`,
+    `first_token_timeout_seconds` and `patience_seconds` are optional. Mistakes are noted in
+    `problems`. Nothing that may be a key is quoted.
     """
     endpoints: dict[str, tuple[EndpointEntry, ...]] = {}
     if not paths.endpoints_csv.exists():
@@ -33,13 +38,14 @@ def read_endpoints(paths: Paths, problems: list[str]) -> dict[str, tuple[Endpoin
         paths.endpoints_csv,
         ("id", "base_url"),
         problems,
-        optional=("api_key_variable", "header_variables", *_SECONDS),
+        optional=("api_key_variable", "header_variables", "stream", *_SECONDS),
     ):
         entry = EndpointEntry(
             _id(row, problems),
             _url(row, problems),
             _key_variable(row, problems),
             _header_variables(row, problems),
+            stream=_stream(row, problems),
             **_seconds(row, problems),
         )
         others = endpoints.get(entry.id, ())
@@ -48,6 +54,13 @@ def read_endpoints(paths: Paths, problems: list[str]) -> dict[str, tuple[Endpoin
             row.note("id", f"{entry.id!r} appears twice with the same URL and key", problems)
         endpoints[entry.id] = (*others, entry)
     return endpoints
+
+
+def _stream(row: CsvRow, problems: list[str]) -> bool:
+    value = row.cells["stream"].lower() or "yes"
+    if value not in ("yes", "no"):
+        row.note("stream", f"expected yes or no, found {value!r}", problems)
+    return value != "no"
 
 
 def _seconds(row: CsvRow, problems: list[str]) -> dict[str, float]:

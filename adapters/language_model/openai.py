@@ -4,7 +4,8 @@ import asyncio
 import importlib.util
 import time
 from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Final, cast
 from urllib.parse import parse_qsl, urlsplit
 
 import attrs
@@ -20,7 +21,8 @@ from adapters.language_model.connection_settings import connection_problems
 from adapters.language_model.endpoint_errors import EndpointErrors
 from adapters.language_model.endpoint_url import OPENAI_URL, endpoint_url
 from adapters.language_model.redaction import Redaction, basic_credentials, redacted_url
-from adapters.language_model.reported_error import status_of
+from adapters.language_model.reported_error import TOO_MANY, status_of
+from adapters.language_model.streaming import EVENT_STREAM, StreamedAnswer, read_events
 from daydreaming_dagster.domain.generation.cancellation import ModelCancellations
 from daydreaming_dagster.ports.language_model import (
     Completion,
@@ -29,10 +31,12 @@ from daydreaming_dagster.ports.language_model import (
 )
 
 if TYPE_CHECKING:
-    from httpx2 import AsyncClient
+    from httpx2 import AsyncClient, Response
     from openai import AsyncOpenAI, Omit
 
 _CONNECT_SECONDS: Final = 10.0
+_SERVER_ERROR: Final = 500
+_OF_PARAMETERS: Final = (400, 422)
 
 
 def _url(value: str | None) -> str:
@@ -75,6 +79,10 @@ class OpenAILanguageModel:
         url_setting: The setting that errors tell the user to change if the URL is wrong.
         headers: Further headers. Their values appear in no repr and no error.
         timeout_seconds: The maximum duration of a call; None waits without limit.
+        stream: Whether to let the endpoint send the answer in parts. An endpoint that refuses to is
+            asked again without.
+        first_token_timeout_seconds: The maximum wait for the first part of a streamed answer; None
+            waits as long as for the whole.
         environment_proxies: Whether to use `HTTPS_PROXY` and similar variables.
 
     Raises:
@@ -91,6 +99,9 @@ class OpenAILanguageModel:
     )
     timeout_seconds: float | None = 600.0
     environment_proxies: bool = True
+    stream: bool = False
+    first_token_timeout_seconds: float | None = None
+    _cannot_stream: bool = attrs.field(default=False, init=False, repr=False, eq=False)
     _client: "AsyncOpenAI | None" = attrs.field(default=None, init=False, repr=False, eq=False)
     _cancellations: ModelCancellations = attrs.field(
         factory=ModelCancellations, init=False, repr=False, eq=False
@@ -109,24 +120,19 @@ class OpenAILanguageModel:
         """
         self._cancellations.of(request.key).check()
         # These imports take 0.8 s, so only processes that call a model make them.
-        import httpx2
         import openai
 
         client, errors = self._connect(request), self._errors
         started = time.perf_counter()
         try:
             async with asyncio.timeout(self.timeout_seconds):
-                # Not `chat.completions.create`, which takes 0.6 ms of CPU to look at each field.
-                response = await client.post(
-                    "/chat/completions",
-                    body=_body(request),
-                    cast_to=httpx2.Response,
-                    # A redirect would lose the body (301, 302) or take the headers elsewhere.
-                    options={"follow_redirects": False, "headers": self._omitted_headers()},
-                )
+                completion = await self._ask(client, request)
         except TimeoutError:
             raise errors.timed_out(request, "answer", self.timeout_seconds or 0.0) from None
         except openai.APIStatusError as error:
+            if self._refuses_streams(error.status_code, error.body):
+                self._cannot_stream = True
+                return await self.complete(request)
             # Not chained, here and below: the original error has the key in its request headers.
             headers = {name.lower(): value for name, value in error.response.headers.items()}
             raise errors.refused(request, error.status_code, error.body, headers) from None
@@ -134,8 +140,7 @@ class OpenAILanguageModel:
             raise errors.without_connection(request, error) from None
         except UnicodeEncodeError:
             raise errors.unsendable(request) from None
-        duration = time.perf_counter() - started
-        return attrs.evolve(self._completion(request, response.content), duration_seconds=duration)
+        return attrs.evolve(completion, duration_seconds=time.perf_counter() - started)
 
     def check(self, _models: Collection[ModelKey]) -> Sequence[str]:
         return connection_problems() if self.environment_proxies else ()
@@ -175,6 +180,65 @@ class OpenAILanguageModel:
             )
         return self._client
 
+    async def _ask(self, client: "AsyncOpenAI", request: ModelRequest) -> Completion:
+        import httpx2
+        import openai
+
+        streamed = self.stream and not self._cannot_stream
+        limit = self.first_token_timeout_seconds if streamed else None
+        first_token = asyncio.timeout(limit)
+        try:
+            async with first_token:
+                # Not `chat.completions.create`, which takes 0.6 ms of CPU to look at each field.
+                response = await client.post(
+                    "/chat/completions",
+                    body=_body(request, streamed=streamed),
+                    cast_to=httpx2.Response,
+                    # A redirect would lose the body (301, 302) or take the headers elsewhere.
+                    options={"follow_redirects": False, "headers": self._omitted_headers()},
+                    stream=streamed,
+                    stream_cls=openai.AsyncStream[object],
+                )
+                async with aclosing(cast("httpx2.Response", response)) as response:
+                    if EVENT_STREAM in response.headers.get("content-type", ""):
+                        return await self._read_stream(request, response, first_token)
+                    return self._read_body(request, await response.aread())
+        except TimeoutError:
+            if limit is None or not first_token.expired():
+                raise
+            raise self._errors.timed_out(request, "first token", limit) from None
+
+    async def _read_stream(
+        self, request: ModelRequest, response: "Response", first_token: asyncio.Timeout
+    ) -> Completion:
+        """Return the completion that a stream of events brings in parts."""
+        errors, answer = self._errors, StreamedAnswer()
+        try:
+            async for data in read_events(response.aiter_bytes()):
+                more = answer.add(data)
+                if answer.began:
+                    first_token.reschedule(None)
+                if not more:
+                    break
+        except ValueError:
+            raise errors.lost(request, "a part of it is not JSON") from None
+        except _connection_errors():
+            if not answer.ended:  # nothing but the usage may follow its end
+                raise
+        if answer.error is not None and answer.began:
+            status = status_of(answer.error)
+            if status is None or status == TOO_MANY or status >= _SERVER_ERROR:
+                words = errors.quoted(error_words(answer.error) or answer.text())
+                raise errors.lost(request, f"the endpoint reports an error: {words}")
+        elif answer.error is None and not answer.ended:
+            raise errors.lost(request, "the stream ends early")
+        return self._completion(request, answer.body(), answer.text())
+
+    def _refuses_streams(self, status: int, body: object) -> bool:
+        """Return whether a refusal is one of streaming, and not of the request itself."""
+        streamed = self.stream and not self._cannot_stream
+        return streamed and status in _OF_PARAMETERS and "stream" in str(body).lower()
+
     def _omitted_headers(self) -> "dict[str, str | Omit]":
         """Return the headers not to send: the client's placeholder beside another kind of key."""
         import openai
@@ -186,7 +250,7 @@ class OpenAILanguageModel:
         quoted = Redaction(self.api_key, self.base_url, tuple(self.headers.values()))
         return EndpointErrors(self.base_url, self.url_setting, self.api_key_variable, quoted)
 
-    def _completion(self, request: ModelRequest, content: bytes) -> Completion:
+    def _read_body(self, request: ModelRequest, content: bytes) -> Completion:
         """Return the completion in the body of an answer.
 
         The body is parsed here because the client does not validate it.
@@ -199,7 +263,11 @@ class OpenAILanguageModel:
         except ValueError:
             reason = f"the answer is not JSON: {errors.quoted(text)}"
             raise errors.unexpected(request, reason) from None
-        error = None
+        return self._completion(request, body, text)
+
+    def _completion(self, request: ModelRequest, body: object, text: str) -> Completion:
+        """Return the completion in a body, which is `text` as JSON."""
+        errors, error = self._errors, None
         if isinstance(body, Mapping):
             completion = read_completion(body, text, request, errors.quoted)
             if completion is not None:
@@ -224,22 +292,27 @@ def _http_client(*, trust_env: bool) -> "AsyncClient":
 
 
 def _connection_errors() -> tuple[type[Exception], ...]:
-    """Return the errors of a failed connection; aiohttp's own if the response is not HTTP."""
+    """Return the errors of a failed connection.
+
+    httpx2's own come while a response is read, and aiohttp's if the response is not HTTP.
+    """
+    import httpx2
     import openai
 
     if importlib.util.find_spec("aiohttp") is None:
-        return (openai.APIConnectionError,)
+        return openai.APIConnectionError, httpx2.HTTPError
     import aiohttp
 
-    return openai.APIConnectionError, aiohttp.ClientError
+    return openai.APIConnectionError, httpx2.HTTPError, aiohttp.ClientError
 
 
-def _body(request: ModelRequest) -> dict[str, object]:
+def _body(request: ModelRequest, *, streamed: bool) -> dict[str, object]:
     """Return what is sent: model, message, and whatever parameter is set, under its own name."""
     message = {"role": "user", "content": request.prompt}
     chosen = attrs.asdict(
         request.parameters, recurse=False, filter=lambda _, value: value is not None
     )
     extra_body = chosen.pop("extra_body")
+    stream = {"stream": True, "stream_options": {"include_usage": True}} if streamed else {}
     # The question last: whatever else is sent, it is what the record says was asked.
-    return {**extra_body, **chosen, "model": request.model, "messages": [message]}
+    return {**stream, **extra_body, **chosen, "model": request.model, "messages": [message]}

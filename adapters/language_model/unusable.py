@@ -30,7 +30,7 @@ class UnusableLanguageModel:
     def check(self, _models: Collection[ModelKey]) -> tuple[str, ...]:
         return (self.reason,)
 
-    def stop(self, _reason: str, _model: ModelKey | None = None, /) -> None:
+    def stop(self, reason: str, model: ModelKey | None = None) -> None:
         """Do nothing: nothing is sent anyway."""
 
     async def aclose(self) -> None:

@@ -25,6 +25,9 @@ class EndpointEntry:
         api_key_variable: The environment variable with the key; empty if it needs none.
         header_variables: The environment variables with further headers, by header.
         timeout_seconds: The maximum duration of a call.
+        first_token_timeout_seconds: The maximum wait for the first part of an answer; None waits as
+            long as for the whole.
+        stream: Whether answers are sent in parts.
         patience_seconds: How long the endpoint is waited for if it takes no calls.
     """
 
@@ -34,6 +37,8 @@ class EndpointEntry:
     header_variables: Mapping[str, str] = attrs.field(factory=dict, hash=False)
     timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
     patience_seconds: float = DEFAULT_PATIENCE_SECONDS
+    first_token_timeout_seconds: float | None = None
+    stream: bool = True
 
     @property
     def account(self) -> tuple[str, ...]:

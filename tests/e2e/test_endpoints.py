@@ -8,7 +8,7 @@ from contextlib import ExitStack
 import attrs
 import pytest
 
-from endpoint import serving_chat
+from endpoint import ChatEndpoint, Endpoint, serving, serving_chat
 
 STAGES = ("draft", "essay", "evaluation")
 KEYS = {f"{stage.upper()}_KEY": f"sk-the-key-for-{stage}s" for stage in STAGES}
@@ -188,3 +188,28 @@ def test_a_proxy_or_certificates_that_cannot_be_used_are_a_problem_of_the_set_up
     assert f"- {name} is '{value}', which cannot be" in ran.stderr
     assert "Traceback" not in ran.stderr
     assert chat_endpoint.bodies == []
+
+
+def test_streamed_answers_of_a_run_are_stored_with_their_tokens(daydream, data_root):
+    chat = ChatEndpoint(lambda prompt: "SCORE: 6" if prompt.startswith("Judge") else "Ants build.")
+
+    def stream(handler):
+        _, body = chat.respond(handler)
+        text = body["choices"][0]["message"]["content"]
+        parts = [{"choices": [{"delta": {"content": letter}}]} for letter in text]
+        end = {"choices": [{"delta": {}, "finish_reason": "stop"}]}
+        handler.stream(*parts, end, {"choices": [], "usage": body["usage"]})
+
+    with serving(Endpoint(stream)) as endpoint:
+        (data_root / "1_raw/endpoints.csv").write_text(f"id,base_url\nacme,{endpoint.url}\n")
+        daydream("plan", "c1")
+        ran = daydream("run", "c1")
+
+    assert ran.returncode == 0, ran.stderr
+    assert all(body["stream"] for body in chat.bodies)
+    drafts = [path.read_text() for path in data_root.glob("gens/draft/*/raw.txt")]
+    assert drafts == ["Ants build."] * 3
+    (metadata, *_) = data_root.glob("gens/draft/*/raw_metadata.json")
+    kept = json.loads(metadata.read_text())
+    assert kept["usage"] == {"prompt_tokens": 7, "completion_tokens": 5}
+    assert kept["finish_reason"] == "stop"

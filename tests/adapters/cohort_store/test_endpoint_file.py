@@ -35,14 +35,15 @@ def test_all_columns_are_read(endpoints):
     azure = "https://me.openai.azure.com/openai/deployments/gpt?api-version=2024-10-21"
 
     read = endpoints(
-        "id,base_url,api_key_variable,header_variables,timeout_seconds,patience_seconds\n"
-        f"azure,{azure},,api-key=AZURE_KEY x-team=TEAM,90,0\n"
-        "router,https://openrouter.ai/api/v1/,ROUTER_KEY,,,\n"
+        "id,base_url,api_key_variable,header_variables,timeout_seconds,patience_seconds,"
+        "first_token_timeout_seconds,stream\n"
+        f"azure,{azure},,api-key=AZURE_KEY x-team=TEAM,90,0,30,No\n"
+        "router,https://openrouter.ai/api/v1/,ROUTER_KEY,,,,,\n"
     )
 
     headers = {"api-key": "AZURE_KEY", "x-team": "TEAM"}
     assert read == {
-        "azure": (EndpointEntry("azure", azure, "", headers, 90.0, 0.0),),
+        "azure": (EndpointEntry("azure", azure, "", headers, 90.0, 0.0, 30.0, stream=False),),
         "router": (EndpointEntry("router", "https://openrouter.ai/api/v1", "ROUTER_KEY"),),
     }
     assert read["azure"][0].variables == ("AZURE_KEY", "TEAM")
@@ -57,14 +58,14 @@ def test_rows_with_one_id_share_its_load(endpoints):
 def test_all_problems_are_named_by_line_and_column(endpoints):
     found = problems_of(
         endpoints,
-        "id,base_url,api_key_variable,header_variables,timeout_seconds\n"
-        ",http://one/v1,,,\n"
-        "local,http://one/v1,,,\n"
-        "a,http://one/v1/chat/completions,,,\n"
-        "b,http://[::1,sk-secret,x-key:sk-secret,soon\n"
-        "c,http://me:sk-secret@one/v1,,,0\n"
-        "d,http://one/v1,KEY,,\n"
-        "d,http://one/v1/,KEY,,\n"
+        "id,base_url,api_key_variable,header_variables,timeout_seconds,stream\n"
+        ",http://one/v1,,,,\n"
+        "local,http://one/v1,,,,\n"
+        "a,http://one/v1/chat/completions,,,,maybe\n"
+        "b,http://[::1,sk-secret,x-key:sk-secret,soon,\n"
+        "c,http://me:sk-secret@one/v1,,,0,\n"
+        "d,http://one/v1,KEY,,,\n"
+        "d,http://one/v1/,KEY,,,\n"
         "e,http://one\n",
     )
 
@@ -72,6 +73,7 @@ def test_all_problems_are_named_by_line_and_column(endpoints):
         "line 2, column id: empty",
         "line 3, column id: 'local' is the model on this machine",
         "line 4, column base_url: 'http://one/v1/chat/completions' ends in /chat/completions",
+        "line 4, column stream: expected yes or no, found 'maybe'",
         "line 5, column base_url: 'http://[::1' is not an endpoint: an IPv6 address needs both",
         "line 5, column api_key_variable: expected the name of an environment variable",
         "line 5, column header_variables: expected HEADER=VARIABLE, with spaces between pairs",
@@ -79,7 +81,7 @@ def test_all_problems_are_named_by_line_and_column(endpoints):
         "line 6, column base_url: it contains a user or password",
         "line 6, column timeout_seconds: expected a number of at least 0.1, found '0'",
         "line 8, column id: 'd' appears twice with the same URL and key",
-        "line 9: expected 5 cells, as in the header",
+        "line 9: expected 6 cells, as in the header",
     ]
     assert len(found) == len(expected)
     for problem, beginning in zip(found, expected, strict=True):

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -26,8 +26,20 @@ def confirming_termination() -> Iterator[Mapping[str, str]]:
 
     To terminate a run, Dagster's default launcher sets the status of the run, and then asks the
     server that a tag of the run names. The status ends the run (`ending_when_terminated`). Without
-    the server's reply, the pages would say that the run cannot be terminated.
+    the server's reply, the pages say that the run cannot be terminated, and it ends nevertheless. So
+    a run goes on without tags if there is no place for the server's socket.
     """
+    with ExitStack() as server:
+        tags: dict[str, str] = {}
+        # No room on the disk, or a path to temporary files that is longer than sockets may have.
+        with suppress(OSError, RuntimeError):
+            tags[GRPC_INFO_TAG] = json.dumps({"socket": server.enter_context(_server())})
+        yield tags
+
+
+@contextmanager
+def _server() -> Iterator[str]:
+    """Serve during the block, which gets the path of the socket."""
     with TemporaryDirectory() as folder, ThreadPoolExecutor(max_workers=1) as thread:
         socket = str(Path(folder) / "run.sock")
         server = grpc.server(thread)
@@ -35,7 +47,7 @@ def confirming_termination() -> Iterator[Mapping[str, str]]:
         server.add_insecure_port(f"unix:{socket}")
         server.start()
         try:
-            yield {GRPC_INFO_TAG: json.dumps({"socket": socket})}
+            yield socket
         finally:
             server.stop(grace=None).wait()
 

@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
@@ -19,6 +20,7 @@ from daydreaming_dagster.defs.launch import open_instance
 from daydreaming_dagster.defs.partitions import stage_partitions
 from daydreaming_dagster.defs.resources import production_resources
 from daydreaming_dagster.domain.shipped_stages import SHIPPED
+from daydreaming_dagster.defs.termination_server import confirming_termination
 from daydreaming_dagster.ports.language_model import LanguageModelError
 
 cohort_run = build_cohort_run(SHIPPED)
@@ -179,3 +181,13 @@ def test_a_terminated_run_records_its_failures_and_checks(
     evaluation = check.last_completed_check_execution_record.event.asset_check_evaluation
     assert not evaluation.passed
     assert evaluation.metadata["findings"].value == 1
+
+
+@pytest.mark.parametrize("folder", ["missing", "long" * 40])
+def test_a_run_needs_no_place_for_the_socket(tmp_path, monkeypatch, folder):
+    if folder != "missing":
+        (tmp_path / folder).mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / folder))
+
+    with confirming_termination() as tags:
+        assert tags == {}

@@ -26,8 +26,8 @@ def confirming_termination() -> Iterator[Mapping[str, str]]:
 
     To terminate a run, Dagster's default launcher sets the status of the run, and then asks the
     server that a tag of the run names. The status ends the run (`ending_when_terminated`). Without
-    the server's reply, the pages say that the run cannot be terminated, and it ends nevertheless. So
-    a run goes on without tags if there is no place for the server's socket.
+    the server's reply, the pages say that the run cannot be terminated, although it ends. So a run
+    goes on without tags if there is no place for the server's socket.
     """
     with ExitStack() as server:
         tags: dict[str, str] = {}

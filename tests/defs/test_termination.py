@@ -19,8 +19,8 @@ from daydreaming_dagster.defs.cohorts import build_cohort_run
 from daydreaming_dagster.defs.launch import open_instance
 from daydreaming_dagster.defs.partitions import stage_partitions
 from daydreaming_dagster.defs.resources import production_resources
-from daydreaming_dagster.domain.shipped_stages import SHIPPED
 from daydreaming_dagster.defs.termination_server import confirming_termination
+from daydreaming_dagster.domain.shipped_stages import SHIPPED
 from daydreaming_dagster.ports.language_model import LanguageModelError
 
 cohort_run = build_cohort_run(SHIPPED)

@@ -9,7 +9,7 @@ import attrs
 
 from adapters.atomic_write import write_atomically
 from adapters.cohort_store.csv_rows import read_rows_by_id
-from adapters.cohort_store.yaml_files import read_spec_document
+from adapters.cohort_store.yaml_files import read_spec_document, read_stages_file
 from adapters.file_lock import take_lock
 from adapters.files_below_root import read_file, refuse_links, write_file
 from adapters.loop_store.samplers import load_sampler, sampler_names
@@ -50,7 +50,8 @@ class FilesystemLoopStore:
         document, read_columns, repeated = read_spec_document(
             self.paths.data_root, self.paths.loop_spec_file(loop_id)
         )
-        spec = make_loop_spec(document, read_columns)
+        pipeline = read_stages_file(self.paths.data_root, self.paths.stages_yaml)
+        spec = make_loop_spec(document, read_columns, pipeline)
         return attrs.evolve(spec, problems=(*repeated, *spec.problems))
 
     def sampler_names(self) -> Collection[str]:

@@ -153,7 +153,8 @@ def _check(
         CatalogError: Something is wrong. Lists every problem.
     """
     known = {name for name, concept in catalog.concepts.items() if not concept.accepted}
-    problems = [str(each) for each in loop_problems(spec, known, loops.sampler_names())]
+    found = loop_problems(spec, known, loops.sampler_names(), catalog.pipeline)
+    problems = [str(each) for each in found]
     texts = {text.text_id for text in journal.texts()}
     problems += [
         f"verdicts: {text_id!r} is not a text of the loop"

@@ -294,3 +294,21 @@ def test_the_endpoint_is_not_in_the_configuration_that_dagster_stores(data_root,
 
     snapshot = RepositorySnap.from_def(definitions.get_repository_def())
     assert "api.example.com" not in serialize_value(snapshot)
+
+
+def test_a_run_refuses_stages_that_dagster_has_not_loaded(data_root, instance, resources):
+    """Whoever edits the stages has to reload the code location."""
+    loaded = build_definitions(resources)
+    (data_root / "1_raw/stages.yaml").write_text(
+        "stages: {draft: {}, essay: {}, evaluation: {}, reply: {from: evaluation}}"
+    )
+    (data_root / "1_raw/reply_templates.csv").write_text("template_id,parser,generator\n")
+    instance.add_dynamic_partitions("cohorts", ["c1"])
+
+    result = loaded.resolve_job_def("run_cohort").execute_in_process(
+        instance=instance, partition_key="c1", raise_on_error=False
+    )
+
+    assert not result.success
+    failure = result.failure_data_for_node("cohort_run").error
+    assert "reload the code location" in str(failure)

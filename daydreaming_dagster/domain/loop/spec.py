@@ -26,6 +26,7 @@ from daydreaming_dagster.domain.loop.decisions import Selection
 from daydreaming_dagster.domain.loop.measures import StopRules
 from daydreaming_dagster.domain.loop.pairs import Pair
 from daydreaming_dagster.domain.shipped_stages import SHIPPED
+from daydreaming_dagster.domain.stages import Pipeline
 
 MOST_PAIRS: Final = 100_000
 """A round of more pairs than this is a mistake: the loop would learn nothing in between."""
@@ -82,8 +83,10 @@ class LoopSpec:
         return attrs.evolve(self.cohort, axes=axes)
 
 
-def make_loop_spec(document: object, read_columns: ReadColumns) -> LoopSpec:
-    """Return the specification that a parsed YAML document describes.
+def make_loop_spec(
+    document: object, read_columns: ReadColumns, pipeline: Pipeline = SHIPPED
+) -> LoopSpec:
+    """Return the specification that a parsed YAML document describes, for these stages.
 
     `concepts`, and the lists in `cohort`, may come from CSV files, `@file:seeds.csv`, as in a
     cohort's specification. Mistakes in the document end up in `problems`.
@@ -92,7 +95,7 @@ def make_loop_spec(document: object, read_columns: ReadColumns) -> LoopSpec:
         spec, invalid = structure_valid({} if document is None else document, LoopSpec)
         return attrs.evolve(spec, problems=tuple(invalid))
     own: dict[Any, Any] = dict(document)
-    cohort = make_cohort_spec(own.pop(_COHORT, None), read_columns)
+    cohort = make_cohort_spec(own.pop(_COHORT, None), read_columns, pipeline)
     problems = [attrs.evolve(each, path=(_COHORT, *each.path)) for each in cohort.problems]
     named = own.get(_CONCEPTS)
     if isinstance(named, str) and named.startswith(FILE_PREFIX):
@@ -108,13 +111,16 @@ def make_loop_spec(document: object, read_columns: ReadColumns) -> LoopSpec:
 
 
 def loop_problems(
-    spec: LoopSpec, known_concepts: Collection[str], samplers: Collection[str]
+    spec: LoopSpec,
+    known_concepts: Collection[str],
+    samplers: Collection[str],
+    pipeline: Pipeline = SHIPPED,
 ) -> list[Problem]:
     """Return all mistakes of a specification, also those that its document shows.
 
     Those that only templates and models can show come with the plan of a round.
     """
-    found = [*_own_problems(spec, known_concepts, samplers), *_cohort_problems(spec)]
+    found = [*_own_problems(spec, known_concepts, samplers), *_cohort_problems(spec, pipeline)]
     return [*spec.problems, *without_consequences(found, spec.problems)]
 
 
@@ -180,12 +186,12 @@ def _stop_problems(stop: StopRules) -> Iterator[Problem]:
         yield Problem(("stop", "least_chance_of_new"), f"expected 0 to 1, found {chance}")
 
 
-def _cohort_problems(spec: LoopSpec) -> Iterator[Problem]:
+def _cohort_problems(spec: LoopSpec, pipeline: Pipeline) -> Iterator[Problem]:
     axes = spec.cohort.axes
     for name in ("concepts", "k", "combo"):
         if getattr(axes, name):
             reason = "the loop chooses what is combined; list its concepts in `concepts`"
             yield Problem((_COHORT, "axes", name), reason)
-    for problem in spec_problems(spec.cohort, SHIPPED):
+    for problem in spec_problems(spec.cohort, pipeline):
         if problem.path[:2] not in (("axes", "concepts"), ("axes", "k"), ("axes", "combo")):
             yield attrs.evolve(problem, path=(_COHORT, *problem.path))

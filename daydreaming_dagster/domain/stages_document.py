@@ -215,8 +215,9 @@ class _Reader:
         known = Pipeline(tuple(self.stages))
         common = [name for name in known if all(name in known.with_ancestors([s]) for s in stages)]
         if group not in common or group in stages:
-            expected = ", ".join([*_GROUPS, *(name for name in common if name not in stages)])
-            self._note(path, f"expected one of {expected}, found {group!r}")
+            expected = [*_GROUPS, *(name for name in common if name not in stages)]
+            reason = f"expected one of {', '.join(expected)}, found {group!r}"
+            self._note(path, f"{reason}{suggestion(group, expected)}")
 
     def _variables(
         self,

@@ -13,6 +13,7 @@ from daydreaming_dagster.application.cohort_report import draw_report, write_rep
 from daydreaming_dagster.application.cohort_results import tabulate_cohort
 from daydreaming_dagster.application.cohort_status import look
 from daydreaming_dagster.application.plan_cohort import estimate_cohort, plan_cohort
+from daydreaming_dagster.application.run_listener import NullRunListener
 from daydreaming_dagster.domain.cohort.spending import spent_before
 from daydreaming_dagster.domain.errors import (
     CatalogError,
@@ -315,7 +316,7 @@ def test_a_cancelled_run_leaves_the_rest_to_the_next(planned):
 
 
 def test_a_listener_hears_of_the_plan_once_and_of_each_generation(planned):
-    class Listener:
+    class Listener(NullRunListener):
         def __init__(self):
             self.plans, self.finished = [], []
 

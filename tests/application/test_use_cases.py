@@ -208,7 +208,7 @@ def test_a_limit_of_cost_is_kept(planned):
 
 
 def test_all_runs_of_a_cohort_share_a_limit_of_its_total_cost(planned):
-    planned.answer = lambda _request: Completion("SCORE: 5", "stop", "big-1", 0.1, 100, 800)
+    planned.answer = lambda _request: Completion("SCORE: 5", "stop", "big-1", 0.1, 1, 800)
     first = planned.run(max_cost_total=0.01)
     asked = len(planned.asked)
     again = planned.run(max_cost_total=0.01)

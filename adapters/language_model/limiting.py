@@ -279,21 +279,20 @@ class _Gate:
     ) -> None:
         """Return once the endpoint may be called; a refusal meanwhile extends the wait."""
         while (seconds := self.pause.seconds) > 0 or self.pause.probing:
+            until = datetime.now().astimezone() + timedelta(seconds=seconds)
             if self.pause.hopeless:
-                waited = self.pause.without_answer_seconds
                 raise LanguageModelError(
-                    f"{request.model} was not called: its endpoint has taken no calls for "
-                    f"{waited:.0f} s, and the next attempt would be in {seconds:.0f} s; the last "
-                    f"refusal: {self.last_refusal}",
+                    f"{request.model} was not called: its endpoint takes no calls until "
+                    f"{until:%Y-%m-%d %H:%M}; the last refusal: {self.last_refusal}",
                     retryable=True,
                     retry_after_seconds=seconds,
                     of_endpoint=True,
                     unavailable=True,
                 )
             if request.on_wait is not None and seconds > _NOTED_SECONDS:
-                until = datetime.now().astimezone() + timedelta(seconds=seconds)
                 request.on_wait(Wait(request.model, until, self.reason))
-            await cancellation.sleep(min(max(seconds, _POLL_SECONDS), _NOTED_SECONDS))
+            # Without a pause, the probe's outcome is awaited.
+            await cancellation.sleep(min(seconds, _NOTED_SECONDS) if seconds > 0 else _POLL_SECONDS)
         cancellation.check()
 
     async def _take_slot(self, slots: FileSemaphore, cancellation: CancellationToken) -> FileLock:

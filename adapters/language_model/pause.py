@@ -8,8 +8,8 @@ from typing import Final
 import attrs
 
 FIRST_PAUSE_SECONDS: Final = 1.0
-_LONGEST_SECONDS: Final = 60.0
-_DOUBLINGS: Final = 6
+_LONGEST_SECONDS: Final = 30.0
+_DOUBLINGS: Final = 5
 
 
 def _jitter() -> float:
@@ -21,8 +21,8 @@ def _jitter() -> float:
 class Pause:
     """Lets no call through for a while after a refusal, and then a single one, the probe.
 
-    Each refusal of a call that began after the pause doubles the pause, up to a minute. Any answer
-    ends the probing. This is a circuit breaker that is half open while it probes (M. Nygard,
+    Each refusal of a call that began after the pause doubles the pause, up to half a minute. Any
+    answer ends the probing. This is a circuit breaker that is half open while it probes (M. Nygard,
     Release It!, 2nd edition, section 5.2).
 
     Attributes:
@@ -53,11 +53,6 @@ class Pause:
     def probing(self) -> bool:
         """Whether the outcome of a probe decides if other calls may be sent."""
         return self._probe is not None
-
-    @property
-    def without_answer_seconds(self) -> float:
-        """How long ago the first refusal since the last answer was."""
-        return 0.0 if self._since is None else self.clock() - self._since
 
     @property
     def hopeless(self) -> bool:

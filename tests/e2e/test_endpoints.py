@@ -174,6 +174,28 @@ def test_a_model_that_is_refused_for_good_is_set_aside_and_the_others_go_on(
     assert len(chat_endpoint.bodies) == len(asked) + 84
 
 
+@pytest.mark.usefixtures("many_drafts_of_two_models")
+def test_an_endpoint_that_stays_down_is_set_aside_after_its_patience_and_the_others_go_on(
+    daydream, data_root, chat_endpoint
+):
+    models = data_root / "1_raw/llm_models.csv"
+    models.write_text(models.read_text().replace("small-1,acme", "small-1,elsewhere"))
+    (data_root / "1_raw/endpoints.csv").write_text(
+        "id,base_url,patience_seconds\nelsewhere,http://127.0.0.1:9/v1,2\n"
+    )
+    daydream("plan", "c1")
+
+    ran = daydream("run", "c1")
+
+    assert ran.returncode == 1
+    status = json.loads(daydream("status", "c1", "--json").stdout)
+    assert [status[stage]["done"] for stage in STAGES] == [42, 42, 42]
+    said = [line for line in ran.stderr.splitlines() if "127.0.0.1:9" in line]
+    assert len(said) == 1
+    assert said[0].startswith("small-1 was set aside: 10 calls in a row failed: small-1 was not")
+    assert "check that the endpoint is up at that URL" in said[0]
+
+
 @pytest.mark.parametrize(
     ("name", "value"), [("ALL_PROXY", "ftp://proxy"), ("SSL_CERT_FILE", "/nowhere.pem")]
 )

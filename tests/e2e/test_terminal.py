@@ -86,6 +86,31 @@ def test_the_bars_move_while_a_run_goes_on(environment, data_root, chat_endpoint
     assert "18 calls" in plain
 
 
+def test_a_line_below_the_bars_says_what_is_waited_for(environment, data_root, chat_endpoint):
+    subprocess.run(
+        [sys.executable, "-m", "daydreaming_dagster", "plan", "c1", "-d", str(data_root)],
+        check=True,
+        capture_output=True,
+    )
+    answer, waits, shown = chat_endpoint.answer, threading.Event(), bytearray()
+
+    def load(prompt):
+        return answer(prompt) if waits.is_set() else (503, {"error": {"message": "loading"}})
+
+    chat_endpoint.answer = load
+
+    def seen(data):
+        shown.extend(data)
+        if re.search(rb"waiting for big-1 until \d\d:\d\d:\d\d: unavailable", shown):
+            waits.set()
+
+    code = in_terminal(["run", "c1", "-d", str(data_root)], environment, seen)
+
+    assert waits.is_set(), shown.decode()
+    assert code == 0
+    assert b"waiting for" not in shown[shown.rfind(b"18 calls") :]
+
+
 def test_what_an_endpoint_says_does_not_steer_the_terminal(environment, data_root, chat_endpoint):
     chat_endpoint.answer = lambda _prompt: (
         400,

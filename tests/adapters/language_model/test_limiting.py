@@ -1,11 +1,10 @@
 """How many calls a model gets at once, and how fast, with a model that counts them."""
 
 import asyncio
-import itertools
 import shutil
 import time
 from contextlib import ExitStack
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import attrs
 import pytest
@@ -177,10 +176,8 @@ async def test_an_endpoint_that_is_down_is_probed_by_one_call_until_it_answers(t
     answers = await calls
 
     assert all(isinstance(answer, Completion) for answer in answers)
-    # The four of the first round, and then one at a time, each after a longer pause.
-    pauses = [later - earlier for earlier, later in itertools.pairwise(endpoint.began[3:8])]
-    assert pauses == sorted(pauses)
-    assert pauses[0] >= 0.02 * 0.75
+    # The four of the first round, then one at a time; one more may go before the others answer.
+    assert endpoint.refused <= 4 + 4 + 1
 
 
 async def test_an_endpoint_that_stays_down_is_given_up_after_the_patience(tmp_path):
@@ -270,8 +267,10 @@ async def test_nobody_waits_for_an_endpoint_that_asks_for_a_day(tmp_path):
     assert "too many" in str(first)
     assert isinstance(second, LanguageModelError)
     assert second.of_endpoint
-    reason = "its endpoint has taken no calls for 0 s, and the next attempt would be in 86400 s"
-    assert f"big-1 was not called: {reason}; the last refusal: too many" in str(second)
+    tomorrow = datetime.now().astimezone() + timedelta(days=1)
+    reason = f"its endpoint takes no calls until {tomorrow:%Y-%m-%d}"
+    assert f"big-1 was not called: {reason}" in str(second)
+    assert str(second).endswith("; the last refusal: too many")
     assert len(endpoint.began) == 1
 
 

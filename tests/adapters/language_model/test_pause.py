@@ -40,8 +40,8 @@ def test_nothing_waits_before_the_first_refusal(pause):
     assert (pause.probing, pause.hopeless) == (False, False)
 
 
-def test_pauses_double_up_to_a_minute(pause, clock):
-    assert [probe(pause, clock, call) for call in range(1, 10)] == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+def test_pauses_double_up_to_half_a_minute(pause, clock):
+    assert [probe(pause, clock, call) for call in range(1, 10)] == [1, 2, 4, 8, 16, 30, 30, 30, 30]
 
 
 def test_calls_that_were_sent_before_the_pause_do_not_lengthen_it(pause):
@@ -89,8 +89,7 @@ def test_the_last_probe_is_at_the_end_of_the_patience(pause, clock):
         probe(pause, clock, calls)
 
     assert clock.now - began == 600
-    assert calls < 20
-    assert pause.without_answer_seconds == 600
+    assert calls < 30
 
 
 def test_an_endpoint_that_asks_for_more_than_the_patience_is_not_waited_for(pause, clock):

@@ -224,11 +224,12 @@ def _ranked(texts: pl.DataFrame, judged: str, evaluations: Iterable[Evaluation])
 
 
 def _by_stage(rows: pl.DataFrame, pipeline: Pipeline, axis: str) -> pl.DataFrame:
+    # Where nothing judges, the judge's column stands in: the table has its columns, and no row.
     summaries = [
         _summary(rows.rename({f"{stage}_{axis}": axis}), [axis])
         .filter(pl.col(axis) != "")
         .select(pl.lit(stage).alias("stage"), pl.all())
-        for stage in pipeline.judged_lineage
+        for stage in pipeline.judged_lineage or [pipeline.judge]
     ]
     return pl.concat(summaries)
 

@@ -104,7 +104,7 @@ def dream_loop(
             if isinstance(step, Stop):
                 return Dream(finished, step.reason, interrupted=False, journal=journal)
             if isinstance(step, ChoosePairs) and finished == options.rounds:
-                return Dream(finished, "all rounds done", interrupted=False, journal=journal)
+                return Dream(finished, "as many as asked for", interrupted=False, journal=journal)
             parts = LoopRound(
                 store,
                 cohorts,

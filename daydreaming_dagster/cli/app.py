@@ -8,6 +8,7 @@ import typer
 
 from daydreaming_dagster.cli.analyse import analyse
 from daydreaming_dagster.cli.console import EXIT_WRONG, complain, explained
+from daydreaming_dagster.cli.dream import dream
 from daydreaming_dagster.cli.examples import demo, init
 from daydreaming_dagster.cli.inspect import check, show
 from daydreaming_dagster.cli.parse import parse
@@ -53,6 +54,9 @@ def _before_all(
 ) -> None: ...
 
 
-for _command in (demo, init, plan, run, status, results, tail, show, check, report, parse, settle):
+for _command in (
+    *(demo, init, plan, run, dream, status, results),
+    *(tail, show, check, report, parse, settle),
+):
     app.command()(_command)
 app.add_typer(analyse, name="analyse")

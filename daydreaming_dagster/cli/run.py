@@ -116,7 +116,7 @@ def _run(root: DataRoot, cohort_id: str, options: RunOptions, concurrency: int |
     }
     with (
         terminal() as console,
-        _stopped_by_signals(token, console),
+        stopped_by_signals(token, console),
         RunMonitor(console) as monitor,
         open_instance(dagster_home(root)) as instance,
         # Dagster installs signal handlers in the main thread, so it runs in another one.
@@ -146,7 +146,7 @@ def _run(root: DataRoot, cohort_id: str, options: RunOptions, concurrency: int |
 
 
 @contextmanager
-def _stopped_by_signals(token: CancellationToken, console: Console) -> Iterator[None]:
+def stopped_by_signals(token: CancellationToken, console: Console) -> Iterator[None]:
     """Let Ctrl-C and SIGTERM end the run of the block; a second signal ends it at once."""
     interrupted = False
 

@@ -1,0 +1,208 @@
+"""`daydream dream`: rounds with a real endpoint, kills, limits, and what a person writes."""
+
+import json
+import random
+import re
+import shutil
+import signal
+
+import pytest
+
+from calls import slow, wait_for_calls
+
+LOOP = """
+pairs: 4
+cohort:
+  axes:
+    draft_template: [links]
+    draft_llm: [big]
+    essay_template: [copied]
+    evaluation_template: [judge]
+    evaluation_llm: [big]
+  description_level: sentence
+  replicates: {evaluation: 2}
+selection: {bar: 0.5, certainty: 0.7}
+stop: {rounds: 3}
+"""
+NAMES = ("Ant", "Bee", "Cod", "Dog", "Eel", "Fox")
+CALLS = 3 * 4 * 3
+"""Three rounds of four pairs: a draft and two evaluations each."""
+
+
+def answer(prompt):
+    topics = re.findall("|".join(NAMES), prompt)
+    rng = random.Random(prompt)
+    if prompt.startswith("Judge"):
+        return (
+            f"SCORE: {min(9, 2 + 2 * len({'Ant', 'Bee', 'Cod'} & {*topics}) + rng.choice([0, 1]))}"
+        )
+    return f"{topics}: " + " ".join("".join(rng.choices("abcdefghij", k=6)) for _ in range(40))
+
+
+@pytest.fixture
+def loop(data_root, chat_endpoint):
+    """The folder of the loop l, in a data root with six concepts."""
+    rows = "".join(f"{name.lower()},{name}\n" for name in NAMES)
+    (data_root / "1_raw/concepts_metadata.csv").write_text(f"concept_id,name\n{rows}")
+    for name in NAMES:
+        path = data_root / f"1_raw/concepts/descriptions-sentence/{name.lower()}.txt"
+        path.write_text(f"The {name} lives.\n")
+    folder = data_root / "loops/l"
+    folder.mkdir(parents=True)
+    (folder / "spec.yaml").write_text(LOOP)
+    chat_endpoint.answer = answer
+    return folder
+
+
+def journal(folder):
+    """The texts of all entries by round and kind."""
+    return {
+        str(path.relative_to(folder)): path.read_text()
+        for path in sorted(folder.glob("rounds/*/*.json"))
+    }
+
+
+def researchers_files(data_root):
+    return {path: path.read_bytes() for path in data_root.glob("1_raw/**/*") if path.is_file()}
+
+
+def test_a_loop_dreams_until_a_rule_stops_it(daydream, data_root, loop, chat_endpoint):
+    before = researchers_files(data_root)
+
+    result = daydream("dream", "l")
+
+    assert (result.returncode, result.stderr.count("Traceback")) == (0, 0)
+    lines = result.stdout.splitlines()
+    assert lines[0] == "round 1: 4 pairs of 6 concepts (4 by exploration)"
+    assert lines[-1] == "3 rounds finished; 3 rounds done, as many as the specification allows"
+    decisions = [
+        decision
+        for path in sorted(loop.glob("rounds/*/decided.json"))
+        for decision in json.loads(path.read_text())["decisions"]
+    ]
+    for decision in decisions:
+        worth = decision["worth"]
+        said = (
+            f"{decision['verdict']} {decision['text_id']}: probability; {worth['mean']:.2f} ± "
+            f"{worth['deviation']:.2f} of 2 scores, P(>0.5) = {worth['probability']:.2f}; "
+            f"certainty 0.7; sha256 {decision['digest'][:12]}"
+        )
+        assert any(line.endswith(said) for line in lines)
+    accepted = [each["text_id"] for each in decisions if each["verdict"] == "accept"]
+    assert accepted
+    assert {path.stem for path in loop.glob("concepts/*/*.txt")} == set(accepted)
+    assert len(chat_endpoint.bodies) == CALLS
+    assert researchers_files(data_root) == before
+
+    assert daydream("dream", "l").stdout.startswith("0 rounds finished; 3 rounds done")
+    assert daydream("run", "l-0003").returncode == 0
+    assert daydream("check").returncode == 0
+    assert len(chat_endpoint.bodies) == CALLS
+
+
+def test_an_accepted_text_leads_back_to_its_seeds(daydream, loop):
+    daydream("dream", "l")
+
+    pairs = [
+        choice["pair"]
+        for path in sorted(loop.glob("rounds/*/chosen.json"))
+        for choice in json.loads(path.read_text())["choices"]
+    ]
+    accepted = {path.stem for path in loop.glob("concepts/*/*.txt")}
+    parents = {name for pair in pairs for name in pair}
+    assert parents & accepted
+    for text_id in parents & accepted:
+        assert daydream("show", "essay", text_id).returncode == 0
+
+
+@pytest.mark.parametrize("kills", [(1, 2), (5, 3), (14, 9), (27, 4, 3)])
+def test_a_loop_that_was_killed_comes_to_the_same(start, daydream, loop, chat_endpoint, kills):
+    """SIGKILL after so many calls, and the same command again, several times."""
+    data_root = loop.parents[1]
+    unkilled = shutil.copytree(data_root, data_root.parent / "unkilled")
+    daydream("dream", "l", DAYDREAM_DATA_ROOT=str(unkilled))
+    assert len(chat_endpoint.bodies) == CALLS
+    slow(chat_endpoint, 0.02, "")
+
+    for calls in kills:
+        process = start("dream", "l", "-j", "4")
+        wait_for_calls(chat_endpoint, len(chat_endpoint.bodies) + calls)
+        process.kill()
+        process.communicate(timeout=60)
+    assert daydream("dream", "l").returncode == 0
+
+    assert len(journal(loop)) == 9
+    assert journal(loop) == journal(unkilled / "loops/l")
+    generations = [
+        {path.relative_to(root) for path in root.glob("gens/*/*")} for root in (data_root, unkilled)
+    ]
+    assert generations[0] - generations[1] == set()
+    # Each kill loses the answers in flight, at most four.
+    assert len(chat_endpoint.bodies) <= 2 * CALLS + 4 * len(kills)
+
+
+def test_a_signal_keeps_the_answers_in_flight(start, daydream, loop, chat_endpoint):
+    slow(chat_endpoint, 0.5, "")
+    process = start("dream", "l", "-j", "2")
+    wait_for_calls(chat_endpoint, 2)
+
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=60)
+
+    assert process.returncode == 1
+    assert "0 rounds finished; interrupted by SIGTERM" in out
+    assert "a round is not finished; the same command goes on with it" in err
+    chat_endpoint.answer = answer
+    assert daydream("dream", "l").returncode == 0
+    assert len(chat_endpoint.bodies) == CALLS
+
+
+def test_so_many_rounds_and_no_more(daydream, loop):
+    assert (
+        "1 round finished; as many as asked for" in daydream("dream", "l", "--rounds", "1").stdout
+    )
+    assert {path.name for path in loop.glob("rounds/*")} == {"0001"}
+
+
+def test_a_limit_of_cost_needs_prices(daydream, loop, chat_endpoint):
+    result = daydream("dream", "l", "--max-cost", "1")
+
+    assert result.returncode == 2
+    assert "a limit of cost needs a price for big" in result.stderr
+    assert chat_endpoint.bodies == []
+
+
+def test_all_mistakes_of_a_specification_are_reported(daydream, loop, chat_endpoint):
+    (loop / "spec.yaml").write_text(LOOP.replace("pairs: 4", "pairs: 0\nsampler: best"))
+
+    result = daydream("dream", "l")
+
+    assert result.returncode == 2
+    assert "2 problem(s) in loop l:" in result.stderr
+    assert "pairs: expected 1 to 100,000, found 0" in result.stderr
+    assert "sampler: there is no sampler 'best'" in result.stderr
+    assert daydream("dream", "other").returncode == 2
+    assert chat_endpoint.bodies == []
+
+
+def test_a_persons_verdict_is_taken_in_the_next_round(daydream, loop):
+    daydream("dream", "l", "--rounds", "1")
+    end = json.loads((loop / "rounds/0001/decided.json").read_text())
+    text_id = next(each["text_id"] for each in end["decisions"] if each["verdict"] != "accept")
+    (loop / "verdicts.csv").write_text(f"text_id,verdict\n{text_id},accept\n")
+
+    result = daydream("dream", "l", "--rounds", "1")
+
+    assert f"round 2: accept {text_id}: person" in result.stdout
+    assert (loop / f"concepts/descriptions-sentence/{text_id}.txt").exists()
+
+
+def test_two_commands_do_not_run_the_same_loop(start, daydream, loop, chat_endpoint):
+    slow(chat_endpoint, 1, "")
+    start("dream", "l")
+    wait_for_calls(chat_endpoint, 1)
+
+    result = daydream("dream", "l")
+
+    assert result.returncode == 2
+    assert "another process runs the loop 'l'; wait until it ends" in result.stderr

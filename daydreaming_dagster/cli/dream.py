@@ -32,6 +32,7 @@ from daydreaming_dagster.domain.loop.journal import Chosen, Decided, Entry, Writ
 from daydreaming_dagster.domain.loop.measures import RoundMeasures
 from daydreaming_dagster.domain.stages import GenerationRef
 from daydreaming_dagster.formatting import counted, money
+from daydreaming_dagster.ports.language_model import Wait
 
 _SHOWN_DIGITS = 12
 
@@ -111,6 +112,10 @@ class _DreamMonitor:
     def note(self, finished: Sequence[Generated], budget: Budget) -> None:
         if self._run is not None:
             self._run.note(finished, budget)
+
+    def waiting(self, waits: Sequence[Wait]) -> None:
+        if self._run is not None:
+            self._run.waiting(waits)
 
     def set_aside(self, reason: str) -> None:
         complain(reason)

@@ -13,15 +13,18 @@ from daydreaming_dagster.cli.console import (
     DEFAULT_DATA_ROOT,
     CohortArgument,
     DataRootOption,
+    cell,
     note,
     out,
     say,
 )
 from daydreaming_dagster.domain.cohort.estimate import PlanEstimate
 from daydreaming_dagster.domain.cohort.planning import CohortPlan
+from daydreaming_dagster.domain.stages import COMBO
 from daydreaming_dagster.formatting import counted, money
 
-_FIRST_ROWS: Final = 5
+_FIRST_VALUES: Final = 3
+"""How many values of an axis a dry run names."""
 
 
 def plan(
@@ -72,6 +75,7 @@ def plan(
 def _print_estimate(planned: CohortPlan, estimate: PlanEstimate) -> None:
     for notice in planned.notices:
         note(f"note: {notice}")
+    _print_values(planned)
     table = Table("stage", title=f"cohort {planned.cohort_id}, nothing written")
     for heading in ("generations", "model calls", "tokens in", "tokens out", "cost, USD"):
         table.add_column(heading, justify="right")
@@ -94,5 +98,16 @@ def _print_estimate(planned: CohortPlan, estimate: PlanEstimate) -> None:
     out.print(table)
     if estimate.unpriced:
         note(f"without a price in llm_models.csv: {', '.join(estimate.unpriced)}")
-    for row in islice(planned.rows(), _FIRST_ROWS):
-        say("  ".join(f"{axis}={value}" for axis, value in row.items() if value))
+
+
+def _print_values(planned: CohortPlan) -> None:
+    """Print what is combined: the values of each axis that differ, and how many there are."""
+    values: dict[str, dict[str, None]] = {}
+    for row in planned.rows():
+        for axis in (COMBO, *(name for name in row if name.endswith(("_template", "_llm")))):
+            if row[axis]:
+                values.setdefault(axis, {})[row[axis]] = None
+    for axis, found in values.items():
+        more = ", …" if len(found) > _FIRST_VALUES else ""
+        line = f"{axis}: {len(found):,} ({', '.join(islice(found, _FIRST_VALUES))}{more})"
+        out.print(cell(line), soft_wrap=True)

@@ -145,12 +145,17 @@ def print_ranking(ranks: Sequence[TextRank], judged: str) -> None:
 
     `judged` is what they are called, see `Pipeline.judged`.
     """
-    columns: dict[str, list[str]] = {name: [] for name in ("rank", "mean", "scores", judged)}
+    from daydreaming_dagster.domain.statistics.sentences import who_is_best
+
+    columns: dict[str, list[str]] = {
+        name: [] for name in ("ranks", "estimate", "95 %", "scores", judged)
+    }
     for rank in ranks[:_SHOWN_TEXTS]:
         shown = ", ".join(str(score) for score in rank.scores[:_SHOWN_SCORES])
         more = len(rank.scores) - _SHOWN_SCORES
-        columns["rank"].append(str(rank.rank or "-"))
-        columns["mean"].append("-" if rank.mean is None else f"{rank.mean:.2f}")
+        columns["ranks"].append(rank.band)
+        columns["estimate"].append("-" if rank.place is None else f"{rank.place.item.estimate:.2f}")
+        columns["95 %"].append(rank.interval)
         columns["scores"].append(f"{shown}, {more} more" if more > 0 else shown)
         columns[judged].append(rank.gen_id)
     if any(rank.unscored for rank in ranks):
@@ -159,7 +164,10 @@ def print_ranking(ranks: Sequence[TextRank], judged: str) -> None:
         columns["stale"] = [str(rank.stale or "") for rank in ranks[:_SHOWN_TEXTS]]
     if any(rank.by_hand for rank in ranks):
         columns["by hand"] = [str(rank.by_hand or "") for rank in ranks[:_SHOWN_TEXTS]]
-    table = Table(title=f"{plural(judged)} by mean score (1.00 is the best)")
+    say(who_is_best([rank.place.item for rank in ranks if rank.place is not None], judged))
+    table = Table(
+        title=f"{plural(judged)} by score (1.00 is the best), with the ranks they may have"
+    )
     for name, cells in columns.items():
         table.add_column(name, no_wrap=True, min_width=max(map(len, (name, *cells))))
     # What all texts share would only take the room of what tells them apart.

@@ -96,10 +96,10 @@ def cohort_report(
 
 
 def _ranking_table(ranks: Sequence[TextRank], judged: str) -> dg.MarkdownMetadataValue:
-    lines = [f"| rank | {judged} | combination | mean | scores |", "|---|---|---|---|---|"]
+    lines = [f"| ranks | {judged} | combination | mean | 95 % | scores |", "|---" * 6 + "|"]
     for rank in ranks[:_SHOWN_TEXTS]:
         mean = "-" if rank.mean is None else f"{rank.mean:.2f}"
         scores = ", ".join(map(str, rank.scores))
-        place = rank.rank or "-"
-        lines.append(f"| {place} | {rank.gen_id} | {rank.combo_id} | {mean} | {scores} |")
+        cells = rank.band, rank.gen_id, rank.combo_id, mean, rank.interval, scores
+        lines.append(f"| {' | '.join(cells)} |")
     return dg.MetadataValue.md("\n".join(lines))

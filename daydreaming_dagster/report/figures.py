@@ -10,6 +10,7 @@ import vl_convert  # noqa: F401  Altair needs it, and would report its absence o
 
 from daydreaming_dagster.domain.results.report import CohortReport
 from daydreaming_dagster.domain.results.tables import ResultTables
+from daydreaming_dagster.domain.statistics.sentences import who_is_best
 from daydreaming_dagster.formatting import counted, plural
 
 RANKED_TEXTS: Final = 20
@@ -110,45 +111,46 @@ def short_id(gen_id: str) -> str:
 
 
 def _ranking(report: CohortReport) -> Figure:
-    ranked = [rank for rank in report.ranks if rank.mean is not None][:RANKED_TEXTS]
+    ranked = [(rank, rank.place.item) for rank in report.ranks if rank.place is not None]
+    places = [place for _, place in ranked]
     rows = [
         (
-            f"{rank.rank}  {short_id(rank.gen_id)}",
-            rank.mean,
-            min(score.normalised for score in rank.scores),
-            max(score.normalised for score in rank.scores),
+            f"{rank.band}  {short_id(rank.gen_id)}",
+            place.estimate,
+            place.estimate if place.low is None else place.low,
+            place.estimate if place.high is None else place.high,
+            place.p_best,
             len(rank.scores),
         )
-        for rank in ranked
+        for rank, place in ranked[:RANKED_TEXTS]
     ]
     judged = report.pipeline.judged
-    columns = (judged, "mean", "lowest", "highest", "scores")
-    title = f"{plural(judged).capitalize()} by mean score"
+    columns = (judged, "estimate", "low", "high", "probability of being the best", "scores")
+    title = f"{plural(judged).capitalize()} by score, with the ranks they may have"
     if not rows:
         return Figure("ranking", title, f"No {judged} has a score yet.", columns, ())
     data = _records(columns, rows)
     scores = [
         {judged: row[0], "score": score.normalised}
-        for row, rank in zip(rows, ranked, strict=True)
+        for row, (rank, _) in zip(rows, ranked, strict=False)
         for score in rank.scores
     ]
     y = alt.Y(f"{judged}:N", sort=None, title=None)
     base = alt.Chart(data).encode(y=y)
     chart = alt.layer(
         base.mark_rule(color=_MARK, strokeWidth=5, opacity=0.25, strokeCap="round").encode(
-            x=_share("lowest"), x2="highest:Q"
+            x=_share("low"), x2="high:Q"
         ),
         alt.Chart(alt.InlineData(values=scores))
         .mark_tick(color=_MARK, thickness=1.5, size=9, opacity=0.6)
         .encode(x=_share("score"), y=y),
-        base.mark_circle(color=_MARK, size=90, opacity=1).encode(x=_share("mean")),
+        base.mark_circle(color=_MARK, size=90, opacity=1).encode(x=_share("estimate")),
     ).properties(width=_WIDTH, height=alt.Step(22))
-    best, last = ranked[0], ranked[-1]
     described = (
-        f"The {len(rows)} best of {counted(len(report.ranks), judged)}. A dot is the mean "
-        f"score as a share of its scale, ticks are individual scores, and the bar spans them. "
-        f"{short_id(best.gen_id)} is first with {best.mean:.2f}, "
-        f"{short_id(last.gen_id)} last with {last.mean:.2f}."
+        f"{who_is_best(places, judged)} A dot is the score that is expected as a share of its "
+        f"scale, with its 95 % interval, and ticks are individual scores. The numbers are the "
+        f"ranks that a text may have. Shown are {len(rows)} of "
+        f"{counted(len(report.ranks), judged)}."
     )
     return Figure("ranking", title, described, columns, tuple(rows), chart)
 

@@ -169,6 +169,7 @@ def _index(report: CohortReport, chunks: _Chunks) -> JsonObject:
                     mean,
                     scores,
                     None if rank is None else rank.rank,
+                    None if rank is None else rank.band,
                     chunk_of[item.ref],
                 ]
             )
@@ -189,6 +190,7 @@ _FIELDS: Final = (
     "mean",
     "scores",
     "rank",
+    "band",
     "chunk",
 )
 

@@ -139,8 +139,9 @@
     );
   }
 
-  // Essays with the same rank have equal means, apart from rounding.
-  const above = (a, b) => (a.rank !== null && a.rank === b.rank ? 0 : (b.mean ?? -1) - (a.mean ?? -1));
+  // Of texts that are ranked, the rank decides: their means know nothing of strict judges.
+  const above = (a, b) =>
+    a.rank !== null && b.rank !== null ? a.rank - b.rank : (b.mean ?? -1) - (a.mean ?? -1);
   const inOrderOfIds = (a, b) => (a.id < b.id ? -1 : 1);
   const orders = {
     best: (a, b) => above(a, b) || inOrderOfIds(a, b),
@@ -187,7 +188,7 @@
         make(
           "tr",
           {},
-          make("td", { class: "number" }, item.rank == null ? "–" : String(item.rank)),
+          make("td", { class: "number" }, item.rank === null ? "–" : item.band),
           make("th", { scope: "row" }, make("a", { class: "mono", href: route(item) }, item.label)),
           make("td", { class: "number" }, share(item.mean)),
           make("td", { class: "wide" }, item.scores),
@@ -254,7 +255,7 @@
 
   function facts(item) {
     const entries = [
-      ["Rank", item.rank],
+      ["Ranks it may have", item.rank === null ? null : item.band],
       [item.stage === "evaluation" ? "Score" : "Mean score", item.mean === null ? null : share(item.mean)],
       [item.stage === "evaluation" ? "As given" : "Scores", item.scores],
       ["Combination", item.combo],

@@ -133,7 +133,7 @@ def test_a_judge_who_gives_no_score_is_shown_as_such(daydream, chat_endpoint):
     assert "12 answers not read as a text or a score" in ran.stderr
     assert "--force GEN_ID asks again" in ran.stderr
     assert "not done" not in ran.stderr
-    assert "essays by mean score" not in ran.stdout
+    assert "essays by score" not in ran.stdout
     status = daydream("status", "c1")
     row = next(line for line in status.stdout.splitlines() if "evaluation" in line)
     assert [cell.strip() for cell in row.strip("│").split("│")] == [

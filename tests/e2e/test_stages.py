@@ -155,7 +155,7 @@ def test_results_rank_all_that_is_judged(daydream, answering, data_root):
     results = daydream("results", "deep")
 
     assert results.returncode == 0, results.stderr
-    assert "texts by mean score" in results.stdout
+    assert "texts by score" in results.stdout
     reports = data_root / "cohorts/deep/reports"
     ranking = table(reports / "texts.csv")
     assert Counter(row["text_stage"] for row in ranking) == {"essay": 3, "revision": 3}

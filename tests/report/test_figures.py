@@ -46,7 +46,10 @@ def test_the_ranking_shows_the_best_essays_in_order(made):
 
     assert len(means) == 20
     assert means == sorted(means, reverse=True)
-    assert ranking.rows[0][0] == f"1  {short_id(made.report.ranks[0].gen_id)}"
+    assert (
+        ranking.rows[0][0]
+        == f"{made.report.ranks[0].band}  {short_id(made.report.ranks[0].gen_id)}"
+    )
 
 
 def test_names_that_are_markup_stay_text(made):

@@ -1,9 +1,12 @@
-"""The order of a cohort's texts by what their judges gave them: one for all that shows it."""
+"""The order of a cohort's texts by what their judges gave them: one for all that shows it.
+
+Functions import numpy where they need it, since it takes time.
+"""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from statistics import fmean, stdev
-from typing import Final
+from typing import TYPE_CHECKING, NamedTuple
 
 import attrs
 
@@ -15,8 +18,8 @@ from daydreaming_dagster.domain.stages import GenerationRef, Pipeline
 from daydreaming_dagster.ports.gens_store import GensStore
 from daydreaming_dagster.types import Stage
 
-_EQUAL: Final = 1e-12
-"""Means that differ by less differ by rounding alone."""
+if TYPE_CHECKING:
+    from daydreaming_dagster.domain.results.places import Place
 
 
 @attrs.frozen
@@ -26,7 +29,7 @@ class TextRank:
     Attributes:
         stage: Its stage.
         gen_id: Which text.
-        rank: Its rank, counted from 1; texts with equal means share one. None without a score.
+        place: Its estimate with its interval, and the ranks that it may have. None without a score.
         combo_id: The combination of concepts that it goes back to, `""` if there are several.
         template_id: Its template.
         llm_model_id: Its model, `""` for a copy.
@@ -38,7 +41,7 @@ class TextRank:
 
     stage: Stage
     gen_id: str
-    rank: int | None
+    place: "Place | None"
     combo_id: str
     template_id: str
     llm_model_id: str
@@ -46,6 +49,32 @@ class TextRank:
     unscored: int
     stale: int = 0
     by_hand: int = 0
+
+    @property
+    def rank(self) -> int | None:
+        """The place of its estimate, counted from 1; equal ones share one. None without a score."""
+        return None if self.place is None else self.place.rank
+
+    @property
+    def band(self) -> str:
+        """The ranks that it may have, such as `1 to 4`; `-` without a score."""
+        if self.place is None:
+            return "-"
+        low, high = self.place.item.rank_low, self.place.item.rank_high
+        return str(low) if low == high else f"{low} to {high}"
+
+    @property
+    def may_be_best(self) -> bool:
+        """Whether no other text is certainly better."""
+        return self.place is not None and self.place.item.rank_low == 1
+
+    @property
+    def interval(self) -> str:
+        """The 95 % interval of its estimate, such as `0.40 to 0.75`; `-` where nothing is known."""
+        item = None if self.place is None else self.place.item
+        if item is None or item.low is None or item.high is None:
+            return "-"
+        return f"{item.low:.2f} to {item.high:.2f}"
 
     @property
     def ref(self) -> GenerationRef:
@@ -64,32 +93,10 @@ class TextRank:
         return stdev(shares) if len(shares) > 1 else None
 
 
-def rank_by_mean(
-    scores: Mapping[GenerationRef, Sequence[Score]],
-) -> dict[GenerationRef, int | None]:
-    """Return the rank of each text by the mean of its scores, in the order of a ranking.
-
-    That is the best mean first, equal ones by gen_id, and those without a score last. Equal means
-    share a rank, and the next rank counts all before it: 1, 1, 3.
-    """
-    means = {ref: fmean(s.normalised for s in given) for ref, given in scores.items() if given}
-    ranks: dict[GenerationRef, int] = {}
-    rank, best = 0, 0.0
-    for place, (mean, ref) in enumerate(
-        sorted(((mean, ref) for ref, mean in means.items()), reverse=True), start=1
-    ):
-        if not ranks or best - mean > _EQUAL:
-            rank, best = place, mean
-        ranks[ref] = rank
-    ordered = sorted(ranks, key=lambda ref: (ranks[ref], ref))
-    unscored = sorted(scores.keys() - means.keys())
-    return {ref: ranks.get(ref) for ref in (*ordered, *unscored)}
-
-
 def rank_texts(
     store: GensStore, pipeline: Pipeline, members: Mapping[Stage, Sequence[str]]
 ) -> list[TextRank]:
-    """Return the judged texts of a cohort in the order of `rank_by_mean`.
+    """Return the judged texts of a cohort in the order of `place_texts`.
 
     Raises:
         MissingArtifactError: An evaluation, or a text that is judged, has no main metadata.
@@ -111,7 +118,7 @@ def rank_evaluations(
         DaydreamingError: Main metadata of a text is missing or malformed.
     """
     evaluations = list(evaluations)
-    scores = ((row.judged, row.outcome.score) for row in evaluations)
+    scores = [judgment_of(row) for row in evaluations]
     stale = Counter(row.judged for row in evaluations if row.stale and row.outcome.score)
     by_hand = Counter(row.judged for row in evaluations if row.outcome.by_hand)
     return [
@@ -120,45 +127,77 @@ def rank_evaluations(
     ]
 
 
+class Judgment(NamedTuple):
+    """What a judge said of a text; None is no score."""
+
+    judged: GenerationRef
+    judge: str
+    score: Score | None
+
+
+def judgment_of(row: Evaluation) -> Judgment:
+    """Return an evaluation as a judgment: a judge is a template with a model."""
+    judge = _judge(row.stage, row.evaluation.template, row.evaluation.llm)
+    return Judgment(row.judged, judge, row.outcome.score)
+
+
+def shares_by_text(judgments: Iterable[Judgment]) -> dict[GenerationRef, list[tuple[str, float]]]:
+    """Return each text's judges and scores, as `place_texts` takes them."""
+    shares: dict[GenerationRef, list[tuple[str, float]]] = {}
+    for judged, judge, score in judgments:
+        given = shares.setdefault(judged, [])
+        if score is not None:
+            given.append((judge, score.normalised))
+    return shares
+
+
+def _judge(stage: Stage, template: str, llm: str) -> str:
+    return f"{stage}/{template}/{llm}"
+
+
 def _scores(
     store: GensStore, pipeline: Pipeline, members: Mapping[Stage, Sequence[str]]
-) -> Iterator[tuple[GenerationRef, Score | None]]:
-    """Yield the text that each evaluation is about, and its score: no more than ranking needs."""
+) -> Iterator[Judgment]:
+    """Yield what each evaluation says of which text: no more than ranking needs."""
     for stage in pipeline.scoring:
         for gen_id in members.get(stage, ()):
             ref = GenerationRef(stage, gen_id)
-            judged = judged_by(pipeline, resolve_generation_metadata(store, *ref), ref)
-            yield judged, read_state(store, pipeline[stage], gen_id).score
+            metadata = resolve_generation_metadata(store, *ref)
+            judge = _judge(stage, metadata.template_id, metadata.record.llm_model_id or "")
+            score = read_state(store, pipeline[stage], gen_id).score
+            yield Judgment(judged_by(pipeline, metadata, ref), judge, score)
 
 
 def _ranking(
     store: GensStore,
     pipeline: Pipeline,
     members: Mapping[Stage, Sequence[str]],
-    scores: Iterable[tuple[GenerationRef, Score | None]],
+    judgments: Iterable[Judgment],
 ) -> list[TextRank]:
+    from daydreaming_dagster.domain.results.places import place_texts
+
     given: dict[GenerationRef, list[Score | None]] = {
         GenerationRef(stage, gen_id): []
         for stage in pipeline.scored
         for gen_id in members.get(stage, ())
     }
-    for judged, score in scores:
+    judgments = list(judgments)
+    for judged, _, score in judgments:
         given.setdefault(judged, []).append(score)
-    scored = {
-        ref: [score for score in all_given if score is not None] for ref, all_given in given.items()
-    }
+    shares = {ref: list[tuple[str, float]]() for ref in given} | shares_by_text(judgments)
     ranking: list[TextRank] = []
-    for ref, rank in rank_by_mean(scored).items():
+    for ref, place in place_texts(shares).items():
         metadata = resolve_generation_metadata(store, *ref)
+        scores = tuple(score for score in given[ref] if score is not None)
         ranking.append(
             TextRank(
                 *ref,
-                rank,
+                place,
                 metadata.combo_id,
                 metadata.template_id,
                 metadata.record.llm_model_id or "",
-                tuple(scored[ref]),
-                unscored=len(given[ref]) - len(scored[ref]),
+                scores,
+                unscored=len(given[ref]) - len(scores),
             )
         )
     return ranking

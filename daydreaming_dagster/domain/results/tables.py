@@ -8,14 +8,13 @@ import attrs
 import polars as pl
 
 from daydreaming_dagster.domain.generation.records import BY_HAND
-from daydreaming_dagster.domain.parsing.response import Score
 from daydreaming_dagster.domain.results.evaluations import Evaluation, Member
-from daydreaming_dagster.domain.results.ranking import rank_by_mean
+from daydreaming_dagster.domain.results.places import place_texts
+from daydreaming_dagster.domain.results.ranking import judgment_of, shares_by_text
 from daydreaming_dagster.domain.stages import (
     COMBO,
     JUDGE,
     JUDGED,
-    GenerationRef,
     Pipeline,
 )
 from daydreaming_dagster.formatting import plural
@@ -61,6 +60,17 @@ _STALE_SCORES: Final = (
     ((pl.col("stale") != "") & pl.col("score_normalised").is_not_null()).sum().cast(pl.Int64)
 )
 
+_PLACE: Final[dict[str, Any]] = {
+    "estimate": pl.Float64,
+    "low": pl.Float64,
+    "high": pl.Float64,
+    "rank_low": pl.Int32,
+    "rank_high": pl.Int32,
+    "p_best": pl.Float64,
+    "p_top": pl.Float64,
+}
+"""What the ranking's table says of a text's place, see `RankedItem`."""
+
 _NO_SPREAD: Final = 1e-12
 """Scores with a smaller variance differ by rounding alone."""
 
@@ -76,7 +86,7 @@ class ResultTables:
 
     Attributes:
         evaluations: A row an evaluation, scored or not, with all axes and what it took.
-        ranking: The judged texts, in the order and with the ranks of `rank_by_mean`.
+        ranking: The judged texts in the order of `place_texts`, each with its place.
         templates: The same by stage and template.
         models: The same by stage and model; copies, which have none, are left out.
         agreement: How far judges agree, see `judge_agreement`.
@@ -208,19 +218,26 @@ def _summary(rows: pl.DataFrame, groups: list[str]) -> pl.DataFrame:
 
 def _ranked(texts: pl.DataFrame, judged: str, evaluations: Iterable[Evaluation]) -> pl.DataFrame:
     """Return the texts in the order of the ranking, each with its rank."""
-    scores: dict[GenerationRef, list[Score]] = {}
-    for row in evaluations:
-        given = scores.setdefault(row.judged, [])
-        if row.outcome.score is not None:
-            given.append(row.outcome.score)
-    ranks = rank_by_mean(scores)
-    columns: dict[str, list[Any]] = {"rank": [*ranks.values()]}
+    places = place_texts(shares_by_text(map(judgment_of, evaluations)))
+    columns: dict[str, list[Any]] = {
+        "rank": [None if place is None else place.rank for place in places.values()],
+        **{
+            name: [
+                None if place is None else getattr(place.item, name) for place in places.values()
+            ]
+            for name in _PLACE
+        },
+    }
+    of_place = [*columns]
     if judged == JUDGED:
-        columns[f"{JUDGED}_stage"] = [ref.stage for ref in ranks]
-    columns[judged] = [ref.gen_id for ref in ranks]
-    schema = {name: pl.Int32 if name == "rank" else pl.String for name in columns}
-    ranked = pl.DataFrame(columns, schema=schema)
-    return ranked.join(texts, on=[*columns][1:], how="left", maintain_order="left")
+        columns[f"{JUDGED}_stage"] = [ref.stage for ref in places]
+    columns[judged] = [ref.gen_id for ref in places]
+    schema = {name: _PLACE.get(name, pl.String) for name in columns} | {"rank": pl.Int32}
+    names = [name for name in columns if name not in of_place]
+    ranked = pl.DataFrame(columns, schema=schema).join(
+        texts, on=names, how="left", maintain_order="left"
+    )
+    return ranked.select("rank", *names, pl.exclude("rank", *names))
 
 
 def _by_stage(rows: pl.DataFrame, pipeline: Pipeline, axis: str) -> pl.DataFrame:

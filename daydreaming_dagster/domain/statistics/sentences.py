@@ -10,6 +10,8 @@ _NAMED: Final = 5
 
 def who_is_best(items: Sequence[RankedItem], kind: str) -> str:
     """Return which items may be the best; `kind` says in the singular what they are."""
+    if not items:
+        return f"No {kind} has a score yet."
     first = items[0]
     if len(items) == 1:
         return f"There is only one {kind}: {first.item}."

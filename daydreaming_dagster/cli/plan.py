@@ -20,7 +20,7 @@ from daydreaming_dagster.cli.console import (
 )
 from daydreaming_dagster.domain.cohort.estimate import PlanEstimate
 from daydreaming_dagster.domain.cohort.planning import CohortPlan
-from daydreaming_dagster.domain.stages import COMBO
+from daydreaming_dagster.domain.stages import COMBO, Pipeline
 from daydreaming_dagster.formatting import counted, money
 
 _FIRST_VALUES: Final = 3
@@ -50,9 +50,10 @@ def plan(
     """
     root = open_data_root(data_root)
     if dry_run:
-        _print_estimate(
-            *estimate_cohort(root.store, root.cohorts, cohort_id, allow_missing=allow_missing)
+        estimated = estimate_cohort(
+            root.store, root.cohorts, cohort_id, allow_missing=allow_missing
         )
+        _print_estimate(*estimated, root.cohorts.read_pipeline())
         return
     recorded = plan_cohort(root.store, root.cohorts, cohort_id, allow_missing=allow_missing)
     for notice in recorded.plan.notices:
@@ -72,10 +73,11 @@ def plan(
         note(f"changed since the last plan: {inputs}; stale: {counts or 'no answer'}")
 
 
-def _print_estimate(planned: CohortPlan, estimate: PlanEstimate) -> None:
+def _print_estimate(planned: CohortPlan, estimate: PlanEstimate, pipeline: Pipeline) -> None:
     for notice in planned.notices:
         note(f"note: {notice}")
     _print_values(planned)
+    _print_power(planned, pipeline)
     table = Table("stage", title=f"cohort {planned.cohort_id}, nothing written")
     for heading in ("generations", "model calls", "tokens in", "tokens out", "cost, USD"):
         table.add_column(heading, justify="right")
@@ -98,6 +100,16 @@ def _print_estimate(planned: CohortPlan, estimate: PlanEstimate) -> None:
     out.print(table)
     if estimate.unpriced:
         note(f"without a price in llm_models.csv: {', '.join(estimate.unpriced)}")
+
+
+def _print_power(planned: CohortPlan, pipeline: Pipeline) -> None:
+    """Print what the ranking will be able to tell apart."""
+    from daydreaming_dagster.domain.statistics.power import say_what_can_be_told
+
+    items = sum(len(planned.gen_ids(stage)) for stage in pipeline.scored)
+    scores = sum(len(planned.gen_ids(stage)) for stage in pipeline.scoring)
+    if items > 1 and scores:
+        say(say_what_can_be_told(items, scores, pipeline.judged))
 
 
 def _print_values(planned: CohortPlan) -> None:

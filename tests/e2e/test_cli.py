@@ -249,6 +249,7 @@ def test_a_dry_run_says_what_would_be_asked_and_writes_nothing(daydream, data_ro
         if line.startswith("│")
     ]
     assert rows == [["draft", "3", "3"], ["essay", "6", "3"], ["evaluation", "12", "12"]]
+    assert "with 6 essays and 2 scores each, the truly best comes first" in result.stdout
     assert "without a price in llm_models.csv: big" in result.stderr
     assert not (data_root / "gens").exists()
     assert not (data_root / "cohorts/c1/membership.csv").exists()

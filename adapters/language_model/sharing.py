@@ -1,5 +1,6 @@
 """A `LanguageModel` that spreads calls over several endpoints that serve the same models."""
 
+import asyncio
 from collections.abc import Collection, Sequence
 
 import attrs
@@ -17,7 +18,8 @@ from daydreaming_dagster.ports.language_model import (
 class SharingLanguageModel:
     """Passes each call to the one of `inners` that has the fewest calls.
 
-    If one refuses a call for a reason that any call to it would meet, another one gets the call.
+    If one refuses a call for a reason that any call to it would meet, or lets it wait because it
+    takes no calls, another one gets the call.
     """
 
     inners: Sequence[LanguageModel]
@@ -39,8 +41,9 @@ class SharingLanguageModel:
             chosen = min(left, key=self._calls.__getitem__)
             left.remove(chosen)
             self._calls[chosen] += 1
+            ask = _ask_unless_it_waits if left else _ask
             try:
-                completion = await self.inners[chosen].complete(request)
+                completion = await ask(self.inners[chosen], request)
             except LanguageModelError as error:
                 failed += error.failed_attempts
                 if not left or error.may_be_billed or not error.of_endpoint:
@@ -48,8 +51,9 @@ class SharingLanguageModel:
                     raise
                 failed.append(str(error))
             else:
-                failed += completion.failed_attempts
-                return attrs.evolve(completion, failed_attempts=tuple(failed))
+                if completion is not None:
+                    failed += completion.failed_attempts
+                    return attrs.evolve(completion, failed_attempts=tuple(failed))
             finally:
                 self._calls[chosen] -= 1
 
@@ -65,3 +69,22 @@ class SharingLanguageModel:
         """Release the connections of all of them."""
         for inner in self.inners:
             await inner.aclose()
+
+
+async def _ask(inner: LanguageModel, request: ModelRequest) -> Completion | None:
+    return await inner.complete(request)
+
+
+async def _ask_unless_it_waits(inner: LanguageModel, request: ModelRequest) -> Completion | None:
+    """Return the answer, or None if the call has to wait for the endpoint. Then it is not sent."""
+    waits = asyncio.Event()
+    told = attrs.evolve(request, on_wait=lambda _wait: waits.set())
+    call = asyncio.create_task(inner.complete(told))
+    waiting = asyncio.create_task(waits.wait())
+    try:
+        await asyncio.wait((call, waiting), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in (call, waiting):
+            task.cancel()
+        await asyncio.wait((call, waiting))
+    return None if call.cancelled() else call.result()

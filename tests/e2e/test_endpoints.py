@@ -114,6 +114,18 @@ def test_rows_with_one_id_share_the_load_of_its_models(daydream, data_root):
         assert daydream("status", "c1").stderr == ""
 
 
+def test_rows_that_are_up_take_the_load_of_one_that_is_down(daydream, data_root, chat_endpoint):
+    (data_root / "1_raw/endpoints.csv").write_text(
+        f"id,base_url\nacme,http://127.0.0.1:9/v1\nacme,{chat_endpoint.base_url}\n"
+    )
+    daydream("plan", "c1")
+
+    ran = daydream("run", "c1")
+
+    assert ran.returncode == 0, ran.stderr
+    assert len(chat_endpoint.bodies) == 18
+
+
 @pytest.mark.parametrize(
     ("url", "words"),
     [

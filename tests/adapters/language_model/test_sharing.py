@@ -1,13 +1,15 @@
 """Several endpoints that serve the same models share the load."""
 
 import asyncio
+from datetime import UTC, datetime
 
+import attrs
 import pytest
 
 from adapters.language_model.scripted import ScriptedLanguageModel
 from adapters.language_model.sharing import SharingLanguageModel
 from adapters.language_model.unusable import UnusableLanguageModel
-from daydreaming_dagster.ports.language_model import LanguageModelError, ModelRequest
+from daydreaming_dagster.ports.language_model import LanguageModelError, ModelRequest, Wait
 
 REQUEST = ModelRequest("why?", "big-1", "acme")
 
@@ -47,6 +49,39 @@ async def test_another_one_gets_what_one_refuses_to_everybody():
     completion = await model.complete(REQUEST)
 
     assert (completion.text, completion.failed_attempts) == ("so", ("no",))
+
+
+@attrs.define
+class Loading(ScriptedLanguageModel):
+    """Says that it is waited for, and answers never."""
+
+    async def complete(self, request):
+        self.requests.append(request)
+        request.on_wait(Wait("big-1", datetime.now(UTC), "unavailable"))
+        await asyncio.sleep(60)
+
+
+async def test_another_one_gets_what_would_have_to_wait():
+    loading, answering = Loading(str), ScriptedLanguageModel(lambda _request: "so")
+    model = SharingLanguageModel([loading, answering])
+
+    answer = await asyncio.wait_for(model.complete(REQUEST), 30)
+
+    assert answer.text == "so"
+    assert len(loading.requests) == len(answering.requests) == 1
+
+
+async def test_if_all_have_to_wait_the_caller_hears_of_it():
+    waits = []
+    model = SharingLanguageModel([Loading(str), Loading(str)])
+    call = asyncio.create_task(model.complete(attrs.evolve(REQUEST, on_wait=waits.append)))
+    while not waits:  # noqa: ASYNC110  no event tells it from outside
+        await asyncio.sleep(0.005)
+    call.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    assert len(waits) == 1
 
 
 @pytest.mark.parametrize("details", [{}, {"of_endpoint": True, "may_be_billed": True}])

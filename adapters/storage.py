@@ -43,7 +43,7 @@ def raise_if_unavailable(error: OSError, location: Path) -> None:
         StorageUnavailableError: Any other write would fail as well.
     """
     if error.errno in _OF_STORAGE:
-        raise StorageUnavailableError(str(location), error.strerror or str(error)) from error
+        raise _unavailable(error, location) from error
 
 
 def raise_if_out_of_files(error: OSError, location: Path) -> None:
@@ -53,7 +53,13 @@ def raise_if_out_of_files(error: OSError, location: Path) -> None:
         StorageUnavailableError: No file can be opened at present.
     """
     if error.errno in _OPEN_FILES:
-        raise StorageUnavailableError(str(location), error.strerror or str(error)) from error
+        raise _unavailable(error, location) from error
+
+
+def _unavailable(error: OSError, location: Path) -> StorageUnavailableError:
+    unavailable = StorageUnavailableError(str(location), error.strerror or str(error))
+    unavailable.errno = error.errno
+    return unavailable
 
 
 def check_space(location: Path, answers: int) -> None:

@@ -4,7 +4,7 @@ import os
 import shutil
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -33,14 +33,16 @@ class FilesystemInspection:
 
     paths: Paths
 
-    def inspect_root(self) -> Iterator[Finding]:
+    def inspect_root(self, stages: Collection[Stage] | None = None) -> Iterator[Finding]:
         """Yield leftovers and unknown files beside generations, and ids that differ only in case.
 
-        `inspect_generation` looks into the folder of a generation.
+        The folders of other stages than these are unknown. `inspect_generation` looks into the
+        folder of a generation.
         """
         yield from self._cohort_leftovers()
         for entry in _scan(self.paths.gens_root):
-            if not is_stage(entry.name) or not entry.is_dir(follow_symlinks=False):
+            known = is_stage(entry.name) and (stages is None or entry.name in stages)
+            if not known or not entry.is_dir(follow_symlinks=False):
                 yield _unknown(entry)
                 continue
             stage = entry.name

@@ -44,11 +44,13 @@ def check_data_root(
     `inspection` inspects the storage itself, if that is possible. `progress` receives the
     generations and yields them one by one, so that a caller can show the progress.
     """
-    findings: list[Finding] = [] if inspection is None else list(inspection.inspect_root())
     try:
         pipeline = cohorts.read_pipeline()
     except CatalogError as error:
-        return CheckedDataRoot(0, [Finding("stages", error.location, str(error)), *findings], [])
+        return CheckedDataRoot(0, [Finding("stages", error.location, str(error))], [])
+    findings: list[Finding] = []
+    if inspection is not None:
+        findings += inspection.inspect_root(pipeline.names)
     known: dict[Stage, frozenset[str]] = {}
     for stage in pipeline:
         try:

@@ -1,6 +1,6 @@
 """The port for a researcher's catalogs and specifications, and for plans and reports of cohorts."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -112,8 +112,11 @@ class CohortStore(Protocol):
 class StorageInspection(Protocol):
     """Finds what only the storage itself can tell: leftovers of writes and unknown files."""
 
-    def inspect_root(self) -> Iterator[Finding]:
-        """Yield the findings outside of generations."""
+    def inspect_root(self, stages: Collection[Stage] | None = None) -> Iterator[Finding]:
+        """Yield the findings outside of generations; those of other stages than these are some.
+
+        None means that nobody knows the stages.
+        """
         ...
 
     def inspect_generation(self, stage: Stage, gen_id: str) -> Iterator[Finding]:

@@ -35,7 +35,7 @@ def test_a_step_that_was_not_chosen_did_not_fail():
 def test_a_text_is_shown_as_text_and_loads_nothing(answer):
     generated = Generated("draft", "d1", raw=RawAnswer(answer, RawRecord(), reused=False))
 
-    event = materialization(InMemoryGensStore(), generated, "raw", None)
+    event = materialization("", InMemoryGensStore(), generated, "raw", None)
 
     shown = event.metadata["answer"].value
     fence, _, rest = shown.partition("text\n")

@@ -28,5 +28,5 @@ def test_all_else_about_a_stage_follows_from_its_definition():
     assert {field.name for field in attrs.fields(Axes)} == {*SHIPPED.axes, "concepts", "k"}
     for row in SHIPPED.stages:
         assert row.default_parser in parsers_of(row)
-        assert ("score_in_range" in checks_of(SHIPPED[row])) == row.scores
-        assert ("parent_present" in checks_of(SHIPPED[row])) == bool(row.parents)
+        assert ("score_in_range" in checks_of(row)) == row.scores
+        assert ("parent_present" in checks_of(row)) == bool(row.parents)

@@ -163,10 +163,11 @@ class Planner:
         """
         combo = origin.ancestors.get(COMBO)
         if not definition.parents:
-            described = self._of_concepts((combo or "").split(COMBO_SEPARATOR))
-            return _Described(definition, origin, described, described)
+            concepts = self._of_concepts((combo or "").split(COMBO_SEPARATOR))
+            return _Described(definition, origin, concepts, concepts)
         # Not by way of a record, which takes ten times as long.
-        described = {} if combo is None else {_COMBO_ID: self._combo_id(combo)}
+        described: JsonObject = {} if combo is None else {_COMBO_ID: self._combo_id(combo)}
+        hashed: JsonObject
         if definition.only_parent is not None:
             parent = origin.parents[0].ref
             hashed = {_PARENT_GEN_ID: parent.gen_id, **described}

@@ -278,10 +278,12 @@ def _score_notes(scores: Scores, fit: ScoreFit, effects: Effects) -> list[str]:
         notes.append(
             "repeated judgments agree exactly: intervals without width say only that they do"
         )
-    if fit.noise_source == "replicates":
+    if fit.noise_source == "replicates" and not fit.component.any() and scores.judge.size > 1:
+        notes.append("each judge scored one item, so a judge's strictness counts as noise")
+    elif fit.noise_source == "replicates":
         notes.append(
-            "no two judges scored the same items, so the intervals say how much the same judge"
-            " would vary, not how much another would differ"
+            "there is one judge, or no two scored the same items: the intervals say how much the"
+            " same judge would vary, not how much another would differ"
         )
     elif fit.noise_source == "total":
         notes.append(

@@ -10,12 +10,11 @@ from typing import Final
 
 import attrs
 import numpy as np
-from scipy.linalg import lapack
 from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import connected_components
 from scipy.special import ndtri
 
-from daydreaming_dagster.domain.statistics.covariance import Covariance
+from daydreaming_dagster.domain.statistics.covariance import Covariance, positive_inverse
 from daydreaming_dagster.domain.statistics.judgments import Duels, Floats, Indices
 
 _NUISANCE_VARIANCE: Final = 10.0
@@ -267,7 +266,7 @@ def _maximise(problem: _Problem, state: _State) -> Floats:
     for _ in range(_MOST_STEPS):
         design = _design(problem, state)
         gradient, information = _gradient_and_information(problem, state, design)
-        covariance = _inverse(information)
+        covariance = positive_inverse(information)
         step = covariance @ gradient
         step *= min(1.0, _LONGEST_STEP / max(float(np.abs(step).max()), 1e-300))
         state.values = state.values + step
@@ -289,14 +288,6 @@ def _likeliest_variance(squares: float, items: int) -> float:
     """
     df = max(items - 1, 1)
     return _SPREAD_VARIANCE / 2 * (math.sqrt(df**2 + 4 * squares / _SPREAD_VARIANCE) - df)
-
-
-def _inverse(matrix: Floats) -> Floats:
-    """Return the inverse of a positive definite matrix."""
-    factor, _ = lapack.dpotrf(matrix, lower=True, overwrite_a=True)
-    inverse, _ = lapack.dpotri(factor, lower=True, overwrite_c=True)
-    lower = np.tril(inverse)
-    return np.asarray(lower + np.tril(lower, -1).T)
 
 
 def _discriminate(problem: _Problem, state: _State) -> float:

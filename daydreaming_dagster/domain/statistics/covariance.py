@@ -2,6 +2,7 @@
 
 import attrs
 import numpy as np
+from scipy.linalg import lapack
 
 from daydreaming_dagster.domain.statistics.judgments import Floats
 
@@ -45,3 +46,11 @@ class Covariance:
 def pseudo_inverse(matrix: Floats) -> Floats:
     """Return the generalised inverse of a symmetric matrix that may not have full rank."""
     return np.linalg.pinv(matrix, rcond=1e-10, hermitian=True).astype(np.float64)
+
+
+def positive_inverse(matrix: Floats) -> Floats:
+    """Return the inverse of a positive definite matrix."""
+    factor, _ = lapack.dpotrf(matrix, lower=True, overwrite_a=True)
+    inverse, _ = lapack.dpotri(factor, lower=True, overwrite_c=True)
+    lower = np.tril(inverse)
+    return np.asarray(lower + np.tril(lower, -1).T)

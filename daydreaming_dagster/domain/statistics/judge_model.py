@@ -20,7 +20,13 @@ from daydreaming_dagster.domain.statistics.judge_scales import (
     judge_scales,
     make_cells,
 )
-from daydreaming_dagster.domain.statistics.judgments import Floats, Indices, Scores, sums
+from daydreaming_dagster.domain.statistics.judgments import (
+    Coded,
+    Floats,
+    Indices,
+    Scores,
+    sums,
+)
 
 NoiseSource = Literal["judges", "replicates", "total", "none"]
 _NO_NOISE: Final = 1e-18
@@ -106,11 +112,14 @@ def fit_scores(scores: Scores) -> ScoreFit:
     Assumes that noise is independent between cells, that a judge's noise has one variance, and that
     a score is missing for reasons that have nothing to do with what it would have been. Judges'
     effects are random if not every judge scored every item, so that a judge of few items still
-    tells something; their variance is estimated by Henderson's method 3.
+    tells something; their variance is estimated by Henderson's method 3. If each judge scored one
+    item, judges are taken as drawn at random for it.
     """
     cells = make_cells(scores)
     items, judges = scores.item.size, scores.judge.size
     scales = judge_scales(cells, judges)
+    if judges > 1 and len(cells.item) == judges:
+        return _fit_strangers(scores, scales)
     level = scales.mean[cells.judge]
     cells = attrs.evolve(
         cells,
@@ -118,6 +127,16 @@ def fit_scores(scores: Scores) -> ScoreFit:
         within=cells.within * scales.weight**2,
     )
     return _solve(_design(cells, items, judges), scales)
+
+
+def _fit_strangers(scores: Scores, scales: JudgeScales) -> ScoreFit:
+    """Return the estimates if each judge scored one item: then strictness is part of the noise."""
+    judges, cells = scores.judge.size, make_cells(scores)
+    anyone = Coded(("",), np.zeros(judges, dtype=np.int64))
+    means = Scores(Coded(scores.item.names, cells.item), anyone, cells.mean)
+    fit = fit_scores(means)
+    noise = np.full(judges, fit.noise[0])
+    return attrs.evolve(fit, scales=scales, severity=np.zeros(judges), noise=noise)
 
 
 def _design(cells: Cells, items: int, judges: int) -> _Design:

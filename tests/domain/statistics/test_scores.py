@@ -101,6 +101,18 @@ def test_items_that_share_no_judge_are_not_compared():
     assert (ranked.items[-1].rank_low, ranked.items[-1].rank_high) == (4, 8)
 
 
+def test_judges_of_one_item_each_are_replicates_of_anyone():
+    rows = [("a", 5.0), ("a", 7.0), ("b", 1.0), ("b", 2.0), ("b", 3.0)]
+    strangers = table([(item, f"j{n}", score) for n, (item, score) in enumerate(rows)])
+    anyone = fit_scores(table([(item, "", score) for item, score in rows]))
+
+    fit = fit_scores(strangers)
+
+    assert fit.estimate == pytest.approx(anyone.estimate)
+    assert fit.interval()[0] == pytest.approx(anyone.interval()[0])
+    assert "each judge scored one item" in analyse_scores(strangers).notes[0]
+
+
 def test_a_lone_item_is_first_with_its_interval():
     (item,) = rank_scores(table([("a", "x", 1.0), ("a", "x", 3.0)])).items
 

@@ -22,6 +22,8 @@ from adapters.file_lock import locked
 from adapters.gens_store.filesystem import FilesystemGensStore
 from adapters.gens_store.filesystem_inspection import FilesystemInspection
 from adapters.loop_store.filesystem import FilesystemLoopStore
+from adapters.older_data_root.root_files import FilesOfOlderDataRoot
+from adapters.root_files.filesystem import FilesystemRootFiles
 from daydreaming_dagster.data_layer.paths import Paths
 from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.endpoints import LOCAL_PROVIDER, EndpointEntry
@@ -31,6 +33,8 @@ from daydreaming_dagster.ports.errors import UnsafePathError
 from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates
 from daydreaming_dagster.ports.language_model import LanguageModel
 from daydreaming_dagster.ports.loop_store import LoopStore
+from daydreaming_dagster.ports.older_data_root import OlderDataRoot
+from daydreaming_dagster.ports.root_files import RootFiles
 
 API_KEY_VARIABLE: Final = "OPENAI_API_KEY"
 BASE_URL_VARIABLE: Final = "OPENAI_BASE_URL"
@@ -64,6 +68,7 @@ class DataRoot:
         inspection: Inspects the storage itself; None if it cannot be inspected.
         dagster_home: The folder of Dagster's databases, unless `DAGSTER_HOME` is set.
         loops: The loops; None if the data root cannot keep any.
+        files: Its files as bytes; None if it does not consist of files.
     """
 
     location: str
@@ -72,6 +77,17 @@ class DataRoot:
     inspection: StorageInspection | None
     dagster_home: Path
     loops: LoopStore | None = None
+    files: RootFiles | None = None
+
+    def written_files(self) -> RootFiles:
+        """Return the files of the data root.
+
+        Raises:
+            SetupError: It does not consist of files.
+        """
+        if self.files is None:
+            raise SetupError(f"{self.location} does not consist of files; name a folder")
+        return self.files
 
 
 def open_data_root(location: str | Path) -> DataRoot:
@@ -155,7 +171,26 @@ def _open_folder(folder: Path) -> DataRoot:
         FilesystemInspection(paths),
         folder / "dagster_home",
         FilesystemLoopStore(paths),
+        FilesystemRootFiles(folder),
     )
+
+
+def open_older_data_root(folder: Path, data_root: str) -> OlderDataRoot:
+    """Return the data root of the older project in a folder, to import it into `data_root`.
+
+    Raises:
+        SetupError: The folder is not such a data root, or one of the two lies in the other.
+    """
+    if not any((folder / name).is_dir() for name in ("gens", "cohorts", "specs", "1_raw")):
+        raise SetupError(
+            f"{folder} is not a data root of the older project: it has none of the folders gens, "
+            "cohorts, specs, 1_raw; name the folder that holds them"
+        )
+    if _SCHEME.match(data_root) is None:
+        own, older = Path(data_root).resolve(), folder.resolve()
+        if own.is_relative_to(older) or older.is_relative_to(own):
+            raise SetupError(f"{folder} and {data_root} lie in one another; import into another -d")
+    return FilesOfOlderDataRoot(FilesystemRootFiles(folder), FilesystemGensStore(folder))
 
 
 def compose_language_model(catalog: Catalog, concurrency: int | None = None) -> LanguageModel:

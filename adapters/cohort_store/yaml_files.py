@@ -88,11 +88,20 @@ def _read_yaml(root: Path, path: Path) -> tuple[object, Sequence[Problem]]:
         raise
     except (OSError, UnsafePathError) as error:
         raise CatalogError(str(path), (f"cannot be read: {error}",)) from None
+    return parse_yaml(data, str(path))
+
+
+def parse_yaml(data: bytes, location: str) -> tuple[object, Sequence[Problem]]:
+    """Return the document in the bytes of a YAML file, and the keys that it repeats.
+
+    Raises:
+        CatalogError: It is not YAML.
+    """
     try:
         loader = _Loader(data)
         return loader.get_single_data(), loader.repeated
     except Exception as error:  # noqa: BLE001  PyYAML's constructors raise any error for a bad scalar
-        raise CatalogError(str(path), (f"not YAML: {error}",)) from None
+        raise CatalogError(location, (f"not YAML: {error}",)) from None
 
 
 class _Loader(yaml.SafeLoader):

@@ -10,6 +10,7 @@ from daydreaming_dagster.cli.analyse import analyse
 from daydreaming_dagster.cli.console import EXIT_WRONG, complain, explained
 from daydreaming_dagster.cli.dream import dream
 from daydreaming_dagster.cli.examples import demo, init
+from daydreaming_dagster.cli.import_ import import_
 from daydreaming_dagster.cli.inspect import check, show
 from daydreaming_dagster.cli.parse import parse
 from daydreaming_dagster.cli.plan import plan
@@ -59,4 +60,5 @@ for _command in (
     *(tail, show, check, report, parse, settle),
 ):
     app.command()(_command)
+app.command(name="import")(import_)
 app.add_typer(analyse, name="analyse")

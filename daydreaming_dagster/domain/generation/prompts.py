@@ -93,4 +93,6 @@ def _combination(
     if len(known) < len(concepts):
         reason = f"the concept catalog lacks one of {record.concept_ids}"
         raise InvalidMetadataError(stage, gen_id, reason)
-    return combine_concepts(known, record.description_level or DEFAULT_LEVEL)
+    combination = combine_concepts(known, record.description_level or DEFAULT_LEVEL)
+    # Older data roots name it otherwise; the concepts say what it is.
+    return attrs.evolve(combination, combo_id=record.combo_id or "")

@@ -1,0 +1,1 @@
+"""What is known of data roots of the older project zby/DayDreamingDayDreaming."""

@@ -1,0 +1,39 @@
+"""The port for the files of a data root, as bytes: to copy them in and out as they are."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+
+class RootFiles(Protocol):
+    """Keeps files by name: the path below the data root, with `/` between its parts.
+
+    A name that is absolute, or has an empty part, `.`, `..`, a backslash or a colon, is refused
+    with `UnsafePathError` before any I/O. So is one that leads through a symbolic link.
+    """
+
+    def list_files(self, folder: str) -> Sequence[str]:
+        """Return the names of all files below a folder, sorted; none if there is no such folder.
+
+        Symbolic links and what is not a regular file are among them, and reading them is refused.
+        """
+        ...
+
+    def read(self, name: str) -> bytes:
+        """Return the contents of a file.
+
+        Raises:
+            FileNotFoundError: There is no such file.
+            UnsafePathError: See the class.
+            OSError: The file system refused.
+        """
+        ...
+
+    def create(self, name: str, data: bytes) -> bool:
+        """Write a file in one step unless it exists; return whether it has these contents now.
+
+        Raises:
+            UnsafePathError: See the class.
+            StorageUnavailableError: The file system is full.
+            OSError: The file system refused.
+        """
+        ...

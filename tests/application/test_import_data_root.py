@@ -1,0 +1,195 @@
+"""A data root of the older project comes in: its answers count, and nothing is bought again."""
+
+import json
+
+import pytest
+
+from adapters import InMemoryGensStore
+from adapters.older_data_root.root_files import FilesOfOlderDataRoot
+from adapters.root_files.in_memory import InMemoryRootFiles
+from builders import Killed, MortalStore
+from daydreaming_dagster.application.import_data_root import import_data_root
+
+GENERATIONS = {
+    ("draft", "d_old"): ("links", {"combo_id": "combo_1"}, "Ants and bees."),
+    ("essay", "e_old"): ("story", {"parent_gen_id": "d_old"}, "Once."),
+    ("evaluation", "v_old"): ("judge", {"parent_gen_id": "e_old"}, "Good.\nSCORE: 7/10"),
+}
+FILES = {
+    "combo_mappings.csv": "combo_id,version,concept_id,description_level,k_max,created_at\n"
+    "combo_1,v1,bee,paragraph,2,now\ncombo_1,v1,ant,paragraph,2,now\n",
+    "cohorts/best/membership.csv": "stage,gen_id\ndraft,d_old\nessay,e_old\nevaluation,v_old\n",
+    "specs/mix/config.yaml": "axes:\n  draft_template: '@file:items/drafts.csv'\n"
+    "  combo_id: [combo_1]\noutput: {field_order: [draft_template]}\n",
+    "specs/mix/items/drafts.csv": "draft_template\nlinks\n",
+    "1_raw/concepts_metadata.csv": "concept_id,name\n",
+}
+
+
+def older_data_root(**more):
+    store = InMemoryGensStore()
+    contents = {name: text.encode() for name, text in {**FILES, **more}.items()}
+    for (stage, gen_id), (template_id, origin, answer) in GENERATIONS.items():
+        about = {"stage": stage, "gen_id": gen_id}
+        main = {"origin_cohort_id": "best", "mode": "llm", "template_id": template_id}
+        main |= {"llm_model_id": "big", "replicate": 1, **about, **origin}
+        store.write_main_metadata(stage, gen_id, main)
+        store.write_prompt(stage, gen_id, "as it was asked")
+        usage = {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}
+        raw = {**about, "duration_s": 1.5, "finish_reason": "stop", "usage": usage}
+        store.write_raw_metadata(stage, gen_id, raw)
+        store.write_raw(stage, gen_id, answer)
+        parser = "in_last_line" if stage == "evaluation" else "identity"
+        parsed = {**about, "parser_name": parser, "success": True, "error": None}
+        store.write_parsed_metadata(stage, gen_id, parsed)
+        store.write_parsed(stage, gen_id, "7.0\n" if stage == "evaluation" else answer)
+        contents[f"gens/{stage}/{gen_id}/metadata.json"] = b"{}"
+    return FilesOfOlderDataRoot(InMemoryRootFiles(contents), store)
+
+
+@pytest.fixture
+def older():
+    return older_data_root()
+
+
+def come_in(lab, older, files=None):
+    return import_data_root(older, lab.store, lab.cohorts, files or InMemoryRootFiles())
+
+
+def snapshot(store):
+    return {
+        (stage, gen_id): [
+            store.read_main_metadata(stage, gen_id),
+            store.read_prompt(stage, gen_id),
+            store.read_raw_metadata(stage, gen_id),
+            store.read_raw(stage, gen_id),
+            store.read_parsed_metadata(stage, gen_id),
+            store.read_parsed(stage, gen_id),
+        ]
+        for stage, gen_id in GENERATIONS
+    }
+
+
+def test_a_run_after_an_import_asks_nothing(lab, older):
+    imported = come_in(lab, older)
+
+    assert imported.left == []
+    assert imported.generations == {"draft": 1, "essay": 1, "evaluation": 1}
+    assert lab.run("best").complete
+    assert lab.asked == []
+
+
+def test_a_score_is_that_of_the_parsed_text_on_the_scale_of_the_answer(lab, older):
+    come_in(lab, older)
+
+    document = lab.store.read_parsed_metadata("evaluation", "v_old")
+
+    assert (document["score"], document["score_maximum"]) == (7.0, 10.0)
+    assert document["parser_name"] == "in_last_line"
+
+
+def test_metadata_keeps_its_keys_and_gains_concepts_digests_and_seconds(lab, older):
+    before = snapshot(older.generations)
+
+    come_in(lab, older)
+
+    for ref, documents in snapshot(lab.store).items():
+        for old, new in zip(before[ref], documents, strict=True):
+            assert old == new if isinstance(old, str) else old.items() <= new.items()
+    assert lab.store.read_main_metadata("draft", "d_old")["concept_ids"] == ["bee", "ant"]
+    raw = lab.store.read_raw_metadata("draft", "d_old")
+    assert raw["duration_seconds"] == 1.5
+    assert len(raw["raw_sha256"]) == len(raw["prompt_sha256"]) == 64
+
+
+def test_a_generation_without_an_answer_is_made_after_the_import(lab, older):
+    older.generations.delete_generation("draft", "d_old")
+    main = {"template_id": "links", "combo_id": "combo_1", "llm_model_id": "big"}
+    older.generations.write_main_metadata("draft", "d_old", main)
+
+    come_in(lab, older)
+
+    assert not lab.run("best", force=()).outcome.failed
+    assert [prompt.split()[:2] for prompt in lab.asked] == [["Link", "Bee"]]
+
+
+def test_a_second_import_changes_nothing_and_neither_writes_to_the_older_data_root(lab, older):
+    files, before = InMemoryRootFiles(), snapshot(older.generations)
+    first = come_in(lab, older, files)
+    once, versions = snapshot(lab.store), dict(lab.store.generation_versions("essay"))
+
+    second = come_in(lab, older, files)
+
+    assert second == first
+    assert snapshot(lab.store) == once
+    assert lab.store.generation_versions("essay") == versions
+    assert snapshot(older.generations) == before
+
+
+def test_what_the_data_root_has_is_kept_and_listed(lab, older):
+    files = InMemoryRootFiles({"1_raw/concepts_metadata.csv": b"mine"})
+    come_in(lab, older, files)
+    lab.store.write_parsed("essay", "e_old", "my own")
+
+    left = come_in(lab, older, files).left
+
+    assert [place for place, _ in left] == [
+        "1_raw/concepts_metadata.csv",
+        "gens/essay/e_old/parsed.txt",
+    ]
+    assert lab.store.read_parsed("essay", "e_old") == "my own"
+
+
+@pytest.mark.parametrize("after", range(18))
+def test_a_kill_at_any_write_is_completed_by_the_same_import(make_lab, older, after):
+    whole, killed = make_lab(), make_lab(MortalStore)
+    come_in(whole, older)
+    killed.store.left[0] = after
+
+    with pytest.raises(Killed):
+        come_in(killed, older)
+    killed.store.left[0] = 100
+    come_in(killed, older)
+
+    assert snapshot(killed.store) == snapshot(whole.store)
+    assert killed.cohorts.read_membership("best") == whole.cohorts.read_membership("best")
+
+
+def test_a_score_that_is_read_otherwise_today_counts_as_it_was_and_is_listed(lab, older):
+    older.generations.write_parsed("evaluation", "v_old", "6.0\n")
+
+    ((place, reason),) = come_in(lab, older).left
+
+    assert place == "gens/evaluation/v_old/parsed.txt"
+    assert reason == "its score 6 counts as it was; the parser in_last_line reads 7/10 today"
+    lab.run("best")
+    assert lab.store.read_parsed_metadata("evaluation", "v_old")["score"] == 6.0
+
+
+def test_members_specifications_and_files_that_cannot_be_carried_over_are_listed(lab):
+    older = older_data_root(
+        **{
+            "cohorts/best/membership.csv": "stage,gen_id\ndraft,d_gone\ndraft,d_old\n",
+            "specs/wrong/config.yaml": "axes: {draft_templates: [links]}\n",
+            "gens/draft/d_old/notes.md": "mine",
+        }
+    )
+    older.generations.write_main_metadata("essay", "e_old", {"mode": "dream"})
+
+    left = dict(come_in(lab, older).left)
+
+    assert "unknown mode 'dream'" in left["gens/essay/e_old/metadata.json"]
+    assert "draft/d_gone" in left["cohorts/best/membership.csv, row 1"]
+    assert "draft_templates" in left["specs/wrong/config.yaml"]
+    assert left["gens/draft/d_old/notes.md"] == "not an artifact of a generation"
+    assert lab.cohorts.read_membership("best")["draft"] == ["d_old"]
+
+
+def test_a_specification_is_rewritten_with_its_files_and_combinations(lab, older):
+    assert come_in(lab, older).specs == ["mix"]
+
+    spec = lab.cohorts.read_spec("mix")
+
+    assert spec.values("draft_template") == ["links"]
+    assert spec.axes.combo == [["bee", "ant"]]
+    assert json.dumps(spec.replicates) == '{"draft": 1, "essay": 1, "evaluation": 1}'

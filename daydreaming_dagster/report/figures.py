@@ -107,7 +107,9 @@ def make_figures(report: CohortReport, tables: ResultTables) -> list[Figure]:
 
 def short_id(gen_id: str) -> str:
     """Return a prefix of a gen_id that is unique within a cohort."""
-    return f"{gen_id[:10]}…" if len(gen_id) > 14 else gen_id  # noqa: PLR2004  what fits
+    # The same eight characters of the hash, however long the stage's prefix is.
+    end = max(10, gen_id.rfind("_") + 9)
+    return f"{gen_id[:end]}…" if len(gen_id) > end + 4 else gen_id
 
 
 def _ranking(report: CohortReport) -> Figure:
@@ -198,6 +200,8 @@ def _heat_map(report: CohortReport) -> Figure:
         f"{best.llm or 'copying'} has the best mean: {best.mean:.2f} "
         f"from {counted(best.n, 'score')}."
     )
+    if len(report.pipeline.scored) > 1:
+        described += " Scores also count for what the judged text was made from."
     return Figure("template-model", title, described, columns, rows, chart)
 
 

@@ -17,7 +17,8 @@ import markupsafe
 from daydreaming_dagster.domain.generation.stored import StoredGeneration
 from daydreaming_dagster.domain.parsing.response import Score
 from daydreaming_dagster.domain.results.report import CohortReport, ReportGeneration
-from daydreaming_dagster.domain.stages import GenerationRef
+from daydreaming_dagster.domain.stages import GenerationRef, Pipeline
+from daydreaming_dagster.formatting import counted, plural
 from daydreaming_dagster.report.figures import Figure, short_id
 from daydreaming_dagster.report.markdown import render_markdown, visible
 from daydreaming_dagster.types import JsonObject, JsonValue, Stage
@@ -45,9 +46,16 @@ def render_page(
     Calls `read_generation` once per generation, one after another, so that memory holds only the
     compressed texts. The page unpacks a text when a reader opens it.
     """
-    style, script = _package_file("report.css"), _package_file("report.js")
+    style = _package_file("report.css")
+    script = _package_file("reader.js") + _package_file("report.js")
     chunks = _Chunks(read_generation)
-    index = _index(report, chunks)
+    used = [
+        stage
+        for stage in report.pipeline
+        if report.generations[stage] or report.pipeline[stage].required
+    ] or report.pipeline.names
+    kinds = _kinds(report.pipeline, used)
+    index = {"kinds": kinds, **_index(report, chunks)}
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("daydreaming_dagster", "report"),
         autoescape=True,
@@ -55,13 +63,14 @@ def render_page(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for shown in (_breakable, _count, _share, _scores, _cell, short_id):
+    for shown in (_breakable, _count, _share, _scores, _cell, short_id, plural, counted):
         environment.filters[shown.__name__.lstrip("_")] = shown
     # Below a dollar, cents need more digits. All amounts have the same number, so they align.
     environment.filters["money"] = partial(_money, digits=2 if (report.cost or 0) >= 1 else 4)
     return environment.get_template("report.html.j2").render(
         report=report,
-        totals=report.stage_totals(),
+        totals=[total for total in report.stage_totals() if total.stage in used],
+        kinds=kinds,
         unpriced=sum(totals.without_cost for totals in report.model_totals()),
         figures=[
             (figure, figure.svg("currentColor") if figure.chart else "") for figure in figures
@@ -85,7 +94,7 @@ def json_for_html(document: JsonValue) -> str:
 
 @attrs.define
 class _Chunks:
-    """Compresses the texts of an essay and its evaluations together.
+    """Compresses a judged text and its evaluations together.
 
     A prompt repeats the parent's text, and deflate only finds repetitions that are close.
     """
@@ -108,8 +117,8 @@ class _Chunks:
 
 def _texts(texts: StoredGeneration, item: ReportGeneration, report: CohortReport) -> JsonValue:
     concepts = [report.concepts[item.level, concept_id] for concept_id in item.concept_ids]
-    # The parsed text of a judge is only its score; the reasons are in the answer.
-    text = texts.raw if item.stage in report.pipeline.scoring else texts.parsed
+    # The parsed text of a judge is only its verdict; the reasons are in the answer.
+    text = texts.raw if report.pipeline[item.stage].judges else texts.parsed
     return {
         "prompt": None if texts.prompt is None else visible(texts.prompt),
         "raw": None if texts.raw is None else visible(texts.raw),
@@ -138,8 +147,8 @@ def _index(report: CohortReport, chunks: _Chunks) -> JsonObject:
     alone: list[ReportGeneration] = []
     for stage, items in report.generations.items():
         for item in items:
-            if stage in report.pipeline.scoring and item.parents[0] in families:
-                families[item.parents[0]].append(item)
+            if stage in report.pipeline.scoring and item.parents[0].ref in families:
+                families[item.parents[0].ref].append(item)
             elif item.ref not in families:
                 alone.append(item)
     for family in (*families.values(), *([item] for item in alone)):
@@ -159,7 +168,7 @@ def _index(report: CohortReport, chunks: _Chunks) -> JsonObject:
                     stage,
                     gen_id,
                     short_id(gen_id),
-                    item.parents[0].gen_id if item.parents else None,
+                    [[role, *ref] for role, ref in item.parents],
                     item.member.template,
                     item.member.llm,
                     item.member.replicate,
@@ -173,14 +182,39 @@ def _index(report: CohortReport, chunks: _Chunks) -> JsonObject:
                     chunk_of[item.ref],
                 ]
             )
-    return {"cohort": report.cohort_id, "fields": [*_FIELDS], "rows": rows}
+    return {
+        "cohort": report.cohort_id,
+        "judges": plural(report.pipeline.judge),
+        "stages": {
+            stage: {
+                "plural": plural(stage),
+                "judges": report.pipeline[stage].judges,
+                "judged": stage in report.pipeline.scored,
+            }
+            for stage in report.pipeline
+        },
+        "fields": [*_FIELDS],
+        "rows": rows,
+    }
+
+
+def _kinds(pipeline: Pipeline, used: Sequence[Stage]) -> list[JsonValue]:
+    """Return what the list of generations can show, what is judged first."""
+    stages = [
+        *(stage for stage in used if stage in pipeline.scored),
+        *(stage for stage in used if stage not in pipeline.scored),
+    ]
+    kinds = [(stage, [stage]) for stage in stages]
+    if len(pipeline.scored) > 1:
+        kinds.insert(0, (pipeline.judged, [*pipeline.scored]))
+    return [{"name": name, "plural": plural(name), "stages": [*stages]} for name, stages in kinds]
 
 
 _FIELDS: Final = (
     "stage",
     "id",
     "label",
-    "parent",
+    "parents",
     "template",
     "llm",
     "replicate",

@@ -10,21 +10,31 @@
     Object.fromEntries(index.fields.map((field, place) => [field, row[place]])),
   );
   const byId = new Map(generations.map((item) => [`${item.stage}/${item.id}`, item]));
-  const PARENT = { essay: "draft", evaluation: "essay" };
-  const parentOf = (item) => byId.get(`${PARENT[item.stage]}/${item.parent}`);
-  const childrenOf = new Map();
+  // A parent that is not in the cohort has a stage and an id alone.
   for (const item of generations) {
-    const parent = parentOf(item);
-    if (!parent) continue;
-    if (!childrenOf.has(parent)) childrenOf.set(parent, []);
-    childrenOf.get(parent).push(item);
+    item.parents = item.parents.map(([role, stage, id]) => ({ role, item: byId.get(`${stage}/${id}`) ?? { stage, id } }));
+    item.children = [];
+  }
+  const childStages = new Map();
+  for (const item of generations) {
+    for (const parent of new Set(item.parents.map((one) => one.item))) {
+      if (!parent.parents) continue;
+      parent.children.push(item);
+      if (!childStages.has(parent.stage)) childStages.set(parent.stage, new Set());
+      childStages.get(parent.stage).add(item.stage);
+    }
   }
   const ofChunk = new Map();
   for (const item of generations) {
     if (!ofChunk.has(item.chunk)) ofChunk.set(item.chunk, []);
     ofChunk.get(item.chunk).push(item);
   }
-  const lineage = (item) => (item ? [item, ...lineage(parentOf(item))] : []);
+  // The generation and its ancestors, each once.
+  function lineage(item) {
+    const all = new Set([item]);
+    for (const one of all) for (const parent of one.parents ?? []) all.add(parent.item);
+    return [...all].filter((one) => one.parents);
+  }
 
   const overview = find("#overview");
   const reader = find("#reader");
@@ -47,7 +57,7 @@
       if (value === true) element.setAttribute(name, "");
       else if (value !== false && value != null) element.setAttribute(name, value);
     }
-    element.append(...content.filter((part) => part != null && part !== ""));
+    element.append(...content.filter((part) => part != null && part !== false && part !== ""));
     return element;
   }
 
@@ -56,7 +66,9 @@
     make("bdi", {}, ...combo.split(/(?<=\+)/).flatMap((part) => [part, make("wbr")]));
   const share = (value) => (value == null ? "–" : value.toFixed(2));
   const route = (item) => `#/${item.stage}/${item.id}`;
-  const stages = { draft: "Draft", essay: "Essay", evaluation: "Evaluation" };
+  const capital = (name) => name[0].toUpperCase() + name.slice(1);
+  const stages = index.stages;
+  const kind = () => index.kinds.find(({ name }) => name === form.stage.value);
 
   // Texts
 
@@ -78,6 +90,9 @@
 
   // The list
 
+  const link = (item) =>
+    item.parents ? make("a", { href: route(item), class: "mono" }, item.label) : make("span", {}, `${item.id} (not in this cohort)`);
+
   const FAILED = ["not parsed", "cut off"];
   const states = {
     all: () => true,
@@ -87,13 +102,13 @@
     stale: (item) => item.stale !== "",
   };
 
-  function fill(select, groups) {
+  function fill(select, groups, unnamed) {
     const before = select.value;
     select.replaceChildren(new Option("Any", ""));
     for (const [label, values] of groups) {
       const options = [...values].sort().map((value) => {
         const [, name] = JSON.parse(value);
-        return new Option(name || "copy", value);
+        return new Option(name || unnamed, value);
       });
       if (label) select.append(make("optgroup", { label }, ...options));
       else select.append(...options);
@@ -103,21 +118,20 @@
   }
 
   function offer() {
-    const stage = form.stage.value;
-    const shown = generations.filter((item) => item.stage === stage);
+    const shown = generations.filter((item) => kind().stages.includes(item.stage));
     for (const field of ["template", "llm"]) {
       const groups = new Map();
       for (const item of shown) {
         for (const one of lineage(item)) {
-          const label = `${stages[one.stage]}s`;
+          const label = capital(stages[one.stage].plural);
           if (!groups.has(label)) groups.set(label, new Set());
           groups.get(label).add(JSON.stringify([one.stage, one[field]]));
         }
       }
-      fill(form[field], groups);
+      fill(form[field], groups, "copy");
     }
     const combos = new Set(shown.map((item) => JSON.stringify(["", item.combo])));
-    fill(form.combo, [["", combos]]);
+    fill(form.combo, [["", combos]], "several");
   }
 
   function passes(item) {
@@ -129,7 +143,7 @@
     const least = form.least.value === "" ? null : Number(form.least.value);
     const most = form.most.value === "" ? null : Number(form.most.value);
     return (
-      item.stage === form.stage.value &&
+      kind().stages.includes(item.stage) &&
       has("template") &&
       has("llm") &&
       (!form.combo.value || JSON.parse(form.combo.value)[1] === item.combo) &&
@@ -178,10 +192,10 @@
   }
 
   function draw() {
-    const stage = form.stage.value;
-    const all = generations.filter((item) => item.stage === stage).length;
+    const shown = kind();
+    const all = generations.filter((item) => shown.stages.includes(item.stage)).length;
     const pages = Math.max(1, Math.ceil(listed.length / PAGE));
-    found.textContent = `${listed.length.toLocaleString("en")} of ${all.toLocaleString("en")} ${stage}s`;
+    found.textContent = `${listed.length.toLocaleString("en")} of ${all.toLocaleString("en")} ${shown.plural}`;
     const name = (text) => make("bdi", {}, text || "copy");
     find("#list tbody").replaceChildren(
       ...listed.slice(page * PAGE, (page + 1) * PAGE).map((item) =>
@@ -189,7 +203,7 @@
           "tr",
           {},
           make("td", { class: "number" }, item.rank === null ? "–" : item.band),
-          make("th", { scope: "row" }, make("a", { class: "mono", href: route(item) }, item.label)),
+          make("th", { scope: "row" }, shown.stages.length > 1 && `${item.stage} `, link(item)),
           make("td", { class: "number" }, share(item.mean)),
           make("td", { class: "wide" }, item.scores),
           make("td", { class: "wide" }, breakable(item.combo)),
@@ -220,116 +234,7 @@
 
   // One generation
 
-  const absent = (text) => make("p", { class: "absent" }, text);
-
-  const UNUSED = {
-    "cut off": "The answer was cut off, so it is not used.",
-    "not parsed": "The answer could not be parsed, so it is not used.",
-    "not answered": "No model has answered yet.",
-  };
-
-  function prose(item, texts) {
-    const parts = item.state in UNUSED ? [absent(UNUSED[item.state])] : [];
-    if (texts.html === null) return parts.length ? parts : [absent("There is no text.")];
-    if (texts.html.trim() === "") return [...parts, absent("The text is empty.")];
-    const box = make("div", { class: "prose", dir: "auto" });
-    // render_markdown made it when the report was written: no tag comes from the text itself.
-    box.innerHTML = texts.html;
-    return [...parts, box];
-  }
-
-  function folded(title, text, open = false) {
-    const content = text === null ? absent("Not there.") : text === "" ? absent("Empty.") : make("pre", { dir: "auto" }, text);
-    return make("details", { open }, make("summary", {}, title), content);
-  }
-
-  function source(item, texts) {
-    const of = `${stages[item.stage].toLowerCase()} ${item.label}`;
-    return [
-      ...texts.problems.map((problem) => make("p", { class: "state" }, problem)),
-      folded(`Prompt of ${of}`, texts.prompt),
-      folded(`Raw answer of ${of}`, texts.raw),
-      ...Object.entries(texts.metadata).map(([file, text]) => folded(`${file} of ${of}`, text)),
-    ];
-  }
-
-  function facts(item) {
-    const entries = [
-      ["Ranks it may have", item.rank === null ? null : item.band],
-      [item.stage === "evaluation" ? "Score" : "Mean score", item.mean === null ? null : share(item.mean)],
-      [item.stage === "evaluation" ? "As given" : "Scores", item.scores],
-      ["Combination", item.combo],
-      ["Template", item.template],
-      ["Model", item.llm || "copy"],
-      ["Replicate", item.replicate],
-      ["State", item.state],
-      ["Stale", item.stale],
-    ];
-    return make(
-      "dl",
-      { class: "facts" },
-      ...entries
-        .filter(([, value]) => value != null && value !== "")
-        .map(([term, value]) => make("div", {}, make("dt", {}, term), make("dd", {}, make("bdi", {}, String(value))))),
-    );
-  }
-
-  function section(title, ...content) {
-    return make("section", {}, make("h2", {}, title), ...content);
-  }
-
-  function evaluation(item, texts, open) {
-    const score = item.scores || item.state;
-    return make(
-      "details",
-      { class: "evaluation", open },
-      make(
-        "summary",
-        {},
-        make("span", { class: item.scores ? "score" : "score state" }, score),
-        make("span", { class: "judge" }, make("bdi", {}, item.template), " by ", make("bdi", {}, item.llm || "copy")),
-      ),
-      ...prose(item, texts),
-      make("p", {}, make("a", { href: route(item) }, `Prompt and metadata of ${item.label}`)),
-    );
-  }
-
-  function concepts(texts) {
-    return texts.concepts.map(([name, description]) =>
-      make("details", { open: true }, make("summary", {}, make("bdi", {}, name)), description ? make("p", { dir: "auto" }, description) : absent("The catalog has no description of it.")),
-    );
-  }
-
-  const link = (item) => make("a", { href: route(item), class: "mono" }, item.label);
-
-  async function bodyOf(item) {
-    const all = await unpack(item.chunk);
-    const texts = all[item.id];
-    const parent = parentOf(item);
-    const children = childrenOf.get(item) ?? [];
-    if (item.stage === "evaluation") {
-      return [
-        section("Answer", ...prose(item, texts), parent ? make("p", {}, "Of the essay ", link(parent)) : null),
-        section("How it was made", ...source(item, texts)),
-      ];
-    }
-    if (item.stage === "draft") {
-      const essays = children.map((child) => make("li", {}, link(child), ` ${share(child.mean)} `, make("bdi", {}, child.template), " by ", make("bdi", {}, child.llm || "copy")));
-      return [
-        make("div", { class: "pair" }, section("Text", ...prose(item, texts)), make("div", { class: "side" }, section("Concepts", ...concepts(texts)))),
-        section("Essays made from it", essays.length ? make("ul", {}, ...essays) : absent("None.")),
-        section("How it was made", ...source(item, texts)),
-      ];
-    }
-    const draft = parent ? (await unpack(parent.chunk))[parent.id] : null;
-    const judged = children.map((child, place) => evaluation(child, all[child.id], place === 0));
-    const side = make("section", { class: "side" }, make("h2", {}, "Evaluations"), ...(judged.length ? judged : [absent("None.")]));
-    return [
-      make("div", { class: "pair" }, section("Text", ...prose(item, texts)), side),
-      draft ? make("div", { class: "pair" }, section("Draft", ...prose(parent, draft), make("p", {}, link(parent))), section("Concepts", ...concepts(draft))) : null,
-      section("How it was made", ...source(item, texts), ...(draft ? source(parent, draft) : [])),
-    ];
-  }
+  const { facts, bodyOf } = readerOf({ index, childStages, make, share, capital, route, link, unpack });
 
   function neighbours(item) {
     const place = listed.indexOf(item);
@@ -346,7 +251,7 @@
   async function open(item) {
     const body = await bodyOf(item);
     if (location.hash !== route(item)) return;
-    const title = make("h1", { id: "reader-title", tabindex: "-1" }, stages[item.stage], " ", make("bdi", { class: "mono" }, item.id));
+    const title = make("h1", { id: "reader-title", tabindex: "-1" }, capital(item.stage), " ", make("bdi", { class: "mono" }, item.id));
     const way = make("nav", { class: "way", "aria-label": "Generations" }, make("a", { href: "#generations" }, "Back to the report"), ...neighbours(item).filter(Boolean));
     reader.replaceChildren(way, title, facts(item), ...body.filter(Boolean));
     overview.hidden = true;

@@ -1,27 +1,31 @@
-"""A cohort whose models write whatever could harm a page, and its report."""
+"""A cohort whose models write whatever could harm a page, its report, and a browser to read it."""
 
+import hashlib
+import shutil
 from datetime import UTC, datetime
 from functools import partial
 
 import attrs
 import pytest
+import yaml
+from playwright.sync_api import sync_playwright
 
 from adapters import InMemoryGensStore
 from adapters.language_model.scripted import ScriptedLanguageModel
-from builders import generate, make_catalog
-from daydreaming_dagster.domain.catalog import Catalog, ConceptEntry, ModelEntry
+from builders import generate, make_catalog, make_concepts
+from daydreaming_dagster.domain.catalog import Catalog, ConceptEntry, ModelEntry, TemplateEntry
 from daydreaming_dagster.domain.cohort.index import CohortIndex
 from daydreaming_dagster.domain.cohort.planning import make_plan, record_plan
-from daydreaming_dagster.domain.cohort.spec import Axes, CohortSpec
+from daydreaming_dagster.domain.cohort.spec import Axes, CohortSpec, make_cohort_spec
 from daydreaming_dagster.domain.generation.runner import GenerationRunner
 from daydreaming_dagster.domain.generation.stored import read_stored_generation
 from daydreaming_dagster.domain.results.report import CohortReport, gather_report
 from daydreaming_dagster.domain.results.tables import make_result_tables
-from daydreaming_dagster.domain.shipped_stages import SHIPPED
+from daydreaming_dagster.domain.stages import Pipeline
+from daydreaming_dagster.domain.stages_document import make_pipeline
 from daydreaming_dagster.ports.language_model import Completion, LanguageModelError
 from daydreaming_dagster.report.figures import Figure, make_figures
 from daydreaming_dagster.report.page import render_page
-from daydreaming_dagster.types import STAGES
 
 HOSTILE_NAME = '"></script><img src=x onerror="window.harmed=1">'
 """The id of a model, as anybody may write it in llm_models.csv."""
@@ -40,6 +44,10 @@ HOSTILE = {
     "k": "line\u2028separator\u2029 <!-- ]]> --> &lt;i&gt; \U0001f400 ```",
 }
 """What an essay about a combination that begins with this concept says."""
+
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
+)
 
 _PADDING = " " * 5
 _JUDGE = "Judge"
@@ -118,12 +126,152 @@ def made():
         ),
         description_level="sentence",
     )
+    return report_of(store, catalog, spec, answer)
+
+
+DEEP = """
+stages:
+  draft:      {from: concepts}
+  essay:      {from: draft, variables: [draft_block, links_block]}
+  critique:   {from: essay}
+  revision:   {from: {essay: essay, critique: critique}}
+  summary:    {from: {essays: {all: essay, of: combo}}}
+  duel:       {from: {first: essay, second: essay}, judges: pairs, within: combo}
+  evaluation: {from: [essay, revision], variables: [response], judges: scores}
+"""
+DEEP_SOURCES = {
+    ("draft", "links"): "Link {% for c in concepts %}{{ c.name }} {% endfor %}",
+    ("essay", "ode"): "Sing of {{ draft_block }}",
+    ("essay", "story"): "Tell of {{ draft_block }}",
+    ("essay", "tale"): "Spin a tale of {{ draft_block }}",
+    ("critique", "weakest"): "What is weak in {{ essay }}",
+    ("revision", "mend"): "Mend {{ essay }} as {{ critique }} says",
+    ("summary", "short"): "In short:{% for essay in essays %} {{ essay }}{% endfor %}",
+    ("duel", "better"): "Which is better? {{ first }} or {{ second }}",
+    ("evaluation", "judge"): "Judge: {{ response }}",
+}
+
+
+def answer_deep(request):
+    """Return what the prompt begins with and a digest of it, and what judges have to say."""
+    digest = hashlib.sha256(request.prompt.encode()).hexdigest()[:8]
+    if request.prompt.startswith("Which"):
+        return "The first has more to say.\nWINNER: first"
+    if request.prompt.startswith(_JUDGE):
+        return f"Sound, says {request.model}.\nSCORE: {int(digest, 16) % 10}"
+    return f"{request.prompt.split()[0]}, {digest}. " + "So it was and will be. " * 20
+
+
+def deep_report(*, without=()):
+    """Return a report of 2 combinations with 3 essays each, and of what is made from them."""
+    document = yaml.safe_load(DEEP)
+    for stage in without:
+        del document["stages"][stage]
+    pipeline = make_pipeline(document, "stages.yaml", Pipeline(()))
+    sources = {name: source for name, source in DEEP_SOURCES.items() if name[0] in pipeline}
+    catalog = Catalog(
+        concepts=make_concepts("abc"),
+        templates={name: TemplateEntry(name[1]) for name in sources},
+        models={name: ModelEntry(name, f"{name}-1", "acme") for name in ("big", "small")},
+        pipeline=pipeline,
+    )
+    axes = {"combo": [["a", "b"], ["b", "c"]]}
+    for stage in pipeline:
+        axes[f"{stage}_template"] = [template for of, template in sources if of == stage]
+        axes[f"{stage}_llm"] = ["big", "small"] if pipeline[stage].scores else ["big"]
+    spec = make_cohort_spec({"axes": axes, "description_level": "sentence"}, None, pipeline)
+    return report_of(InMemoryGensStore(templates=sources), catalog, spec, answer_deep)
+
+
+@pytest.fixture(scope="session")
+def deep():
+    return deep_report()
+
+
+@pytest.fixture(scope="session")
+def unjudged():
+    return deep_report(without=("evaluation", "duel"))
+
+
+def report_of(store, catalog, spec, answer):
+    """Plan and generate a cohort, and return its report."""
     plan = make_plan(store, "c1", spec, catalog, allow_missing=True)
     record_plan(store, plan)
-    members = {stage: plan.gen_ids(stage) for stage in STAGES}
+    members = {stage: plan.gen_ids(stage) for stage in catalog.pipeline}
     generate(GenerationRunner(store, ScriptedLanguageModel(answer), catalog), members)
     report = gather_report(store, catalog, "c1", members, CohortIndex())
-    figures = make_figures(report, make_result_tables(SHIPPED, report.evaluations))
+    figures = make_figures(report, make_result_tables(catalog.pipeline, report.evaluations))
     made_at = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
     html = render_page(report, figures, partial(read_stored_generation, store), made_at)
     return Made(store, catalog, report, figures, html)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if not CHROMIUM:
+        pytest.skip("no browser: install Chromium (Debian: apt-get install chromium)")
+    with sync_playwright() as playwright:
+        # Containers run as root, where Chromium's own sandbox does not start.
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-background-networking"]
+        )
+        yield browser
+        browser.close()
+
+
+@attrs.define
+class Reader:
+    """A page with the report, and whatever a browser would only tell its developer tools."""
+
+    page: object
+    url: str
+    requests: list[str] = attrs.field(factory=list)
+    complaints: list[str] = attrs.field(factory=list)
+
+    def open(self, generation=None):
+        """Open a generation as its link does; without one, the overview."""
+        route = "" if generation is None else f"#/{generation.stage}/{generation.member.gen_id}"
+        self.page.goto(self.url + route)
+        shown = "#list tbody tr" if generation is None else "#reader-title"
+        self.page.wait_for_selector(shown)
+        if generation is not None:
+            self.page.wait_for_selector(f"#reader-title >> text={generation.member.gen_id}")
+
+    def found(self, count):
+        self.page.wait_for_selector(f"#found >> text=/^{count} of/")
+
+    def labels(self):
+        return self.page.locator("#list tbody th").all_inner_texts()
+
+    def unfold(self):
+        self.page.evaluate(
+            "for (const one of document.querySelectorAll('details')) one.open = true"
+        )
+
+    @property
+    def focused(self):
+        return self.page.evaluate("document.activeElement.textContent")
+
+
+@pytest.fixture
+def open_report(browser, tmp_path):
+    """Return a function that opens a report with settings of a browser's context."""
+    contexts = []
+
+    def call(made, **settings):
+        file = tmp_path / "report.html"
+        file.write_text(made.html, "utf-8")
+        context = browser.new_context(**settings)
+        contexts.append(context)
+        reader = Reader(context.new_page(), file.as_uri())
+        reader.page.on("request", lambda request: reader.requests.append(request.url))
+        reader.page.on("console", lambda message: reader.complaints.append(message.text))
+        reader.page.on("pageerror", lambda error: reader.complaints.append(str(error)))
+        reader.page.on("dialog", lambda dialog: reader.complaints.append(dialog.message))
+        reader.page.set_default_timeout(10_000)
+        reader.open()
+        return reader
+
+    yield call
+    for context in contexts:
+        context.close()

@@ -1,94 +1,21 @@
 """The report as a reader has it: in a browser, from a file, without a network."""
 
 import re
-import shutil
+from functools import partial
 
-import attrs
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import sync_playwright
 
 from daydreaming_dagster.report.figures import short_id
-
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
-)
-
-pytestmark = pytest.mark.skipif(
-    not CHROMIUM, reason="no browser: install Chromium (Debian: apt-get install chromium)"
-)
 
 PHONE = {"viewport": {"width": 360, "height": 740}, "is_mobile": True, "has_touch": True}
 DARK = {"color_scheme": "dark"}
 
 
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright:
-        # Containers run as root, where Chromium's own sandbox does not start.
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-background-networking"]
-        )
-        yield browser
-        browser.close()
-
-
-@attrs.define
-class Reader:
-    """A page with the report, and whatever a browser would only tell its developer tools."""
-
-    page: object
-    url: str
-    requests: list[str] = attrs.field(factory=list)
-    complaints: list[str] = attrs.field(factory=list)
-
-    def open(self, generation=None):
-        """Open a generation as its link does; without one, the overview."""
-        route = "" if generation is None else f"#/{generation.stage}/{generation.member.gen_id}"
-        self.page.goto(self.url + route)
-        shown = "#list tbody tr" if generation is None else "#reader-title"
-        self.page.wait_for_selector(shown)
-        if generation is not None:
-            self.page.wait_for_selector(f"#reader-title >> text={generation.member.gen_id}")
-
-    def found(self, count):
-        self.page.wait_for_selector(f"#found >> text=/^{count} of/")
-
-    def labels(self):
-        return self.page.locator("#list tbody th").all_inner_texts()
-
-    def unfold(self):
-        self.page.evaluate(
-            "for (const one of document.querySelectorAll('details')) one.open = true"
-        )
-
-    @property
-    def focused(self):
-        return self.page.evaluate("document.activeElement.textContent")
-
-
 @pytest.fixture
-def read(browser, made, tmp_path):
+def read(open_report, made):
     """Return a function that opens the report with settings of a browser's context."""
-    file = tmp_path / "report.html"
-    file.write_text(made.html, "utf-8")
-    contexts = []
-
-    def call(**settings):
-        context = browser.new_context(**settings)
-        contexts.append(context)
-        reader = Reader(context.new_page(), file.as_uri())
-        reader.page.on("request", lambda request: reader.requests.append(request.url))
-        reader.page.on("console", lambda message: reader.complaints.append(message.text))
-        reader.page.on("pageerror", lambda error: reader.complaints.append(str(error)))
-        reader.page.on("dialog", lambda dialog: reader.complaints.append(dialog.message))
-        reader.page.set_default_timeout(10_000)
-        reader.open()
-        return reader
-
-    yield call
-    for context in contexts:
-        context.close()
+    return partial(open_report, made)
 
 
 def essay(made, first, template="story"):
@@ -198,7 +125,7 @@ def test_an_essay_comes_with_all_that_it_was_made_of(read, made):
     text = reader.page.locator("#reader").evaluate("(one) => one.textContent")
     for part in (
         made.store.read_prompt("essay", item.member.gen_id),
-        made.store.read_prompt(*item.parents[0]),
+        made.store.read_prompt(*item.parents[0].ref),
         "a is <i>a</i>.",
         '"llm_model_id": "big"',
         '"prompt_sha256"',

@@ -9,7 +9,7 @@ import attrs
 from daydreaming_dagster.domain.catalog import DEFAULT_LEVEL, Catalog
 from daydreaming_dagster.domain.cohort.index import CohortIndex
 from daydreaming_dagster.domain.cohort.staleness import look_at_cohort
-from daydreaming_dagster.domain.generation.metadata import resolve_generation_metadata
+from daydreaming_dagster.domain.generation.metadata import Parent, resolve_generation_metadata
 from daydreaming_dagster.domain.generation.state import State
 from daydreaming_dagster.domain.results.evaluations import (
     Evaluation,
@@ -44,7 +44,7 @@ class ReportGeneration:
     Attributes:
         stage: Its stage.
         member: Its template, model and replicate.
-        parents: Its parents, none if it is made from concepts.
+        parents: Its parents with their roles, none if it is made from concepts.
         combo: The combination of concepts that it goes back to.
         outcome: What came of it and what it took.
         stale: Why the present answer is not one to today's question, `""` where it is.
@@ -54,7 +54,7 @@ class ReportGeneration:
 
     stage: Stage
     member: Member
-    parents: tuple[GenerationRef, ...]
+    parents: tuple[Parent, ...]
     combo: str
     outcome: GenerationOutcome
     stale: str = ""
@@ -295,7 +295,7 @@ def gather_report(
             why_stale = stale[stage].get(gen_id, "")
             item = _generation(store, catalog, GenerationRef(stage, gen_id), why_stale)
             # A generation is of the combination of its parents, if they agree.
-            above = {combos.get(parent, item.combo) for parent in item.parents}
+            above = {combos.get(parent.ref, item.combo) for parent in item.parents}
             combo = above.pop() if len(above) == 1 else item.combo
             combos[GenerationRef(stage, gen_id)] = combo
             generations[stage].append(attrs.evolve(item, combo=combo))
@@ -315,7 +315,7 @@ def _generation(
     return ReportGeneration(
         ref.stage,
         member,
-        tuple(parent.ref for parent in metadata.parents),
+        metadata.parents,
         metadata.combo_id,
         outcome,
         stale,

@@ -116,6 +116,15 @@ def test_two_judging_stages_are_two_judges_of_one_text():
     assert (len(first.scores), len(second.scores)) == (2, 2)
 
 
+def test_judges_of_different_stages_are_told_apart_though_their_templates_have_one_name():
+    made = Made(TWO_JUDGES)
+
+    report = gather_report(made.store, made.catalog, "c", made.members, CohortIndex())
+
+    judges = {judge.template: len(judge.shares) for judge in report.judge_scores()}
+    assert judges == {"evaluation/t": 2, "second/t": 2}
+
+
 def test_an_evaluation_has_only_those_ancestors_that_are_alone_at_their_stage():
     rows = Made(OF_A_COHORT).evaluations()
 

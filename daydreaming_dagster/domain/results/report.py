@@ -164,7 +164,10 @@ class CellMean:
 
 @attrs.frozen
 class JudgeScores:
-    """The scores that a model gave with a template, as shares of their scale, in order."""
+    """The scores that a model gave with a template, as shares of their scale, in order.
+
+    If several stages score, the template is named with its stage, such as `evaluation/clarity`.
+    """
 
     template: str
     llm: str
@@ -250,7 +253,10 @@ class CohortReport:
         """Return what scores each judge gave, sorted by template and model."""
         given: dict[tuple[str, str], list[float | None]] = {}
         for row in self.evaluations:
-            judge = row.evaluation.template, row.evaluation.llm
+            template = row.evaluation.template
+            # Templates of different stages can have the same name.
+            name = template if len(self.pipeline.scoring) == 1 else f"{row.stage}/{template}"
+            judge = name, row.evaluation.llm
             share = None if row.outcome.score is None else row.outcome.score.normalised
             given.setdefault(judge, []).append(share)
         return [

@@ -208,8 +208,9 @@ def _heat_map(report: CohortReport) -> Figure:
 def _agreement(tables: ResultTables) -> Figure:
     columns = ("template", "judges", plural(tables.judged), "scores", "alpha")
     rows = tuple(
-        (template, "all models" if llm is None else f"{llm} with itself", texts, n, alpha)
-        for template, llm, texts, n, alpha in tables.agreement.drop("stale").iter_rows()
+        ("/".join(template), "all models" if llm is None else f"{llm} with itself", texts, n, alpha)
+        # Where several stages score, the template's stage comes before it.
+        for *template, llm, texts, n, alpha in tables.agreement.drop("stale").iter_rows()
     )
     title = "Agreement of judges"
     known = [row for row in rows if row[-1] is not None]

@@ -112,7 +112,10 @@ def test_two_judging_stages_are_two_judges_of_one_text():
     agreement = made.tables().agreement
     (first, second) = rank_texts(made.store, made.pipeline, made.members)
 
-    assert agreement.columns[:3] == ["judge_template", "judge_llm", "essays"]
+    assert agreement.columns[:4] == ["judge_stage", "judge_template", "judge_llm", "essays"]
+    between = agreement.filter(agreement["judge_llm"].is_null())
+    assert between["judge_stage"].to_list() == ["evaluation", "second"]
+    assert between["essays"].to_list() == [0, 0], "a template of each stage has one model"
     assert (len(first.scores), len(second.scores)) == (2, 2)
 
 

@@ -154,23 +154,25 @@ def judge_agreement(evaluations: pl.DataFrame, judged: str, judge: str) -> pl.Da
     A row for each evaluation template: its models against each other, their replicates averaged
     (its model is null). And a row for each template and model: its replicates against each other,
     which says how far the judge agrees with itself. The column named like the judged texts (such
-    as `essays`) counts those with two scores to compare.
+    as `essays`) counts those with two scores to compare. Where several stages score, their
+    templates are told apart by the first column, the stage.
     """
     scored = evaluations.filter(pl.col("score_normalised").is_not_null())
-    template, llm = f"{judge}_template", f"{judge}_llm"
-    by_judge = scored.group_by(template, llm, judged).agg(pl.col("score_normalised").mean())
-    between = _alpha(by_judge, [template], judged).with_columns(pl.lit(None, pl.String).alias(llm))
-    within = _alpha(scored, [template, llm], judged)
-    columns = [template, llm, plural(judged), "n", "alpha", "stale"]
+    stage = [name for name in (f"{judge}_stage",) if name in evaluations.columns]
+    template, llm = [*stage, f"{judge}_template"], f"{judge}_llm"
+    by_judge = scored.group_by(*template, llm, judged).agg(pl.col("score_normalised").mean())
+    between = _alpha(by_judge, template, judged).with_columns(pl.lit(None, pl.String).alias(llm))
+    within = _alpha(scored, [*template, llm], judged)
+    columns = [*template, llm, plural(judged), "n", "alpha", "stale"]
     stale = [
         scored.group_by(of_judge).agg(_STALE_SCORES.alias("stale"))
-        for of_judge in ([template], [template, llm])
+        for of_judge in (template, [*template, llm])
     ]
     rows = [
         part.join(counts, on=counts.columns[:-1], how="left").select(columns)
         for part, counts in zip((between, within), stale, strict=True)
     ]
-    return pl.concat(rows).sort(columns[:2])
+    return pl.concat(rows).sort([*template, llm])
 
 
 def _alpha(scores: pl.DataFrame, groups: list[str], judged: str) -> pl.DataFrame:

@@ -39,12 +39,12 @@ def read_catalog(paths: Paths, pipeline: Pipeline) -> Catalog:
 
     They are CSV files with a header, in UTF-8 with or without a byte order mark. Unknown columns
     are ignored. These columns are optional, and their cells may be empty: in template catalogs
-    `minimum_lines`, `score_maximum` and `score_minimum`; in the model catalog `prompt_price` and
-    `completion_price` (USD per million tokens), `max_concurrency`, `requests_per_minute` and
-    `tokens_per_minute`. The files `replication_config.csv` (`stage,replicates`) and `endpoints.csv`
-    (see `read_endpoints`) are optional too. A concept's descriptions are the files
-    `concepts/descriptions-<level>/<id>.txt`. The texts that loops accepted are concepts too (see
-    `read_accepted_concepts`).
+    `minimum_lines`, `score_maximum` and `score_minimum`; in the model catalog `prompt_price`,
+    `completion_price` and `cached_prompt_price` (USD per million tokens), `max_concurrency`,
+    `requests_per_minute` and `tokens_per_minute`. The files `replication_config.csv`
+    (`stage,replicates`) and `endpoints.csv` (see `read_endpoints`) are optional too. A concept's
+    descriptions are the files `concepts/descriptions-<level>/<id>.txt`. The texts that loops
+    accepted are concepts too (see `read_accepted_concepts`).
 
     Raises:
         CatalogError: Files, columns or values are missing or wrong. Lists every mistake with its
@@ -166,6 +166,7 @@ def _models(paths: Paths, endpoints: Collection[str], problems: list[str]) -> di
         optional=(
             "prompt_price",
             "completion_price",
+            "cached_prompt_price",
             "max_concurrency",
             "requests_per_minute",
             "tokens_per_minute",
@@ -183,6 +184,7 @@ def _models(paths: Paths, endpoints: Collection[str], problems: list[str]) -> di
             row.number("prompt_price", problems),
             row.number("completion_price", problems),
             _limits(row, problems),
+            row.number("cached_prompt_price", problems),
         )
         for model_id, row in rows.items()
     }

@@ -64,7 +64,9 @@ def read_completion(
     texts = _texts(message.get("content"))
     answer, thought = texts or ("", "")
     reasoning = thought or _first_text(message, ("reasoning_content", "reasoning", "thinking"))
-    prompt_tokens, completion_tokens = _tokens(body.get("usage"), answer)
+    usage = body.get("usage")
+    usage = usage if isinstance(usage, Mapping) else {}
+    prompt_tokens, completion_tokens = _tokens(usage, answer)
     error = reported_error(body)
     if error and not (answer.strip() or reasoning or completion_tokens):
         return None
@@ -88,6 +90,11 @@ def read_completion(
         reasoning=reasoning,
         unreadable=unreadable,
         response=text[:_KEPT_CHARACTERS] if unreadable else "",
+        cached_tokens=_cached_tokens(usage),
+        reasoning_tokens=_reasoning_tokens(usage),
+        cost=_billed(usage),
+        response_id=_first_text(body, ("id",)),
+        system_fingerprint=_first_text(body, ("system_fingerprint",)),
     )
 
 
@@ -149,24 +156,15 @@ def _finish_reason(value: object) -> str:
     return "" if value is None else str(value)
 
 
-def _tokens(usage: object, answer: str) -> tuple[int | None, int | None]:
+def _tokens(usage: Mapping[str, object], answer: str) -> tuple[int | None, int | None]:
     """Return the tokens of prompt and answer: the largest numbers that the usage implies.
 
     Some endpoints omit reasoning, which is paid for like the answer, from `completion_tokens`. Then
     it is part of the total, or of a separate count that is larger.
     """
-    if not isinstance(usage, Mapping):
-        return None, None
-    prompt = _most(usage.get("prompt_tokens"), usage.get("input_tokens"))
+    prompt = _prompt_tokens(usage)
     counted = _most(usage.get("completion_tokens"), usage.get("output_tokens"))
-    reasoning = _most(
-        usage.get("reasoning_tokens"),
-        *(
-            details.get("reasoning_tokens")
-            for key in ("completion_tokens_details", "output_tokens_details")
-            if isinstance(details := usage.get(key), Mapping)
-        ),
-    )
+    reasoning = _reasoning_tokens(usage)
     total = _most(usage.get("total_tokens"))
     apart = reasoning is not None and reasoning > (counted or 0)
     completion = _most(
@@ -178,6 +176,72 @@ def _tokens(usage: object, answer: str) -> tuple[int | None, int | None]:
         prompt = _most(total - completion)
     # Endpoints that do not count report 0.
     return prompt or None, completion or (None if answer else completion)
+
+
+def _prompt_tokens(usage: Mapping[str, object]) -> int | None:
+    """Return the tokens of the prompt, with those from a cache.
+
+    Anthropic counts those that a cache gave or took apart from `input_tokens`.
+    """
+    prompt = _most(usage.get("prompt_tokens"), usage.get("input_tokens"))
+    apart = [
+        _most(usage.get(key)) or 0
+        for key in ("cache_read_input_tokens", "cache_creation_input_tokens")
+    ]
+    cached = _cached_tokens(usage) or 0
+    if prompt is not None and any(apart) and usage.get("prompt_tokens") is None:
+        return prompt + sum(apart)
+    return prompt + cached if prompt is not None and cached > prompt else prompt
+
+
+def _cached_tokens(usage: Mapping[str, object]) -> int | None:
+    """Return the tokens of the prompt that came from a cache, in any endpoint's spelling."""
+    return _most(
+        *_details(usage, ("prompt_tokens_details", "input_tokens_details"), "cached_tokens"),
+        usage.get("cached_tokens"),  # Moonshot
+        usage.get("prompt_cache_hit_tokens"),  # DeepSeek
+        usage.get("cache_read_input_tokens"),  # Anthropic
+        usage.get("cached_content_token_count"),  # Google
+    )
+
+
+def _reasoning_tokens(usage: Mapping[str, object]) -> int | None:
+    return _most(
+        *_details(
+            usage, ("completion_tokens_details", "output_tokens_details"), "reasoning_tokens"
+        ),
+        usage.get("reasoning_tokens"),
+        usage.get("thoughts_token_count"),  # Google
+    )
+
+
+def _details(usage: Mapping[str, object], keys: Sequence[str], name: str) -> list[object]:
+    groups = (usage.get(key) for key in keys)
+    return [group.get(name) for group in groups if isinstance(group, Mapping)]
+
+
+def _billed(usage: Mapping[str, object]) -> float | None:
+    """Return what the provider says that it billed, in USD.
+
+    Perplexity sends an object with a total. If the user's own key of another provider paid
+    (`is_byok`), OpenRouter's `cost` is its fee alone, and the provider's cost is a detail.
+    """
+    cost = usage.get("cost")
+    if isinstance(cost, Mapping):
+        cost = cost.get("total_cost")
+    fee = _amount(cost)
+    if fee is None or usage.get("is_byok") is not True:
+        return fee
+    upstream = _amount(
+        next(iter(_details(usage, ["cost_details"], "upstream_inference_cost")), None)
+    )
+    return None if upstream is None else fee + upstream
+
+
+def _amount(value: object) -> float | None:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    return float(value) if 0 <= value < math.inf else None
 
 
 def _most(*counts: object) -> int | None:

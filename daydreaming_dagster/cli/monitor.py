@@ -22,7 +22,7 @@ from rich.text import Text
 from daydreaming_dagster.application.run_listener import RunPlan
 from daydreaming_dagster.cli.console import note, visible
 from daydreaming_dagster.domain.cohort.estimate import PlanEstimate
-from daydreaming_dagster.domain.generation.budget import Budget
+from daydreaming_dagster.domain.generation.budget import Budget, spent
 from daydreaming_dagster.domain.generation.generated import Generated
 from daydreaming_dagster.formatting import counted, money
 from daydreaming_dagster.ports.language_model import Wait
@@ -140,7 +140,7 @@ class RunMonitor:
 
 def _spent(budget: Budget) -> str:
     tokens = budget.prompt_tokens + budget.completion_tokens
-    cost = f", {money(budget.cost)} USD" if budget.cost else ""
+    cost = f", {spent(budget)}" if budget.cost else ""
     return f"{counted(budget.calls, 'call')}, {counted(tokens, 'token')}{cost}"
 
 

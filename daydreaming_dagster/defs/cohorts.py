@@ -183,6 +183,7 @@ def build_cohort_run(pipeline: Pipeline) -> dg.AssetsDefinition:
                     "prompt_tokens": run.budget.prompt_tokens,
                     "completion_tokens": run.budget.completion_tokens,
                     "cost_usd": run.budget.cost,
+                    "cost_of_lost_usd": run.budget.cost_of_lost,
                 }
             )
 

@@ -24,7 +24,7 @@ from daydreaming_dagster.defs.materializations import (
 )
 from daydreaming_dagster.defs.naming import asset_key, key_prefix_of
 from daydreaming_dagster.defs.partitions import membership_version, register_partitions
-from daydreaming_dagster.domain.generation.budget import Budget
+from daydreaming_dagster.domain.generation.budget import Budget, spent
 from daydreaming_dagster.domain.generation.cancellation import CancellationToken
 from daydreaming_dagster.domain.generation.generated import (
     STEPS,
@@ -32,7 +32,7 @@ from daydreaming_dagster.domain.generation.generated import (
     Step,
     read_generated,
 )
-from daydreaming_dagster.formatting import counted, money, plural
+from daydreaming_dagster.formatting import counted, plural
 from daydreaming_dagster.ports.gens_store import GensStore
 from daydreaming_dagster.ports.language_model import Wait
 
@@ -160,7 +160,7 @@ class RecordingListener:
         return (
             f"{self._seen} of {counted(self.total, 'generation')}, {self._failed} failed; "
             f"{counted(budget.calls, 'model call')}, {budget.prompt_tokens} tokens sent, "
-            f"{budget.completion_tokens} received, {money(budget.cost)} USD"
+            f"{budget.completion_tokens} received, {spent(budget)}"
         )
 
 

@@ -77,7 +77,8 @@ class ModelLimits:
 class ModelEntry:
     """A row of the model catalog: `id` is the name in cohorts, `model` the endpoint's name.
 
-    Prices are in USD per million tokens, or None.
+    Prices are in USD per million tokens, or None. Without a `cached_prompt_price`, cached tokens
+    cost as much as other tokens of the prompt.
     """
 
     id: str
@@ -86,19 +87,36 @@ class ModelEntry:
     prompt_price: float | None = None
     completion_price: float | None = None
     limits: ModelLimits = attrs.field(factory=ModelLimits)
+    cached_prompt_price: float | None = None
 
     @property
     def key(self) -> ModelKey:
         """Its provider and the endpoint's name for it, by which it is called."""
         return self.provider, self.model
 
-    def cost(self, prompt_tokens: int | None, completion_tokens: int | None) -> float | None:
-        """Return the cost of these tokens in USD, or None if a number or a price is missing."""
+    def cost(
+        self,
+        prompt_tokens: int | None,
+        completion_tokens: int | None,
+        cached_tokens: int | None = None,
+    ) -> float | None:
+        """Return the cost of these tokens in USD, or None if a number or a price is missing.
+
+        `cached_tokens` are among those of the prompt; None means that there are none.
+        """
         if self.prompt_price is None or self.completion_price is None:
             return None
         if prompt_tokens is None or completion_tokens is None:
             return None
-        total = prompt_tokens * self.prompt_price + completion_tokens * self.completion_price
+        cached = min(cached_tokens or 0, prompt_tokens)
+        cached_price = self.cached_prompt_price
+        if cached_price is None:
+            cached_price = self.prompt_price
+        total = (
+            (prompt_tokens - cached) * self.prompt_price
+            + cached * cached_price
+            + completion_tokens * self.completion_price
+        )
         return total / _MILLION
 
 

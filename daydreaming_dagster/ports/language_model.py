@@ -87,7 +87,9 @@ class Completion:
     """A model's answer.
 
     `model` is the model that answered, according to the endpoint. `finish_reason` is the endpoint's
-    (`stop`, `length`, …). Token counts are None if the endpoint does not report them.
+    (`stop`, `length`, …). Token counts are None if the endpoint does not report them; cached tokens
+    are among those of the prompt, reasoning tokens among those of the answer. `cost` is what the
+    provider says that it billed, in USD. `response_id` and `system_fingerprint` are the endpoint's.
     `failed_attempts` are the errors of earlier attempts. `reasoning` is the reasoning that the
     endpoint sends separately from the text. If the answer was paid for but has no usable text,
     `unreadable` says why, and `response` is everything that the endpoint sent.
@@ -103,6 +105,11 @@ class Completion:
     reasoning: str = ""
     unreadable: str = ""
     response: str = ""
+    cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    cost: float | None = None
+    response_id: str = ""
+    system_fingerprint: str = ""
 
 
 @attrs.define(eq=False)

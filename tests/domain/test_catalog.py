@@ -50,3 +50,14 @@ def test_a_combination_keeps_its_order_and_says_its_level():
 )
 def test_a_cost_is_known_where_tokens_and_prices_are(prices, tokens, cost):
     assert ModelEntry("big", "big-1", "acme", *prices).cost(*tokens) == cost
+
+
+@pytest.mark.parametrize(("cached_price", "cost"), [(0.5, 1.5), (0.0, 1.0), (None, 3.0)])
+def test_tokens_from_a_cache_have_their_own_price_if_there_is_one(cached_price, cost):
+    model = ModelEntry("big", "big-1", "", 2.0, 5.0, cached_prompt_price=cached_price)
+
+    assert model.cost(1_500_000, 0, 1_000_000) == pytest.approx(cost)
+
+
+def test_no_more_tokens_are_cached_than_the_prompt_has():
+    assert ModelEntry("big", "big-1", "", 2.0, 5.0, cached_prompt_price=1.0).cost(5, 0, 9) == 5e-6

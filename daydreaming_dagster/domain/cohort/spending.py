@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.errors import CatalogError
+from daydreaming_dagster.domain.generation.cost import answer_cost
 from daydreaming_dagster.domain.generation.records import RawRecord, Usage
 from daydreaming_dagster.domain.generation.stored import if_there
 from daydreaming_dagster.formatting import counted
@@ -14,10 +15,10 @@ from daydreaming_dagster.types import Stage
 def spent_before(
     store: GensStore, catalog: Catalog, members: Mapping[Stage, Sequence[str]]
 ) -> float:
-    """Return what the stored answers of these generations cost in USD, at today's prices.
+    """Return what the stored answers of these generations cost in USD.
 
-    This includes replaced answers, and those that were cut off, refused or unreadable. A call whose
-    answer never came has no record.
+    `answer_cost` says how; the prices are today's. Replaced answers count too, and those that were
+    cut off, refused or unreadable. A call whose answer never came has no record.
 
     Raises:
         CatalogError: A model has no price, or an answer no token counts. A limit of the total could
@@ -31,8 +32,7 @@ def spent_before(
             for record in _bought(if_there(store.read_raw_metadata, stage, gen_id)):
                 usage = record.usage or Usage()
                 model = models.get((record.provider or "", record.model or ""))
-                counts = usage.prompt_tokens, usage.completion_tokens
-                cost = None if model is None else model.cost(*counts)
+                cost = answer_cost(usage, model)
                 if cost is None:
                     unknown[f"{stage}/{gen_id} ({record.model})"] = None
                 else:

@@ -8,6 +8,8 @@ import attrs
 
 from daydreaming_dagster.domain.catalog import ModelEntry
 from daydreaming_dagster.domain.generation.cancellation import CancellationToken, StoppedError
+from daydreaming_dagster.domain.generation.cost import answer_cost
+from daydreaming_dagster.domain.generation.records import Usage
 from daydreaming_dagster.domain.generation.tokens import expected_tokens
 from daydreaming_dagster.formatting import counted, money
 from daydreaming_dagster.ports.language_model import Completion, ModelRequest
@@ -34,7 +36,8 @@ class Budget:
         calls: The number of questions that were answered, finally refused, or lost their answer.
         prompt_tokens: The tokens sent for answered questions, as far as endpoints report them.
         completion_tokens: The tokens of the answers, as far as endpoints report them.
-        cost: The cost of all questions in USD, for models with a price in the catalog.
+        cost: The cost of all questions in USD, if their provider says it or the catalog has prices.
+        cost_of_lost: The part of it that is an estimate, for calls whose answer never came.
     """
 
     max_calls: int | None = None
@@ -45,6 +48,7 @@ class Budget:
     prompt_tokens: int = attrs.field(default=0, init=False)
     completion_tokens: int = attrs.field(default=0, init=False)
     cost: float = attrs.field(default=0.0, init=False)
+    cost_of_lost: float = attrs.field(default=0.0, init=False)
     _models: Mapping[tuple[str, str], ModelEntry] = attrs.field(factory=dict, repr=False)
     _in_flight: int = attrs.field(default=0, init=False)
     _reserved: float = attrs.field(default=0.0, init=False)
@@ -109,6 +113,7 @@ class Budget:
         self.calls += 1
         if may_be_billed:
             self.cost += reserved
+            self.cost_of_lost += reserved
         self.withdraw(reserved)
 
     def settle(self, request: ModelRequest, reserved: float, completion: Completion) -> None:
@@ -119,8 +124,7 @@ class Budget:
         self.prompt_tokens += prompt or 0
         self.completion_tokens += answer or 0
         self._longest[key] = max(self._longest.get(key, 0), answer or 0)
-        model = self._models.get(key)
-        cost = None if model is None else model.cost(prompt, answer)
+        cost = answer_cost(Usage.of(completion), self._models.get(key))
         self.cost += reserved if cost is None else cost
         self.withdraw(reserved)
 
@@ -152,3 +156,10 @@ class Budget:
         if model is None:
             return 0.0
         return model.cost(*expected_tokens(request, self._longest.get(key, 0))) or 0.0
+
+
+def spent(budget: Budget) -> str:
+    """Return the cost of a run's questions as a text, with the estimated part of it."""
+    lost = budget.cost_of_lost
+    estimated = f" (up to {money(lost)} of it for answers that were lost)" if lost else ""
+    return f"{money(budget.cost)} USD{estimated}"

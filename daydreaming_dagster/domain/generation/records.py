@@ -16,6 +16,7 @@ from daydreaming_dagster.domain.generation.finish import (
     why_unreadable,
 )
 from daydreaming_dagster.domain.parsing.response import DEFAULT_MAXIMUM, Score
+from daydreaming_dagster.ports.language_model import Completion
 from daydreaming_dagster.types import JsonObject, JsonValue
 
 
@@ -112,10 +113,27 @@ class MainRecord(Record):
 
 @attrs.frozen
 class Usage:
-    """How many tokens an endpoint counted."""
+    """What an endpoint counted, and what it billed in USD. None is what it does not say.
+
+    Cached tokens are among those of the prompt, reasoning tokens among those of the answer.
+    """
 
     prompt_tokens: Count | None = None
     completion_tokens: Count | None = None
+    cached_tokens: Count | None = None
+    reasoning_tokens: Count | None = None
+    cost: Amount | None = None
+
+    @classmethod
+    def of(cls, completion: Completion) -> Self:
+        """Return the usage that came with an answer."""
+        return cls(
+            completion.prompt_tokens,
+            completion.completion_tokens,
+            completion.cached_tokens,
+            completion.reasoning_tokens,
+            completion.cost,
+        )
 
 
 @attrs.frozen(kw_only=True)
@@ -133,6 +151,8 @@ class RawRecord(Record):
     prompt_sha256: str | None = None
     template_sha256: str | None = None
     answered_by: str | None = None
+    response_id: str | None = None
+    system_fingerprint: str | None = None
     finish_reason: str | None = None
     truncated: bool | None = None
     usage: Usage | None = None

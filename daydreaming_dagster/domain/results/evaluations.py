@@ -6,6 +6,7 @@ from typing import Literal
 import attrs
 
 from daydreaming_dagster.domain.catalog import ModelEntry
+from daydreaming_dagster.domain.generation.cost import answer_cost
 from daydreaming_dagster.domain.generation.metadata import (
     GenerationMetadata,
     resolve_generation_metadata,
@@ -152,7 +153,7 @@ def read_outcome(
         prompt_tokens=usage.prompt_tokens,
         completion_tokens=usage.completion_tokens,
         duration_seconds=record.duration_seconds,
-        cost=None if model is None else model.cost(usage.prompt_tokens, usage.completion_tokens),
+        cost=answer_cost(usage, model),
         finish_reason=record.finish_reason,
         answered_by=record.answered_by,
         by_hand=stored.scored_by_hand,

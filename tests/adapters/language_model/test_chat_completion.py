@@ -171,6 +171,85 @@ def test_the_tokens_are_the_most_that_an_answer_implies(usage, tokens):
 
 
 @pytest.mark.parametrize(
+    ("usage", "tokens"),
+    [
+        ({"prompt_tokens": 9, "prompt_tokens_details": {"cached_tokens": 4}}, (9, 4)),
+        ({"input_tokens": 9, "input_tokens_details": {"cached_tokens": 4}}, (9, 4)),
+        ({"prompt_tokens": 9, "prompt_cache_hit_tokens": 4, "prompt_cache_miss_tokens": 5}, (9, 4)),
+        ({"prompt_tokens": 9, "cached_tokens": 4}, (9, 4)),
+        ({"prompt_tokens": 9, "cached_content_token_count": 4}, (9, 4)),
+        ({"prompt_tokens": 9, "cache_read_input_tokens": 4}, (9, 4)),
+        ({"input_tokens": 2, "cache_read_input_tokens": 4}, (6, 4)),
+        (
+            {
+                "input_tokens": 2,
+                "cache_read_input_tokens": 4,
+                "cache_creation_input_tokens": 3,
+            },
+            (9, 4),
+        ),
+        ({"prompt_tokens": 2, "prompt_tokens_details": {"cached_tokens": 4}}, (6, 4)),
+        ({"prompt_tokens": 9, "prompt_tokens_details": {"cached_tokens": 0}}, (9, 0)),
+        ({"prompt_tokens": 9, "prompt_tokens_details": None}, (9, None)),
+        ({"prompt_tokens": 9, "prompt_tokens_details": {"cached_tokens": "4"}}, (9, None)),
+    ],
+)
+def test_cached_tokens_are_read_in_each_spelling_and_are_part_of_the_prompt(usage, tokens):
+    completion = read({**answering("Hm."), "usage": usage})
+
+    assert (completion.prompt_tokens, completion.cached_tokens) == tokens
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        {"completion_tokens_details": {"reasoning_tokens": 6}},
+        {"output_tokens_details": {"reasoning_tokens": 6}},
+        {"reasoning_tokens": 6},
+        {"thoughts_token_count": 6},
+    ],
+)
+def test_reasoning_tokens_are_read_in_each_spelling(usage):
+    completion = read({**answering("Hm."), "usage": {"completion_tokens": 9, **usage}})
+
+    assert (completion.completion_tokens, completion.reasoning_tokens) == (9, 6)
+
+
+@pytest.mark.parametrize(
+    ("usage", "cost"),
+    [
+        ({"cost": 0.25}, 0.25),
+        ({"cost": 0}, 0.0),
+        ({"cost": {"input_tokens_cost": 0.1, "total_cost": 0.25}}, 0.25),
+        (
+            {"cost": 0.25, "is_byok": True, "cost_details": {"upstream_inference_cost": 0.5}},
+            0.75,
+        ),
+        (
+            {"cost": 0.25, "is_byok": False, "cost_details": {"upstream_inference_cost": 0.5}},
+            0.25,
+        ),
+        ({"cost": 0.25, "is_byok": True}, None),
+        ({"cost": -1}, None),
+        ({"cost": math.nan}, None),
+        ({"cost": math.inf}, None),
+        ({"cost": True}, None),
+        ({"cost": "0.25"}, None),
+        ({"cost": {}}, None),
+        ({}, None),
+    ],
+)
+def test_the_cost_is_what_the_provider_says_that_it_billed(usage, cost):
+    assert read({**answering("Hm."), "usage": usage}).cost == cost
+
+
+def test_the_endpoints_names_for_an_answer_are_kept():
+    completion = read({**answering("Hm."), "id": "gen-7", "system_fingerprint": "fp_1"})
+
+    assert (completion.response_id, completion.system_fingerprint) == ("gen-7", "fp_1")
+
+
+@pytest.mark.parametrize(
     "count", [-1, True, "5", None, [5], math.nan, math.inf, 2**31, 10**400, 1e30]
 )
 def test_a_count_that_cannot_be_is_unknown(count):

@@ -29,6 +29,13 @@ IDENTITY = ResponseReader("identity", parse_identity)
 SCORE = find_parser("in_last_line")
 DRAFT = Parent("draft", GenerationRef("draft", "d0"))
 CRITIQUE = Parent("critique", GenerationRef("critique", "c0"))
+USAGE = {
+    "prompt_tokens": 10,
+    "completion_tokens": 20,
+    "cached_tokens": None,
+    "reasoning_tokens": None,
+    "cost": None,
+}
 RECIPE = Recipe(
     "draft",
     "links",
@@ -136,7 +143,7 @@ def test_an_answer_is_stored_with_everything_that_it_cost(store):
         "answered_by": "big-1-0613",
         "finish_reason": "stop",
         "truncated": False,
-        "usage": {"prompt_tokens": 10, "completion_tokens": 20},
+        "usage": USAGE,
         "duration_seconds": 1.5,
         "failed_attempts": [],
         "raw_sha256": sha256("because"),
@@ -293,6 +300,23 @@ def test_the_stored_prompt_stands_in_for_a_question_that_was_not_recorded(store)
     assert why_stale(asked, RECIPE, "why not?") == "its concepts were edited"
 
 
+def test_what_the_provider_says_of_an_answer_is_stored(store):
+    answer = attrs.evolve(
+        completion("1"),
+        cached_tokens=4,
+        reasoning_tokens=6,
+        cost=0.25,
+        response_id="r-1",
+        system_fingerprint="fp_1",
+    )
+
+    store_answer(store, "d1", RECIPE, "one", answer)
+
+    stored = store.read_raw_metadata("draft", "d1")
+    assert stored["usage"] == {**USAGE, "cached_tokens": 4, "reasoning_tokens": 6, "cost": 0.25}
+    assert (stored["response_id"], stored["system_fingerprint"]) == ("r-1", "fp_1")
+
+
 def test_replaced_answers_are_kept_with_what_they_cost(store):
     for prompt, text in (("one", "1"), ("two", "2"), ("three", "3")):
         store_answer(store, "d1", RECIPE, prompt, completion(text))
@@ -301,7 +325,7 @@ def test_replaced_answers_are_kept_with_what_they_cost(store):
     replaced = store.read_raw_metadata("draft", "d1")["replaced"]
     assert [answer["text"] for answer in replaced] == ["1", "2"]
     assert replaced[0]["prompt_sha256"] == sha256("one")
-    assert replaced[1]["usage"] == {"prompt_tokens": 10, "completion_tokens": 20}
+    assert replaced[1]["usage"] == USAGE
     assert all("replaced" not in answer for answer in replaced)
 
 

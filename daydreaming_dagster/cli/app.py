@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from daydreaming_dagster.cli.analyse import analyse
+from daydreaming_dagster.cli.bundle import bundle, verify
 from daydreaming_dagster.cli.console import EXIT_WRONG, complain, explained
 from daydreaming_dagster.cli.dream import dream
 from daydreaming_dagster.cli.examples import demo, init
@@ -60,5 +61,7 @@ for _command in (
     *(tail, show, check, report, parse, settle),
 ):
     app.command()(_command)
+app.command()(bundle)
+app.command()(verify)
 app.command(name="import")(import_)
 app.add_typer(analyse, name="analyse")

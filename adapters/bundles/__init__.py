@@ -1,0 +1,1 @@
+"""Bundles of cohorts as files."""

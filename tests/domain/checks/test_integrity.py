@@ -186,3 +186,33 @@ def test_what_a_cohort_lists_has_to_be_there():
         ("not there", "essay/e1"),
     ]
     assert "cohort c1 lists it" in findings[0].message
+
+
+@pytest.mark.parametrize(
+    ("characters", "tokens", "cut"),
+    [
+        (40_000, 4_096, True),
+        (40_000, 5_000, False),
+        (40_000, 10_000, False),
+        (7_999, 7, False),
+        (40_000, 0, False),
+        (40_000, None, False),
+    ],
+)
+def test_a_prompt_of_which_an_endpoint_counted_a_small_part_is_found(
+    store, characters, tokens, cut
+):
+    prompt = "w" * characters
+    store.write_prompt("draft", "d1", prompt)
+    raw = {"prompt_sha256": sha256(prompt), "raw_sha256": sha256("because ")}
+    store.write_raw_metadata("draft", "d1", {**raw, "usage": {"prompt_tokens": tokens}})
+
+    assert kinds(store) == (["draft/d1: cut prompt"] if cut else [])
+
+
+def test_the_count_of_another_prompt_does_not_say_that_this_one_was_cut(store):
+    store.write_prompt("draft", "d1", "w" * 40_000)
+    raw = {"prompt_sha256": sha256("why?"), "raw_sha256": sha256("because ")}
+    store.write_raw_metadata("draft", "d1", {**raw, "usage": {"prompt_tokens": 3}})
+
+    assert kinds(store) == ["draft/d1: stale answer"]

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from typing import Annotated, Self
+from typing import Annotated, Final, Self
 
 import attrs
 import typer
@@ -34,7 +34,8 @@ from daydreaming_dagster.domain.stages import GenerationRef
 from daydreaming_dagster.formatting import counted, money
 from daydreaming_dagster.ports.language_model import Wait
 
-_SHOWN_DIGITS = 12
+_SHOWN_DIGITS: Final = 12
+_MORE_TEXTS: Final = 100
 
 
 def dream(
@@ -183,7 +184,8 @@ def _measures(measures: RoundMeasures) -> str:
     parts.append(f"worth {measures.diversity:.1f} different texts")
     parts.append(f"{richness.seen} ideas so far")
     if richness.chance_of_new is not None:
-        parts.append(f"the next is new with a probability of {richness.chance_of_new:.2f}")
+        more = richness.expected_new(_MORE_TEXTS)
+        parts.append(f"of {_MORE_TEXTS} more texts about {more:.0f} would be new ideas")
     if measures.drift is not None:
         parts.append(f"drift {measures.drift:.2f}")
     return ", ".join(parts)

@@ -7,12 +7,21 @@ import itertools
 import json
 import os
 import random
+import shutil
 import signal
 import sys
 import time
 from pathlib import Path
 
 from adapters import FilesystemGensStore, UnsyncedFilesystemGensStore
+from adapters.cohort_store.filesystem import FilesystemCohortStore
+from adapters.language_model.limiting import LimitingLanguageModel
+from adapters.language_model.scripted import ScriptedLanguageModel
+from adapters.loop_store.filesystem import FilesystemLoopStore
+from daydreaming_dagster.application.dream_loop import DreamOptions, dream_loop
+from daydreaming_dagster.application.run_listener import NullRunListener
+from daydreaming_dagster.data_layer.paths import Paths
+from daydreaming_dagster.domain.generation.cancellation import CancellationToken
 from daydreaming_dagster.ports.errors import MissingArtifactError
 
 
@@ -138,6 +147,71 @@ def count_under_claims(root, steps):
             counted.write_text(str(seen + 1))
             claim.release()
             steps -= 1
+
+
+def dream(root):
+    """Go on with the loop l to its end; each call is a byte in a file, and takes 10 ms."""
+
+    def answer(request):
+        with Path(root, "calls").open("ab") as calls:
+            calls.write(b".")
+        rng = random.Random(f"{request.prompt}/{request.parameters.seed}")
+        if request.prompt.startswith("Judge"):
+            return f"SCORE: {rng.randint(2, 9)}"
+        return " ".join("".join(rng.choices("abcdefghij", k=6)) for _ in range(40))
+
+    model = ScriptedLanguageModel(answer, latency_seconds=0.01)
+    paths = Paths(Path(root))
+    listener = NullRunListener()
+    listener.record = lambda _number, _entry: None
+    dreamt = dream_loop(
+        UnsyncedFilesystemGensStore(root),
+        FilesystemCohortStore(paths),
+        FilesystemLoopStore(paths),
+        LimitingLanguageModel(model, {}, Path(root), CALLS_AT_ONCE),
+        "l",
+        options=DreamOptions(),
+        token=CancellationToken(),
+        listener=listener,
+    )
+    assert not dreamt.interrupted
+
+
+CALLS_AT_ONCE = 4
+
+
+def dream_and_be_killed(root, kills, seed):
+    """Kill a loop at random moments until it ends, and begin anew until there were so many kills.
+
+    Return what each loop came to: journal and concepts, generations, calls, kills.
+    """
+    moments = random.Random(seed)
+    ends = []
+    while kills > 0:
+        folder = shutil.copytree(Path(root, "begun"), Path(root, str(len(ends))))
+        killed = 0
+        while True:
+            child = os.fork()
+            if child == 0:
+                dream(str(folder))
+                os._exit(0)
+            if ends and kills > 0:  # the first loop is not killed: the others are compared with it
+                time.sleep(moments.uniform(0.0, 0.6))
+                os.kill(child, signal.SIGKILL)
+            _, status = os.waitpid(child, 0)
+            if os.WIFEXITED(status):
+                assert status == 0
+                break
+            killed += 1
+            kills -= 1
+        journal = {
+            str(path.relative_to(folder)): path.read_text()
+            for path in sorted(folder.glob("loops/l/*/**/*"))
+            if path.is_file()
+        }
+        generations = sorted(str(path.relative_to(folder)) for path in folder.glob("gens/*/[a-z]*"))
+        ends.append([journal, generations, len(Path(folder, "calls").read_bytes()), killed])
+    return ends
 
 
 SHARED = ("shared0", "shared1")

@@ -40,6 +40,7 @@ class FilesystemInspection:
         folder of a generation.
         """
         yield from self._cohort_leftovers()
+        yield from self._loop_leftovers()
         for entry in _scan(self.paths.gens_root):
             known = is_stage(entry.name) and (stages is None or entry.name in stages)
             if not known or not entry.is_dir(follow_symlinks=False):
@@ -64,10 +65,19 @@ class FilesystemInspection:
     def _cohort_leftovers(self) -> Iterator[Finding]:
         """Yield what interrupted writes of plans, indexes, results and reports left."""
         for cohort in _scan(self.paths.cohorts_dir):
-            for folder in (Path(cohort.path), Path(cohort.path, "reports")):
-                for entry in _scan(folder):
+            for folder in (cohort.path, f"{cohort.path}/spec", f"{cohort.path}/reports"):
+                for entry in _scan(Path(folder)):
                     if entry.name.startswith(TEMPORARY_PREFIX):
                         yield from _leftover(entry, "a write")
+
+    def _loop_leftovers(self) -> Iterator[Finding]:
+        """Yield what interrupted writes of journals and accepted texts left."""
+        for loop in _scan(self.paths.loops_dir):
+            for part in ("rounds", "concepts"):
+                for folder in _scan(Path(loop.path, part)):
+                    for entry in _scan(Path(folder.path)):
+                        if entry.name.startswith(TEMPORARY_PREFIX):
+                            yield from _leftover(entry, "a write")
 
     def inspect_generation(self, stage: Stage, gen_id: str) -> Iterator[Finding]:
         """Yield leftovers of interrupted writes and unknown files in the folder of a generation."""

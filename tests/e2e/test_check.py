@@ -188,3 +188,16 @@ def test_a_broken_catalog_does_not_keep_the_texts_from_being_checked(daydream, s
     assert result.returncode == 1
     assert "llm_models.csv is missing" in result.stdout
     assert "raw.txt is there without raw_metadata.json" in result.stdout
+
+
+@pytest.mark.parametrize("folder", ["rounds/0001", "concepts/descriptions-paragraph"])
+def test_what_a_killed_loop_left_is_a_leftover(daydream, data_root, folder):
+    left = data_root / "loops/l" / folder / ".tmp-0123456789abcdef"
+    left.parent.mkdir(parents=True)
+    left.write_text("half")
+    aged(left)
+
+    checked = daydream("check", "--repair")
+
+    assert f"removed {left}" in checked.stdout
+    assert not left.exists()

@@ -206,8 +206,7 @@ def dream_and_be_killed(root, kills, seed):
             kills -= 1
         journal = {
             str(path.relative_to(folder)): path.read_text()
-            for path in sorted(folder.glob("loops/l/*/**/*"))
-            if path.is_file()
+            for path in sorted(folder.glob("loops/l/*/*/[!.]*"))
         }
         generations = sorted(str(path.relative_to(folder)) for path in folder.glob("gens/*/[a-z]*"))
         ends.append([journal, generations, len(Path(folder, "calls").read_bytes()), killed])

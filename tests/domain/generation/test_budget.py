@@ -2,10 +2,12 @@
 
 import asyncio
 
+import attrs
 import pytest
 
 from daydreaming_dagster.domain.catalog import ModelEntry
 from daydreaming_dagster.domain.generation.budget import Budget
+from daydreaming_dagster.domain.generation.budget import spent as shown_cost
 from daydreaming_dagster.domain.generation.cancellation import CancellationToken, StoppedError
 from daydreaming_dagster.formatting import money
 from daydreaming_dagster.ports.language_model import Completion, ModelRequest, SamplingParameters
@@ -154,6 +156,29 @@ async def test_a_call_whose_answer_was_lost_costs_what_was_expected():
     assert spent.cost == pytest.approx(EXPECTED)
     with pytest.raises(StoppedError, match="USD is reached"):
         await reserve(spent)
+
+
+async def test_what_lost_answers_may_have_cost_is_shown_apart():
+    spent = budget()
+    await spend(spent, completion())
+    answered = spent.cost
+    assert shown_cost(spent) == f"{money(answered)} USD"
+
+    spent.settle_unanswered(await reserve(spent), may_be_billed=True)
+
+    assert spent.cost_of_lost == pytest.approx(spent.cost - answered)
+    lost = money(spent.cost_of_lost)
+    assert shown_cost(spent) == (
+        f"{money(spent.cost)} USD (up to {lost} of it for answers that were lost)"
+    )
+
+
+async def test_what_the_provider_billed_counts_in_place_of_the_catalogs_price():
+    spent = budget()
+
+    await spend(spent, attrs.evolve(completion(), cost=0.25))
+
+    assert (spent.cost, spent.cost_of_lost) == (0.25, 0.0)
 
 
 async def test_an_answer_that_does_not_say_its_tokens_costs_what_was_expected():

@@ -1,11 +1,10 @@
 """The use case of a whole run: many generations at once, each failing alone."""
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from random import uniform
-from typing import Final, Self, TypeVar, TypeVarTuple
+from typing import Final, TypeVar, TypeVarTuple
 
 import attrs
 
@@ -21,9 +20,9 @@ from daydreaming_dagster.domain.generation.budget import Budget
 from daydreaming_dagster.domain.generation.cancellation import CancellationToken, StoppedError
 from daydreaming_dagster.domain.generation.generated import STEPS, Generated, Step
 from daydreaming_dagster.domain.generation.metadata import (
-    known_parents,
     resolve_generation_metadata,
 )
+from daydreaming_dagster.domain.generation.order import RunOrder
 from daydreaming_dagster.domain.generation.prompts import render_planned_input
 from daydreaming_dagster.domain.generation.recipe import Recipe, make_recipe, why_stale
 from daydreaming_dagster.domain.generation.refusals import Refusals, Verdict
@@ -32,7 +31,6 @@ from daydreaming_dagster.domain.stages import GenerationRef
 from daydreaming_dagster.errors import DaydreamingError
 from daydreaming_dagster.ports.errors import DataLayerError, StorageUnavailableError
 from daydreaming_dagster.ports.gens_store import (
-    GensStore,
     GensStoreWithTemplates,
     check_space,
     claim_generation,
@@ -75,44 +73,6 @@ class _Prepared:
     recipe: Recipe
     question: str | None
     late_prompt: str | None
-
-
-@attrs.frozen
-class _Order:
-    """Which generations of a run can start: those whose parents in the run are made."""
-
-    ready: deque[GenerationRef] = attrs.field(factory=deque)
-    _children: dict[GenerationRef, list[GenerationRef]] = attrs.field(factory=dict)
-    _awaited: dict[GenerationRef, int] = attrs.field(factory=dict)
-
-    @classmethod
-    def of(cls, store: GensStore, generations: Mapping[Stage, Sequence[str]]) -> Self:
-        """Return the order of generations, in the order in which they are given.
-
-        One whose metadata is wrong can start: `generate` reports the error.
-        """
-        order = cls()
-        refs = [
-            GenerationRef(stage, gen_id)
-            for stage, gen_ids in generations.items()
-            for gen_id in gen_ids
-        ]
-        members = set(refs)
-        for ref in refs:
-            awaited = members.intersection(known_parents(store, ref)) - {ref}
-            for parent in awaited:
-                order._children.setdefault(parent, []).append(ref)
-            order._awaited[ref] = len(awaited)
-            if not awaited:
-                order.ready.append(ref)
-        return order
-
-    def note_made(self, ref: GenerationRef) -> None:
-        """Let those start of which this was the last parent to be made."""
-        for child in self._children.pop(ref, ()):
-            self._awaited[child] -= 1
-            if not self._awaited[child]:
-                self.ready.append(child)
 
 
 @attrs.frozen
@@ -190,7 +150,7 @@ class GenerationRunner:
         """
         in_flight = await asyncio.to_thread(self._check_storage, generations, in_flight)
         self.stop.subscribe(self.model.stop)
-        order = await asyncio.to_thread(_Order.of, self.store, generations)
+        order = await asyncio.to_thread(RunOrder.of, self.store, generations)
         finished = asyncio.Queue[asyncio.Task[Generated]]()
         running: set[asyncio.Task[Generated]] = set()
         refusals = Refusals()

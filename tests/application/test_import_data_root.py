@@ -193,3 +193,113 @@ def test_a_specification_is_rewritten_with_its_files_and_combinations(lab, older
     assert spec.values("draft_template") == ["links"]
     assert spec.axes.combo == [["bee", "ant"]]
     assert json.dumps(spec.replicates) == '{"draft": 1, "essay": 1, "evaluation": 1}'
+
+
+def without_metadata(older):
+    older.generations.delete_generation("essay", "e_old")
+    older.generations.write_raw("essay", "e_old", "Once.")
+
+
+def of_another_generation(older):
+    older.generations.write_main_metadata("essay", "e_old", {"stage": "essay", "gen_id": "other"})
+
+
+def with_a_template_that_is_a_number(older):
+    older.generations.write_main_metadata("essay", "e_old", {"template_id": 5})
+
+
+def with_an_answer_that_is_gone(older):
+    main = older.generations.read_main_metadata("essay", "e_old")
+    older.generations.delete_generation("essay", "e_old")
+    older.generations.write_main_metadata("essay", "e_old", main)
+    older.generations.write_raw_metadata("essay", "e_old", {"finish_reason": "stop"})
+
+
+def scored(text):
+    return lambda older: older.generations.write_parsed("evaluation", "v_old", text)
+
+
+@pytest.mark.parametrize(
+    ("damage", "place", "reason"),
+    [
+        (without_metadata, "gens/essay/e_old/metadata.json", "missing or unreadable"),
+        (of_another_generation, "gens/essay/e_old/metadata.json", "it describes essay/other"),
+        (with_a_template_that_is_a_number, "gens/essay/e_old/metadata.json", "template_id must"),
+        (with_an_answer_that_is_gone, "gens/essay/e_old/raw_metadata.json", "is missing"),
+        (scored("fine"), "gens/evaluation/v_old/parsed.txt", "parsed.txt is not a number: 'fine'"),
+        (scored("99"), "gens/evaluation/v_old/parsed.txt", "score 99 is outside 0 to 10"),
+        (scored("nan"), "gens/evaluation/v_old/parsed.txt", "score nan is outside 0 to 10"),
+        (scored("3"), "gens/evaluation/v_old/parsed.txt", "counts as it was; the parser in_last"),
+    ],
+)
+def test_what_is_wrong_with_one_generation_is_listed_and_the_others_come_in(
+    lab, older, damage, place, reason
+):
+    damage(older)
+
+    imported = come_in(lab, older)
+
+    assert any(at == place and reason in why for at, why in imported.left), imported.left
+    assert imported.generations["draft"] == 1
+
+
+def test_an_answer_that_its_parser_refused_has_no_score(lab, older):
+    refused = {"parser_name": "in_last_line", "success": False, "error": "no score"}
+    older.generations.write_parsed_metadata("evaluation", "v_old", refused)
+
+    come_in(lab, older)
+
+    assert lab.store.read_parsed_metadata("evaluation", "v_old")["refused"] == "no score"
+    assert "score" not in lab.store.read_parsed_metadata("evaluation", "v_old")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "place", "reason"),
+    [
+        ("cohorts/best/membership.csv", "stage,gen_id\ndraft,d_9\n", "best", "draft/d_9 is not"),
+        ("cohorts/a b/membership.csv", "stage,gen_id\n", "cohorts/a b", "invalid cohort_id"),
+        ("specs/a b/config.yaml", "axes: {}\n", "a b", "invalid cohort_id"),
+        ("specs/mix/config.yaml", "axes: [", "mix", "not YAML"),
+        ("combo_mappings.csv", "combo_id\n", "combo_mappings.csv", "no column"),
+        ("gens/poem/p1/metadata.json", "{}", "gens/poem", "the data root has no such stage"),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_listed_and_the_others_come_in(lab, name, text, place, reason):
+    imported = come_in(lab, older_data_root(**{name: text}))
+
+    assert any(place in at and reason in why for at, why in imported.left), imported.left
+    assert sum(imported.generations.values()) == 3
+
+
+def test_a_combination_that_nothing_describes_is_listed_and_its_answer_counts(lab):
+    older = older_data_root(**{"combo_mappings.csv": FILES["combo_mappings.csv"].split("\n")[0]})
+
+    imported = come_in(lab, older)
+
+    assert ("gens/draft/d_old/metadata.json") in {place for place, _ in imported.left}
+    assert lab.run("best").complete
+    assert lab.asked == []
+
+
+def test_metadata_members_and_specifications_of_the_data_root_are_kept(lab, older):
+    main = {**older.generations.read_main_metadata("essay", "e_old"), "template_id": "copied"}
+    lab.store.write_main_metadata("essay", "e_old", main)
+    lab.cohorts.write_membership("best", {"draft": ["d_mine"]})
+    lab.cohorts.specs["mix"] = lab.cohorts.specs["c1"]
+
+    left = {place for place, _ in come_in(lab, older).left}
+
+    assert "gens/essay/e_old/metadata.json" in left
+    assert "cohorts/best/membership.csv" in left
+    assert any("mix" in place for place in left)
+    assert lab.cohorts.read_membership("best")["draft"] == ["d_mine"]
+    assert lab.store.read_main_metadata("essay", "e_old")["template_id"] == "copied"
+
+
+def test_a_generation_that_a_run_makes_is_left_to_it(lab, older):
+    claim = lab.store.claim("draft", "d_old")
+
+    left = come_in(lab, older).left
+
+    claim.release()
+    assert ("gens/draft/d_old", "a run is making it; import again when the run has ended") in left

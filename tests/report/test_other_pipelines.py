@@ -10,11 +10,14 @@ from adapters import InMemoryGensStore
 from adapters.language_model.scripted import ScriptedLanguageModel
 from builders import generate
 from daydreaming_dagster.domain.catalog import Catalog, ConceptEntry, ModelEntry, TemplateEntry
+from daydreaming_dagster.domain.checks.integrity import IntegrityCheck
 from daydreaming_dagster.domain.checks.quality import check_generations
 from daydreaming_dagster.domain.cohort.index import CohortIndex
 from daydreaming_dagster.domain.cohort.planning import make_plan, record_plan
 from daydreaming_dagster.domain.cohort.spec import make_cohort_spec
 from daydreaming_dagster.domain.cohort.staleness import look_at_cohort
+from daydreaming_dagster.domain.generation.metadata import resolve_generation_metadata
+from daydreaming_dagster.domain.generation.prompt_values import compute_prompt_values
 from daydreaming_dagster.domain.generation.runner import GenerationRunner
 from daydreaming_dagster.domain.generation.stored import read_stored_generation
 from daydreaming_dagster.domain.results.evaluations import read_evaluations
@@ -23,6 +26,7 @@ from daydreaming_dagster.domain.results.report import gather_report
 from daydreaming_dagster.domain.results.tables import make_result_tables
 from daydreaming_dagster.domain.shipped_stages import SHIPPED
 from daydreaming_dagster.domain.stages_document import make_pipeline
+from daydreaming_dagster.ports.errors import InvalidMetadataError
 from daydreaming_dagster.report.figures import make_figures
 from daydreaming_dagster.report.page import render_page
 
@@ -157,3 +161,46 @@ def test_a_run_cohort_is_done_checked_and_reported(stages):
         found = check_generations(made.store, made.pipeline, stage, gen_ids)
         assert [finding for findings in found.values() for finding in findings] == []
     assert all(gen_id in page for gen_ids in made.members.values() for gen_id in gen_ids)
+
+
+@pytest.mark.parametrize(
+    ("stage", "parents", "reason"),
+    [
+        ("evaluation", [], "parent_gen_id is missing"),
+        ("revision", [("essay", "essay")], "lacks a critique"),
+        ("evaluation", [("parent", "poem")], "is of an unknown stage"),
+    ],
+)
+def test_a_lineage_that_metadata_does_not_say_is_refused(stage, parents, reason):
+    made = Made(MENDED)
+    gen_id = made.members[stage][-1]
+    main = dict(made.store.read_main_metadata(stage, gen_id))
+    main.pop("parent_gen_id", None)
+    main["parents"] = [
+        {"role": role, "stage": of_stage, "gen_id": "x"} for role, of_stage in parents
+    ]
+    made.store.write_main_metadata(stage, gen_id, main)
+
+    with pytest.raises(InvalidMetadataError, match=reason):
+        made.evaluations()
+
+
+def test_a_prompt_needs_every_role():
+    made = Made(MENDED)
+    (gen_id, *_) = made.members["revision"]
+    main = dict(made.store.read_main_metadata("revision", gen_id))
+    main["parents"] = main["parents"][:1]
+    made.store.write_main_metadata("revision", gen_id, main)
+
+    with pytest.raises(InvalidMetadataError, match="names 0 parents for the role critique"):
+        compute_prompt_values(
+            made.store,
+            "revision",
+            gen_id,
+            resolve_generation_metadata(made.store, "revision", gen_id),
+            None,
+            made.pipeline,
+        )
+    check = IntegrityCheck(made.pipeline, {stage: set(ids) for stage, ids in made.members.items()})
+    found = check.check(read_stored_generation(made.store, "revision", gen_id))
+    assert [finding.message for finding in found] == ["its metadata names no critique"]

@@ -294,3 +294,10 @@ def test_each_row_of_a_plan_says_where_a_generation_comes_from():
     assert all(row["critique_llm"] and row["essay"] for row in of_revisions)
     of_essays = [row for row in rows if not row["revision"]]
     assert {row["critique"] for row in of_essays} == {""}
+
+
+def test_a_cohort_uses_at_least_one_stage():
+    nothing = "stages: {plot: {from: concepts}}"
+
+    with pytest.raises(CatalogError, match="axes: missing or empty; name templates of a stage"):
+        plan_of(nothing)

@@ -135,3 +135,69 @@ def test_the_ancestry_ends_where_the_metadata_does(store, document):
     store.write_main_metadata("essay", "e1", document)
 
     assert list(ancestry(store, "essay", "e1")) == [("essay", "e1")]
+
+
+PARENTS = [
+    {"role": "essay", "stage": "essay", "gen_id": "e1"},
+    {"role": "critique", "stage": "critique", "gen_id": "c1"},
+]
+
+
+def test_several_parents_are_named_with_their_roles():
+    store = InMemoryGensStore()
+    store.write_main_metadata("revision", "r1", {"parents": PARENTS})
+
+    metadata = resolve_generation_metadata(store, "revision", "r1")
+
+    assert metadata.parent is None
+    assert metadata.parents == (("essay", ("essay", "e1")), ("critique", ("critique", "c1")))
+
+
+def test_an_only_parent_may_be_of_any_stage():
+    store = InMemoryGensStore()
+    of_revision = [{"role": "parent", "stage": "revision", "gen_id": "r1"}]
+    document = {"parent_gen_id": "r1", "parents": of_revision}
+    store.write_main_metadata("evaluation", "v1", document)
+
+    assert resolve_generation_metadata(store, "evaluation", "v1").parent == ("revision", "r1")
+
+
+@pytest.mark.parametrize(
+    ("document", "reason"),
+    [
+        ({"parents": "e1"}, "parents must be a list"),
+        ({"parents": [{"role": 1}]}, "parents must be a list"),
+        ({"parents": [{"role": "a", "id": "e1"}]}, "parents must be a list"),
+        ({"parent_gen_id": "e2", "parents": PARENTS[:1]}, "parent_gen_id names 'e2', and parents"),
+        ({"parent_gen_id": "e1", "parents": PARENTS}, "parent_gen_id names 'e1', and parents"),
+        ({"mode": "copy", "parents": PARENTS}, "copy mode requires parent metadata"),
+    ],
+)
+def test_parents_that_contradict_or_are_malformed_are_refused(document, reason):
+    store = InMemoryGensStore()
+    store.write_main_metadata("revision", "r1", document)
+
+    with pytest.raises(InvalidMetadataError, match=reason):
+        resolve_generation_metadata(store, "revision", "r1")
+
+
+def test_a_shared_ancestor_is_named_once_after_all_that_is_made_from_it():
+    store = InMemoryGensStore()
+    store.write_main_metadata("essay", "e1", {"parent_gen_id": "d1"})
+    to_essay = [{"role": "essay", "stage": "essay", "gen_id": "e1"}]
+    store.write_main_metadata("critique", "c1", {"parent_gen_id": "e1", "parents": to_essay})
+    store.write_main_metadata("revision", "r1", {"parents": PARENTS})
+
+    found = ancestry(store, "revision", "r1")
+
+    assert found[0] == ("revision", "r1")
+    assert sorted(found[1:]) == [("critique", "c1"), ("draft", "d1"), ("essay", "e1")]
+    assert found.index(("critique", "c1")) < found.index(("essay", "e1"))
+
+
+def test_what_is_its_own_ancestor_by_a_mistake_does_not_hang():
+    store = InMemoryGensStore()
+    to_itself = [{"role": "parent", "stage": "essay", "gen_id": "e1"}]
+    store.write_main_metadata("essay", "e1", {"parent_gen_id": "e1", "parents": to_itself})
+
+    assert ancestry(store, "essay", "e1") == [("essay", "e1")]

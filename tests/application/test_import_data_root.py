@@ -303,3 +303,34 @@ def test_a_generation_that_a_run_makes_is_left_to_it(lab, older):
 
     claim.release()
     assert ("gens/draft/d_old", "a run is making it; import again when the run has ended") in left
+
+
+def test_replicates_of_a_copy_are_listed_since_a_copy_is_made_once(lab):
+    text = (
+        "axes:\n  essay_template: [copied]\n  essay_replicate: [1, 2]\n  combo_id: [combo_1]\n"
+        "output: {field_order: [essay_template]}\n"
+    )
+
+    left = come_in(lab, older_data_root(**{"specs/mix/config.yaml": text})).left
+
+    assert any(
+        "2 replicates of essay template 'copied': a copy is made once" in why for _, why in left
+    )
+
+
+def test_a_membership_that_is_no_table_is_listed(lab):
+    older = older_data_root(**{"cohorts/best/membership.csv": "gen_id\nd_old\n"})
+
+    imported = come_in(lab, older)
+
+    assert "best" not in lab.cohorts.list_planned_cohorts()
+    assert any("membership.csv" in place for place, _ in imported.left)
+
+
+def test_a_score_of_an_unknown_template_is_listed(lab, older):
+    main = dict(older.generations.read_main_metadata("evaluation", "v_old"), template_id="gone")
+    older.generations.write_main_metadata("evaluation", "v_old", main)
+
+    left = come_in(lab, older).left
+
+    assert any("the scale of its score: " in why for _, why in left)

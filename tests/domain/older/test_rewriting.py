@@ -15,6 +15,7 @@ COMBOS = {
     "other_level": OlderCombination(("cod",), ("article",)),
 }
 AXES = {"draft_template": ["a", "b"], "essay_template": ["x", "y"]}
+FILE = "@file:items.csv"
 BUNDLE = {
     "bundle": {"axes": ["essay_template", "essay_llm"], "items": [["x", "big"], ["y", "big"]]}
 }
@@ -169,3 +170,86 @@ PAIR = {"left": "draft_template", "right": "essay_template"}
 )
 def test_what_cannot_be_rewritten_is_an_error_with_its_place(axes, rules, said):
     assert said in problems(axes, **rules)
+
+
+@pytest.mark.parametrize(
+    ("axes", "tables", "rules", "expected"),
+    [
+        (
+            {**AXES, "draft_replicate": [1], "draft_template_replicate": [1]},
+            None,
+            {},
+            "the replicates of draft are given twice",
+        ),
+        ({"draft_template": []}, None, {}, "empty; leave it out, or list values"),
+        ({"draft_templates": ["a"]}, None, {}, "no axis 'draft_templates'; did you mean"),
+        ({"draft_template": [True]}, None, {}, "expected a text, found True"),
+        (AXES, None, {"tuples": {"t": {"axes": "draft_template"}}}, "expected a list of axes"),
+        (AXES, None, {"tuples": {"t": {"axis": []}}}, "axis: unknown key; known are axes, items"),
+        (AXES, None, {"tuples": {"t": {3: []}}}, "expected a text as a key, found 3"),
+        (AXES, None, {"tuples": {"t": []}}, "expected keys with values"),
+        (
+            AXES,
+            None,
+            {"tuples": {"draft_template": {"axes": ["essay_template"], "items": [["x"]]}}},
+            "'draft_template' is an axis too; give the tuple another name",
+        ),
+        (
+            {**AXES, "draft_replicate": [1, 2]},
+            None,
+            {"subsets": {"draft_replicate": [3]}},
+            "'3' is not a value of draft_replicate",
+        ),
+        (
+            {**AXES, "draft_replicate": [1, 2]},
+            None,
+            {"pairs": {"p": {"left": "draft_replicate", "right": "essay_template"}}},
+            "replicates do not depend on other axes",
+        ),
+        (
+            AXES,
+            None,
+            {"pairs": {"p": {"left": ["draft_template"], "right": "essay_template"}}},
+            "expected the name of an axis or of a tuple",
+        ),
+        (
+            {"draft_llm": ["p", "q"], "essay_llm": ["q", "r"]},
+            None,
+            {
+                "ties": {"one": {"axes": ["draft_llm", "essay_llm"]}},
+                "subsets": {"draft_llm": ["p"]},
+            },
+            "the ties leave none of its rows",
+        ),
+        (
+            AXES,
+            {"items.csv": [["one", "two", "three"], ["a", "x", "z"]]},
+            {"tuples": {"t": {"axes": ["draft_template", "essay_template"], "items": FILE}}},
+            "expected the columns draft_template, essay_template; the file has one, two, three",
+        ),
+        ({"draft_template": "@file:gone.csv"}, None, {}, "gone.csv is missing"),
+    ],
+)
+def test_what_cannot_be_rewritten_is_told_with_its_place(axes, tables, rules, expected):
+    assert expected in problems(axes, tables, **rules)
+
+
+def test_a_pair_of_tuples_may_have_its_cells_in_one_row():
+    pair = {"left": "draft_template", "right": "bundle", "allowed": [["a", "y", "big"]]}
+
+    spec = rewritten({"draft_template": ["a", "b"]}, tuples=BUNDLE, pairs={"p": pair})
+
+    (tuples,) = [one for one in spec.tuples if "draft_template" in one.axes]
+    assert tuples.rows == [["a", "y", "big"]]
+
+
+@pytest.mark.parametrize(
+    ("combination", "problem"),
+    [
+        (OlderCombination(("a", "b"), ("sentence", "article")), "several description levels"),
+        (OlderCombination(("a", "a"), ("sentence",)), "it names a concept twice"),
+        (OlderCombination(("a", "b"), ("sentence",)), None),
+    ],
+)
+def test_a_combination_that_has_no_counterpart_says_why(combination, problem):
+    assert combination.problem == problem or problem in combination.problem

@@ -8,6 +8,7 @@ from typing import Final
 
 from filelock import FileLock, Timeout
 
+from adapters.files_below_root import refuse_links
 from daydreaming_dagster.ports.errors import LocksUnsupportedError
 
 _NO_LOCKS: Final = frozenset({errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP})
@@ -39,6 +40,26 @@ def take_lock(path: Path) -> FileLock | None:
     except Timeout:
         return None
     return lock
+
+
+@contextmanager
+def held(root: Path, path: Path, busy: Exception) -> Iterator[None]:
+    """Hold the lock of a file below a root for the block, which may end in another thread.
+
+    Raises:
+        Exception: `busy`, if another process or thread holds it.
+        UnsafePathError: A link leads to the file.
+        LocksUnsupportedError: The file system has no locks.
+        OSError: The file system refused.
+    """
+    refuse_links(root, path)
+    lock = take_lock(path)
+    if lock is None:
+        raise busy
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 @contextmanager

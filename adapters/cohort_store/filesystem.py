@@ -3,8 +3,8 @@
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import attrs
@@ -12,8 +12,8 @@ import attrs
 from adapters.cohort_store.catalog_files import read_catalog
 from adapters.cohort_store.csv_rows import read_rows
 from adapters.cohort_store.yaml_files import read_spec_file, read_stages_file, spec_as_yaml
-from adapters.file_lock import take_lock
-from adapters.files_below_root import read_file, refuse_links, write_file
+from adapters.file_lock import held
+from adapters.files_below_root import read_file, write_file
 from daydreaming_dagster.data_layer.paths import Paths
 from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.cohort.index import CohortIndex
@@ -124,18 +124,10 @@ class FilesystemCohortStore:
         except (OSError, ValueError, RecursionError):  # UnsafePathError is a ValueError
             return CohortIndex()
 
-    @contextmanager
-    def hold(self, cohort_id: str) -> Iterator[None]:
+    def hold(self, cohort_id: str) -> AbstractContextManager[None]:
         # Dagster may close the generator that holds the lock in another thread.
         path = self.paths.cohort_run_lock(cohort_id)
-        refuse_links(self._root, path)
-        lock = take_lock(path)
-        if lock is None:
-            raise CohortBusyError(cohort_id)
-        try:
-            yield
-        finally:
-            lock.release()
+        return held(self._root, path, CohortBusyError(cohort_id))
 
     def write_report_files(self, cohort_id: str, files: Mapping[str, bytes]) -> list[str]:
         folder = self.paths.cohort_reports_dir(cohort_id)

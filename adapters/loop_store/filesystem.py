@@ -1,8 +1,8 @@
 """Loops as files: the researcher writes the specification, the loop its journal and concepts."""
 
 import json
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping
+from contextlib import AbstractContextManager
 from typing import Final, get_args
 
 import attrs
@@ -10,7 +10,7 @@ import attrs
 from adapters.atomic_write import write_atomically
 from adapters.cohort_store.csv_rows import read_rows_by_id
 from adapters.cohort_store.yaml_files import read_spec_document, read_stages_file
-from adapters.file_lock import take_lock
+from adapters.file_lock import held
 from adapters.files_below_root import read_file, refuse_links, write_file
 from adapters.loop_store.samplers import load_sampler, sampler_names
 from daydreaming_dagster.data_layer.paths import Paths
@@ -114,14 +114,6 @@ class FilesystemLoopStore:
         path = self.paths.loop_concept_file(loop_id, level, concept_id)
         write_file(self.paths.data_root, path, text.encode())
 
-    @contextmanager
-    def hold(self, loop_id: str) -> Iterator[None]:
+    def hold(self, loop_id: str) -> AbstractContextManager[None]:
         path = self.paths.loop_run_lock(loop_id)
-        refuse_links(self.paths.data_root, path)
-        lock = take_lock(path)
-        if lock is None:
-            raise LoopBusyError(loop_id)
-        try:
-            yield
-        finally:
-            lock.release()
+        return held(self.paths.data_root, path, LoopBusyError(loop_id))

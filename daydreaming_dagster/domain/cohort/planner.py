@@ -92,7 +92,9 @@ class Planner:
             as_parents = texts[definition.name] = []
             steps = _Steps(self.spec, self.catalog, definition, couplings)
             sources = (
-                origins(pipeline, definition, texts) if definition.parents else self._combinations()
+                origins(pipeline, definition, texts)
+                if definition.parents
+                else self._combinations(couplings)
             )
             for origin in sources:
                 described = self._describe(definition, origin)
@@ -124,9 +126,8 @@ class Planner:
             for concept_id in combo.split(COMBO_SEPARATOR):
                 yield "concept", concept_id
 
-    def _combinations(self) -> Iterator[Origin]:
-        values = self.spec.values(COMBO)
-        for row in extensions({}, COMBO, values, self.spec.couplings(self.catalog.pipeline)):
+    def _combinations(self, couplings: Sequence[Coupling]) -> Iterator[Origin]:
+        for row in extensions({}, COMBO, self.spec.values(COMBO), couplings):
             yield Origin((), {COMBO: row[COMBO]}, (row,))
 
     def _note_used(self, rows: Iterable[Row]) -> None:

@@ -1,7 +1,6 @@
 """What `OpenAILanguageModel` sends and makes of the answers, against a server on this machine."""
 
 import asyncio
-import importlib.util
 import pickle
 import socket
 import struct
@@ -26,6 +25,8 @@ from daydreaming_dagster.ports.language_model import (
 )
 from endpoint import Endpoint, Handler, serving
 
+pytestmark = pytest.mark.usefixtures("transport")
+
 KEY = "sk-a-key-that-nobody-may-see"
 REQUEST = ModelRequest("Dream.\r\n", "big-1", "acme")
 ANSWER = {
@@ -33,15 +34,6 @@ ANSWER = {
     "choices": [{"finish_reason": "stop", "message": {"content": " A dream.\r\n"}}],
     "usage": {"prompt_tokens": 3, "completion_tokens": 5},
 }
-
-
-@pytest.fixture(autouse=True, params=["aiohttp", "httpx"])
-def transport(request, monkeypatch):
-    """The extra `aiohttp` is there, or is not."""
-    if request.param == "aiohttp":
-        pytest.importorskip("aiohttp")
-    else:
-        monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Answers that come in parts, from a server on this machine, are what they are in one piece."""
 
 import asyncio
-import importlib.util
 import json
 
 import attrs
@@ -16,6 +15,8 @@ from daydreaming_dagster.ports.language_model import (
 )
 from endpoint import Endpoint, serving
 
+pytestmark = pytest.mark.usefixtures("transport")
+
 REQUEST = ModelRequest("Dream.", "big-1", "acme")
 USAGE = {"prompt_tokens": 3, "completion_tokens": 5}
 
@@ -28,15 +29,6 @@ def delta(content=None, finish_reason=None, **more):
 ONCE = delta("Once", role="assistant")
 STOP = delta(finish_reason="stop")
 LAST = {"id": "chatcmpl-1", "model": "big-1-0613", "choices": [], "usage": USAGE}
-
-
-@pytest.fixture(autouse=True, params=["aiohttp", "httpx"])
-def transport(request, monkeypatch):
-    """The extra `aiohttp` is there, or is not."""
-    if request.param == "aiohttp":
-        pytest.importorskip("aiohttp")
-    else:
-        monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
 
 
 @pytest.fixture

@@ -181,7 +181,7 @@ def _tokens(usage: Mapping[str, object], answer: str) -> tuple[int | None, int |
 def _prompt_tokens(usage: Mapping[str, object]) -> int | None:
     """Return the tokens of the prompt, with those from a cache.
 
-    Anthropic counts those that a cache gave or took apart from `input_tokens`.
+    Anthropic's `input_tokens` leaves out what was read from a cache or written to one.
     """
     prompt = _most(usage.get("prompt_tokens"), usage.get("input_tokens"))
     apart = [

@@ -17,7 +17,7 @@ LEAST_JUDGEMENTS: Final = 2
 
 
 @attrs.frozen
-class PlannedText:
+class JudgedText:
     """A text that a plan judges, and the generations that judge it."""
 
     stage: Stage
@@ -31,7 +31,7 @@ def judged_by(pipeline: Pipeline, planned: PlannedGeneration) -> str | None:
     return planned.parents[0].gen_id if pipeline[planned.stage].scores else None
 
 
-def judged_texts(pipeline: Pipeline, plan: CohortPlan) -> list[PlannedText]:
+def judged_texts(pipeline: Pipeline, plan: CohortPlan) -> list[JudgedText]:
     """Return the texts that a plan of pairs judges, in planned order."""
     by_ref = {GenerationRef(planned.stage, planned.gen_id): planned for planned in plan.generations}
     judgements: dict[GenerationRef, list[GenerationRef]] = {}
@@ -39,7 +39,7 @@ def judged_texts(pipeline: Pipeline, plan: CohortPlan) -> list[PlannedText]:
         if pipeline[planned.stage].scores:
             judgements.setdefault(planned.parents[0], []).append(ref)
     return [
-        PlannedText(*text, _pair_of(by_ref, text), tuple(by_text))
+        JudgedText(*text, _pair_of(by_ref, text), tuple(by_text))
         for text, by_text in judgements.items()
     ]
 

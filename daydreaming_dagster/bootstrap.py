@@ -4,15 +4,11 @@ import os
 import re
 from contextlib import AbstractContextManager
 from hashlib import sha256
-from importlib.metadata import entry_points
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 import attrs
-import platformdirs
 
 from daydreaming_dagster.installation import check_adapters
 
@@ -105,8 +101,14 @@ def open_data_root(location: str | Path) -> DataRoot:
     if scheme is None:
         return _open_folder(Path(location))
     name = scheme[1].lower()
+    # Imported where they are needed, as in the functions below: each costs a command milliseconds.
     if name == "file":
+        from urllib.parse import urlsplit
+        from urllib.request import url2pathname
+
         return _open_folder(Path(url2pathname(urlsplit(str(location)).path)))
+    from importlib.metadata import entry_points
+
     for entry_point in entry_points(group=DATA_ROOT_GROUP, name=name):
         opened: DataRoot = entry_point.load()(str(location))
         return opened
@@ -206,6 +208,8 @@ def compose_language_model(catalog: Catalog, concurrency: int | None = None) -> 
         SetupError: The folder for limits is not writable.
     """
     # Imported here because most commands call no model.
+    import platformdirs
+
     from adapters.language_model.limiting import LimitingLanguageModel, prepare_limits
     from adapters.language_model.local import LocalLanguageModel
     from adapters.language_model.retrying import RetryingLanguageModel

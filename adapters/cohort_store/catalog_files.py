@@ -1,14 +1,12 @@
 """Reads the researcher's catalogs in a data root."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from importlib.metadata import entry_points
 from typing import Final
 
 from adapters.cohort_store.csv_rows import CsvRow, read_rows_by_id
 from adapters.cohort_store.endpoint_file import read_endpoints
 from adapters.files_below_root import read_text
 from adapters.loop_store.concept_files import read_accepted_concepts
-from adapters.plugin_process import PluginParser
 from daydreaming_dagster.data_layer.paths import DESCRIPTIONS_PREFIX, Paths
 from daydreaming_dagster.domain.catalog import (
     Catalog,
@@ -105,8 +103,15 @@ def _parsers(
     parsers = dict(parsers_of(definition))
     named = {row.cells["parser"]: row for row in rows if row.cells["parser"] not in parsers}
     named.pop("", None)
+    if not named:
+        return parsers
+    # Imported here because most catalogs name no such parser.
+    from importlib.metadata import entry_points
+
+    from adapters.plugin_process import PluginParser
+
     # Load only parsers that are named, so a broken package affects only its users.
-    for entry_point in entry_points(group=f"{PARSER_GROUP}.{definition.name}") if named else ():
+    for entry_point in entry_points(group=f"{PARSER_GROUP}.{definition.name}"):
         row = named.get(entry_point.name)
         if row is None:
             continue

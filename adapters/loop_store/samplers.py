@@ -1,7 +1,6 @@
 """Finds samplers: the built-in ones, and those of installed packages."""
 
 from collections.abc import Collection
-from importlib.metadata import entry_points
 from typing import Final
 
 from daydreaming_dagster.domain.errors import CatalogError
@@ -18,6 +17,8 @@ entry point. Built-in names are reserved.
 
 def sampler_names() -> Collection[str]:
     """Return the names of all samplers. Loads none."""
+    from importlib.metadata import entry_points  # slow to import, and most commands know no loop
+
     return SAMPLERS.keys() | entry_points(group=SAMPLER_GROUP).names
 
 
@@ -29,6 +30,8 @@ def load_sampler(name: str) -> PairSampler:
     """
     if name in SAMPLERS:
         return SAMPLERS[name]
+    from importlib.metadata import entry_points
+
     for entry_point in entry_points(group=SAMPLER_GROUP, name=name):
         try:
             loaded: PairSampler = entry_point.load()

@@ -18,7 +18,9 @@ _TITLES: Final = {
 }
 
 analyse = typer.Typer(
-    help="Rank the items of any table of judgments, with intervals.", no_args_is_help=True
+    help="Rank the items of any table of judgments, with intervals.",
+    no_args_is_help=True,
+    add_completion=False,
 )
 FileArgument = Annotated[
     typer.FileBinaryRead, typer.Argument(metavar="FILE", help="CSV; - for standard input.")

@@ -1,27 +1,70 @@
 """The command line: plan a cohort, run it, inspect its results."""
 
+import keyword
 import sys
-from importlib.metadata import version
-from typing import Annotated
+from importlib import import_module
+from typing import Annotated, Any, Final
 
 import typer
+from typer.core import TyperGroup
+from typer.main import get_command
 
-from daydreaming_dagster.cli.analyse import analyse
-from daydreaming_dagster.cli.bundle import bundle, verify
 from daydreaming_dagster.cli.console import EXIT_WRONG, complain, explained
-from daydreaming_dagster.cli.dream import dream
-from daydreaming_dagster.cli.examples import demo, init
-from daydreaming_dagster.cli.import_ import import_
-from daydreaming_dagster.cli.inspect import check, show
-from daydreaming_dagster.cli.parse import parse
-from daydreaming_dagster.cli.plan import plan
-from daydreaming_dagster.cli.progress import status, tail
-from daydreaming_dagster.cli.results import report, results
-from daydreaming_dagster.cli.run import run
-from daydreaming_dagster.cli.settle import settle
 from daydreaming_dagster.errors import DaydreamingError
 
+_MODULES: Final = {
+    "demo": "examples",
+    "init": "examples",
+    "plan": "plan",
+    "run": "run",
+    "dream": "dream",
+    "status": "progress",
+    "results": "results",
+    "tail": "progress",
+    "show": "inspect",
+    "check": "inspect",
+    "report": "results",
+    "parse": "parse",
+    "settle": "settle",
+    "bundle": "bundle",
+    "verify": "bundle",
+    "import": "import_",
+    "analyse": "analyse",
+}
+"""The commands in the order of the help, and the module of this package that has each."""
+
+
+class _Commands(TyperGroup):
+    """Loads a command when it is asked for: imports are most of what a short command takes."""
+
+    # Any: typer has no public name for the base of its contexts and commands.
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
+        """Return the names in the order of the help."""
+        return list(_MODULES)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return the command of that name, None if there is none."""
+        # A wrong name is compared with those of the commands that are loaded.
+        for name in (cmd_name,) if cmd_name in _MODULES else _MODULES:
+            if name not in self.commands:
+                self.commands[name] = _load(name)
+        return super().get_command(ctx, cmd_name)
+
+
+def _load(name: str) -> Any:
+    module = import_module(f"daydreaming_dagster.cli.{_MODULES[name]}")
+    found = vars(module)[_MODULES[name] if keyword.iskeyword(name) else name]
+    if isinstance(found, typer.Typer):
+        group = get_command(found)
+        group.name = name
+        return group
+    alone = typer.Typer(add_completion=False)
+    alone.command(name)(found)
+    return get_command(alone)
+
+
 app = typer.Typer(
+    cls=_Commands,
     help="Experiments in which language models daydream: plan a cohort, run it, rank it.",
     no_args_is_help=True,
     add_completion=False,
@@ -40,6 +83,8 @@ def main() -> None:
 
 def _print_version(asked: bool) -> None:  # noqa: FBT001  so typer calls it
     if asked:
+        from importlib.metadata import version
+
         typer.echo(version("daydreaming-dagster"))
         raise typer.Exit
 
@@ -54,14 +99,3 @@ def _before_all(
         ),
     ] = False,
 ) -> None: ...
-
-
-for _command in (
-    *(demo, init, plan, run, dream, status, results),
-    *(tail, show, check, report, parse, settle),
-):
-    app.command()(_command)
-app.command()(bundle)
-app.command()(verify)
-app.command(name="import")(import_)
-app.add_typer(analyse, name="analyse")

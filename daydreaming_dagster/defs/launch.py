@@ -1,6 +1,5 @@
 """Dagster runs in this process."""
 
-import gc
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -27,8 +26,6 @@ telemetry: {enabled: false}
 nux: {enabled: false}
 """
 _DATABASES: Final = ("schedules", "history")
-
-_OBJECTS_BETWEEN_COLLECTIONS: Final = 50_000
 
 
 def open_instance(home: Path) -> dg.DagsterInstance:
@@ -101,7 +98,6 @@ def materialize_cohort_run(  # noqa: PLR0913  what runs, where, and what it is c
         with (
             as_event_log_error(),
             databases_open(instance),
-            _collecting_seldom(),
             confirming_termination() as tags,
         ):
             instance.add_dynamic_partitions(cohorts_name(key_prefix), [cohort_id])
@@ -126,14 +122,3 @@ def materialize_cohort_run(  # noqa: PLR0913  what runs, where, and what it is c
     except dg.DagsterExecutionInterruptedError:  # terminated in Dagster
         return False
     return True
-
-
-@contextmanager
-def _collecting_seldom() -> Iterator[None]:
-    """Let Python collect garbage less often: a run creates many objects and few cycles."""
-    before = gc.get_threshold()
-    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS, *before[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)

@@ -227,7 +227,9 @@ def test_every_program_of_a_page_is_run_by_it(page):
 
 @pytest.mark.parametrize("page", PAGES)
 def test_commands_and_options_in_the_text_exist(page):
-    known = typer.main.get_command(app).commands
+    group = typer.main.get_command(app)
+    context = typer.Context(group)
+    known = {name: group.get_command(context, name) for name in group.list_commands(context)}
     for said in re.findall(r"`daydream ([^`]+)`", PAGES[page]):
         name, *arguments = said.split()
         options = {option for parameter in known[name].params for option in parameter.opts}

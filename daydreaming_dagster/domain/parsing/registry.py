@@ -1,33 +1,40 @@
 """The parsers by the names that template catalogs use."""
 
 from collections.abc import Mapping
+from importlib import import_module
 from typing import Final
 
 from daydreaming_dagster.domain.errors import CatalogError
-from daydreaming_dagster.domain.parsing.json_scores import parse_json_score
-from daydreaming_dagster.domain.parsing.pair_verdicts import parse_pair_verdict
-from daydreaming_dagster.domain.parsing.response import Parser, ResponseReader
-from daydreaming_dagster.domain.parsing.scores import parse_score_line
-from daydreaming_dagster.domain.parsing.text_blocks import (
-    parse_essay_block,
-    parse_essay_block_lenient,
-    parse_essay_idea_last,
-    parse_identity,
-)
+from daydreaming_dagster.domain.parsing.response import ParsedResponse, Parser, ResponseReader
 from daydreaming_dagster.domain.stages import StageDefinition
 from daydreaming_dagster.types import JsonObject
 
-_TEXT_PARSERS: Final[Mapping[str, Parser]] = {
-    "identity": parse_identity,
-    "essay_block": parse_essay_block,
-    "essay_block_lenient": parse_essay_block_lenient,
-    "essay_idea_last": parse_essay_idea_last,
+
+def _parser(module: str, name: str) -> Parser:
+    """Return the parser of that name in a module of this package.
+
+    The module is imported when the parser is called: its regular expressions take a while, and most
+    commands parse nothing.
+    """
+
+    def parse(response: str) -> ParsedResponse:
+        parser: Parser = vars(import_module(f"{__package__}.{module}"))[name]
+        return parser(response)
+
+    return parse
+
+
+_TEXT_PARSERS: Final = {
+    "identity": _parser("text_blocks", "parse_identity"),
+    "essay_block": _parser("text_blocks", "parse_essay_block"),
+    "essay_block_lenient": _parser("text_blocks", "parse_essay_block_lenient"),
+    "essay_idea_last": _parser("text_blocks", "parse_essay_idea_last"),
 }
-_SCORE_PARSERS: Final[Mapping[str, Parser]] = {
-    "in_last_line": parse_score_line,
-    "json_score": parse_json_score,
+_SCORE_PARSERS: Final = {
+    "in_last_line": _parser("scores", "parse_score_line"),
+    "json_score": _parser("json_scores", "parse_json_score"),
 }
-_PAIR_PARSERS: Final[Mapping[str, Parser]] = {"pair_verdict": parse_pair_verdict}
+_PAIR_PARSERS: Final = {"pair_verdict": _parser("pair_verdicts", "parse_pair_verdict")}
 _BUILT_IN: Final[Mapping[str, Parser]] = {
     **_TEXT_PARSERS,
     **_SCORE_PARSERS,

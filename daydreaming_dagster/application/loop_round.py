@@ -11,10 +11,10 @@ from daydreaming_dagster.application.run_listener import RunListener
 from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.cohort.planner import PlannedGeneration
 from daydreaming_dagster.domain.cohort.planning import CohortPlan, make_plan
+from daydreaming_dagster.domain.cohort.spending import known_spending
 from daydreaming_dagster.domain.digests import sha256
 from daydreaming_dagster.domain.errors import CatalogError
 from daydreaming_dagster.domain.generation.cancellation import CancellationToken
-from daydreaming_dagster.domain.generation.records import MainRecord
 from daydreaming_dagster.domain.generation.state import read_state
 from daydreaming_dagster.domain.loop.decisions import Decision, decide
 from daydreaming_dagster.domain.loop.gate import KnownText, calibrate, hold_back
@@ -39,7 +39,6 @@ from daydreaming_dagster.domain.loop.planned_texts import (
 from daydreaming_dagster.domain.loop.sampler import ExploringSampler, PairSampler
 from daydreaming_dagster.domain.loop.similarity import effective_number, nearest
 from daydreaming_dagster.domain.loop.spec import LoopSpec
-from daydreaming_dagster.domain.results.evaluations import read_outcome
 from daydreaming_dagster.ports.cohort_store import CohortStore
 from daydreaming_dagster.ports.errors import MissingArtifactError
 from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates
@@ -173,21 +172,8 @@ class LoopRound:
 
     def cost_of(self, plan: CohortPlan) -> float | None:
         """Return what the answers of a plan cost, in USD; None if it is not known."""
-        total = 0.0
-        for planned in plan.generations:
-            llm = MainRecord.from_document(planned.metadata).llm_model_id
-            if llm is None:  # a copy
-                continue
-            model = self.catalog.models.get(llm)
-            outcome = read_outcome(
-                self.store, self.catalog.pipeline[planned.stage], planned.gen_id, model
-            )
-            if outcome.state == "not answered":
-                continue
-            if outcome.cost is None:
-                return None
-            total += outcome.cost
-        return total
+        members = {stage: plan.gen_ids(stage) for stage in self.catalog.pipeline}
+        return known_spending(self.store, self.catalog, members)
 
     def _memory(self) -> list[str]:
         """Return the concepts that can be combined: the seeds, then the accepted texts."""

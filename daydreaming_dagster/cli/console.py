@@ -41,6 +41,9 @@ DataRootOption = Annotated[
     ),
 ]
 CohortArgument = Annotated[str, typer.Argument(metavar="COHORT", help="Folder below cohorts/.")]
+CohortOrLoopArgument = Annotated[
+    str, typer.Argument(metavar="COHORT|LOOP", help="Folder below cohorts/ or loops/.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 

@@ -1,9 +1,8 @@
 """`daydream dream`."""
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
-from typing import Annotated, Final, Self
+from typing import Annotated, Self
 
 import attrs
 import typer
@@ -22,20 +21,16 @@ from daydreaming_dagster.cli.console import (
     terminal,
 )
 from daydreaming_dagster.cli.grouping import grouped
+from daydreaming_dagster.cli.loop_lines import entry_lines
 from daydreaming_dagster.cli.monitor import RunMonitor
 from daydreaming_dagster.cli.run import ConcurrencyOption, stopped_by_signals
 from daydreaming_dagster.domain.generation.budget import Budget
 from daydreaming_dagster.domain.generation.cancellation import CancellationToken
 from daydreaming_dagster.domain.generation.generated import Generated
-from daydreaming_dagster.domain.loop.decisions import Decision
-from daydreaming_dagster.domain.loop.journal import Chosen, Decided, Entry, Written
-from daydreaming_dagster.domain.loop.measures import RoundMeasures
+from daydreaming_dagster.domain.loop.journal import Entry
 from daydreaming_dagster.domain.stages import GenerationRef
-from daydreaming_dagster.formatting import counted, money
+from daydreaming_dagster.formatting import counted
 from daydreaming_dagster.ports.language_model import Wait
-
-_SHOWN_DIGITS: Final = 12
-_MORE_TEXTS: Final = 100
 
 
 def dream(
@@ -123,7 +118,7 @@ class _DreamMonitor:
 
     def record(self, number: int, entry: Entry) -> None:
         self._end_run()
-        for line in _lines(entry):
+        for line in entry_lines(entry):
             say(f"round {number}: {line}")
 
     def _end_run(self) -> None:
@@ -136,56 +131,3 @@ class _DreamMonitor:
         ):
             complain(line)
         self._run = None
-
-
-def _lines(entry: Entry) -> Iterator[str]:
-    match entry:
-        case Chosen():
-            reasons = Counter(choice.reason for choice in entry.choices)
-            shares = ", ".join(f"{count} by {reason}" for reason, count in reasons.items())
-            yield f"{counted(len(entry.choices), 'pair')} of {entry.concepts:,} concepts ({shares})"
-        case Written():
-            for held in entry.held_back:
-                near = f"{held.neighbour.similarity:.2f} like {held.neighbour.text_id}"
-                yield f"held back {held.text_id}: {near}, more than {held.threshold:.2f}"
-            yield (
-                f"{counted(len(entry.texts), 'text')}, {len(entry.held_back)} held back before a "
-                f"judge was asked"
-            )
-        case Decided():
-            yield from map(_decision, entry.decisions)
-            yield _measures(entry.measures)
-
-
-def _decision(decision: Decision) -> str:
-    """Return a decision as a line: verdict, rule, numbers, and the digest of the text."""
-    worth = decision.worth
-    numbers = (
-        "no scores"
-        if worth is None
-        else f"{worth.mean:.2f} ± {worth.deviation:.2f} of {counted(worth.judgements, 'score')}, "
-        f"P(>{decision.bar:g}) = {worth.probability:.2f}"
-    )
-    return (
-        f"{decision.verdict} {decision.text_id}: {decision.rule}; {numbers}; certainty "
-        f"{decision.certainty:g}; sha256 {decision.digest[:_SHOWN_DIGITS]}"
-    )
-
-
-def _measures(measures: RoundMeasures) -> str:
-    richness = measures.richness
-    parts = [f"{measures.accepted} accepted"]
-    if measures.cost is not None:
-        parts.append(f"{money(measures.cost)} USD")
-    if measures.accepted_per_dollar is not None:
-        parts.append(f"{measures.accepted_per_dollar:.1f} accepted per USD")
-    if measures.novelty is not None:
-        parts.append(f"novelty {measures.novelty:.2f}")
-    parts.append(f"worth {measures.diversity:.1f} different texts")
-    parts.append(f"{richness.seen} ideas so far")
-    if richness.chance_of_new is not None:
-        more = richness.expected_new(_MORE_TEXTS)
-        parts.append(f"of {_MORE_TEXTS} more texts about {more:.0f} would be new ideas")
-    if measures.drift is not None:
-        parts.append(f"drift {measures.drift:.2f}")
-    return ", ".join(parts)

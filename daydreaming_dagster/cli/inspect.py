@@ -8,7 +8,6 @@ import attrs
 import typer
 from rich.progress import track
 from rich.rule import Rule
-from rich.tree import Tree
 
 from daydreaming_dagster.application.check_data_root import check_data_root
 from daydreaming_dagster.bootstrap import open_data_root
@@ -23,9 +22,10 @@ from daydreaming_dagster.cli.console import (
     say,
     say_json,
 )
+from daydreaming_dagster.cli.family import family_tree, worth_a_tree
 from daydreaming_dagster.data_layer.paths import ARTIFACT_FILENAMES
 from daydreaming_dagster.domain.errors import CatalogError
-from daydreaming_dagster.domain.generation.metadata import ancestry, known_parents
+from daydreaming_dagster.domain.generation.metadata import ancestry
 from daydreaming_dagster.domain.generation.stored import read_stored_generation
 from daydreaming_dagster.domain.stages import GenerationRef
 from daydreaming_dagster.formatting import counted
@@ -44,11 +44,12 @@ def show(
 ) -> None:
     """Print everything that is stored of a generation and its ancestors, the oldest first.
 
-    If it has several parents, the tree of its ancestors comes first. On a terminal, the output is
-    paged.
+    If it has several parents, or combines a text that a loop accepted, the tree of its ancestors
+    comes first, down to the concepts. On a terminal, the output is paged.
     """
     root = open_data_root(data_root)
-    store, known = root.store, root.cohorts.read_pipeline()[stage].name
+    pipeline = root.cohorts.read_pipeline()
+    store, known = root.store, pipeline[stage].name
     if not store.exists(known, gen_id):
         raise CatalogError(root.location, (f"there is no generation {stage}/{gen_id}",))
     lineage = ancestry(store, known, gen_id)[::-1]
@@ -56,8 +57,8 @@ def show(
         say_json([_stored(store, *member) for member in lineage])
         return
     with out.pager() if out.is_terminal else nullcontext():
-        if any(len(known_parents(store, member)) > 1 for member in lineage):
-            out.print(_tree(store, GenerationRef(known, gen_id), set()))
+        if worth_a_tree(store, pipeline, lineage):
+            out.print(family_tree(store, pipeline, GenerationRef(known, gen_id)))
         for member in lineage:
             stored = _stored(store, *member)
             for artifact, name in ARTIFACT_FILENAMES.items():
@@ -114,18 +115,6 @@ def check(
         say(f"{counted(checked.generations, 'generation')}, {counted(len(wrong), 'finding')}")
     if wrong:
         raise typer.Exit(EXIT_INCOMPLETE)
-
-
-def _tree(store: GensStore, ref: GenerationRef, shown: set[GenerationRef]) -> Tree:
-    """Return the tree of a generation's ancestors; what is shared is drawn once, then named."""
-    parents = known_parents(store, ref)
-    if ref in shown and parents:
-        return Tree(cell(f"{ref} (see above)"))
-    shown.add(ref)
-    tree = Tree(cell(str(ref)))
-    for parent in parents:
-        tree.add(_tree(store, parent, shown))
-    return tree
 
 
 def _stored(store: GensStore, stage: Stage, gen_id: str) -> dict[str, object]:

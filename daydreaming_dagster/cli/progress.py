@@ -12,7 +12,7 @@ from daydreaming_dagster.application.cohort_status import look
 from daydreaming_dagster.bootstrap import open_data_root
 from daydreaming_dagster.cli.console import (
     DEFAULT_DATA_ROOT,
-    CohortArgument,
+    CohortOrLoopArgument,
     DataRootOption,
     JsonOption,
     note,
@@ -21,21 +21,22 @@ from daydreaming_dagster.cli.console import (
     say_json,
 )
 from daydreaming_dagster.cli.grouping import grouped
+from daydreaming_dagster.cli.loops import loops_of, show_loop_status, tail_loop
 from daydreaming_dagster.domain.cohort.staleness import CohortState, look_at_cohort
 from daydreaming_dagster.domain.stages import GenerationRef
 from daydreaming_dagster.formatting import counted
 
 
 def status(
-    cohort_id: Annotated[str | None, typer.Argument(metavar="[COHORT]")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="[COHORT|LOOP]")] = None,
     data_root: DataRootOption = DEFAULT_DATA_ROOT,
     *,
     as_json: JsonOption = False,
 ) -> None:
-    """Show how far a cohort is, and what is stale and why; without one, list the cohorts."""
+    """Show how far a cohort or a loop is, and what is stale; without a name, list them."""
     root = open_data_root(data_root)
-    if cohort_id is None:
-        known = root.cohorts.list_cohorts()
+    if name is None:
+        known = [*root.cohorts.list_cohorts(), *(root.loops.list_loops() if root.loops else ())]
         if not known:
             note(f"no cohort in {root.location}; `daydream init` makes a data root")
         if as_json:
@@ -43,7 +44,10 @@ def status(
         else:
             say("\n".join(known))
         return
-    looked = look(root.store, root.cohorts, cohort_id, root.cohorts.read_catalog())
+    if (loops := loops_of(root, name)) is not None:
+        show_loop_status(root, loops, name, as_json=as_json)
+        return
+    looked = look(root.store, root.cohorts, name, root.cohorts.read_catalog())
     if as_json:
         say_json(
             {
@@ -57,7 +61,7 @@ def status(
             }
         )
         return
-    _print_status(cohort_id, looked)
+    _print_status(name, looked)
 
 
 def _print_status(cohort_id: str, looked: CohortState) -> None:
@@ -93,7 +97,7 @@ def _print_status(cohort_id: str, looked: CohortState) -> None:
 
 
 def tail(
-    cohort_id: CohortArgument,
+    name: CohortOrLoopArgument,
     data_root: DataRootOption = DEFAULT_DATA_ROOT,
     *,
     interval: Annotated[
@@ -103,11 +107,15 @@ def tail(
 ) -> None:
     """Follow a cohort that runs elsewhere: a line for each generation that is done or not parsed.
 
-    Ends when all are done, or with Ctrl-C. --json prints one JSON object per line.
+    Ends when all are done, or with Ctrl-C. Of a loop, it prints what is recorded, and ends when a
+    rule stops the loop. --json prints one JSON object per line.
     """
     root = open_data_root(data_root)
-    members = root.cohorts.read_membership(cohort_id)
-    index, pipeline = root.cohorts.read_index(cohort_id), root.cohorts.read_pipeline()
+    if (loops := loops_of(root, name)) is not None:
+        tail_loop(root, loops, name, interval, as_json=as_json)
+        return
+    members = root.cohorts.read_membership(name)
+    index, pipeline = root.cohorts.read_index(name), root.cohorts.read_pipeline()
     seen: dict[str, str] | None = None
     while True:
         looked = look_at_cohort(root.store, None, members, index, pipeline)
@@ -119,17 +127,17 @@ def tail(
             now |= {f"{state.stage}/{gen_id}": "not parsed" for gen_id in state.unparsed}
             now |= {f"{state.stage}/{gen_id}": "missing" for gen_id in state.missing}
         # What was there before is a count, not news.
-        for name, what in now.items() if seen is not None else ():
-            if what not in ("missing", (seen or {}).get(name)):
+        for generation, what in now.items() if seen is not None else ():
+            if what not in ("missing", (seen or {}).get(generation)):
                 if as_json:
-                    say_json({"generation": name, "state": what}, indent=None)
+                    say_json({"generation": generation, "state": what}, indent=None)
                 else:
-                    say(f"{name} {what}")
+                    say(f"{generation} {what}")
         if seen is None and not as_json:
             counts = ", ".join(
                 f"{state.done:,} of {counted(state.planned, state.stage)}" for state in states
             )
-            say(f"cohort {cohort_id}: {counts} done")
+            say(f"cohort {name}: {counts} done")
         seen = now
         if not any(state.todo for state in states):
             return

@@ -2,7 +2,15 @@
 
 import pytest
 
+from dreaming import make_loop
+
 
 @pytest.fixture
 def planned(daydream):
     assert daydream("plan", "c1").returncode == 0
+
+
+@pytest.fixture
+def loop(data_root, chat_endpoint):
+    """The folder of the loop l, in a data root with six concepts."""
+    return make_loop(data_root, chat_endpoint)

@@ -1,57 +1,16 @@
 """`daydream dream`: rounds with a real endpoint, kills, limits, and what a person writes."""
 
 import json
-import random
-import re
 import shutil
 import signal
 
 import pytest
 
 from calls import slow, wait_for_calls
+from dreaming import LOOP, answer
 
-LOOP = """
-pairs: 4
-cohort:
-  axes:
-    draft_template: [links]
-    draft_llm: [big]
-    essay_template: [copied]
-    evaluation_template: [judge]
-    evaluation_llm: [big]
-  description_level: sentence
-  replicates: {evaluation: 2}
-selection: {bar: 0.5, certainty: 0.7}
-stop: {rounds: 3}
-"""
-NAMES = ("Ant", "Bee", "Cod", "Dog", "Eel", "Fox")
 CALLS = 3 * 4 * 3
 """Three rounds of four pairs: a draft and two evaluations each."""
-
-
-def answer(prompt):
-    topics = re.findall("|".join(NAMES), prompt)
-    rng = random.Random(prompt)
-    if prompt.startswith("Judge"):
-        return (
-            f"SCORE: {min(9, 2 + 2 * len({'Ant', 'Bee', 'Cod'} & {*topics}) + rng.choice([0, 1]))}"
-        )
-    return f"{topics}: " + " ".join("".join(rng.choices("abcdefghij", k=6)) for _ in range(40))
-
-
-@pytest.fixture
-def loop(data_root, chat_endpoint):
-    """The folder of the loop l, in a data root with six concepts."""
-    rows = "".join(f"{name.lower()},{name}\n" for name in NAMES)
-    (data_root / "1_raw/concepts_metadata.csv").write_text(f"concept_id,name\n{rows}")
-    for name in NAMES:
-        path = data_root / f"1_raw/concepts/descriptions-sentence/{name.lower()}.txt"
-        path.write_text(f"The {name} lives.\n")
-    folder = data_root / "loops/l"
-    folder.mkdir(parents=True)
-    (folder / "spec.yaml").write_text(LOOP)
-    chat_endpoint.answer = answer
-    return folder
 
 
 def journal(folder):

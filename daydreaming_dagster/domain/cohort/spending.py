@@ -46,6 +46,20 @@ def spent_before(
     return total
 
 
+def known_spending(
+    store: GensStore, catalog: Catalog, members: Mapping[Stage, Sequence[str]]
+) -> float | None:
+    """Return the result of `spent_before`, or None if the cost of an answer is not known.
+
+    Raises:
+        DataLayerError: The metadata of an answer cannot be read.
+    """
+    try:
+        return spent_before(store, catalog, members)
+    except CatalogError:
+        return None
+
+
 def _bought(document: object) -> Iterator[RawRecord]:
     """Yield the record of a model's answer, and those of the answers that it replaced."""
     if not isinstance(document, dict):

@@ -167,6 +167,14 @@ def known_parents(store: GensStore, ref: GenerationRef) -> list[GenerationRef]:
     ]
 
 
+def combined_concepts(store: GensStore, ref: GenerationRef) -> list[str]:
+    """Return the concepts that a generation combines; none if its metadata is missing or wrong."""
+    try:
+        return resolve_generation_metadata(store, *ref).record.concept_ids or []
+    except DataLayerError:
+        return []
+
+
 def text_field(document: JsonObject, key: str, stage: Stage, gen_id: str) -> str:
     """Return a string field of a generation's main metadata, `""` where absent or null.
 

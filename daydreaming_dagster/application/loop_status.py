@@ -1,0 +1,87 @@
+"""The progress of a loop, over all of its rounds."""
+
+import attrs
+
+from daydreaming_dagster.application.cohort_status import look
+from daydreaming_dagster.domain.catalog import Catalog
+from daydreaming_dagster.domain.cohort.spending import known_spending
+from daydreaming_dagster.domain.cohort.staleness import CohortState
+from daydreaming_dagster.domain.errors import CohortNotPlannedError
+from daydreaming_dagster.domain.loop.journal import Journal, Round, Step, next_step
+from daydreaming_dagster.ports.cohort_store import CohortStore
+from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates
+from daydreaming_dagster.ports.loop_store import LoopStore
+
+
+@attrs.frozen
+class RoundStatus:
+    """A round, and how far its cohort is.
+
+    Attributes:
+        round: What is recorded of it.
+        cohort: The state of its cohort; None if it is not planned yet.
+        spent: What its stored answers cost, in USD; None if it is not known.
+    """
+
+    round: Round
+    cohort: CohortState | None
+    spent: float | None
+
+    @property
+    def stale(self) -> int:
+        """The number of its stale answers."""
+        return 0 if self.cohort is None else sum(map(len, self.cohort.stale.values()))
+
+
+@attrs.frozen
+class LoopStatus:
+    """How far a loop is.
+
+    Attributes:
+        loop_id: The loop.
+        journal: What is recorded of it.
+        rounds: Its rounds in order.
+        step: What it does next.
+    """
+
+    loop_id: str
+    journal: Journal
+    rounds: tuple[RoundStatus, ...]
+    step: Step
+
+    @property
+    def spent(self) -> float | None:
+        """What all stored answers cost, in USD; None if it is not known."""
+        known = [each.spent for each in self.rounds if each.spent is not None]
+        return sum(known) if len(known) == len(self.rounds) else None
+
+    @property
+    def stale_from(self) -> int | None:
+        """The number of the first round with a stale answer; None if there is none."""
+        return next((each.round.number for each in self.rounds if each.stale), None)
+
+
+def look_at_loop(
+    store: GensStoreWithTemplates, cohorts: CohortStore, loops: LoopStore, loop_id: str
+) -> LoopStatus:
+    """Return the progress of a loop. Writes nothing.
+
+    Raises:
+        CatalogError: The specification is missing, or the catalogs or the journal are malformed.
+    """
+    spec, journal = loops.read_spec(loop_id), loops.read_journal(loop_id)
+    catalog = cohorts.read_catalog()
+    rounds = tuple(_look_at_round(store, cohorts, catalog, each) for each in journal.rounds)
+    return LoopStatus(loop_id, journal, rounds, next_step(spec.stop, journal))
+
+
+def _look_at_round(
+    store: GensStoreWithTemplates, cohorts: CohortStore, catalog: Catalog, begun: Round
+) -> RoundStatus:
+    cohort_id = begun.chosen.cohort_id
+    try:
+        members = cohorts.read_membership(cohort_id)
+    except CohortNotPlannedError:
+        return RoundStatus(begun, None, 0.0)
+    spent = known_spending(store, catalog, members)
+    return RoundStatus(begun, look(store, cohorts, cohort_id, catalog), spent)

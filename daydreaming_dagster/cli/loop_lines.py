@@ -1,0 +1,72 @@
+"""What the terminal says of what a loop records."""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Final
+
+from daydreaming_dagster.domain.loop.decisions import Decision
+from daydreaming_dagster.domain.loop.gate import HeldBack
+from daydreaming_dagster.domain.loop.journal import Chosen, Decided, Entry, Written
+from daydreaming_dagster.domain.loop.measures import RoundMeasures
+from daydreaming_dagster.formatting import counted, money
+
+_SHOWN_DIGITS: Final = 12
+_MORE_TEXTS: Final = 100
+
+
+def entry_lines(entry: Entry) -> Iterator[str]:
+    """Yield what the terminal says of an entry of a loop's journal."""
+    match entry:
+        case Chosen():
+            reasons = Counter(choice.reason for choice in entry.choices)
+            shares = ", ".join(f"{count} by {reason}" for reason, count in reasons.items())
+            yield f"{counted(len(entry.choices), 'pair')} of {entry.concepts:,} concepts ({shares})"
+        case Written():
+            yield from map(held_back_line, entry.held_back)
+            yield (
+                f"{counted(len(entry.texts), 'text')}, {len(entry.held_back)} held back before a "
+                f"judge was asked"
+            )
+        case Decided():
+            yield from map(_decision, entry.decisions)
+            yield _measures(entry.measures)
+
+
+def held_back_line(held: HeldBack) -> str:
+    """Return why no judge is asked about a text."""
+    near = f"{held.neighbour.similarity:.2f} like {held.neighbour.text_id}"
+    return f"held back {held.text_id}: {near}, more than {held.threshold:.2f}"
+
+
+def _decision(decision: Decision) -> str:
+    """Return a decision as a line: verdict, rule, numbers, and the digest of the text."""
+    worth = decision.worth
+    numbers = (
+        "no scores"
+        if worth is None
+        else f"{worth.mean:.2f} ± {worth.deviation:.2f} of {counted(worth.judgements, 'score')}, "
+        f"P(>{decision.bar:g}) = {worth.probability:.2f}"
+    )
+    return (
+        f"{decision.verdict} {decision.text_id}: {decision.rule}; {numbers}; certainty "
+        f"{decision.certainty:g}; sha256 {decision.digest[:_SHOWN_DIGITS]}"
+    )
+
+
+def _measures(measures: RoundMeasures) -> str:
+    richness = measures.richness
+    parts = [f"{measures.accepted} accepted"]
+    if measures.cost is not None:
+        parts.append(f"{money(measures.cost)} USD")
+    if measures.accepted_per_dollar is not None:
+        parts.append(f"{measures.accepted_per_dollar:.1f} accepted per USD")
+    if measures.novelty is not None:
+        parts.append(f"novelty {measures.novelty:.2f}")
+    parts.append(f"worth {measures.diversity:.1f} different texts")
+    parts.append(f"{richness.seen} ideas so far")
+    if richness.chance_of_new is not None:
+        more = richness.expected_new(_MORE_TEXTS)
+        parts.append(f"of {_MORE_TEXTS} more texts about {more:.0f} would be new ideas")
+    if measures.drift is not None:
+        parts.append(f"drift {measures.drift:.2f}")
+    return ", ".join(parts)

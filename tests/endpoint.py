@@ -100,7 +100,7 @@ class ChatEndpoint:
         self.keys.append(handler.headers["Authorization"])
         if body["model"] in self.refused:
             return self.refused[body["model"]]
-        answer = self.answer(body["messages"][0]["content"])
+        answer = self.answer(body["messages"][-1]["content"])
         if not isinstance(answer, str):
             return answer
         message = {"role": "assistant", "content": answer}

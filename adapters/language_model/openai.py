@@ -64,7 +64,7 @@ def _sendable(what: str, value: str) -> str:
 class OpenAILanguageModel:
     """Calls OpenAI, OpenRouter, Ollama, vLLM, llama.cpp and similar endpoints.
 
-    A request becomes one chat completion with one user message. Parameters that only some models
+    A request becomes one chat completion with its messages. Parameters that only some models
     accept go into `extra_body` (OpenAI's reasoning models refuse `max_tokens` and expect
     `{"max_completion_tokens": n}` there). It never retries, because every call is paid for;
     `LanguageModelError.retryable` says whether a retry makes sense.
@@ -307,12 +307,12 @@ def _connection_errors() -> tuple[type[Exception], ...]:
 
 
 def _body(request: ModelRequest, *, streamed: bool) -> dict[str, object]:
-    """Return what is sent: model, message, and whatever parameter is set, under its own name."""
-    message = {"role": "user", "content": request.prompt}
+    """Return what is sent: model, messages, and whatever parameter is set, under its own name."""
+    messages = [{"role": message.role, "content": message.text} for message in request.messages]
     chosen = attrs.asdict(
         request.parameters, recurse=False, filter=lambda _, value: value is not None
     )
     extra_body = chosen.pop("extra_body")
     stream = {"stream": True, "stream_options": {"include_usage": True}} if streamed else {}
     # The question last: whatever else is sent, it is what the record says was asked.
-    return {**stream, **extra_body, **chosen, "model": request.model, "messages": [message]}
+    return {**stream, **extra_body, **chosen, "model": request.model, "messages": messages}

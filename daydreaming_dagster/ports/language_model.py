@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import datetime
-from typing import Final, Protocol, Self
+from typing import Final, Literal, Protocol, Self
 
 import attrs
 
@@ -47,6 +47,22 @@ class SamplingParameters:
         return self if self.seed is None else attrs.evolve(self, seed=self.seed + replicate - 1)
 
 
+Role = Literal["system", "user", "assistant"]
+"""Whose turn a message is."""
+
+
+@attrs.frozen
+class Message:
+    """A turn of a question."""
+
+    role: Role
+    text: str
+
+
+def _as_messages(question: str | Sequence[Message]) -> tuple[Message, ...]:
+    return (Message("user", question),) if isinstance(question, str) else tuple(question)
+
+
 @attrs.frozen
 class Wait:
     """Why no call of a model is sent, and until when."""
@@ -63,13 +79,14 @@ class Wait:
 class ModelRequest:
     """One question to a model.
 
+    `messages` are its turns, of which the last is the user's; a text is one turn of the user.
     `model` is the endpoint's name for the model, `provider` says who serves it. The caller closes
     `kept`, if there is one, once the answer is stored or abandoned. Until then, a model with a
     limit on calls in flight counts this call, so that a kill loses no more answers than the limit.
     `on_wait` is told, again and again, while the endpoint takes no calls.
     """
 
-    prompt: str
+    messages: tuple[Message, ...] = attrs.field(converter=_as_messages)
     model: str
     provider: str = ""
     parameters: SamplingParameters = attrs.field(factory=SamplingParameters)
@@ -80,6 +97,11 @@ class ModelRequest:
     def key(self) -> ModelKey:
         """The model that is asked."""
         return self.provider, self.model
+
+    @property
+    def prompt(self) -> str:
+        """The texts of all turns as one, without their roles."""
+        return "\n\n".join(message.text for message in self.messages)
 
 
 @attrs.frozen
@@ -138,7 +160,7 @@ class LanguageModelError(DaydreamingError):
 
 
 class LanguageModel(Protocol):
-    """Answers prompts.
+    """Answers questions.
 
     One instance serves many concurrent calls, all from the same event loop until `aclose`.
     """

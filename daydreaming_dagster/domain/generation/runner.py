@@ -27,6 +27,7 @@ from daydreaming_dagster.domain.generation.prompts import render_planned_input
 from daydreaming_dagster.domain.generation.recipe import Recipe, make_recipe, why_stale
 from daydreaming_dagster.domain.generation.refusals import Refusals, Verdict
 from daydreaming_dagster.domain.generation.state import GenerationState, read_state
+from daydreaming_dagster.domain.generation.turns import read_turns
 from daydreaming_dagster.domain.stages import GenerationRef
 from daydreaming_dagster.errors import DaydreamingError
 from daydreaming_dagster.ports.errors import DataLayerError, StorageUnavailableError
@@ -270,8 +271,9 @@ class GenerationRunner:
         def note(wait: Wait) -> None:
             self.waits[key] = wait
 
+        messages = read_turns(prompt)
         request = ModelRequest(
-            prompt, recipe.model, recipe.provider, recipe.parameters, kept, on_wait=note
+            messages, recipe.model, recipe.provider, recipe.parameters, kept, on_wait=note
         )
         try:
             return await self._buy(request)

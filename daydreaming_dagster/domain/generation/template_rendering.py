@@ -9,27 +9,38 @@ from jinja2.meta import find_undeclared_variables
 
 from daydreaming_dagster.domain.errors import TemplateError
 from daydreaming_dagster.domain.generation.template_limits import LimitedEnvironment, start_clock
+from daydreaming_dagster.domain.generation.template_turns import (
+    TurnTags,
+    line_outside_turns,
+    record_turns,
+    shown,
+)
+from daydreaming_dagster.domain.generation.turns import write_turns
 from daydreaming_dagster.ports.gens_store import Templates
+from daydreaming_dagster.ports.language_model import Message
 from daydreaming_dagster.types import Stage
 
 _ENVIRONMENT = LimitedEnvironment(
     undefined=jinja2.StrictUndefined,
     keep_trailing_newline=True,
     autoescape=False,
+    extensions=[TurnTags],
 )
 
 
 def render_template(
     store: Templates, stage: Stage, template_id: str, values: Mapping[str, object]
 ) -> str:
-    """Return the template's text with `values` filled in.
+    """Return the template's text with `values` filled in, or its turns as `write_turns` does.
 
-    The template's own lines end with a line feed, as Jinja2 has it; values stay as they are.
+    The template's own lines end with a line feed, as Jinja2 has it; values stay as they are. Turns
+    lose the whitespace around them.
 
     Raises:
         MissingTemplateError: The stage has no template of that id.
         TemplateError: It has a syntax error, uses a variable that `values` lacks, or does
-            something that the sandbox forbids, or takes longer than `RENDERING_SECONDS`.
+            something that the sandbox forbids, or takes longer than `RENDERING_SECONDS`. Its turns
+            are not in an order that models take, one is empty, or there is text outside of them.
     """
     return render_source(stage, template_id, store.read_template(stage, template_id), values)
 
@@ -42,11 +53,22 @@ def render_source(stage: Stage, template_id: str, source: str, values: Mapping[s
     """
     template = compile_source(stage, template_id, source)
     try:
+        turns = record_turns()
         start_clock()
-        return template.render(values)
+        text = template.render(values)
     except Exception as error:  # a template is a program and can fail in any way
         line = _template_line(error.__traceback__)
         raise TemplateError(stage, template_id, f"line {line}: {error}") from error
+    if not turns.messages:
+        return write_turns([Message("user", text)])
+    if text.strip():
+        line = line_outside_turns(_ENVIRONMENT.parse(source))
+        reason = f"line {line}: {shown(text)} is outside its turns; move it into one"
+        raise TemplateError(stage, template_id, reason)
+    if turns.messages[-1].role != "user":
+        reason = f"line {turns.line}: the last turn has to be the user's, which the model answers"
+        raise TemplateError(stage, template_id, reason)
+    return write_turns(turns.messages)
 
 
 def used_variables(store: Templates, stage: Stage, template_id: str) -> frozenset[str]:

@@ -206,7 +206,7 @@ async def test_one_call_that_is_refused_while_others_are_answered_fails_after_th
 
     endpoint = Picky(seconds=0.0)
     model = limited(endpoint, tmp_path, patience=0.3)
-    bad = asyncio.create_task(model.complete(attrs.evolve(REQUEST, prompt="bad")))
+    bad = asyncio.create_task(model.complete(attrs.evolve(REQUEST, messages="bad")))
     while not bad.done():
         await model.complete(REQUEST)
 

@@ -20,6 +20,7 @@ from adapters.language_model.retrying import RetryingLanguageModel
 from daydreaming_dagster.ports.language_model import (
     Completion,
     LanguageModelError,
+    Message,
     ModelRequest,
     SamplingParameters,
 )
@@ -98,6 +99,15 @@ async def test_sends_one_user_message_and_nothing_that_was_not_asked_for(endpoin
         "model": "big-1",
         "messages": [{"role": "user", "content": "Dream.\r\n"}],
     }
+
+
+async def test_sends_each_turn_as_a_message_of_its_role(endpoint, model):
+    turns = [("system", "Be brief."), ("user", "a"), ("assistant", "b"), ("user", "c")]
+
+    await ask(model, ModelRequest([Message(*turn) for turn in turns], "big-1"))
+
+    sent = endpoint.received[0].body["messages"]
+    assert [(message["role"], message["content"]) for message in sent] == turns
 
 
 async def test_sends_parameters_under_their_names_and_extra_body_as_it_is(endpoint, model):

@@ -5,7 +5,6 @@ import re
 from contextlib import AbstractContextManager
 from hashlib import sha256
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Final
 
 import attrs
@@ -14,7 +13,7 @@ from daydreaming_dagster.installation import check_adapters
 
 check_adapters()  # before the imports below find another package of that name
 
-from adapters.bundles.zip_file import first_difference, open_bundle, write_bundle
+from adapters.bundles.zip_file import ZipBundle
 from adapters.cohort_store.filesystem import FilesystemCohortStore
 from adapters.file_lock import locked
 from adapters.gens_store.filesystem import FilesystemGensStore
@@ -22,11 +21,11 @@ from adapters.gens_store.filesystem_inspection import FilesystemInspection
 from adapters.loop_store.filesystem import FilesystemLoopStore
 from adapters.older_data_root.root_files import FilesOfOlderDataRoot
 from adapters.root_files.filesystem import FilesystemRootFiles
-from daydreaming_dagster.data_layer.paths import ARTIFACT_FILENAMES, Paths
+from daydreaming_dagster.data_layer.paths import Paths
 from daydreaming_dagster.domain.catalog import Catalog
-from daydreaming_dagster.domain.checks.integrity import Finding
 from daydreaming_dagster.domain.endpoints import LOCAL_PROVIDER, EndpointEntry
 from daydreaming_dagster.errors import DaydreamingError
+from daydreaming_dagster.ports.cohort_bundle import CohortBundle
 from daydreaming_dagster.ports.cohort_store import CohortStore, StorageInspection
 from daydreaming_dagster.ports.errors import UnsafePathError
 from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates
@@ -180,6 +179,11 @@ def _open_folder(folder: Path) -> DataRoot:
     )
 
 
+def open_bundle(file: Path) -> CohortBundle:
+    """Return the bundle in a file, which need not be there yet."""
+    return ZipBundle(file)
+
+
 def open_older_data_root(folder: Path, data_root: str) -> OlderDataRoot:
     """Return the data root of the older project in a folder, to import it into `data_root`.
 
@@ -288,72 +292,3 @@ def _open_endpoint(entry: EndpointEntry) -> LanguageModel:
         )
     except ValueError as error:
         return UnusableLanguageModel(f"{error}; it comes from the row {of}")
-
-
-def write_cohort_bundle(root: DataRoot, cohort_id: str, output: Path) -> None:
-    """Write the bundle of a planned cohort in one step.
-
-    Raises:
-        SetupError: The data root does not consist of files.
-        CohortNotPlannedError: The cohort was not planned yet.
-        CohortBusyError: A run holds the cohort.
-        OSError: The file system refused.
-    """
-    files, paths = root.written_files(), Paths(Path())
-    members = root.cohorts.read_membership(cohort_id)
-    folder = paths.cohort_dir(cohort_id)
-    with root.cohorts.hold(cohort_id):
-        names = set(files.list_files(paths.raw_dir.as_posix()))
-        names |= set(files.list_files((folder / "spec").as_posix()))
-        kept = (paths.cohort_membership_csv(cohort_id), paths.cohort_manifest_json(cohort_id))
-        names |= {path.as_posix() for path in kept} & set(files.list_files(folder.as_posix()))
-        for stage, gen_ids in members.items():
-            for gen_id in gen_ids:
-                of_generation = paths.generation_dir(stage, gen_id).as_posix()
-                artifacts = {f"{of_generation}/{name}" for name in ARTIFACT_FILENAMES.values()}
-                names |= artifacts & set(files.list_files(of_generation))
-        output.parent.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(dir=output.parent, prefix=".daydream-bundle-") as partial:
-            written = Path(partial, output.name)
-            write_bundle(written, cohort_id, ((name, files.read(name)) for name in sorted(names)))
-            written.replace(output)
-
-
-def verify_bundle(file: Path) -> tuple[str, list[Finding]]:
-    """Return the cohort of a bundle and what is not as it was written.
-
-    Raises:
-        CatalogError: It is not a bundle, or of a newer version.
-        OSError: The file system refused.
-    """
-    bundle = open_bundle(file)
-    with bundle.archive:
-        findings = list(bundle.findings())
-        if findings:
-            return bundle.cohort_id, findings
-        # What no digest covers: dates, modes, bytes between the files.
-        with TemporaryDirectory() as folder:
-            again = Path(folder, "again.zip")
-            write_bundle(again, bundle.cohort_id, bundle.files())
-            position = first_difference(file, again)
-    if position is not None:
-        message = f"byte {position:,} differs, outside the contents of its files"
-        findings.append(Finding("altered", str(file), message))
-    return bundle.cohort_id, findings
-
-
-def unpack_bundle(file: Path, folder: Path) -> DataRoot:
-    """Return a new data root with the files of a verified bundle.
-
-    Raises:
-        SetupError: The folder is not empty.
-        UnsafePathError: A name leads out of the folder.
-        OSError: The file system refused.
-    """
-    if folder.exists() and any(folder.iterdir()):
-        raise SetupError(f"{folder} is not empty; name a new folder")
-    bundle, root = open_bundle(file), _open_folder(folder)
-    with bundle.archive:
-        for name, data in bundle.files():
-            root.written_files().create(name, data)
-    return root

@@ -10,6 +10,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import attrs
@@ -29,12 +30,45 @@ _MODE: Final = stat.S_IFREG | 0o644
 _UNIX: Final = 3
 
 
-def write_bundle(output: Path, cohort_id: str, contents: Iterable[tuple[str, bytes]]) -> None:
-    """Write a bundle of these files, in the order of their names, and then its manifest.
+@attrs.frozen
+class ZipBundle:
+    """A `CohortBundle` in the ZIP file `path`. Its last entry is the manifest."""
 
-    Raises:
-        OSError: The file system refused.
-    """
+    path: Path
+
+    def exists(self) -> bool:
+        return self.path.exists()
+
+    def write(self, cohort_id: str, contents: Iterable[tuple[str, bytes]]) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=self.path.parent, prefix=".daydream-bundle-") as partial:
+            written = Path(partial, self.path.name)
+            _write(written, cohort_id, contents)
+            written.replace(self.path)
+
+    def verify(self) -> tuple[str, list[Finding]]:
+        bundle = _open(self.path)
+        with bundle.archive:
+            findings = list(bundle.findings())
+            if findings:
+                return bundle.cohort_id, findings
+            # What no digest covers: dates, modes, bytes between the files.
+            with TemporaryDirectory() as folder:
+                again = Path(folder, "again.zip")
+                _write(again, bundle.cohort_id, bundle.files())
+                position = _first_difference(self.path, again)
+        if position is not None:
+            message = f"byte {position:,} differs, outside the contents of its files"
+            findings.append(Finding("altered", str(self.path), message))
+        return bundle.cohort_id, findings
+
+    def contents(self) -> Iterator[tuple[str, bytes]]:
+        bundle = _open(self.path)
+        with bundle.archive:
+            yield from bundle.files(backwards=True)
+
+
+def _write(output: Path, cohort_id: str, contents: Iterable[tuple[str, bytes]]) -> None:
     digests: dict[str, str] = {}
     with zipfile.ZipFile(output, "w", zipfile.ZIP_STORED) as archive:
         for name, data in contents:
@@ -52,7 +86,7 @@ def _entry(name: str) -> zipfile.ZipInfo:
 
 
 @attrs.frozen
-class OpenBundle:
+class _OpenBundle:
     """A bundle and its manifest. `of_manifest` are the digests of the files by name."""
 
     archive: zipfile.ZipFile
@@ -86,9 +120,9 @@ class OpenBundle:
         if digest != self.of_manifest[name]:
             yield Finding("altered", name, f"its SHA-256 is {digest}, not that of the manifest")
 
-    def files(self) -> Iterator[tuple[str, bytes]]:
-        """Yield the files in the order in which they are stored."""
-        for name in self.archive.namelist():
+    def files(self, *, backwards: bool = False) -> Iterator[tuple[str, bytes]]:
+        """Yield the files in the order of their names, or in the opposite one."""
+        for name in sorted(self.archive.namelist(), reverse=backwards):
             if name != MANIFEST:
                 yield name, self.archive.read(name)
 
@@ -105,8 +139,8 @@ _BROKEN: Final = (
 )
 
 
-def open_bundle(path: Path) -> OpenBundle:
-    """Return the bundle in a file. Its files may be altered: see `OpenBundle.findings`.
+def _open(path: Path) -> _OpenBundle:
+    """Return the bundle in a file. Its files may be altered: see its findings.
 
     Raises:
         CatalogError: It is not a bundle, or of a newer version.
@@ -121,7 +155,7 @@ def open_bundle(path: Path) -> OpenBundle:
     wrong = _manifest_problem(document)
     if wrong is not None:
         raise CatalogError(str(path), (f"{MANIFEST}: {wrong}",))
-    return OpenBundle(archive, document["cohort"], document["sha256"])
+    return _OpenBundle(archive, document["cohort"], document["sha256"])
 
 
 def _manifest_problem(document: Any) -> str | None:
@@ -133,7 +167,7 @@ def _manifest_problem(document: Any) -> str | None:
     return None if is_id(document.get("cohort")) else "expected the name of a cohort"
 
 
-def first_difference(one: Path, other: Path) -> int | None:
+def _first_difference(one: Path, other: Path) -> int | None:
     """Return the position of the first byte in which two files differ; None if none does."""
     position, size = 0, 1 << 20
     with one.open("rb") as left, other.open("rb") as right:

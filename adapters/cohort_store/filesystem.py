@@ -13,7 +13,8 @@ from adapters.cohort_store.catalog_files import read_catalog
 from adapters.cohort_store.csv_rows import read_rows
 from adapters.cohort_store.yaml_files import read_spec_file, read_stages_file, spec_as_yaml
 from adapters.file_lock import held
-from adapters.files_below_root import read_file, write_file
+from adapters.files_below_root import read_file, refuse_links, write_file
+from adapters.folder_removal import DELETED_PREFIX, remove_folder
 from daydreaming_dagster.data_layer.paths import Paths
 from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.cohort.index import CohortIndex
@@ -51,14 +52,17 @@ class FilesystemCohortStore:
         return read_catalog(self.paths, self.read_pipeline())
 
     def list_cohorts(self) -> list[str]:
-        return sorted(path.parts[-3] for path in self.paths.cohorts_dir.glob("*/spec/config.yaml"))
+        found = (path.parts[-3] for path in self.paths.cohorts_dir.glob("*/spec/config.yaml"))
+        return sorted(name for name in found if not name.startswith(DELETED_PREFIX))
 
     def list_planned_cohorts(self) -> list[str]:
-        return [
-            cohort_id
-            for cohort_id in self.list_cohorts()
-            if is_id(cohort_id) and self.paths.cohort_membership_csv(cohort_id).exists()
-        ]
+        found = (path.parent.name for path in self.paths.cohorts_dir.glob("*/membership.csv"))
+        return sorted(filter(is_id, found))
+
+    def delete_cohort(self, cohort_id: str) -> None:
+        folder = self.paths.cohort_dir(cohort_id)
+        refuse_links(self._root, folder)
+        remove_folder(folder)
 
     def read_spec(self, cohort_id: str) -> CohortSpec:
         path = self.paths.cohort_spec_file(cohort_id)

@@ -47,7 +47,13 @@ class InMemoryCohortStore:
         return sorted(self.specs)
 
     def list_planned_cohorts(self) -> list[str]:
-        return sorted(self._members.keys() & self.specs.keys())
+        return sorted(self._members)
+
+    def delete_cohort(self, cohort_id: str) -> None:
+        for documents in (self.specs, self._members, self._manifests, self._indexes):
+            documents.pop(_check(cohort_id), None)
+        for name in [name for name in self.reports if name.startswith(f"{cohort_id}/")]:
+            del self.reports[name]
 
     def read_spec(self, cohort_id: str) -> CohortSpec:
         if _check(cohort_id) not in self.specs:

@@ -1,8 +1,6 @@
 """Generations as files that a person can read with `less`."""
 
-import errno
 import os
-import shutil
 import stat
 import time
 from collections.abc import Iterator
@@ -14,6 +12,7 @@ import attrs
 
 from adapters.atomic_write import sync_folder, write_atomically
 from adapters.files_below_root import linked, read_regular
+from adapters.folder_removal import remove_folder
 from adapters.gens_store.encoded import EncodedGensStore
 from adapters.gens_store.file_claim import FileClaim, claim_file
 from adapters.storage import (
@@ -35,17 +34,13 @@ from daydreaming_dagster.ports.gens_store import Artifact
 from daydreaming_dagster.ports.ids import are_ids, is_id
 from daydreaming_dagster.types import Stage
 
-DELETED_PREFIX: Final = ".deleted-"
-"""Prefix of the folder of a deletion in progress. No id begins with a dot."""
-
 CLAIMED_PREFIX: Final = ".claimed-"
 """Prefix of the file that exists while a run makes a generation; the gen_id follows."""
 
 _PAID_FOR: Final = frozenset[Artifact](["raw_metadata", "raw"])
 
-# A write starts over if another process deletes the generation meanwhile, and a deletion if a write
-# adds a file meanwhile. Each attempt loses to one complete deletion or write, so this many in a row
-# mean that something else is wrong.
+# A write starts over if another process deletes the generation meanwhile. Each attempt loses to one
+# complete deletion, so this many in a row mean that something else is wrong.
 _ATTEMPTS: Final = 100
 
 # How old the last change must be, so that the next change cannot get the same time. File systems
@@ -161,19 +156,7 @@ class FilesystemGensStore(EncodedGensStore):
         return versions
 
     def _delete(self, stage: Stage, gen_id: str) -> None:
-        folder = self._generation_folder(stage, gen_id)
-        deleted = f"{os.path.dirname(folder)}/{DELETED_PREFIX}{os.urandom(8).hex()}"
-        try:
-            os.rename(folder, deleted)
-        except FileNotFoundError:
-            return
-        for attempt in range(1, _ATTEMPTS + 1):
-            try:
-                shutil.rmtree(deleted)
-                break
-            except OSError as error:
-                if error.errno not in (errno.ENOTEMPTY, errno.ENOENT) or attempt == _ATTEMPTS:
-                    raise
+        remove_folder(Path(self._generation_folder(stage, gen_id)))
 
     def _claim(self, stage: Stage, gen_id: str) -> FileClaim | None:
         folder = os.path.dirname(self._generation_folder(stage, gen_id))

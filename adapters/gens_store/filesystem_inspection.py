@@ -11,8 +11,9 @@ from typing import Final
 import attrs
 
 from adapters.atomic_write import TEMPORARY_PREFIX
+from adapters.folder_removal import DELETED_PREFIX
 from adapters.gens_store.file_claim import claim_file, is_abandoned
-from adapters.gens_store.filesystem import CLAIMED_PREFIX, DELETED_PREFIX
+from adapters.gens_store.filesystem import CLAIMED_PREFIX
 from daydreaming_dagster.data_layer.paths import ARTIFACT_FILENAMES, Paths
 from daydreaming_dagster.domain.checks.integrity import Finding
 from daydreaming_dagster.ports.ids import is_id, is_stage
@@ -63,8 +64,14 @@ class FilesystemInspection:
                     yield Finding("case", f"{stage}/{{{','.join(sorted(gen_ids))}}}", message)
 
     def _cohort_leftovers(self) -> Iterator[Finding]:
-        """Yield what interrupted writes of plans, indexes, results and reports left."""
+        """Yield what interrupted writes of plans, indexes, results and reports left.
+
+        And cohorts that were not deleted to the end.
+        """
         for cohort in _scan(self.paths.cohorts_dir):
+            if cohort.name.startswith(DELETED_PREFIX):
+                yield from _leftover(cohort, "a deletion")
+                continue
             for folder in (cohort.path, f"{cohort.path}/spec", f"{cohort.path}/reports"):
                 for entry in _scan(Path(folder)):
                     if entry.name.startswith(TEMPORARY_PREFIX):

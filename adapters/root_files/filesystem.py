@@ -7,11 +7,12 @@ import attrs
 
 from adapters.atomic_write import TEMPORARY_PREFIX
 from adapters.files_below_root import read_file, refuse_links, write_file
+from adapters.root_files.layout import LaidOutFiles
 from adapters.root_files.names import check_name
 
 
 @attrs.frozen
-class FilesystemRootFiles:
+class FilesystemRootFiles(LaidOutFiles):
     """`RootFiles` in the folder `root`. Leftovers of interrupted writes are not listed."""
 
     root: Path

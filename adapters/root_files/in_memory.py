@@ -2,11 +2,12 @@
 
 import attrs
 
+from adapters.root_files.layout import LaidOutFiles
 from adapters.root_files.names import check_name
 
 
 @attrs.frozen(eq=False)
-class InMemoryRootFiles:
+class InMemoryRootFiles(LaidOutFiles):
     """`RootFiles` in memory. `contents` are the bytes by name; a test may change them."""
 
     contents: dict[str, bytes] = attrs.field(factory=dict)

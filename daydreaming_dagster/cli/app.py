@@ -28,6 +28,10 @@ _MODULES: Final = {
     "settle": "settle",
     "bundle": "bundle",
     "verify": "bundle",
+    "archive": "curate",
+    "restore": "curate",
+    "delete": "curate",
+    "prune": "curate",
     "import": "import_",
     "analyse": "analyse",
 }

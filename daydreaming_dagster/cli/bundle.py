@@ -1,6 +1,7 @@
 """`daydream bundle` and `daydream verify`."""
 
 import hashlib
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -8,14 +9,10 @@ from typing import Annotated
 
 import typer
 
+from daydreaming_dagster.application.bundle_cohort import bundle_cohort, restore_cohort
 from daydreaming_dagster.application.cohort_report import write_report
 from daydreaming_dagster.application.cohort_results import tabulate_cohort
-from daydreaming_dagster.bootstrap import (
-    open_data_root,
-    unpack_bundle,
-    verify_bundle,
-    write_cohort_bundle,
-)
+from daydreaming_dagster.bootstrap import SetupError, open_bundle, open_data_root
 from daydreaming_dagster.cli.console import (
     DEFAULT_DATA_ROOT,
     EXIT_INCOMPLETE,
@@ -24,6 +21,7 @@ from daydreaming_dagster.cli.console import (
     complain,
     say,
 )
+from daydreaming_dagster.domain.checks.integrity import Finding
 from daydreaming_dagster.formatting import counted
 
 
@@ -41,7 +39,8 @@ def bundle(
     each file. The same content gives the same bytes.
     """
     file = Path(f"{cohort_id}.zip") if output is None else output
-    write_cohort_bundle(open_data_root(data_root), cohort_id, file)
+    root = open_data_root(data_root)
+    bundle_cohort(root.written_files(), root.cohorts, cohort_id, open_bundle(file))
     say(f"{file}")
     say(f"sha256 {_sha256(file)}")
 
@@ -62,23 +61,35 @@ def verify(
 
     Every file that is missing, added or altered is listed; then nothing is unpacked.
     """
-    cohort_id, findings = verify_bundle(file)
+    if into is not None and into.exists() and any(into.iterdir()):
+        raise SetupError(f"{into} is not empty; name a new folder")
+    _, findings = open_bundle(file).verify()
+    complain_of_bundle(file, findings)
+    say(f"{file}: every byte is as it was written")
+    say(f"sha256 {_sha256(file)}")
+    if into is not None:
+        _rebuild(file, into)
+        return
+    with TemporaryDirectory() as folder:
+        _rebuild(file, Path(folder))
+
+
+def complain_of_bundle(file: Path, findings: Sequence[Finding]) -> None:
+    """Print what is wrong with a bundle.
+
+    Raises:
+        typer.Exit: Something is.
+    """
     for finding in findings:
         complain(f"{finding.kind}: {finding.subject}: {finding.message}")
     if findings:
         complain(f"{file} is not as it was written: {counted(len(findings), 'finding')}")
         raise typer.Exit(EXIT_INCOMPLETE)
-    say(f"{file}: every byte is as it was written")
-    say(f"sha256 {_sha256(file)}")
-    if into is not None:
-        _rebuild(file, cohort_id, into)
-        return
-    with TemporaryDirectory() as folder:
-        _rebuild(file, cohort_id, Path(folder))
 
 
-def _rebuild(file: Path, cohort_id: str, folder: Path) -> None:
-    root = unpack_bundle(file, folder)
+def _rebuild(file: Path, folder: Path) -> None:
+    root = open_data_root(folder)
+    cohort_id = restore_cohort(open_bundle(file), root.written_files()).cohort_id
     tabulated = tabulate_cohort(root.store, root.cohorts, cohort_id)
     write_report(root.store, root.cohorts, cohort_id, datetime.now(UTC))
     files = len(tabulated.files) + 1

@@ -8,6 +8,7 @@ import dagster as dg
 from daydreaming_dagster.bootstrap import open_data_root
 from daydreaming_dagster.defs.assets import build_stage_asset
 from daydreaming_dagster.defs.cohorts import build_cohort_assets
+from daydreaming_dagster.defs.curation import delete_cohort_job, prune_orphans_job
 from daydreaming_dagster.defs.discovery import discover_cohorts, prune_partitions
 from daydreaming_dagster.defs.naming import asset_key, rename_assets
 from daydreaming_dagster.defs.resources import production_resources
@@ -57,6 +58,8 @@ def build_definitions(
                 description="Generates everything that a cohort lacks, in all stages.",
             ),
             prune_partitions,
+            delete_cohort_job,
+            prune_orphans_job,
         ],
         sensors=[discover_cohorts],
         resources={**resources, "key_prefix": key_prefix},

@@ -7,6 +7,7 @@ import dagster as dg
 
 from daydreaming_dagster.defs.naming import with_prefix
 from daydreaming_dagster.domain.digests import sha256
+from daydreaming_dagster.domain.stages import GenerationRef
 from daydreaming_dagster.types import Stage
 
 # Dagster passes all keys in one statement, and SQLite's default limit is 32,766 parameters.
@@ -53,6 +54,19 @@ def register_partitions(
         added = [gen_id for gen_id in gen_ids if gen_id not in known]
         for first in range(0, len(added), _AT_ONCE):
             instance.add_dynamic_partitions(name, added[first : first + _AT_ONCE])
+
+
+def forget_partitions(
+    instance: dg.DagsterInstance, refs: Sequence[GenerationRef], key_prefix: str = ""
+) -> None:
+    """Remove the partitions of generations that were deleted."""
+    known: dict[str, set[str]] = {}
+    for stage, gen_id in refs:
+        name = partitions_name(stage, key_prefix)
+        if name not in known:
+            known[name] = set(instance.get_dynamic_partitions(name))
+        if gen_id in known[name]:
+            instance.delete_dynamic_partition(name, gen_id)
 
 
 def membership_version(members: Mapping[Stage, Sequence[str]]) -> str:

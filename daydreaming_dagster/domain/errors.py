@@ -104,6 +104,31 @@ class CohortBusyError(DaydreamingError, BlockingIOError):
 
 
 @attrs.define(eq=False)
+class CohortInUseError(DaydreamingError, ValueError):
+    """A loop made the cohort; without it, the loop's journal would speak of lost texts."""
+
+    cohort_id: str
+    loop_id: str
+
+    def __str__(self) -> str:
+        return (
+            f"the loop {self.loop_id!r} made the cohort {self.cohort_id!r}, and goes back to its "
+            f"texts; remove the loop's folder first"
+        )
+
+
+@attrs.define(eq=False)
+class GenerationBusyError(DaydreamingError, BlockingIOError):
+    """Another process makes the generation."""
+
+    stage: str
+    gen_id: str
+
+    def __str__(self) -> str:
+        return f"another run makes {self.stage}/{self.gen_id}; wait until it ends, and repeat this"
+
+
+@attrs.define(eq=False)
 class LoopBusyError(DaydreamingError, BlockingIOError):
     """Another process is running the loop; a second one would make the same rounds."""
 

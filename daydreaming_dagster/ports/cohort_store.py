@@ -44,7 +44,18 @@ class CohortStore(Protocol):
         ...
 
     def list_planned_cohorts(self) -> list[str]:
-        """Return the ids of the cohorts that are planned, sorted."""
+        """Return the ids of the cohorts whose members are known, sorted.
+
+        One that was imported may have no specification.
+        """
+        ...
+
+    def delete_cohort(self, cohort_id: str) -> None:
+        """Delete all that is kept of a cohort but its generations, in one step, if it exists.
+
+        Raises:
+            OSError: The storage refused.
+        """
         ...
 
     def read_spec(self, cohort_id: str) -> CohortSpec:

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+from daydreaming_dagster.types import Stage
+
 
 class RootFiles(Protocol):
     """Keeps files by name: the path below the data root, with `/` between its parts.
@@ -15,6 +17,26 @@ class RootFiles(Protocol):
         """Return the names of all files below a folder, sorted; none if there is no such folder.
 
         Symbolic links and what is not a regular file are among them, and reading them is refused.
+        """
+        ...
+
+    def catalog_files(self) -> Sequence[str]:
+        """Return the names of the researcher's catalogs, templates and descriptions, sorted."""
+        ...
+
+    def cohort_files(self, cohort_id: str) -> Sequence[str]:
+        """Return the names of what a cohort consists of, sorted: specification, plan, no reports.
+
+        Raises:
+            InvalidIdError: The cohort_id is not a safe name.
+        """
+        ...
+
+    def generation_files(self, stage: Stage, gen_id: str) -> Sequence[str]:
+        """Return the names of the artifacts of a generation, sorted.
+
+        Raises:
+            InvalidIdError: The stage or gen_id is not a safe name.
         """
         ...
 

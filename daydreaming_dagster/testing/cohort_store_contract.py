@@ -55,6 +55,7 @@ def _hold(cohorts: CohortStore, cohort_id: str) -> None:
 
 
 _WITH_A_COHORT: Final[dict[str, Callable[[Any, str], object]]] = {
+    "delete_cohort": lambda cohorts, cohort_id: cohorts.delete_cohort(cohort_id),
     "read_spec": lambda cohorts, cohort_id: cohorts.read_spec(cohort_id),
     "write_spec": lambda cohorts, cohort_id: cohorts.write_spec(cohort_id, SPEC),
     "write_membership": lambda cohorts, cohort_id: cohorts.write_membership(cohort_id, MEMBERS),
@@ -100,6 +101,32 @@ class CohortStoreContract(Generic[CohortStoreT]):
         with pytest.raises(CohortNotPlannedError) as caught:
             cohorts.read_membership("c1")
         assert caught.value.cohort_id == "c1"
+
+    def test_a_cohort_without_a_specification_is_planned_if_it_has_members(
+        self, cohorts: CohortStoreT
+    ) -> None:
+        cohorts.write_membership("c3", MEMBERS)
+
+        assert cohorts.list_planned_cohorts() == ["c3"]
+        assert cohorts.list_cohorts() == ["c1", "c2"]
+
+    def test_a_deleted_cohort_is_gone_and_the_others_are_not(self, cohorts: CohortStoreT) -> None:
+        for cohort_id in ("c1", "c2"):
+            cohorts.write_membership(cohort_id, MEMBERS)
+            cohorts.write_manifest(cohort_id, Manifest(spec="0"))
+            cohorts.write_index(cohort_id, CohortIndex(inputs="0"))
+            cohorts.write_report_files(cohort_id, {"a.csv": b"a"})
+
+        with cohorts.hold("c1"):
+            cohorts.delete_cohort("c1")
+        cohorts.delete_cohort("c9")
+
+        assert cohorts.list_cohorts() == cohorts.list_planned_cohorts() == ["c2"]
+        assert cohorts.read_manifest("c1") is None
+        assert cohorts.read_index("c1") == CohortIndex()
+        assert cohorts.read_membership("c2") == MEMBERS
+        with pytest.raises(CohortNotPlannedError):
+            cohorts.read_membership("c1")
 
     def test_members_are_replaced(self, cohorts: CohortStoreT) -> None:
         cohorts.write_membership("c1", MEMBERS)

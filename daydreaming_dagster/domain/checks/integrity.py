@@ -133,7 +133,10 @@ def missing_members(
         for stage, gen_ids in members.items():
             for gen_id in gen_ids:
                 if gen_id not in known.get(stage, ()):
-                    message = f"the cohort {cohort_id} lists it; plan the cohort again"
+                    message = (
+                        f"the cohort {cohort_id} lists it; plan the cohort again, or finish "
+                        f"deleting it"
+                    )
                     yield Finding("not there", f"{stage}/{gen_id}", message)
 
 

@@ -1,0 +1,178 @@
+"""Deletes what nobody needs any more: a cohort with what only it has, and generations of none."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import attrs
+
+from daydreaming_dagster.domain.cohort.sharing import children_first, refs_of, with_ancestors
+from daydreaming_dagster.domain.errors import (
+    CatalogError,
+    CohortInUseError,
+    CohortNotPlannedError,
+    GenerationBusyError,
+)
+from daydreaming_dagster.domain.loop.journal import Journal
+from daydreaming_dagster.domain.stages import GenerationRef
+from daydreaming_dagster.ports.cohort_store import CohortStore
+from daydreaming_dagster.ports.gens_store import GensStore, claim_generation
+from daydreaming_dagster.ports.loop_store import LoopStore
+
+
+@attrs.frozen
+class CohortDeletion:
+    """What the deletion of a cohort deletes, and what it leaves.
+
+    Attributes:
+        cohort_id: Which cohort. Its specification, plan and reports are deleted.
+        deleted: The generations that only it has, each before those that it is made from.
+        kept: Those of its generations that are needed elsewhere: by another cohort, a loop, or a
+            generation of no cohort.
+    """
+
+    cohort_id: str
+    deleted: Sequence[GenerationRef]
+    kept: Sequence[GenerationRef]
+
+
+def preview_deletion(
+    store: GensStore, cohorts: CohortStore, loops: LoopStore | None, cohort_id: str
+) -> CohortDeletion:
+    """Return what `delete_cohort` would do. Writes nothing.
+
+    Raises:
+        CatalogError: There is no such cohort, or a membership or journal is malformed, so that
+            nobody knows what is shared.
+        CohortInUseError: A loop made the cohort.
+        DataLayerError: Metadata of a generation that stays is malformed.
+    """
+    pipeline = cohorts.read_pipeline()
+    planned = cohorts.list_planned_cohorts()
+    if cohort_id not in {*planned, *cohorts.list_cohorts()}:
+        raise CatalogError("the data root", (f"there is no cohort {cohort_id!r}",))
+    for loop_id, journal in _journals(loops).items():
+        if any(cohort_id == each.chosen.cohort_id for each in journal.rounds):
+            raise CohortInUseError(cohort_id, loop_id)
+    try:
+        members = set(refs_of(cohorts.read_membership(cohort_id)))
+    except CohortNotPlannedError:
+        members = set()
+    there = {ref for ref in members if store.exists(*ref)}
+    staying = [
+        ref
+        for stage in pipeline
+        for gen_id in store.list_generations(stage)
+        if (ref := GenerationRef(stage, gen_id)) not in there
+    ]
+    needed = with_ancestors(
+        store,
+        [
+            *staying,
+            *_in_cohorts(cohorts, [other for other in planned if other != cohort_id]),
+            *_in_loops(loops),
+        ],
+    )
+    return CohortDeletion(
+        cohort_id,
+        children_first(pipeline, there - needed),
+        children_first(pipeline, there & needed),
+    )
+
+
+def delete_cohort(
+    store: GensStore, cohorts: CohortStore, loops: LoopStore | None, cohort_id: str
+) -> CohortDeletion:
+    """Delete a cohort with the generations that only it has, and return what was deleted.
+
+    The cohort itself goes last, so that the same call finishes after an interruption.
+
+    Raises:
+        CohortBusyError: A run holds the cohort. Nothing was deleted.
+        GenerationBusyError: A run makes one of the generations. Those before it were deleted.
+        DaydreamingError: See `preview_deletion`. Nothing was deleted.
+        OSError: The storage refused.
+    """
+    preview_deletion(store, cohorts, loops, cohort_id)  # holding one that is not there makes it
+    with cohorts.hold(cohort_id):
+        return remove_cohort(store, cohorts, loops, cohort_id)
+
+
+def remove_cohort(
+    store: GensStore, cohorts: CohortStore, loops: LoopStore | None, cohort_id: str
+) -> CohortDeletion:
+    """Do what `delete_cohort` does with a cohort that the caller holds.
+
+    Raises:
+        GenerationBusyError: See `delete_cohort`.
+        DaydreamingError: See `preview_deletion`. Nothing was deleted.
+        OSError: The storage refused.
+    """
+    deletion = preview_deletion(store, cohorts, loops, cohort_id)
+    _delete(store, deletion.deleted)
+    cohorts.delete_cohort(cohort_id)
+    return deletion
+
+
+def find_orphans(
+    store: GensStore, cohorts: CohortStore, loops: LoopStore | None
+) -> Sequence[GenerationRef]:
+    """Return the generations that no cohort and no loop needs, children first. Writes nothing.
+
+    Raises:
+        CatalogError: A membership or journal is malformed, or no cohort is planned: the data root
+            may not be mounted whole.
+        DataLayerError: Metadata of a needed generation is malformed.
+    """
+    pipeline, planned = cohorts.read_pipeline(), cohorts.list_planned_cohorts()
+    stored = {
+        GenerationRef(stage, gen_id)
+        for stage in pipeline
+        for gen_id in store.list_generations(stage)
+    }
+    if stored and not planned:
+        problem = "no cohort is planned, so every generation would be an orphan; plan one first"
+        raise CatalogError("the data root", (problem,))
+    needed = with_ancestors(store, [*_in_cohorts(cohorts, planned), *_in_loops(loops)])
+    return children_first(pipeline, stored - needed)
+
+
+def prune_orphans(
+    store: GensStore, cohorts: CohortStore, loops: LoopStore | None
+) -> Sequence[GenerationRef]:
+    """Delete the generations of `find_orphans`, and return them.
+
+    Raises:
+        GenerationBusyError: A run makes one of them. Those before it were deleted.
+        DaydreamingError: See `find_orphans`. Nothing was deleted.
+        OSError: The storage refused.
+    """
+    orphans = find_orphans(store, cohorts, loops)
+    _delete(store, orphans)
+    return orphans
+
+
+def _in_cohorts(cohorts: CohortStore, cohort_ids: Sequence[str]) -> Iterator[GenerationRef]:
+    for cohort_id in cohort_ids:
+        yield from refs_of(cohorts.read_membership(cohort_id))
+
+
+def _in_loops(loops: LoopStore | None) -> Iterator[GenerationRef]:
+    for journal in _journals(loops).values():
+        for text in journal.texts():
+            yield GenerationRef(text.stage, text.text_id)
+
+
+def _journals(loops: LoopStore | None) -> Mapping[str, Journal]:
+    if loops is None:
+        return {}
+    return {loop_id: loops.read_journal(loop_id) for loop_id in loops.list_loops()}
+
+
+def _delete(store: GensStore, refs: Sequence[GenerationRef]) -> None:
+    for ref in refs:
+        claim = claim_generation(store, *ref)
+        if claim is None:
+            raise GenerationBusyError(*ref)
+        try:
+            store.delete_generation(*ref)
+        finally:
+            claim.release()

@@ -1,0 +1,43 @@
+"""Which stored generations are needed, and by whom."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+
+from daydreaming_dagster.domain.generation.metadata import resolve_generation_metadata
+from daydreaming_dagster.domain.stages import GenerationRef, Pipeline
+from daydreaming_dagster.ports.errors import MissingArtifactError
+from daydreaming_dagster.ports.gens_store import GensStore
+from daydreaming_dagster.types import Stage
+
+
+def refs_of(members: Mapping[Stage, Sequence[str]]) -> Iterator[GenerationRef]:
+    """Yield the generations of a cohort by its members."""
+    for stage, gen_ids in members.items():
+        for gen_id in gen_ids:
+            yield GenerationRef(stage, gen_id)
+
+
+def with_ancestors(store: GensStore, refs: Iterable[GenerationRef]) -> set[GenerationRef]:
+    """Return these generations and all that they go back to, as far as the store has them.
+
+    Raises:
+        DataLayerError: Metadata of one of them is malformed, so that nobody knows its parents.
+    """
+    found: set[GenerationRef] = set()
+    left = list(refs)
+    while left:
+        ref = left.pop()
+        if ref in found:
+            continue
+        found.add(ref)
+        try:
+            metadata = resolve_generation_metadata(store, *ref)
+        except MissingArtifactError:
+            continue
+        left += [parent.ref for parent in metadata.parents]
+    return found
+
+
+def children_first(pipeline: Pipeline, refs: Collection[GenerationRef]) -> Sequence[GenerationRef]:
+    """Return generations in an order in which none comes before what is made from it."""
+    position = {stage: i for i, stage in enumerate(pipeline)}
+    return sorted(refs, key=lambda ref: (-position[ref.stage], ref.gen_id))

@@ -3,9 +3,8 @@
 import json
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from pathlib import PurePath
-from typing import Final, Never
+from collections.abc import Mapping, Sequence
+from typing import Final, Never, Self
 
 from daydreaming_dagster.ports.errors import (
     MalformedArtifactError,
@@ -28,10 +27,6 @@ class EncodedArtifacts(ABC):
     __slots__ = ()
 
     @abstractmethod
-    def _reserve(self, stage: Stage, gen_id: str) -> None:
-        """Create the generation if it does not exist."""
-
-    @abstractmethod
     def _exists(self, stage: Stage, gen_id: str) -> bool:
         """Return whether the generation exists."""
 
@@ -41,7 +36,7 @@ class EncodedArtifacts(ABC):
 
     @abstractmethod
     def _delete(self, stage: Stage, gen_id: str) -> None:
-        """Delete the generation in one step, if it exists."""
+        """Delete the generation, if it exists, in the order that the port prescribes."""
 
     @abstractmethod
     def _store(self, stage: Stage, gen_id: str, artifact: Artifact, data: bytes) -> None:
@@ -52,14 +47,11 @@ class EncodedArtifacts(ABC):
         """Return the artifact, or None if it is missing."""
 
     @abstractmethod
-    def _location(self, stage: Stage, gen_id: str, artifact: Artifact | None = None) -> PurePath:
+    def _location(self, stage: Stage, gen_id: str, artifact: Artifact | None = None) -> str:
         """Return the location of a generation or artifact, whether or not it exists."""
 
-    def reserve_generation(self, stage: Stage, gen_id: str, *, create: bool = True) -> PurePath:
-        stage, gen_id = check_stage(stage), check_id("gen_id", gen_id)
-        if create:
-            self._reserve(stage, gen_id)
-        return self._location(stage, gen_id)
+    def locate(self, stage: Stage, gen_id: str) -> str:
+        return self._location(check_stage(stage), check_id("gen_id", gen_id))
 
     def exists(self, stage: Stage, gen_id: str) -> bool:
         return self._exists(check_stage(stage), check_id("gen_id", gen_id))
@@ -69,6 +61,24 @@ class EncodedArtifacts(ABC):
 
     def delete_generation(self, stage: Stage, gen_id: str) -> None:
         self._delete(check_stage(stage), check_id("gen_id", gen_id))
+
+    def read_many(
+        self, stage: Stage, gen_ids: Sequence[str], artifacts: Sequence[Artifact]
+    ) -> Self:
+        stage = check_stage(stage)
+        return self._ahead(stage, [check_id("gen_id", gen_id) for gen_id in gen_ids], artifacts)
+
+    def _ahead(
+        self,
+        stage: Stage,  # noqa: ARG002  subclasses with slow requests use them
+        gen_ids: Sequence[str],  # noqa: ARG002
+        artifacts: Sequence[Artifact],  # noqa: ARG002
+    ) -> Self:
+        """Return a view that has read these artifacts; the store itself where reading is fast."""
+        return self
+
+    def close(self) -> None:  # noqa: B027  most have nothing to release
+        """Do nothing: a store that has something to release says so."""
 
     def write_prompt(self, stage: Stage, gen_id: str, text: str) -> None:
         self._write_text(stage, gen_id, "prompt", text)
@@ -138,12 +148,12 @@ class EncodedArtifacts(ABC):
         stage, gen_id = check_stage(stage), check_id("gen_id", gen_id)
         data = self._load(stage, gen_id, artifact)
         if data is None:
-            location = str(self._location(stage, gen_id, artifact))
+            location = self._location(stage, gen_id, artifact)
             raise MissingArtifactError(stage, gen_id, artifact, location)
         try:
             return data.decode()
         except UnicodeDecodeError as error:
-            location = str(self._location(stage, gen_id, artifact))
+            location = self._location(stage, gen_id, artifact)
             raise MalformedArtifactError(artifact, location, f"not UTF-8: {error}") from error
 
     def _read_document(self, stage: Stage, gen_id: str, artifact: Artifact) -> JsonObject:
@@ -151,10 +161,10 @@ class EncodedArtifacts(ABC):
         try:
             document = _DECODER.decode(text)
         except (ValueError, RecursionError) as error:
-            location = str(self._location(stage, gen_id, artifact))
+            location = self._location(stage, gen_id, artifact)
             raise MalformedArtifactError(artifact, location, f"not JSON: {error}") from error
         if not isinstance(document, dict):
-            location = str(self._location(stage, gen_id, artifact))
+            location = self._location(stage, gen_id, artifact)
             reason = f"expected a JSON object, found {type(document).__name__}"
             raise MalformedArtifactError(artifact, location, reason)
         return document
@@ -170,19 +180,19 @@ class EncodedTemplates(ABC):
         """Return the template, or None if it is missing."""
 
     @abstractmethod
-    def _template_location(self, stage: Stage, template_id: str) -> PurePath:
+    def _template_location(self, stage: Stage, template_id: str) -> str:
         """Return the location of a template, whether or not it exists."""
 
     def read_template(self, stage: Stage, template_id: str) -> str:
         stage, template_id = check_stage(stage), check_id("template_id", template_id)
         data = self._load_template(stage, template_id)
         if data is None:
-            location = str(self._template_location(stage, template_id))
+            location = self._template_location(stage, template_id)
             raise MissingTemplateError(stage, template_id, location)
         try:
             return data.decode()
         except UnicodeDecodeError as error:
-            location = str(self._template_location(stage, template_id))
+            location = self._template_location(stage, template_id)
             raise MalformedArtifactError("template", location, f"not UTF-8: {error}") from error
 
 

@@ -21,6 +21,10 @@ class FileClaim:
     path: str
     _descriptor: int
 
+    def held(self) -> bool:
+        """Return True: the system keeps the lock as long as the process lives."""
+        return True
+
     def release(self) -> None:
         """Delete the file and release its lock."""
         if os.name == "nt":  # an open file cannot be deleted, so another claim cannot lose it

@@ -5,7 +5,7 @@ import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import ClassVar, Final, Self
 
 import attrs
@@ -31,7 +31,7 @@ from daydreaming_dagster.data_layer.paths import (
 )
 from daydreaming_dagster.ports.errors import UnreadableArtifactError, UnsafePathError
 from daydreaming_dagster.ports.gens_store import Artifact
-from daydreaming_dagster.ports.ids import are_ids, is_id
+from daydreaming_dagster.ports.ids import are_ids, check_id, check_stage, is_id
 from daydreaming_dagster.types import Stage
 
 CLAIMED_PREFIX: Final = ".claimed-"
@@ -111,18 +111,22 @@ class FilesystemGensStore(EncodedGensStore):
         return self.paths.parsed_metadata_path(stage, gen_id)
 
     def reserve_generation(self, stage: Stage, gen_id: str, *, create: bool = True) -> Path:
-        return Path(super().reserve_generation(stage, gen_id, create=create))
+        """Return the folder of the generation; create it if `create`. Then the generation exists.
+
+        Reserving a generation that exists changes nothing.
+        """
+        path = self.paths.generation_dir(stage, gen_id)
+        if create:
+            folder = self._generation_folder(check_stage(stage), check_id("gen_id", gen_id))
+            with self._naming_the_storage():
+                _make_folder(folder)
+        return path
 
     def most_in_flight(self) -> int:
         return most_in_flight(self.data_root)
 
     def check_space(self, answers: int) -> None:
         check_space(self.data_root, answers)
-
-    def _reserve(self, stage: Stage, gen_id: str) -> None:
-        folder = self._generation_folder(stage, gen_id)
-        with self._naming_the_storage():
-            _make_folder(folder)
 
     def _exists(self, stage: Stage, gen_id: str) -> bool:
         return os.path.isdir(self._generation_folder(stage, gen_id))
@@ -220,11 +224,11 @@ class FilesystemGensStore(EncodedGensStore):
             raise_if_out_of_files(error, self.data_root)
             raise _unreadable("template", path, error) from error
 
-    def _location(self, stage: Stage, gen_id: str, artifact: Artifact | None = None) -> PurePath:
-        return self.paths.artifact_path(stage, gen_id, artifact)
+    def _location(self, stage: Stage, gen_id: str, artifact: Artifact | None = None) -> str:
+        return str(self.paths.artifact_path(stage, gen_id, artifact))
 
-    def _template_location(self, stage: Stage, template_id: str) -> PurePath:
-        return self.paths.template_file(stage, template_id)
+    def _template_location(self, stage: Stage, template_id: str) -> str:
+        return str(self.paths.template_file(stage, template_id))
 
     @contextmanager
     def _naming_the_storage(self) -> Iterator[None]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from itertools import count
-from pathlib import PurePath, PurePosixPath
 from uuid import uuid4
 
 import attrs
@@ -46,10 +45,6 @@ class InMemoryGensStore(EncodedGensStore):
     _new_versions: Iterator[str] = attrs.field(factory=_versions, init=False, repr=False)
     _claims: dict[tuple[Stage, str], "_Claim"] = attrs.field(factory=dict, init=False, repr=False)
 
-    def _reserve(self, stage: Stage, gen_id: str) -> None:
-        self._generations.setdefault((stage, gen_id), {})
-        self._version_of.setdefault((stage, gen_id), next(self._new_versions))
-
     def _exists(self, stage: Stage, gen_id: str) -> bool:
         return (stage, gen_id) in self._generations
 
@@ -83,17 +78,20 @@ class InMemoryGensStore(EncodedGensStore):
         # A lone surrogate becomes invalid UTF-8, as in a malformed file.
         return None if source is None else source.encode(errors="surrogatepass")
 
-    def _location(self, stage: Stage, gen_id: str, artifact: Artifact | None = None) -> PurePath:
-        return PurePosixPath(_PATHS.artifact_path(stage, gen_id, artifact))
+    def _location(self, stage: Stage, gen_id: str, artifact: Artifact | None = None) -> str:
+        return _PATHS.artifact_path(stage, gen_id, artifact).as_posix()
 
-    def _template_location(self, stage: Stage, template_id: str) -> PurePath:
-        return PurePosixPath(_PATHS.template_file(stage, template_id))
+    def _template_location(self, stage: Stage, template_id: str) -> str:
+        return _PATHS.template_file(stage, template_id).as_posix()
 
 
 @attrs.frozen(eq=False)
 class _Claim:
     _claims: "dict[tuple[Stage, str], _Claim]"
     _key: tuple[Stage, str]
+
+    def held(self) -> bool:
+        return True
 
     def release(self) -> None:
         del self._claims[self._key]

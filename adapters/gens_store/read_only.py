@@ -1,12 +1,17 @@
 """A read-only view of another store."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import PurePath
+from typing import Self
 
 import attrs
 
 from daydreaming_dagster.ports.errors import ReadOnlyStoreError
-from daydreaming_dagster.ports.gens_store import Claim, GensStoreWithTemplates, versions_of
+from daydreaming_dagster.ports.gens_store import (
+    Artifact,
+    Claim,
+    GensStoreWithTemplates,
+    versions_of,
+)
 from daydreaming_dagster.ports.ids import check_id, check_stage
 from daydreaming_dagster.types import JsonObject, JsonValue, Stage
 
@@ -20,10 +25,8 @@ class ReadOnlyGensStore:
 
     _inner: GensStoreWithTemplates
 
-    def reserve_generation(self, stage: Stage, gen_id: str, *, create: bool = True) -> PurePath:
-        if create:
-            raise _refusal("reserve_generation", stage, gen_id)
-        return self._inner.reserve_generation(stage, gen_id, create=False)
+    def locate(self, stage: Stage, gen_id: str) -> str:
+        return self._inner.locate(stage, gen_id)
 
     def exists(self, stage: Stage, gen_id: str) -> bool:
         return self._inner.exists(stage, gen_id)
@@ -39,6 +42,14 @@ class ReadOnlyGensStore:
 
     def claim(self, stage: Stage, gen_id: str) -> Claim | None:
         raise _refusal("claim", stage, gen_id)
+
+    def read_many(
+        self, stage: Stage, gen_ids: Sequence[str], artifacts: Sequence[Artifact]
+    ) -> Self:
+        return attrs.evolve(self, inner=self._inner.read_many(stage, gen_ids, artifacts))
+
+    def close(self) -> None:
+        self._inner.close()
 
     def write_prompt(self, stage: Stage, gen_id: str, text: str) -> None:
         raise _refusal("write_prompt", stage, gen_id)

@@ -9,7 +9,7 @@ from daydreaming_dagster.domain.errors import CatalogError
 from daydreaming_dagster.domain.generation.stored import read_stored_generation
 from daydreaming_dagster.ports.cohort_store import CohortStore, StorageInspection
 from daydreaming_dagster.ports.errors import DataLayerError
-from daydreaming_dagster.ports.gens_store import GensStore
+from daydreaming_dagster.ports.gens_store import ARTIFACTS, GensStore, read_ahead
 from daydreaming_dagster.types import Stage
 
 Generations = Sequence[tuple[Stage, str]]
@@ -74,10 +74,15 @@ def check_data_root(
     generations: list[tuple[Stage, str]] = [
         (stage, gen_id) for stage in pipeline for gen_id in sorted(known[stage])
     ]
-    for stage, gen_id in progress(generations):
+    views = (
+        view
+        for stage in pipeline
+        for _, view in read_ahead(store, stage, sorted(known[stage]), ARTIFACTS)
+    )
+    for (stage, gen_id), view in zip(progress(generations), views, strict=True):
         if inspection is not None:
             findings += inspection.inspect_generation(stage, gen_id)
-        findings += verify.check(read_stored_generation(store, stage, gen_id))
+        findings += verify.check(read_stored_generation(view, stage, gen_id))
     removed = inspection.remove_leftovers(findings) if repair and inspection is not None else []
     wrong = [finding for finding in findings if finding.subject not in removed]
     return CheckedDataRoot(len(generations), wrong, removed)

@@ -11,7 +11,7 @@ from daydreaming_dagster.domain.generation.stored import read_stored_generation
 from daydreaming_dagster.domain.results.report import CohortReport, gather_report
 from daydreaming_dagster.errors import DaydreamingError
 from daydreaming_dagster.ports.cohort_store import CohortStore
-from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates
+from daydreaming_dagster.ports.gens_store import ARTIFACTS, GensStoreWithTemplates
 
 if TYPE_CHECKING:  # the drawing package is an extra
     from daydreaming_dagster.report.figures import Figure
@@ -63,6 +63,8 @@ def draw_report(
     index = cohorts.read_index(cohort_id)
     report = gather_report(store, cohorts.read_catalog(), cohort_id, members, index)
     figures = make_figures(report, make_result_tables(report.pipeline, report.evaluations))
+    for stage, gen_ids in members.items():
+        store = store.read_many(stage, gen_ids, ARTIFACTS)
     page = render_page(report, figures, partial(read_stored_generation, store), made_at)
     return DrawnReport(report, figures, page)
 

@@ -123,7 +123,7 @@ def _stored(store: GensStore, stage: Stage, gen_id: str) -> dict[str, object]:
     return {
         "stage": stage,
         "gen_id": gen_id,
-        "folder": str(store.reserve_generation(stage, gen_id, create=False)),
+        "folder": store.locate(stage, gen_id),
         **{artifact: getattr(stored, artifact) for artifact in ARTIFACT_FILENAMES},
         **{artifact: f"error: {why}" for artifact, why in stored.unreadable.items()},
     }

@@ -109,8 +109,8 @@ def failure_observation(
 
 def _about(key_prefix: str, store: GensStore, generated: Generated) -> dict[str, Any]:
     """Return how the generation is made, with its folder and links to its parents."""
-    folder = store.reserve_generation(generated.stage, generated.gen_id, create=False)
-    shown: dict[str, Any] = {"folder": dg.MetadataValue.path(str(folder))}
+    folder = store.locate(generated.stage, generated.gen_id)
+    shown: dict[str, Any] = {"folder": dg.MetadataValue.path(folder)}
     metadata = generated.metadata
     if metadata is None:  # unreadable; the generation's failure says why
         return shown

@@ -5,13 +5,17 @@ abilities that a store may have. Code that works without the last three uses `ve
 `claim_generation`, `most_in_flight` and `check_space`, which accept any store.
 """
 
-from collections.abc import Mapping, Sequence
-from pathlib import PurePath
-from typing import Literal, Protocol, runtime_checkable
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final, Literal, Protocol, Self, TypeVar, get_args, runtime_checkable
 
 from daydreaming_dagster.types import JsonObject, JsonValue, Stage
 
 Artifact = Literal["prompt", "raw", "parsed", "main_metadata", "raw_metadata", "parsed_metadata"]
+
+ARTIFACTS: Final[tuple[Artifact, ...]] = get_args(Artifact)
+
+READ_TOGETHER: Final = 500
+"""How many generations `read_ahead` reads together, which bounds the memory that they take."""
 
 
 class GensStore(Protocol):
@@ -59,15 +63,12 @@ class GensStore(Protocol):
         `StorageUnavailableError`, and the old artifact stays as it was.
     """
 
-    def reserve_generation(self, stage: Stage, gen_id: str, *, create: bool = True) -> PurePath:
-        """Return the location of the generation, for display; create it if `create`.
-
-        Reserving a generation that exists changes nothing.
-        """
+    def locate(self, stage: Stage, gen_id: str) -> str:
+        """Return the path or URL of the generation, for display, whether or not it exists."""
         ...
 
     def exists(self, stage: Stage, gen_id: str) -> bool:
-        """Return whether the generation exists, even if it has no artifacts yet."""
+        """Return whether the generation exists. One that has any artifact does."""
         ...
 
     def list_generations(self, stage: Stage) -> Sequence[str]:
@@ -75,7 +76,26 @@ class GensStore(Protocol):
         ...
 
     def delete_generation(self, stage: Stage, gen_id: str) -> None:
-        """Delete the generation with all its artifacts in one step, if it exists."""
+        """Delete the generation with all its artifacts, if it exists.
+
+        A store that needs several steps deletes the texts first, then their documents, and the main
+        metadata last. If the process ends meanwhile, the rest is found and can be deleted.
+        """
+        ...
+
+    def read_many(
+        self, stage: Stage, gen_ids: Sequence[str], artifacts: Sequence[Artifact]
+    ) -> Self:
+        """Return a view of the store for reading these artifacts of these generations.
+
+        A store with slow requests makes them now, many at once, and the view's `read_*` answer from
+        memory, errors included. The view reads everything else when asked. If reading is fast, the
+        view is the store itself. `read_many` of a view adds to what the view has.
+        """
+        ...
+
+    def close(self) -> None:
+        """Release connections, and the claims that are still held. The next call opens new ones."""
         ...
 
     def write_prompt(self, stage: Stage, gen_id: str, text: str) -> None: ...
@@ -109,6 +129,9 @@ class GensStore(Protocol):
     def read_parsed_metadata(self, stage: Stage, gen_id: str) -> JsonObject: ...
 
 
+_StoreT = TypeVar("_StoreT", bound=GensStore)
+
+
 @runtime_checkable
 class Templates(Protocol):
     """Keeps the templates of prompts. Ids are checked as in `GensStore`."""
@@ -134,10 +157,9 @@ class Versions(Protocol):
     def generation_versions(self, stage: Stage) -> Mapping[str, str]:
         """Return the version of each generation of the stage, by gen_id, in no order.
 
-        While a generation keeps its version, no artifact of it was written or deleted: whatever was
-        read after the version was looked up is still current. After a write or deletion, the old
-        version never occurs again, neither in this store nor in another. A generation is left out
-        while its next change might not change the version. A store that cannot tell leaves out all
+        Generations of equal versions have equal artifacts: whatever was read after the version was
+        looked up is still current while the version is the same. A generation is left out while its
+        next change might not change the version. A store that cannot tell leaves out all
         generations.
         """
         ...
@@ -146,8 +168,15 @@ class Versions(Protocol):
 class Claim(Protocol):
     """The exclusive right to make a generation."""
 
+    def held(self) -> bool:
+        """Return whether nobody else can have got the claim yet. Asked before storing an answer.
+
+        A claim that is kept by a lease is lost if the process was stopped for longer than it.
+        """
+        ...
+
     def release(self) -> None:
-        """Release the claim. Called once, from any thread."""
+        """Release the claim. Called once, from any thread. Does nothing if the claim was lost."""
         ...
 
 
@@ -160,8 +189,12 @@ class Claims(Protocol):
 
         A run claims a generation before it calls a model for it. A claim excludes only other
         claims: it does not create, change or lock the generation. It ends when it is released, or
-        when its process ends for any reason. It excludes threads and processes alike, if they share
-        the store.
+        after its process ended for any reason: at once, or if the store keeps claims by a lease, at
+        the latest two leases later. It excludes threads and processes alike, if they share the
+        store.
+
+        Raises:
+            StorageUnavailableError: The storage fails, or cannot keep claims.
         """
         ...
 
@@ -195,6 +228,17 @@ def versions_of(store: GensStore, stage: Stage) -> Mapping[str, str]:
     return store.generation_versions(stage) if isinstance(store, Versions) else {}
 
 
+def read_ahead(
+    store: _StoreT, stage: Stage, gen_ids: Sequence[str], artifacts: Sequence[Artifact]
+) -> Iterator[tuple[str, _StoreT]]:
+    """Yield each gen_id with a view of the store that has read these artifacts of it."""
+    for start in range(0, len(gen_ids), READ_TOGETHER):
+        some = gen_ids[start : start + READ_TOGETHER]
+        view = store.read_many(stage, some, artifacts)
+        for gen_id in some:
+            yield gen_id, view
+
+
 def claim_generation(store: GensStore, stage: Stage, gen_id: str) -> Claim | None:
     """Return the claim to the generation, or None while another run holds it.
 
@@ -225,6 +269,10 @@ def check_space(store: GensStore, answers: int) -> None:
 
 
 class _FreeClaim:
+    def held(self) -> bool:
+        """Return True: nobody else is excluded, so nobody can take it."""
+        return True
+
     def release(self) -> None:
         """Do nothing: nobody was excluded."""
 

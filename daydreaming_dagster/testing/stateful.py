@@ -16,7 +16,6 @@ A test module runs them on the stores that it opens::
 
 import copy
 import itertools
-from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from typing import Final
@@ -78,9 +77,8 @@ def gens_store_machine(  # noqa: C901  a class made in a function counts as its 
             self._stores: dict[str, GensStore] = {}
             # What should be there. Values as Python has them: the model knows no encoding.
             self._model: dict[tuple[Stage, str], dict[Artifact, object]] = {}
-            # How often each generation was written or deleted, and at which count a version was.
-            self._changes = Counter[tuple[Stage, str]]()
-            self._seen: dict[tuple[str, Stage, str, str], int] = {}
+            # What each generation contained when it had a version.
+            self._seen: dict[tuple[str, Stage, str, str], str] = {}
 
         @initialize()
         def open_all(self) -> None:
@@ -110,7 +108,6 @@ def gens_store_machine(  # noqa: C901  a class made in a function counts as its 
             for store in self._stores.values():
                 write(store, stage, gen_id, artifact, value)
             self._model.setdefault((stage, gen_id), {})[artifact] = copy.deepcopy(value)
-            self._changes[stage, gen_id] += 1
             self._check(stage, gen_id, artifact)
 
         @rule(stage=_stages, gen_id=_gen_ids, artifact=st.sampled_from(TEXTS), text=_torn_texts)
@@ -129,7 +126,7 @@ def gens_store_machine(  # noqa: C901  a class made in a function counts as its 
             self._check_refused(stage, gen_id, artifact, NOT_JSON[case]())
 
         @rule(
-            method=st.sampled_from(sorted(METHODS)),
+            method=st.sampled_from(sorted(METHODS.keys() - {"close"})),
             stage=st.sampled_from(HOSTILE_STAGES),
             other=st.sampled_from(HOSTILE_IDS),
             data=st.data(),
@@ -145,20 +142,11 @@ def gens_store_machine(  # noqa: C901  a class made in a function counts as its 
                 if method in methods_of(store):
                     assert _raises(InvalidIdError, call, store, method, **arguments), name
 
-        @rule(stage=_stages, gen_id=_gen_ids, create=st.booleans())
-        def reserve(self, stage: Stage, gen_id: str, create: bool) -> None:  # noqa: FBT001  drawn
-            for name, store in self._stores.items():
-                place = store.reserve_generation(stage, gen_id, create=create)
-                assert place.name == gen_id, name
-            if create:
-                self._model.setdefault((stage, gen_id), {})
-
         @rule(stage=_stages, gen_id=_gen_ids)
         def delete(self, stage: Stage, gen_id: str) -> None:
             for store in self._stores.values():
                 store.delete_generation(stage, gen_id)
             self._model.pop((stage, gen_id), None)
-            self._changes[stage, gen_id] += 1
 
         @rule(stage=_stages, gen_id=_gen_ids, artifact=st.sampled_from(ARTIFACTS))
         def read(self, stage: Stage, gen_id: str, artifact: Artifact) -> None:
@@ -172,14 +160,14 @@ def gens_store_machine(  # noqa: C901  a class made in a function counts as its 
                     assert list(store.list_generations(stage)) == expected, name
 
         @invariant()
-        def no_version_outlives_a_change(self) -> None:
+        def generations_of_equal_versions_are_equal(self) -> None:
             for stage in STAGES:
                 for name, store in self._stores.items():
                     for gen_id, version in versions_of(store, stage).items():
                         assert (stage, gen_id) in self._model, name
-                        changes = self._changes[stage, gen_id]
-                        seen = self._seen.setdefault((name, stage, gen_id, version), changes)
-                        assert seen == changes, name
+                        now = repr(sorted(self._model[stage, gen_id].items()))
+                        seen = self._seen.setdefault((name, stage, gen_id, version), now)
+                        assert seen == now, name
 
         def _check_refused(
             self, stage: Stage, gen_id: str, artifact: Artifact, value: object

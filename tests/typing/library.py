@@ -1,7 +1,7 @@
 """The data layer as a library. Never run: type checkers read it, see test_types.py."""
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import assert_type
 
 from adapters import FilesystemGensStore, ReadOnlyGensStore, UnsyncedFilesystemGensStore
@@ -35,6 +35,7 @@ assert_type(GensDataLayerToo.from_root(Path("data")), FilesystemGensStore)
 assert_type(UnsyncedFilesystemGensStore.from_root("data"), UnsyncedFilesystemGensStore)
 assert_type(ON_DISK.paths, Paths)
 assert_type(ON_DISK.reserve_generation("draft", "a"), Path)
+assert_type(ON_DISK.read_many("draft", ["a"], ["raw"]), FilesystemGensStore)
 assert_type(ON_DISK.main_metadata_path("draft", "a"), Path)
 
 
@@ -45,7 +46,7 @@ WITH_CLAIMS: Sequence[Claims] = (ON_DISK, IN_MEMORY, ReadOnlyGensStore(IN_MEMORY
 
 
 def read_and_write(store: GensStore, stage: Stage, gen_id: str) -> None:
-    assert_type(store.reserve_generation(stage, gen_id), PurePath)
+    assert_type(store.locate(stage, gen_id), str)
     assert_type(store.list_generations(stage), Sequence[str])
     assert_type(store.read_raw(stage, gen_id), str)
     assert_type(store.read_raw_metadata(stage, gen_id), JsonObject)

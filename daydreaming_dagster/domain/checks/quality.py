@@ -7,7 +7,7 @@ from daydreaming_dagster.domain.checks.integrity import Finding, IntegrityCheck
 from daydreaming_dagster.domain.generation.state import GenerationState
 from daydreaming_dagster.domain.generation.stored import StoredGeneration, read_stored_generation
 from daydreaming_dagster.domain.stages import Pipeline, StageDefinition
-from daydreaming_dagster.ports.gens_store import GensStore
+from daydreaming_dagster.ports.gens_store import ARTIFACTS, GensStore, read_ahead
 from daydreaming_dagster.types import Stage
 
 Check = Literal[
@@ -60,8 +60,8 @@ def check_generations(
         parent: frozenset(store.list_generations(parent)) for parent in definition.parent_stages
     }
     integrity = IntegrityCheck(pipeline, known)
-    for gen_id in gen_ids:
-        stored = read_stored_generation(store, stage, gen_id)
+    for gen_id, view in read_ahead(store, stage, gen_ids, ARTIFACTS):
+        stored = read_stored_generation(view, stage, gen_id)
         for finding in integrity.check(stored):
             if finding.kind not in _IGNORED:
                 check = _CHECK_OF.get(finding.kind)

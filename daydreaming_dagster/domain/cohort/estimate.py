@@ -9,11 +9,16 @@ from daydreaming_dagster.domain.catalog import DEFAULT_LEVEL, Catalog
 from daydreaming_dagster.domain.cohort.planner import PlannedGeneration
 from daydreaming_dagster.domain.generation.metadata import resolve_generation_metadata
 from daydreaming_dagster.domain.generation.records import MainRecord
-from daydreaming_dagster.domain.generation.state import read_state
+from daydreaming_dagster.domain.generation.state import STATE_ARTIFACTS, read_state
 from daydreaming_dagster.domain.generation.tokens import CHARACTERS_PER_TOKEN, answer_limit
 from daydreaming_dagster.domain.stages import GenerationRef, StageDefinition
 from daydreaming_dagster.ports.errors import DataLayerError
-from daydreaming_dagster.ports.gens_store import GensStore, GensStoreWithTemplates
+from daydreaming_dagster.ports.gens_store import (
+    READ_TOGETHER,
+    GensStore,
+    GensStoreWithTemplates,
+    read_ahead,
+)
 from daydreaming_dagster.ports.language_model import ModelKey
 from daydreaming_dagster.types import Stage
 
@@ -77,19 +82,19 @@ def estimate_generations(
     called = dict[ModelKey, None]()
     templates: dict[tuple[Stage, str], int] = {}
     text_tokens: dict[GenerationRef, int] = {}  # of each generation's text, for its children
-    for planned in generations:
+    for planned, view in _read_ahead(store, tuple(generations), listed):
         stage, record = planned.stage, MainRecord.from_document(planned.metadata)
         ref, definition = GenerationRef(stage, planned.gen_id), pipeline[stage]
         estimate = stages[stage]
         estimate.generations += 1
-        parent_tokens = sum(_text_tokens(store, parent, text_tokens) for parent in planned.parents)
+        parent_tokens = sum(_text_tokens(view, parent, text_tokens) for parent in planned.parents)
         if record.mode == "copy":
             text_tokens[ref] = parent_tokens
             continue
         answer = _answer_tokens(definition, record)
         text_tokens[ref] = answer
         there = planned.gen_id in listed[stage] and planned.gen_id not in again
-        if there and not _needs_answer(store, definition, planned.gen_id):
+        if there and not _needs_answer(view, definition, planned.gen_id):
             continue
         key = stage, record.template_id or ""
         try:
@@ -109,6 +114,24 @@ def estimate_generations(
     return PlanEstimate(stages, tuple(sorted(unpriced)), tuple(called))
 
 
+def _read_ahead(
+    store: GensStoreWithTemplates,
+    generations: Sequence[PlannedGeneration],
+    listed: Mapping[Stage, Collection[str]],
+) -> Iterator[tuple[PlannedGeneration, GensStoreWithTemplates]]:
+    """Yield each with a view that has read its answer, and its parents' texts, if they exist."""
+    for start in range(0, len(generations), READ_TOGETHER):
+        some = generations[start : start + READ_TOGETHER]
+        view = store
+        for stage in listed:
+            own = [one.gen_id for one in some if one.stage == stage and one.gen_id in listed[stage]]
+            parents = {ref.gen_id for one in some for ref in one.parents if ref.stage == stage}
+            view = view.read_many(stage, own, STATE_ARTIFACTS)
+            view = view.read_many(stage, list(parents.intersection(listed[stage])), ["parsed"])
+        for one in some:
+            yield one, view
+
+
 def planned_generations(
     store: GensStore, generations: Mapping[Stage, Sequence[str]]
 ) -> Iterator[PlannedGeneration]:
@@ -117,9 +140,9 @@ def planned_generations(
     Generations with unreadable or invalid metadata are left out.
     """
     for stage, gen_ids in generations.items():
-        for gen_id in gen_ids:
+        for gen_id, view in read_ahead(store, stage, gen_ids, ["main_metadata"]):
             with suppress(DataLayerError):
-                metadata = resolve_generation_metadata(store, stage, gen_id)
+                metadata = resolve_generation_metadata(view, stage, gen_id)
                 parents = tuple(parent.ref for parent in metadata.parents)
                 yield PlannedGeneration(stage, gen_id, metadata.record.document, parents)
 

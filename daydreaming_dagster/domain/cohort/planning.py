@@ -159,14 +159,16 @@ def record_plan(store: GensStore, plan: CohortPlan) -> PlanRecord:
     created, found, shared = Counter[Stage](), Counter[Stage](), Counter[Stage]()
     # In most cases, one listing replaces a failing read for each generation.
     listed: dict[Stage, set[str]] = {}
+    view = store
+    for stage in dict.fromkeys(planned.stage for planned in plan.generations):
+        listed[stage] = set(store.list_generations(stage)).intersection(plan.gen_ids(stage))
+        view = view.read_many(stage, list(listed[stage]), ["main_metadata"])
     for planned in plan.generations:
         stage = planned.stage
-        if stage not in listed:
-            listed[stage] = set(store.list_generations(stage))
         there = None
         if planned.gen_id in listed[stage]:
             with suppress(MissingArtifactError):
-                there = store.read_main_metadata(stage, planned.gen_id)
+                there = view.read_main_metadata(stage, planned.gen_id)
         if there is None:
             store.write_main_metadata(stage, planned.gen_id, planned.metadata)
             created[stage] += 1

@@ -1,6 +1,6 @@
 """The progress of a cohort's generations, and what a run has to make."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Self
 
 import attrs
@@ -8,12 +8,13 @@ import attrs
 from daydreaming_dagster.domain.errors import CatalogError
 from daydreaming_dagster.domain.generation.state import (
     COMPLETE,
+    STATE_ARTIFACTS,
     State,
     read_state,
     readable_state,
 )
 from daydreaming_dagster.domain.stages import StageDefinition
-from daydreaming_dagster.ports.gens_store import GensStore
+from daydreaming_dagster.ports.gens_store import GensStore, read_ahead
 from daydreaming_dagster.types import Stage
 
 
@@ -46,12 +47,15 @@ class StageStatus:
 
 
 def stage_status(
-    store: GensStore, definition: StageDefinition, gen_ids: Iterable[str]
+    store: GensStore, definition: StageDefinition, gen_ids: Sequence[str]
 ) -> StageStatus:
     """Return the progress of these generations of a stage, reading each of them."""
     return StageStatus.of(
         definition.name,
-        {gen_id: readable_state(read_state(store, definition, gen_id)) for gen_id in gen_ids},
+        {
+            gen_id: readable_state(read_state(view, definition, gen_id))
+            for gen_id, view in read_ahead(store, definition.name, gen_ids, STATE_ARTIFACTS)
+        },
     )
 
 

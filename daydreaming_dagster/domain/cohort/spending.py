@@ -8,7 +8,7 @@ from daydreaming_dagster.domain.generation.cost import answer_cost
 from daydreaming_dagster.domain.generation.records import RawRecord, Usage
 from daydreaming_dagster.domain.generation.stored import if_there
 from daydreaming_dagster.formatting import counted
-from daydreaming_dagster.ports.gens_store import GensStore
+from daydreaming_dagster.ports.gens_store import GensStore, read_ahead
 from daydreaming_dagster.types import Stage
 
 
@@ -28,8 +28,8 @@ def spent_before(
     models = {model.key: model for model in catalog.models.values()}
     total, unknown = 0.0, dict[str, None]()
     for stage, gen_ids in members.items():
-        for gen_id in gen_ids:
-            for record in _bought(if_there(store.read_raw_metadata, stage, gen_id)):
+        for gen_id, view in read_ahead(store, stage, gen_ids, ["raw_metadata"]):
+            for record in _bought(if_there(view.read_raw_metadata, stage, gen_id)):
                 usage = record.usage or Usage()
                 model = models.get((record.provider or "", record.model or ""))
                 cost = answer_cost(usage, model)

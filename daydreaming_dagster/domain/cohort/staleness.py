@@ -1,6 +1,6 @@
 """How far a cohort is, and which of its stored answers went stale."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import attrs
 
@@ -8,7 +8,10 @@ from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.cohort.index import CohortIndex, digest_inputs
 from daydreaming_dagster.domain.cohort.progress import StageStatus
 from daydreaming_dagster.domain.generation.answers import why_outdated
-from daydreaming_dagster.domain.generation.metadata import resolve_generation_metadata
+from daydreaming_dagster.domain.generation.metadata import (
+    known_parents,
+    resolve_generation_metadata,
+)
 from daydreaming_dagster.domain.generation.prompts import render_planned_input
 from daydreaming_dagster.domain.generation.recipe import make_recipe, why_stale
 from daydreaming_dagster.domain.generation.state import (
@@ -22,7 +25,12 @@ from daydreaming_dagster.domain.shipped_stages import SHIPPED
 from daydreaming_dagster.domain.stages import GenerationRef, Pipeline, StageDefinition
 from daydreaming_dagster.errors import DaydreamingError
 from daydreaming_dagster.ports.errors import DataLayerError
-from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates, versions_of
+from daydreaming_dagster.ports.gens_store import (
+    ARTIFACTS,
+    READ_TOGETHER,
+    GensStoreWithTemplates,
+    versions_of,
+)
 from daydreaming_dagster.types import Stage
 
 
@@ -136,10 +144,14 @@ def _look_at_stage(  # noqa: PLR0913, PLR0917  a stage, what it is seen with, wh
     stale: dict[str, str] = {}
     outdated: dict[str, str] = {}
     unknown_finish: dict[str, str] = {}
-    same: set[str] = set()
+    unchanged_ids = {id_ for id_ in gen_ids if id_ in done and done[id_] == versions.get(id_)}
+    same = {id_ for id_ in unchanged_ids & known.keys() if _are_same(known[id_], looks)}
+    settled = unchanged_ids if catalog is None else same
+    views = _read_ahead(store, stage, [id_ for id_ in gen_ids if id_ not in settled])
     for gen_id in gen_ids:
-        stored = read_state(store, definition, gen_id)
-        unchanged = gen_id in done and done[gen_id] == versions.get(gen_id)
+        view = store if gen_id in settled else next(views)
+        stored = read_state(view, definition, gen_id)
+        unchanged = gen_id in unchanged_ids
         states[gen_id] = "done" if unchanged else readable_state(stored)
         if states[gen_id] == "not answered":
             continue
@@ -150,16 +162,15 @@ def _look_at_stage(  # noqa: PLR0913, PLR0917  a stage, what it is seen with, wh
             unknown_finish[gen_id] = finish
         if catalog is None:
             continue
-        known_parents = known.get(gen_id) if unchanged else None
-        if known_parents is not None and _are_same(known_parents, looks):
-            same.add(gen_id)
+        if gen_id in same:
+            above = known[gen_id]
             reason = before.stale.get(stage, {}).get(gen_id)
         else:
             ref = GenerationRef(stage, gen_id)
-            known_parents, reason, otherwise = _why_stale(store, catalog, ref, stored, looks)
+            above, reason, otherwise = _why_stale(view, catalog, ref, stored, looks)
             if otherwise is not None and states[gen_id] in COMPLETE:
                 outdated[gen_id], states[gen_id] = otherwise, "not parsed"
-        parents[gen_id] = known_parents
+        parents[gen_id] = above
         if reason is not None:
             stale[gen_id] = reason
     status = StageStatus.of(stage, states)
@@ -169,6 +180,24 @@ def _look_at_stage(  # noqa: PLR0913, PLR0917  a stage, what it is seen with, wh
     return _StageLook(
         status, kept_versions, parents, stale, outdated, unknown_finish, same, to_make
     )
+
+
+def _read_ahead(
+    store: GensStoreWithTemplates, stage: Stage, gen_ids: Sequence[str]
+) -> Iterator[GensStoreWithTemplates]:
+    """Yield a view for each generation that has read it and, if reading is slow, its parents."""
+    for start in range(0, len(gen_ids), READ_TOGETHER):
+        some = gen_ids[start : start + READ_TOGETHER]
+        view = store.read_many(stage, some, ARTIFACTS)
+        if view is not store:
+            parents: dict[Stage, dict[str, None]] = {}
+            for gen_id in some:
+                for parent in known_parents(view, GenerationRef(stage, gen_id)):
+                    parents.setdefault(parent.stage, {})[parent.gen_id] = None
+            for of_stage, of_parents in parents.items():
+                view = view.read_many(of_stage, list(of_parents), ["parsed"])
+        for _ in some:
+            yield view
 
 
 def _unknown_finish(stored: GenerationState) -> str | None:

@@ -7,7 +7,7 @@ from daydreaming_dagster.domain.digests import sha256
 from daydreaming_dagster.domain.errors import ResponseParseError, UnusableAnswerError
 from daydreaming_dagster.domain.generation.finish import was_cut_off
 from daydreaming_dagster.domain.generation.metadata import resolve_generation_metadata
-from daydreaming_dagster.domain.generation.recipe import Recipe
+from daydreaming_dagster.domain.generation.recipe import Recipe, why_stale
 from daydreaming_dagster.domain.generation.records import (
     BY_HAND,
     ParsedRecord,
@@ -44,8 +44,19 @@ def store_answer(
     An answer to another question that it replaces was paid for too and is kept in the
     metadata, under `replaced`.
     """
-    text = _storable(completion.text)
     record = attrs.evolve(
+        _record(recipe, prompt, completion),
+        replaced=_replaced(store, recipe.stage, gen_id) or None,
+    )
+    text = _storable(completion.text)
+    store.write_raw_metadata(recipe.stage, gen_id, record.as_document())
+    store.write_raw(recipe.stage, gen_id, text)
+    return RawAnswer(text, record, reused=False)
+
+
+def _record(recipe: Recipe, prompt: str, completion: Completion) -> RawRecord:
+    """Return the record of an answer to this prompt."""
+    return attrs.evolve(
         recipe.question(prompt),
         template_sha256=recipe.template_sha256,
         answered_by=_storable(completion.model),
@@ -56,15 +67,33 @@ def store_answer(
         usage=Usage.of(completion),
         duration_seconds=completion.duration_seconds,
         failed_attempts=[_storable(error) for error in completion.failed_attempts],
-        raw_sha256=sha256(text),
+        raw_sha256=sha256(_storable(completion.text)),
         reasoning=_storable(completion.reasoning) or None,
         unreadable=_storable(completion.unreadable) or None,
         response=_storable(completion.response) or None,
-        replaced=_replaced(store, recipe.stage, gen_id) or None,
     )
-    store.write_raw_metadata(recipe.stage, gen_id, record.as_document())
-    store.write_raw(recipe.stage, gen_id, text)
-    return RawAnswer(text, record, reused=False)
+
+
+def store_late_answer(
+    store: GensStore, gen_id: str, recipe: Recipe, prompt: str, completion: Completion
+) -> RawAnswer:
+    """Store an answer whose claim was lost while it was paid for; return the one that counts.
+
+    If another run stored an answer to the same question meanwhile, that one stays, since texts may
+    have been made from it, and this one is kept in its metadata under `replaced`.
+    """
+    stored = GenerationState(LazyGeneration(store, recipe.stage, gen_id), needs_score=False)
+    if stored.answer is None or why_stale(stored.question, recipe, prompt) is not None:
+        return store_answer(store, gen_id, recipe, prompt, completion)
+    document = _record(recipe, prompt, completion).as_document()
+    late = attrs.evolve(
+        ReplacedAnswer.from_document(document), text=_storable(completion.text)
+    ).as_document()
+    earlier = _earlier(stored.raw_record)
+    if late not in earlier:  # an attempt may have failed after it was written
+        record = attrs.evolve(stored.raw_record, replaced=[*earlier, late])
+        store.write_raw_metadata(recipe.stage, gen_id, record.as_document())
+    return stored.answer
 
 
 def store_parsed(
@@ -244,14 +273,18 @@ def _storable(text: str) -> str:
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
+def _earlier(present: RawRecord) -> list[JsonValue]:
+    earlier = [] if present.replaced is None else present.replaced
+    return earlier if isinstance(earlier, list) else [earlier]
+
+
 def _replaced(store: GensStore, stage: Stage, gen_id: str) -> list[JsonValue]:
     """Return the answers that a new one replaces, the latest last, each with its text."""
     text = if_there(store.read_raw, stage, gen_id)
     if text is None:
         return []
     digest, present = sha256(text), read_answer(store, stage, gen_id).record
-    earlier = [] if present.replaced is None else present.replaced
-    answers: list[JsonValue] = earlier if isinstance(earlier, list) else [earlier]
+    answers = _earlier(present)
     if any(
         isinstance(answer, dict) and RawRecord.from_document(answer).raw_sha256 == digest
         for answer in answers

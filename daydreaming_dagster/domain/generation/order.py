@@ -8,7 +8,7 @@ import attrs
 
 from daydreaming_dagster.domain.generation.metadata import known_parents
 from daydreaming_dagster.domain.stages import GenerationRef
-from daydreaming_dagster.ports.gens_store import GensStore
+from daydreaming_dagster.ports.gens_store import GensStore, read_ahead
 from daydreaming_dagster.types import Stage
 
 
@@ -27,19 +27,20 @@ class RunOrder:
         One whose metadata is wrong can start: `generate` reports the error.
         """
         order = cls()
-        refs = [
+        members = {
             GenerationRef(stage, gen_id)
             for stage, gen_ids in generations.items()
             for gen_id in gen_ids
-        ]
-        members = set(refs)
-        for ref in refs:
-            awaited = members.intersection(known_parents(store, ref)) - {ref}
-            for parent in awaited:
-                order._children.setdefault(parent, []).append(ref)
-            order._awaited[ref] = len(awaited)
-            if not awaited:
-                order.ready.append(ref)
+        }
+        for stage, gen_ids in generations.items():
+            for gen_id, view in read_ahead(store, stage, gen_ids, ["main_metadata"]):
+                ref = GenerationRef(stage, gen_id)
+                awaited = members.intersection(known_parents(view, ref)) - {ref}
+                for parent in awaited:
+                    order._children.setdefault(parent, []).append(ref)
+                order._awaited[ref] = len(awaited)
+                if not awaited:
+                    order.ready.append(ref)
         return order
 
     def note_made(self, ref: GenerationRef) -> None:

@@ -14,14 +14,14 @@ from daydreaming_dagster.domain.generation.answers import (
     read_answer,
     read_parsed,
     store_answer,
+    store_late_answer,
     store_parsed,
 )
 from daydreaming_dagster.domain.generation.budget import Budget
 from daydreaming_dagster.domain.generation.cancellation import CancellationToken, StoppedError
+from daydreaming_dagster.domain.generation.claiming import Claiming, ClaimLostError
 from daydreaming_dagster.domain.generation.generated import STEPS, Generated, Step
-from daydreaming_dagster.domain.generation.metadata import (
-    resolve_generation_metadata,
-)
+from daydreaming_dagster.domain.generation.metadata import resolve_generation_metadata
 from daydreaming_dagster.domain.generation.order import RunOrder
 from daydreaming_dagster.domain.generation.prompts import render_planned_input
 from daydreaming_dagster.domain.generation.recipe import Recipe, make_recipe, why_stale
@@ -34,7 +34,6 @@ from daydreaming_dagster.ports.errors import DataLayerError, StorageUnavailableE
 from daydreaming_dagster.ports.gens_store import (
     GensStoreWithTemplates,
     check_space,
-    claim_generation,
     most_in_flight,
 )
 from daydreaming_dagster.ports.language_model import (
@@ -116,15 +115,15 @@ class GenerationRunner:
         """
         result = Generated(stage, gen_id)
         try:
-            with ExitStack() as kept, ExitStack() as claims:
-                while (prepared := await _in_thread(self._prepare, result, steps, claims)) is None:
+            with ExitStack() as kept, Claiming(self.store, result.ref) as claim:
+                while (prepared := await _in_thread(self._prepare, result, steps, claim)) is None:
                     await self.stop.sleep(CLAIM_SECONDS)
                 completion = None
                 if prepared.question is not None:
                     result.asked = True
                     completion = await self._ask(prepared.recipe, prepared.question, kept)
                 if completion is not None or ("parsed" in steps and result.parsed is None):
-                    await self._finish(result, steps, claims, prepared, completion)
+                    await self._finish(result, steps, claim, prepared, completion)
         except (DaydreamingError, OSError) as error:
             result.error = error
         return result
@@ -206,7 +205,7 @@ class GenerationRunner:
         return in_flight
 
     def _prepare(
-        self, result: Generated, steps: Collection[Step], claims: ExitStack
+        self, result: Generated, steps: Collection[Step], claim: Claiming
     ) -> _Prepared | None:
         """Claim the generation, write its prompt, and look for a stored answer.
 
@@ -217,11 +216,9 @@ class GenerationRunner:
         result.metadata = metadata
         recipe = make_recipe(self.store, self.catalog, stage, gen_id, metadata)
         result.model = (recipe.provider, recipe.model) if recipe.mode == "llm" else None
-        if "raw" in steps and recipe.mode == "llm":  # nobody pays for a copy
-            claim = claim_generation(self.store, stage, gen_id)
-            if claim is None:
-                return None
-            claims.callback(claim.release)
+        # Nobody pays for a copy.
+        if "raw" in steps and recipe.mode == "llm" and not claim.take():
+            return None
         prompt = question = None
         stored = read_state(self.store, self.catalog.pipeline[stage], gen_id)
         if "prompt" in steps:
@@ -312,14 +309,15 @@ class GenerationRunner:
         self,
         result: Generated,
         steps: Collection[Step],
-        claims: ExitStack,
+        claim: Claiming,
         prepared: _Prepared,
         completion: Completion | None,
     ) -> None:
         """Store and parse the answer, and release the claim.
 
         A paid answer that cannot be stored waits in memory. If nothing can be stored at present,
-        the run ends, and the answer waits at least for those in flight.
+        the run ends, and the answer waits at least for those in flight. If the claim was lost, the
+        answer waits until the other run has released it, and is then kept beside the other's.
 
         Raises:
             AnswerLostError: The paid answer could not be stored.
@@ -328,7 +326,9 @@ class GenerationRunner:
         while True:
             of_last_calls = not self.budget.in_flight
             try:
-                return await _in_thread(self._store, result, steps, claims, prepared, completion)
+                return await _in_thread(self._store, result, steps, claim, prepared, completion)
+            except ClaimLostError:  # the other run stores its own answer first
+                pass
             except (DataLayerError, OSError) as error:
                 unpaid = completion is None or prepared.recipe.mode == "copy"
                 if unpaid or result.raw is not None:
@@ -345,16 +345,24 @@ class GenerationRunner:
         self,
         result: Generated,
         steps: Collection[Step],
-        claims: ExitStack,
+        claim: Claiming,
         prepared: _Prepared,
         completion: Completion | None,
     ) -> None:
-        """Store the answer, parse it, and release the claim, which is kept for another attempt."""
+        """Store the answer, parse it, and release the claim, which is kept for another attempt.
+
+        Raises:
+            ClaimLostError: Another run makes the generation. Nothing was stored.
+        """
         stage, gen_id = result.stage, result.gen_id
         recipe, question, prompt = prepared.recipe, prepared.question, prepared.late_prompt
         if question is not None and completion is not None:
-            result.raw = store_answer(self.store, gen_id, recipe, question, completion)
-        with claims:
+            if not claim.keep():
+                raise ClaimLostError(*result.ref)
+            late = claim.was_lost and result.ref not in self.force
+            store = store_late_answer if late else store_answer
+            result.raw = store(self.store, gen_id, recipe, question, completion)
+        with claim:
             # Write the paid answer first. After a crash between the two writes, the next run finds
             # an answer to today's question and writes the prompt.
             if prompt is not None and result.raw is not None:

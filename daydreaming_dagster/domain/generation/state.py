@@ -11,12 +11,15 @@ from daydreaming_dagster.domain.generation.stored import LazyGeneration, StoredG
 from daydreaming_dagster.domain.parsing.response import Score
 from daydreaming_dagster.domain.stages import StageDefinition
 from daydreaming_dagster.ports.errors import MalformedArtifactError, UnsafePathError
-from daydreaming_dagster.ports.gens_store import GensStore
+from daydreaming_dagster.ports.gens_store import Artifact, GensStore
 
 State = Literal["scored", "done", "not parsed", "cut off", "not answered"]
 """How far a generation is. One that is complete is `scored` at a stage that judges, else `done`."""
 
 COMPLETE: Final[frozenset[State]] = frozenset({"scored", "done"})
+
+STATE_ARTIFACTS: Final[tuple[Artifact, ...]] = ("raw_metadata", "raw", "parsed_metadata", "parsed")
+"""The artifacts that the state of a generation depends on."""
 
 
 @attrs.frozen

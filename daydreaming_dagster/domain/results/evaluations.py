@@ -12,12 +12,12 @@ from daydreaming_dagster.domain.generation.metadata import (
     resolve_generation_metadata,
 )
 from daydreaming_dagster.domain.generation.records import RawRecord, Usage
-from daydreaming_dagster.domain.generation.state import State, read_state
+from daydreaming_dagster.domain.generation.state import STATE_ARTIFACTS, State, read_state
 from daydreaming_dagster.domain.generation.stored import if_there
 from daydreaming_dagster.domain.parsing.response import Score
 from daydreaming_dagster.domain.stages import GenerationRef, Pipeline, StageDefinition
 from daydreaming_dagster.ports.errors import DataLayerError, InvalidMetadataError
-from daydreaming_dagster.ports.gens_store import GensStore
+from daydreaming_dagster.ports.gens_store import Artifact, GensStore, read_ahead
 from daydreaming_dagster.types import Stage
 
 
@@ -102,16 +102,22 @@ def read_evaluations(
         MalformedArtifactError: Metadata of one of them is malformed.
         InvalidMetadataError: Metadata of one of them lacks what its stage needs.
     """
-    lineages = _Lineages(store, pipeline)
+    ancestors = store
+    for stage in pipeline:
+        if not pipeline[stage].scores:
+            metadata: tuple[Artifact, ...] = ("main_metadata", "raw_metadata")
+            ancestors = ancestors.read_many(stage, members.get(stage, ()), metadata)
+    lineages = _Lineages(ancestors, pipeline)
     for stage in pipeline.scoring:
-        for gen_id in members.get(stage, ()):
+        wanted = (*STATE_ARTIFACTS, "main_metadata")
+        for gen_id, view in read_ahead(store, stage, members.get(stage, ()), wanted):
             ref = GenerationRef(stage, gen_id)
-            main = resolve_generation_metadata(store, *ref)
+            main = resolve_generation_metadata(view, *ref)
             judged = judged_by(pipeline, main, ref)
             above = lineages.of_parents(main, ref)
             evaluation = make_member(store, ref, main)
             outcome = read_outcome(
-                store, pipeline[stage], gen_id, (models or {}).get(evaluation.llm)
+                view, pipeline[stage], gen_id, (models or {}).get(evaluation.llm)
             )
             yield Evaluation(
                 above.combo,
@@ -262,5 +268,5 @@ def make_member(store: GensStore, ref: GenerationRef, metadata: GenerationMetada
         metadata.template_id,
         metadata.record.llm_model_id or "",
         metadata.record.replicate,
-        str(store.reserve_generation(*ref, create=False)),
+        store.locate(*ref),
     )

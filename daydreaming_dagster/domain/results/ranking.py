@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import attrs
 
 from daydreaming_dagster.domain.generation.metadata import resolve_generation_metadata
-from daydreaming_dagster.domain.generation.state import read_state
+from daydreaming_dagster.domain.generation.state import STATE_ARTIFACTS, read_state
 from daydreaming_dagster.domain.parsing.response import Score
 from daydreaming_dagster.domain.results.evaluations import Evaluation, judged_by
 from daydreaming_dagster.domain.stages import GenerationRef, Pipeline
-from daydreaming_dagster.ports.gens_store import GensStore
+from daydreaming_dagster.ports.gens_store import GensStore, read_ahead
 from daydreaming_dagster.types import Stage
 
 if TYPE_CHECKING:
@@ -160,11 +160,12 @@ def _scores(
 ) -> Iterator[Judgment]:
     """Yield what each evaluation says of which text: no more than ranking needs."""
     for stage in pipeline.scoring:
-        for gen_id in members.get(stage, ()):
+        wanted = (*STATE_ARTIFACTS, "main_metadata")
+        for gen_id, view in read_ahead(store, stage, members.get(stage, ()), wanted):
             ref = GenerationRef(stage, gen_id)
-            metadata = resolve_generation_metadata(store, *ref)
+            metadata = resolve_generation_metadata(view, *ref)
             judge = _judge(stage, metadata.template_id, metadata.record.llm_model_id or "")
-            score = read_state(store, pipeline[stage], gen_id).score
+            score = read_state(view, pipeline[stage], gen_id).score
             yield Judgment(judged_by(pipeline, metadata, ref), judge, score)
 
 
@@ -186,6 +187,8 @@ def _ranking(
         given.setdefault(judged, []).append(score)
     shares = {ref: list[tuple[str, float]]() for ref in given} | shares_by_text(judgments)
     ranking: list[TextRank] = []
+    for stage in pipeline.scored:
+        store = store.read_many(stage, members.get(stage, ()), ["main_metadata"])
     for ref, place in place_texts(shares).items():
         metadata = resolve_generation_metadata(store, *ref)
         scores = tuple(score for score in given[ref] if score is not None)

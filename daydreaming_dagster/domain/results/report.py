@@ -10,7 +10,7 @@ from daydreaming_dagster.domain.catalog import DEFAULT_LEVEL, Catalog
 from daydreaming_dagster.domain.cohort.index import CohortIndex
 from daydreaming_dagster.domain.cohort.staleness import look_at_cohort
 from daydreaming_dagster.domain.generation.metadata import Parent, resolve_generation_metadata
-from daydreaming_dagster.domain.generation.state import State
+from daydreaming_dagster.domain.generation.state import STATE_ARTIFACTS, State
 from daydreaming_dagster.domain.results.evaluations import (
     Evaluation,
     GenerationOutcome,
@@ -21,7 +21,7 @@ from daydreaming_dagster.domain.results.evaluations import (
 )
 from daydreaming_dagster.domain.results.ranking import TextRank, rank_evaluations
 from daydreaming_dagster.domain.stages import GenerationRef, Pipeline
-from daydreaming_dagster.ports.gens_store import GensStore, GensStoreWithTemplates
+from daydreaming_dagster.ports.gens_store import GensStore, GensStoreWithTemplates, read_ahead
 from daydreaming_dagster.types import Stage
 
 FAILED_STATES: Final[frozenset[State]] = frozenset({"not parsed", "cut off"})
@@ -297,9 +297,10 @@ def gather_report(
     stale = look_at_cohort(store, catalog, members, index).not_of_today
     evaluations = list(read_evaluations(store, pipeline, members, catalog.models, stale))
     for stage in pipeline:
-        for gen_id in members.get(stage, ()):
+        wanted = (*STATE_ARTIFACTS, "main_metadata")
+        for gen_id, view in read_ahead(store, stage, members.get(stage, ()), wanted):
             why_stale = stale[stage].get(gen_id, "")
-            item = _generation(store, catalog, GenerationRef(stage, gen_id), why_stale)
+            item = _generation(view, catalog, GenerationRef(stage, gen_id), why_stale)
             # A generation is of the combination of its parents, if they agree.
             above = {combos.get(parent.ref, item.combo) for parent in item.parents}
             combo = above.pop() if len(above) == 1 else item.combo

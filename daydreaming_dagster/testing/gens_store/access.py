@@ -29,10 +29,13 @@ _OF_ABILITIES: Final = METHODS.keys() - _methods(GensStore).keys()
 
 READERS: Final = frozenset(
     {
+        "close",
         "exists",
         "generation_versions",
         "list_generations",
+        "locate",
         "read_main_metadata",
+        "read_many",
         "read_parsed",
         "read_parsed_metadata",
         "read_prompt",
@@ -47,7 +50,6 @@ WRITERS: Final = frozenset(
     {
         "claim",
         "delete_generation",
-        "reserve_generation",
         "write_main_metadata",
         "write_parsed",
         "write_parsed_metadata",
@@ -56,7 +58,7 @@ WRITERS: Final = frozenset(
         "write_raw_metadata",
     }
 )
-"""The methods that a read-only store refuses; `reserve_generation` unless `create` is false."""
+"""The methods that a read-only store refuses."""
 
 ARTIFACTS: Final[Sequence[Artifact]] = tuple(ARTIFACT_FILENAMES)
 TEXTS: Final[Sequence[Artifact]] = tuple(
@@ -72,7 +74,8 @@ SAMPLE_ARGUMENTS: Final[Mapping[str, object]] = {
     "template_id": "sample",
     "text": "sample text",
     "metadata": {"sample": "document"},
-    "create": True,
+    "gen_ids": ("sample",),
+    "artifacts": ("raw", "main_metadata"),
 }
 """One good value for each parameter that a method of a store has."""
 

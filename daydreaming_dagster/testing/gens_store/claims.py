@@ -26,6 +26,7 @@ class ClaimsContract(StoreUnderTest[StoreT]):
     def test_a_claim_keeps_others_out_until_it_is_released(self, claims: Claims) -> None:
         claim = _claimed(claims, "draft", "a")
         assert claims.claim("draft", "a") is None
+        assert claim.held()
         claim.release()
         again = _claimed(claims, "draft", "a")
         assert claims.claim("draft", "a") is None

@@ -77,6 +77,12 @@ class IdsContract(StoreUnderTest[StoreT]):
         assert accepted == []
         assert contents(store) == before
 
+    def test_reading_ahead_refuses_hostile_ids_before_any_io(self, store: StoreT) -> None:
+        for value in HOSTILE_IDS:
+            with watched_io() as io_calls, pytest.raises(InvalidIdError, match="invalid gen_id"):
+                call(store, "read_many", gen_ids=["a", value])
+            assert io_calls == []
+
     def test_a_str_of_another_class_is_the_id_that_it_equals(self, store: StoreT) -> None:
         """Such as a member of a StrEnum, which formats itself in ways of its own."""
 

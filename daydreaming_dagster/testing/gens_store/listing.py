@@ -1,7 +1,7 @@
-"""Which generations there are: what reserves, lists and deletes them."""
+"""Which generations there are: what lists, locates and deletes them."""
 # ruff: noqa: S101  pytest asserts
 
-from pathlib import PurePath
+import re
 
 from daydreaming_dagster.testing.gens_store.access import ARTIFACTS, contents, sample, write
 from daydreaming_dagster.testing.gens_store.backdoors import StoreT, StoreUnderTest
@@ -20,45 +20,43 @@ class ListingContract(StoreUnderTest[StoreT]):
 
     def test_listing_tells_the_stages_apart(self, store: StoreT) -> None:
         store.write_raw("draft", "a", "")
-        store.reserve_generation("evaluation", "b")
+        store.write_prompt("evaluation", "b", "")
         assert [list(store.list_generations(stage)) for stage in STAGES] == [["a"], [], ["b"]]
 
     def test_a_listing_belongs_to_the_caller(self, store: StoreT) -> None:
-        store.reserve_generation("draft", "a")
+        store.write_prompt("draft", "a", "")
         listing = store.list_generations("draft")
-        store.reserve_generation("draft", "b")
+        store.write_prompt("draft", "b", "")
         assert list(listing) == ["a"]
         if isinstance(listing, list):
             listing.clear()
         assert list(store.list_generations("draft")) == ["a", "b"]
 
     def test_files_that_are_no_generations_are_not_listed(self, store: StoreT) -> None:
-        store.reserve_generation("draft", "a")
+        store.write_prompt("draft", "a", "")
         for name in ("README", "notes.txt", ".tmp-0123", ".deleted-0123", "Thumbs.db", "a b", "é"):
             self.plant_file(store, "draft", name)
         assert list(store.list_generations("draft")) == ["a"]
 
-    def test_a_generation_without_artifacts_exists(self, store: StoreT) -> None:
-        assert not store.exists("draft", "a")
-        store.reserve_generation("draft", "a")
-        assert store.exists("draft", "a")
-        assert not store.exists("essay", "a")
-        assert list(store.list_generations("draft")) == ["a"]
-
-    def test_reserving_again_changes_nothing(self, store: StoreT) -> None:
-        first = store.reserve_generation("draft", "a")
+    def test_a_generation_exists_as_soon_as_it_has_an_artifact(self, store: StoreT) -> None:
         for artifact in ARTIFACTS:
-            write(store, "draft", "a", artifact, sample(artifact, "old"))
-        before = contents(store)
-        assert store.reserve_generation("draft", "a") == first
-        assert contents(store) == before
+            assert not store.exists("draft", f"of-{artifact}")
+            write(store, "draft", f"of-{artifact}", artifact, sample(artifact, "a"))
+            assert store.exists("draft", f"of-{artifact}")
+            assert not store.exists("essay", f"of-{artifact}")
 
-    def test_reserving_without_creating_says_where_and_creates_nothing(self, store: StoreT) -> None:
-        place = store.reserve_generation("draft", "a", create=False)
-        assert isinstance(place, PurePath)
-        assert place.name == "a"
+    def test_it_says_where_a_generation_is_and_creates_nothing(self, store: StoreT) -> None:
+        place = store.locate("draft", "a")
+        assert re.split(r"[/\\]", place)[-2:] == ["draft", "a"]
         assert contents(store) == {}
-        assert store.reserve_generation("draft", "a") == place
+        store.write_raw("draft", "a", "text")
+        assert store.locate("draft", "a") == place
+
+    def test_a_closed_store_opens_again(self, store: StoreT) -> None:
+        store.write_raw("draft", "a", "text")
+        store.close()
+        store.close()
+        assert store.read_raw("draft", "a") == "text"
 
     def test_deleting_removes_every_artifact_and_nothing_else(self, store: StoreT) -> None:
         for gen_id in ("a", "aa", "a-b"):

@@ -51,10 +51,16 @@ def in_case(name: str) -> Iterator[None]:
 # They take a path apart and ask the system nothing; since 3.12 pathlib calls them.
 _PURE = frozenset({"fspath", "_path_splitroot_ex", "_path_normpath"})
 
+_SYSTEM = frozenset({"posix", "nt", "io", "_io", "_socket", "_ssl", "_sqlite3"})
+
 
 @contextmanager
 def watched_io() -> Iterator[list[str]]:
-    """Yield the names of the system's functions that this thread calls meanwhile."""
+    """Yield the names of the functions that this thread calls meanwhile and that may do I/O.
+
+    These are the system's, and all that are compiled and not of the standard library: nobody sees
+    from here what an extension does.
+    """
     calls: list[str] = []
 
     def profile(_frame: FrameType, event: str, function: object) -> None:
@@ -62,7 +68,9 @@ def watched_io() -> Iterator[list[str]]:
             module = getattr(function, "__module__", None)
             module = module or type(getattr(function, "__self__", None)).__module__
             name = getattr(function, "__name__", str(function))
-            if module in {"posix", "nt", "io", "_io", "_socket", "_sqlite3"} and name not in _PURE:
+            package = (module or "").partition(".")[0]
+            of_system = package in _SYSTEM and name not in _PURE
+            if of_system or package not in {*sys.stdlib_module_names, *sys.builtin_module_names}:
                 calls.append(f"{module}.{name}")
 
     before = sys.getprofile()

@@ -51,7 +51,7 @@ class ReadOnlyGensStoreContract(Backdoors[StoreT]):
             self.add_template(inner, "draft", "sample", "a template")
         for artifact in ARTIFACTS:
             write(inner, "draft", "sample", artifact, sample(artifact, "inner"))
-        inner.reserve_generation("draft", "reserved")
+        inner.write_prompt("draft", "begun", "a prompt alone")
         return inner
 
     def test_every_method_of_the_port_is_known_to_read_or_to_write(self) -> None:
@@ -64,7 +64,7 @@ class ReadOnlyGensStoreContract(Backdoors[StoreT]):
         public = {name for name in dir(store) if not name.startswith("_")}
         assert {name for name in public if callable(getattr(store, name))} == methods_of(store)
 
-    @pytest.mark.parametrize("gen_id", ["sample", "reserved", "new"])
+    @pytest.mark.parametrize("gen_id", ["sample", "begun", "new"])
     @pytest.mark.parametrize("method", sorted(WRITERS))
     def test_every_writer_is_refused_and_the_inner_store_unchanged(
         self, filled: StoreT, store: GensStore, method: str, gen_id: str
@@ -89,8 +89,10 @@ class ReadOnlyGensStoreContract(Backdoors[StoreT]):
     ) -> None:
         skip_unless_able(filled, method)
         skip_unless_able(store, method)
+        if method == "read_many":
+            pytest.skip("it returns a view, which another test reads")
         before = self.digest(filled)
-        for name in ("sample", "reserved", "absent", "../evil"):
+        for name in ("sample", "begun", "absent", "../evil"):
             for stage in ("draft", "essay", "evil"):
                 arguments = {"stage": stage, "gen_id": name, "template_id": name}
                 expected = outcome(partial(call, filled, method, **arguments))
@@ -104,14 +106,18 @@ class ReadOnlyGensStoreContract(Backdoors[StoreT]):
                 call(store, method)
             except FileNotFoundError:
                 continue
-        store.reserve_generation("draft", "a", create=False)
         assert self.digest(inner) == before
 
     def test_it_says_where_a_generation_would_be(self, inner: StoreT, store: GensStore) -> None:
-        place = store.reserve_generation("draft", "a", create=False)
-        assert place == inner.reserve_generation("draft", "a", create=False)
+        assert store.locate("draft", "a") == inner.locate("draft", "a")
+
+    def test_a_view_that_read_ahead_refuses_writes_too(
+        self, filled: StoreT, store: GensStore
+    ) -> None:
+        view = store.read_many("draft", ["sample"], ARTIFACTS)
+        assert contents(view) == contents(filled)
         with pytest.raises(ReadOnlyStoreError):
-            store.reserve_generation("draft", "a")
+            view.write_raw("draft", "sample", "text")
 
     def test_later_writes_to_the_inner_store_are_seen(
         self, filled: StoreT, store: GensStore
@@ -119,7 +125,7 @@ class ReadOnlyGensStoreContract(Backdoors[StoreT]):
         assert contents(store) == contents(filled)
         filled.write_raw("draft", "sample", "later")
         filled.write_raw("essay", "new", "later")
-        filled.delete_generation("draft", "reserved")
+        filled.delete_generation("draft", "begun")
         assert store.read_raw("draft", "sample") == "later"
         assert store.read_raw("essay", "new") == "later"
         assert contents(store) == contents(filled)

@@ -34,11 +34,12 @@ class ReadingContract(StoreUnderTest[StoreT]):
     ) -> None:
         with pytest.raises(MissingArtifactError, match=f"draft/a has no {artifact}") as absent:
             read(store, "draft", "a", artifact)
-        store.reserve_generation("draft", "a")
-        with pytest.raises(MissingArtifactError) as reserved:
+        other = ARTIFACTS[ARTIFACTS.index(artifact) - 1]
+        write(store, "draft", "a", other, sample(other, "a"))
+        with pytest.raises(MissingArtifactError) as begun:
             read(store, "draft", "a", artifact)
-        assert isinstance(reserved.value, FileNotFoundError)
-        for error in (absent.value, reserved.value):
+        assert isinstance(begun.value, FileNotFoundError)
+        for error in (absent.value, begun.value):
             assert (error.stage, error.gen_id, error.artifact) == ("draft", "a", artifact)
             assert error.location in str(error)
 
@@ -49,6 +50,31 @@ class ReadingContract(StoreUnderTest[StoreT]):
         value = "" if artifact in TEXTS else {}
         write(store, "draft", "a", artifact, value)
         assert contents(store) == {("draft", "a"): {artifact: value}}
+
+    def test_a_view_that_read_ahead_shows_what_the_store_has(self, store: StoreT) -> None:
+        for gen_id in ("a", "b"):
+            for artifact in ARTIFACTS:
+                write(store, "draft", gen_id, artifact, sample(artifact, gen_id))
+        store.write_raw("essay", "a", "of another stage")
+        some: list[Artifact] = ["raw", "raw_metadata"]
+        for gen_ids, artifacts in ((["a"], some), (["a", "b", "absent"], ARTIFACTS), ([], some)):
+            view = store.read_many("draft", gen_ids, artifacts)
+            view = view.read_many("essay", ["a"], ["raw"])
+            assert contents(view) == contents(store)
+            for artifact in ARTIFACTS:
+                with pytest.raises(MissingArtifactError, match=f"draft/absent has no {artifact}"):
+                    read(view, "draft", "absent", artifact)
+
+    def test_a_malformed_artifact_that_was_read_ahead_fails_when_it_is_read(
+        self, store: StoreT
+    ) -> None:
+        for artifact in ARTIFACTS:
+            write(store, "draft", "a", artifact, sample(artifact, "a"))
+        self.put_bytes(store, "draft", "a", "raw_metadata", b"not JSON")
+        view = store.read_many("draft", ["a"], ARTIFACTS)
+        with pytest.raises(MalformedArtifactError, match="raw_metadata"):
+            view.read_raw_metadata("draft", "a")
+        assert view.read_raw("draft", "a") == "raw a"
 
     def test_reading_creates_nothing(self, store: StoreT) -> None:
         for method in sorted(READERS & methods_of(store)):

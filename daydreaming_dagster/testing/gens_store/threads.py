@@ -14,7 +14,7 @@ class ThreadsContract(StoreUnderTest[StoreT]):
     def test_listing_is_stable_while_others_create_and_delete(self, store: StoreT) -> None:
         kept = [f"kept{i:02}" for i in range(20)]
         for gen_id in kept:
-            store.reserve_generation("draft", gen_id)
+            store.write_prompt("draft", gen_id, "kept")
         stop = threading.Event()
 
         def come_and_go(name: str) -> None:

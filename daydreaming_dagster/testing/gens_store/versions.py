@@ -34,48 +34,60 @@ class VersionsContract(StoreUnderTest[StoreT]):
     ) -> None:
         for artifact in ARTIFACTS:
             write(store, "draft", "a", artifact, sample(artifact, "a"))
-        store.reserve_generation("draft", "empty")
         store.write_raw("essay", "a", "same id, other stage")
         settle()
         before = dict(versions.generation_versions("draft"))
         for method in sorted(READERS & methods_of(store)):
             with suppress(FileNotFoundError):
                 call(store, method, gen_id="a")
-        store.reserve_generation("draft", "a")
         with pytest.raises(UnstorableError):
             write(store, "draft", "a", "raw", None)
         store.write_raw("draft", "other", "text")
         store.write_raw("essay", "a", "text")
         settle()
         after = dict(versions.generation_versions("draft"))
-        assert before.keys() == {"a", "empty"}
-        assert after.keys() == {"a", "empty", "other"}
+        assert before.keys() == {"a"}
+        assert after.keys() == {"a", "other"}
         assert all(isinstance(version, str) for version in after.values())
         del after["other"]
         assert after == before
 
     @pytest.mark.parametrize("artifact", ARTIFACTS)
-    def test_a_write_gives_a_generation_another_version(
+    def test_a_generation_with_another_content_has_another_version(
         self, store: StoreT, versions: Versions, settle: Callable[[], None], artifact: Artifact
     ) -> None:
-        seen = []
+        seen: dict[str, str] = {}
         for mark in ("old", "new", "new", "old"):
             write(store, "draft", "a", artifact, sample(artifact, mark))
             settle()
-            seen.append(versions.generation_versions("draft")["a"])
-        assert len(set(seen)) == len(seen)
+            version = versions.generation_versions("draft")["a"]
+            assert seen.setdefault(version, mark) == mark
+        assert len(seen) > 1
 
-    def test_a_generation_that_was_deleted_and_written_anew_has_another_version(
+    def test_a_generation_that_was_deleted_and_written_otherwise_has_another_version(
         self, store: StoreT, versions: Versions, settle: Callable[[], None]
     ) -> None:
         seen = []
-        for _ in range(3):
-            store.write_raw("draft", "a", "text")
+        for number in range(3):
+            store.write_raw("draft", "a", f"text {number}")
             settle()
             seen.append(versions.generation_versions("draft")["a"])
             store.delete_generation("draft", "a")
             assert "a" not in versions.generation_versions("draft")
         assert len(set(seen)) == len(seen)
+
+    def test_a_deleted_artifact_gives_a_generation_another_version(
+        self, store: StoreT, versions: Versions, settle: Callable[[], None]
+    ) -> None:
+        for artifact in ARTIFACTS:
+            write(store, "draft", "a", artifact, sample(artifact, "a"))
+        settle()
+        whole = versions.generation_versions("draft")["a"]
+        store.delete_generation("draft", "a")
+        for artifact in ARTIFACTS[1:]:
+            write(store, "draft", "a", artifact, sample(artifact, "a"))
+        settle()
+        assert versions.generation_versions("draft")["a"] != whole
 
     def test_no_version_outlives_a_write_however_soon_it_comes(
         self, store: StoreT, versions: Versions

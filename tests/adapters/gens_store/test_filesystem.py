@@ -35,6 +35,7 @@ from daydreaming_dagster.ports.errors import (
     UnsafePathError,
 )
 from daydreaming_dagster.ports.ids import are_ids, is_id
+from daydreaming_dagster.testing.gens_store.observation import watched_io
 from daydreaming_dagster.testing.gens_store_contract import (
     ARTIFACTS,
     HOSTILE_IDS,
@@ -49,7 +50,7 @@ from daydreaming_dagster.testing.gens_store_contract import (
     write,
 )
 
-OF_A_GENERATION = sorted(m for m in METHODS if "gen_id" in METHODS[m].parameters)
+OF_A_GENERATION = sorted(m for m in METHODS if "gen_id" in METHODS[m].parameters and m != "locate")
 GENERATION = "gens/draft/sample"
 
 
@@ -209,7 +210,7 @@ def test_templates_in_memory_have_ids_that_a_disk_would_take(key):
 def test_a_listing_in_memory_takes_writes_between_any_two_of_its_steps():
     """Which other threads make by chance only, so that they seldom show it."""
     store = InMemoryGensStore()
-    store.reserve_generation("draft", "a")
+    store.write_prompt("draft", "a", "")
     new_ids = (f"b{i}" for i in itertools.count())
 
     def write_at_each_step(frame, event, _argument):
@@ -427,6 +428,31 @@ def test_what_is_no_file_is_not_read(store, make, at_most_five_seconds):
     make(store.raw_path("draft", "a"))
     with pytest.raises(UnsafePathError, match="not a regular file"):
         store.read_raw("draft", "a")
+
+
+def test_a_reserved_generation_exists_without_artifacts(store):
+    assert not store.exists("draft", "a")
+    first = store.reserve_generation("draft", "a")
+    assert store.exists("draft", "a")
+    assert not store.exists("essay", "a")
+    assert store.list_generations("draft") == ["a"]
+    with pytest.raises(MissingArtifactError):
+        store.read_raw("draft", "a")
+    store.write_raw("draft", "a", "text")
+    assert store.reserve_generation("draft", "a") == first
+    assert store.read_raw("draft", "a") == "text"
+
+
+def test_reserving_without_creating_says_where_and_creates_nothing(store):
+    assert store.reserve_generation("draft", "a", create=False) == store.data_root / "gens/draft/a"
+    assert not store.data_root.exists()
+
+
+@pytest.mark.parametrize("create", [True, False])
+def test_reserving_refuses_a_hostile_id_before_any_io(store, create):
+    with watched_io() as io_calls, pytest.raises(InvalidIdError, match="invalid gen_id"):
+        store.reserve_generation("draft", "../evil", create=create)
+    assert io_calls == []
 
 
 def test_a_file_in_the_place_of_a_generation_is_none(store):
@@ -792,7 +818,7 @@ def test_everything_is_read_from_a_root_without_write_permission(unwritable):
             view.read_raw("essay", "a")
 
 
-@pytest.mark.parametrize("method", sorted(WRITERS - {"reserve_generation"}))
+@pytest.mark.parametrize("method", sorted(WRITERS))
 def test_a_writer_fails_with_the_systems_reason_on_such_a_root(unwritable, method):
     before = files(unwritable.data_root)
     with pytest.raises(OSError, match=r"Read-only|Permission"):

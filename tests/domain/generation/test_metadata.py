@@ -113,7 +113,7 @@ def test_another_format_version_is_refused(store, version):
 
 
 def test_a_generation_without_metadata_is_missing(store):
-    store.reserve_generation("draft", "d1")
+    store.write_prompt("draft", "d1", "a prompt alone")
 
     with pytest.raises(MissingArtifactError, match="draft/d1 has no main_metadata"):
         resolve_generation_metadata(store, "draft", "d1")

@@ -5,6 +5,7 @@ from typing import Final
 
 from adapters.cohort_store.csv_rows import CsvRow, read_rows_by_id
 from adapters.cohort_store.endpoint_file import read_endpoints
+from adapters.cohort_store.json_cells import read_object, read_schema
 from adapters.files_below_root import read_text
 from adapters.loop_store.concept_files import read_accepted_concepts
 from daydreaming_dagster.data_layer.paths import DESCRIPTIONS_PREFIX, Paths
@@ -15,13 +16,16 @@ from daydreaming_dagster.domain.catalog import (
     ModelLimits,
     TemplateEntry,
 )
+from daydreaming_dagster.domain.cohort.sampling import parameter_problems
 from daydreaming_dagster.domain.documents import suggestion
 from daydreaming_dagster.domain.errors import CatalogError
+from daydreaming_dagster.domain.generation.tokens import MAX_COMPLETION_TOKENS
 from daydreaming_dagster.domain.parsing.registry import parsers_of
 from daydreaming_dagster.domain.parsing.response import DEFAULT_MAXIMUM, Parser
 from daydreaming_dagster.domain.stages import Pipeline, StageDefinition
 from daydreaming_dagster.ports.errors import InvalidIdError, UnsafePathError
 from daydreaming_dagster.ports.ids import check_id
+from daydreaming_dagster.ports.language_model import SamplingParameters
 from daydreaming_dagster.types import Stage
 
 PARSER_GROUP: Final = "daydreaming_dagster.parsers"
@@ -37,9 +41,11 @@ def read_catalog(paths: Paths, pipeline: Pipeline) -> Catalog:
 
     They are CSV files with a header, in UTF-8 with or without a byte order mark. Unknown columns
     are ignored. These columns are optional, and their cells may be empty: in template catalogs
-    `minimum_lines`, `score_maximum` and `score_minimum`; in the model catalog `prompt_price`,
-    `completion_price` and `cached_prompt_price` (USD per million tokens), `max_concurrency`,
-    `requests_per_minute` and `tokens_per_minute`. The files `replication_config.csv`
+    `minimum_lines`, `score_maximum`, `score_minimum` and `schema` (the name of a file in
+    `schemas`); in the model catalog `prompt_price`, `completion_price` and `cached_prompt_price`
+    (USD per million tokens), `max_concurrency`, `requests_per_minute` and `tokens_per_minute`,
+    `temperature`, `top_p`, `max_tokens`, `max_tokens_name`, `seed`, `reasoning_effort` and
+    `extra_body` (JSON). The files `replication_config.csv`
     (`stage,replicates`) and `endpoints.csv` (see `read_endpoints`) are optional too. A concept's
     descriptions are the files `concepts/descriptions-<level>/<id>.txt`. The texts that loops
     accepted are concepts too (see `read_accepted_concepts`).
@@ -57,10 +63,10 @@ def read_catalog(paths: Paths, pipeline: Pipeline) -> Catalog:
             paths.stage_templates_csv(stage),
             ("template_id", "parser", "generator"),
             problems,
-            optional=("minimum_lines", "score_maximum", "score_minimum"),
+            optional=("minimum_lines", "score_maximum", "score_minimum", "schema"),
         )
         for template_id, row in rows.items():
-            templates[stage, template_id] = _template(template_id, row, problems)
+            templates[stage, template_id] = _template(paths, template_id, row, problems)
         parsers[stage] = _parsers(pipeline[stage], rows.values(), problems)
     endpoints = read_endpoints(paths, problems)
     catalog = Catalog(
@@ -77,7 +83,7 @@ def read_catalog(paths: Paths, pipeline: Pipeline) -> Catalog:
     return catalog
 
 
-def _template(template_id: str, row: CsvRow, problems: list[str]) -> TemplateEntry:
+def _template(paths: Paths, template_id: str, row: CsvRow, problems: list[str]) -> TemplateEntry:
     generator = row.cells["generator"].lower() or "llm"
     if generator not in ("llm", "copy"):
         row.note("generator", f"expected llm or copy, found {generator!r}", problems)
@@ -93,6 +99,7 @@ def _template(template_id: str, row: CsvRow, problems: list[str]) -> TemplateEnt
         lines,
         maximum,
         minimum,
+        read_schema(paths, row, problems),
     )
 
 
@@ -175,6 +182,13 @@ def _models(paths: Paths, endpoints: Collection[str], problems: list[str]) -> di
             "max_concurrency",
             "requests_per_minute",
             "tokens_per_minute",
+            "temperature",
+            "top_p",
+            "max_tokens",
+            "max_tokens_name",
+            "seed",
+            "reasoning_effort",
+            "extra_body",
         ),
     )
     for row in rows.values():
@@ -190,9 +204,43 @@ def _models(paths: Paths, endpoints: Collection[str], problems: list[str]) -> di
             row.number("completion_price", problems),
             _limits(row, problems),
             row.number("cached_prompt_price", problems),
+            _sampling(row, problems),
+            "max_completion_tokens" if _renames_limit(row, problems) else "",
         )
         for model_id, row in rows.items()
     }
+
+
+def _sampling(row: CsvRow, problems: list[str]) -> SamplingParameters:
+    """Return what a model is asked with where a cohort says nothing."""
+    most, seed = (
+        row.number(column, problems, least=least, whole=True)
+        for column, least in (("max_tokens", 1), ("seed", 0))
+    )
+    extra_body = read_object(row, "extra_body", problems)
+    if effort := row.cells["reasoning_effort"]:
+        extra_body = {"reasoning_effort": effort, **extra_body}
+    sampling = SamplingParameters(
+        row.number("temperature", problems),
+        row.number("top_p", problems),
+        None if most is None else int(most),
+        None if seed is None else int(seed),
+        extra_body,
+    )
+    for problem in parameter_problems(sampling, (), "the column "):
+        row.note("extra_body", str(problem), problems)
+    if MAX_COMPLETION_TOKENS in extra_body:
+        reason = f"write the limit in max_tokens, and {MAX_COMPLETION_TOKENS} in max_tokens_name"
+        row.note("extra_body", reason, problems)
+    return sampling
+
+
+def _renames_limit(row: CsvRow, problems: list[str]) -> bool:
+    name = row.cells["max_tokens_name"]
+    if name not in ("", "max_tokens", MAX_COMPLETION_TOKENS):
+        reason = f"expected max_tokens or {MAX_COMPLETION_TOKENS}, found {name!r}"
+        row.note("max_tokens_name", reason, problems)
+    return name == MAX_COMPLETION_TOKENS
 
 
 def _limits(row: CsvRow, problems: list[str]) -> ModelLimits:

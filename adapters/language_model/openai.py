@@ -65,8 +65,7 @@ class OpenAILanguageModel:
     """Calls OpenAI, OpenRouter, Ollama, vLLM, llama.cpp and similar endpoints.
 
     A request becomes one chat completion with its messages. Parameters that only some models
-    accept go into `extra_body` (OpenAI's reasoning models refuse `max_tokens` and expect
-    `{"max_completion_tokens": n}` there). It never retries, because every call is paid for;
+    accept go into `extra_body`. It never retries, because every call is paid for;
     `LanguageModelError.retryable` says whether a retry makes sense.
 
     Attributes:

@@ -115,6 +115,9 @@ class Paths:
             self.templates_root / check_stage(stage) / f"{check_id('template_id', template_id)}.txt"
         )
 
+    def schema_file(self, name: str) -> Path:
+        return self.raw_dir / "schemas" / f"{check_id('schema', name)}.json"
+
     @property
     def concepts_csv(self) -> Path:
         return self.raw_dir / "concepts_metadata.csv"

@@ -11,13 +11,15 @@ from daydreaming_dagster.domain.parsing.registry import parsers_of
 from daydreaming_dagster.domain.parsing.response import DEFAULT_MAXIMUM, Parser, ResponseReader
 from daydreaming_dagster.domain.shipped_stages import SHIPPED
 from daydreaming_dagster.domain.stages import Pipeline
-from daydreaming_dagster.ports.language_model import ModelKey
-from daydreaming_dagster.types import Stage
+from daydreaming_dagster.ports.language_model import ModelKey, SamplingParameters
+from daydreaming_dagster.types import JsonObject, JsonValue, Stage
 
 DEFAULT_LEVEL: Final = "paragraph"
 """The default level of detail of concepts' descriptions."""
 
 _MILLION: Final = 1_000_000
+_LONGEST_NAME: Final = 64
+"""OpenAI refuses longer names of schemas."""
 
 
 @attrs.frozen
@@ -37,6 +39,40 @@ class ConceptCombination:
 
 
 @attrs.frozen
+class AnswerSchema:
+    """A JSON schema, by the name of its file."""
+
+    name: str
+    schema: JsonObject = attrs.field(hash=False)
+
+    @property
+    def response_format(self) -> JsonObject:
+        """What OpenAI's chat completions, and endpoints like them, take as `response_format`.
+
+        It is strict where OpenAI allows that.
+        https://platform.openai.com/docs/guides/structured-outputs
+        """
+        strict: JsonObject = {"strict": True} if _can_be_strict(self.schema) else {}
+        named: JsonObject = {"name": self.name[:_LONGEST_NAME], **strict, "schema": self.schema}
+        return {"type": "json_schema", "json_schema": named}
+
+
+def _can_be_strict(schema: JsonValue) -> bool:
+    """Return whether each object in a schema requires all its properties, and allows no others."""
+    if isinstance(schema, list):
+        return all(map(_can_be_strict, schema))
+    if not isinstance(schema, dict):
+        return True
+    if schema.get("type") == "object":
+        properties, required = schema.get("properties"), schema.get("required")
+        named = set(properties) if isinstance(properties, dict) else set[str]()
+        needed = set(map(str, required)) if isinstance(required, list) else None
+        if schema.get("additionalProperties") is not False or named != needed:
+            return False
+    return all(map(_can_be_strict, schema.values()))
+
+
+@attrs.frozen
 class TemplateEntry:
     """A row of a stage's template catalog.
 
@@ -48,6 +84,7 @@ class TemplateEntry:
             fails its generation.
         score_maximum: The best score that the template allows, unless the answer gives it.
         score_minimum: The worst score. It counts as 0.0, the best score as 1.0.
+        schema: What endpoints with structured output are asked to hold its answers to, if anything.
     """
 
     template_id: str
@@ -56,6 +93,7 @@ class TemplateEntry:
     minimum_lines: int = 0
     score_maximum: float = DEFAULT_MAXIMUM
     score_minimum: float = 0.0
+    schema: AnswerSchema | None = None
 
 
 @attrs.frozen
@@ -78,7 +116,8 @@ class ModelEntry:
     """A row of the model catalog: `id` is the name in cohorts, `model` the endpoint's name.
 
     Prices are in USD per million tokens, or None. Without a `cached_prompt_price`, cached tokens
-    cost as much as other tokens of the prompt.
+    cost as much as other tokens of the prompt. `sampling` holds where a cohort says nothing.
+    `max_tokens_name` is what the endpoint calls the limit of an answer; empty means `max_tokens`.
     """
 
     id: str
@@ -88,6 +127,8 @@ class ModelEntry:
     completion_price: float | None = None
     limits: ModelLimits = attrs.field(factory=ModelLimits)
     cached_prompt_price: float | None = None
+    sampling: SamplingParameters = attrs.field(factory=SamplingParameters)
+    max_tokens_name: Literal["", "max_completion_tokens"] = ""
 
     @property
     def key(self) -> ModelKey:

@@ -210,7 +210,7 @@ def test_every_stand_in_is_for_a_command_of_some_page():
 def test_no_command_and_no_program_hides_from_these_tests(page):
     for block in blocks(page):
         assert block.language in {
-            *("console", "csv", "python", "text", "toml", "yaml"),
+            *("console", "csv", "json", "python", "text", "toml", "yaml"),
             *("{eval-rst}", "{include}", "{toctree}"),
         }
         assert block.language != "console" or block.text.startswith("$ ")

@@ -14,6 +14,7 @@ from daydreaming_dagster.domain.catalog import Catalog, TemplateEntry, combine_c
 from daydreaming_dagster.domain.cohort.couplings import Axis, Coupling, Row, extensions
 from daydreaming_dagster.domain.cohort.manifest import Input
 from daydreaming_dagster.domain.cohort.parents import Origin, PlannedText, origins
+from daydreaming_dagster.domain.cohort.sampling import sampling_of
 from daydreaming_dagster.domain.cohort.spec import COMBO_SEPARATOR, CohortSpec
 from daydreaming_dagster.domain.generation.metadata import FORMAT_VERSION, Parent
 from daydreaming_dagster.domain.generation.records import MainRecord, ParentRecord
@@ -23,6 +24,7 @@ from daydreaming_dagster.domain.stages import COMBO, GenerationRef, StageDefinit
 from daydreaming_dagster.ports.language_model import SamplingParameters
 from daydreaming_dagster.types import JsonObject, JsonValue, Stage
 
+_RESPONSE_FORMAT: Final = "response_format"
 _SIGNATURE_VERSION: Final = "1"
 _GEN_ID: Final = attrs.fields(MainRecord).gen_id.name
 _COHORT_ID: Final = attrs.fields(MainRecord).cohort_id.name
@@ -216,12 +218,15 @@ class Planner:
         if entry.generator == "copy":  # nothing is asked, so replicates could not differ
             yield template
             return
-        parameters = self.spec.sampling.get(stage, SamplingParameters())
+        chosen = self.spec.sampling.get(stage, SamplingParameters())
+        extra_body = dict(chosen.extra_body)
         parser = entry.parser or self.catalog.pipeline[stage].default_parser
-        response_format = RESPONSE_FORMATS.get(parser)
-        if response_format is not None:
-            extra_body = {"response_format": response_format, **parameters.extra_body}
-            parameters = attrs.evolve(parameters, extra_body=extra_body)
+        if entry.schema is not None:
+            extra_body[_RESPONSE_FORMAT] = entry.schema.response_format
+        elif parser in RESPONSE_FORMATS:
+            extra_body.setdefault(_RESPONSE_FORMAT, RESPONSE_FORMATS[parser])
+        chosen = attrs.evolve(chosen, extra_body=extra_body)
+        parameters = sampling_of(self.catalog.models[model_id], chosen)
         for replicate in range(1, _replicates(self.spec, self.catalog, stage) + 1):
             yield attrs.evolve(
                 template,

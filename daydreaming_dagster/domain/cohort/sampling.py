@@ -1,4 +1,4 @@
-"""Finds mistakes in a cohort's sampling parameters."""
+"""The sampling parameters of a model at a stage, and the mistakes in them."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -6,7 +6,9 @@ from typing import Final
 
 import attrs
 
+from daydreaming_dagster.domain.catalog import ModelEntry
 from daydreaming_dagster.domain.documents import Path, Problem
+from daydreaming_dagster.domain.generation.tokens import answer_limit
 from daydreaming_dagster.ports.language_model import SamplingParameters
 from daydreaming_dagster.types import Stage
 
@@ -21,19 +23,45 @@ def sampling_problems(sampling: Mapping[Stage, SamplingParameters]) -> Iterator[
     """Yield the parameters that cannot be sent as written, or would replace the question."""
     for stage, parameters in sampling.items():
         path: Path = ("sampling", stage)
-        own = attrs.asdict(parameters, recurse=False)
-        extra_body = own.pop("extra_body")
-        yield from _json_problems(own, path)
-        if parameters.max_tokens is not None and parameters.max_tokens < 1:
-            reason = f"expected at least 1, found {parameters.max_tokens}"
-            yield Problem((*path, "max_tokens"), reason)
-        yield from _json_problems(extra_body, (*path, "extra_body"))
-        for key in extra_body:
-            if key in _SET_BY_PLAN:
-                yield Problem((*path, "extra_body", key), "it is set by the plan; leave it out")
-            elif key in own:
-                reason = f"write it beside extra_body: sampling.{stage}.{key}"
-                yield Problem((*path, "extra_body", key), reason)
+        yield from parameter_problems(parameters, path, f"sampling.{stage}.")
+
+
+def parameter_problems(
+    parameters: SamplingParameters, path: Path, beside: str = ""
+) -> Iterator[Problem]:
+    """Yield the same of the parameters at a place; `beside` is how their names begin."""
+    own = attrs.asdict(parameters, recurse=False)
+    extra_body = own.pop("extra_body")
+    yield from _json_problems(own, path)
+    if parameters.max_tokens is not None and parameters.max_tokens < 1:
+        reason = f"expected at least 1, found {parameters.max_tokens}"
+        yield Problem((*path, "max_tokens"), reason)
+    yield from _json_problems(extra_body, (*path, "extra_body"))
+    for key in extra_body:
+        if key in _SET_BY_PLAN:
+            yield Problem((*path, "extra_body", key), "it is set by the plan; leave it out")
+        elif key in own:
+            reason = f"write it beside extra_body: {beside}{key}"
+            yield Problem((*path, "extra_body", key), reason)
+
+
+def sampling_of(model: ModelEntry, chosen: SamplingParameters) -> SamplingParameters:
+    """Return what a model is asked with: what was chosen for the stage, then its own defaults.
+
+    The limit of an answer gets the name that the endpoint has for it.
+    """
+    default = model.sampling
+    merged = {
+        name: getattr(default, name) if value is None else value
+        for name, value in attrs.asdict(chosen, recurse=False).items()
+    }
+    extra_body = {**default.extra_body, **chosen.extra_body}
+    if chosen.max_tokens is None and answer_limit(chosen.as_document()) is not None:
+        merged["max_tokens"] = None  # it is limited under the other name
+    if model.max_tokens_name and merged["max_tokens"] is not None:
+        extra_body = {model.max_tokens_name: merged["max_tokens"], **extra_body}
+        merged["max_tokens"] = None
+    return SamplingParameters(**{**merged, "extra_body": extra_body})
 
 
 def _json_problems(value: object, path: Path, within: tuple[int, ...] = ()) -> Iterator[Problem]:

@@ -9,6 +9,9 @@ from daydreaming_dagster.ports.language_model import ModelRequest
 CHARACTERS_PER_TOKEN: Final = 4
 """The average for English prose. Code and other languages have fewer characters per token."""
 
+MAX_COMPLETION_TOKENS: Final = "max_completion_tokens"
+"""What OpenAI's reasoning models call the limit of an answer. They refuse `max_tokens`."""
+
 
 def expected_tokens(request: ModelRequest, longest_answer: int) -> tuple[int, int]:
     """Return the tokens that a request sends, and the expected maximum of its answer.
@@ -22,11 +25,8 @@ def expected_tokens(request: ModelRequest, longest_answer: int) -> tuple[int, in
 
 
 def answer_limit(parameters: Mapping[str, object]) -> int | None:
-    """Return the limit on an answer's tokens in these sampling parameters, or None.
-
-    OpenAI's reasoning models use `max_completion_tokens` instead of `max_tokens`.
-    """
+    """Return the limit on an answer's tokens in these sampling parameters, or None."""
     extra_body = parameters.get("extra_body")
     extra = extra_body if isinstance(extra_body, Mapping) else {}
-    limits = (parameters.get("max_tokens"), extra.get("max_completion_tokens"))
+    limits = (parameters.get("max_tokens"), extra.get(MAX_COMPLETION_TOKENS))
     return next((limit for limit in limits if isinstance(limit, int) and limit > 0), None)

@@ -9,7 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters import InMemoryGensStore
-from daydreaming_dagster.domain.catalog import Catalog, ConceptEntry, ModelEntry, TemplateEntry
+from daydreaming_dagster.domain.catalog import (
+    AnswerSchema,
+    Catalog,
+    ConceptEntry,
+    ModelEntry,
+    TemplateEntry,
+)
 from daydreaming_dagster.domain.cohort.estimate import estimate_generations, planned_generations
 from daydreaming_dagster.domain.cohort.manifest import Manifest
 from daydreaming_dagster.domain.cohort.planner import PlannedGeneration
@@ -207,6 +213,37 @@ def test_a_judge_in_json_is_held_to_it_by_the_endpoint_unless_the_sampling_says_
     }
     sampling = {"evaluation": SamplingParameters(extra_body=other)}
     assert formats(attrs.evolve(spec, sampling=sampling))["strict"] == other
+
+
+def test_a_models_own_sampling_and_a_templates_schema_are_part_of_what_is_asked():
+    schema = AnswerSchema("idea", {"type": "object"})
+    catalog = attrs.evolve(
+        CATALOG,
+        models={
+            **CATALOG.models,
+            "m1": ModelEntry("m1", "m-1", sampling=SamplingParameters(0.5, max_tokens=9)),
+        },
+        templates={**TEMPLATES, ("draft", "t1"): TemplateEntry("t1", schema=schema)},
+    )
+    spec = attrs.evolve(
+        with_axes(draft_llm=["m0", "m1"], draft_template=["t0", "t1"]),
+        sampling={"draft": SamplingParameters(temperature=0.0)},
+    )
+
+    plan = plan_of(spec, catalog=catalog)
+
+    asked = {
+        (g.metadata["template_id"], g.metadata["llm_model_id"]): g.metadata["parameters"]
+        for g in plan.generations
+        if g.stage == "draft"
+    }
+    held = {"extra_body": {"response_format": schema.response_format}}
+    assert asked == {
+        ("t0", "m0"): {"temperature": 0.0},
+        ("t0", "m1"): {"temperature": 0.0, "max_tokens": 9},
+        ("t1", "m0"): {"temperature": 0.0, **held},
+        ("t1", "m1"): {"temperature": 0.0, "max_tokens": 9, **held},
+    }
 
 
 def test_couplings_leave_no_draft_without_an_essay():

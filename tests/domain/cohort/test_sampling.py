@@ -3,7 +3,8 @@
 import pytest
 import yaml
 
-from daydreaming_dagster.domain.cohort.sampling import sampling_problems
+from daydreaming_dagster.domain.catalog import ModelEntry
+from daydreaming_dagster.domain.cohort.sampling import sampling_of, sampling_problems
 from daydreaming_dagster.domain.cohort.spec import make_cohort_spec, spec_problems
 from daydreaming_dagster.domain.shipped_stages import SHIPPED
 from daydreaming_dagster.ports.language_model import SamplingParameters
@@ -98,3 +99,48 @@ def test_half_of_a_surrogate_pair_is_a_problem_with_its_place():
     assert [str(problem) for problem in sampling_problems(sampling)] == [
         "sampling.draft.extra_body.a: it holds half of a surrogate pair, which cannot be sent"
     ]
+
+
+COMPLETION = "max_completion_tokens"
+
+
+@pytest.mark.parametrize(
+    ("name", "default", "chosen", "expected"),
+    [
+        (
+            "",
+            SamplingParameters(0.5, seed=1),
+            SamplingParameters(0.0),
+            SamplingParameters(0.0, seed=1),
+        ),
+        ("", SamplingParameters(), SamplingParameters(), SamplingParameters()),
+        (
+            "",
+            SamplingParameters(extra_body={"top_k": 1, "reasoning_effort": "low"}),
+            SamplingParameters(extra_body={"reasoning_effort": "high"}),
+            SamplingParameters(extra_body={"top_k": 1, "reasoning_effort": "high"}),
+        ),
+        (
+            COMPLETION,
+            SamplingParameters(max_tokens=50),
+            SamplingParameters(),
+            SamplingParameters(extra_body={COMPLETION: 50}),
+        ),
+        (
+            COMPLETION,
+            SamplingParameters(max_tokens=50),
+            SamplingParameters(max_tokens=9),
+            SamplingParameters(extra_body={COMPLETION: 9}),
+        ),
+        (
+            "",
+            SamplingParameters(max_tokens=50),
+            SamplingParameters(extra_body={COMPLETION: 9}),
+            SamplingParameters(extra_body={COMPLETION: 9}),
+        ),
+    ],
+)
+def test_what_a_cohort_chose_comes_before_a_models_own(name, default, chosen, expected):
+    model = ModelEntry("big", "big-1", sampling=default, max_tokens_name=name)
+
+    assert sampling_of(model, chosen) == expected

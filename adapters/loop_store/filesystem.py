@@ -114,6 +114,11 @@ class FilesystemLoopStore:
         path = self.paths.loop_concept_file(loop_id, level, concept_id)
         write_file(self.paths.data_root, path, text.encode())
 
+    def write_report(self, loop_id: str, page: bytes) -> str:
+        path = self.paths.loop_report_html(loop_id)
+        write_file(self.paths.data_root, path, page)
+        return str(path)
+
     def hold(self, loop_id: str) -> AbstractContextManager[None]:
         path = self.paths.loop_run_lock(loop_id)
         return held(self.paths.data_root, path, LoopBusyError(loop_id))

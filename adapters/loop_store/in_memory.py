@@ -34,6 +34,7 @@ class InMemoryLoopStore:
     cohorts: InMemoryCohortStore
     specs: dict[str, LoopSpec]
     verdicts: dict[str, dict[str, Verdict]] = attrs.field(factory=dict)
+    reports: dict[str, bytes] = attrs.field(factory=dict, init=False)
     # As JSON, so that reads share no objects with writes.
     _entries: dict[tuple[str, int], dict[EntryName, str]] = attrs.field(factory=dict, init=False)
     _held: set[str] = attrs.field(factory=set, init=False)
@@ -80,6 +81,10 @@ class InMemoryLoopStore:
         catalog = self.cohorts.catalog
         concepts = {**catalog.concepts, concept_id: concept}
         self.cohorts.catalog = attrs.evolve(catalog, concepts=concepts)
+
+    def write_report(self, loop_id: str, page: bytes) -> str:
+        self.reports[check_id("loop_id", loop_id)] = page
+        return f"memory:{loop_id}/report.html"
 
     @contextmanager
     def hold(self, loop_id: str) -> Iterator[None]:

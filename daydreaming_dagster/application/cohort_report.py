@@ -20,12 +20,18 @@ REPORT_FILENAME: Final = "report.html"
 
 
 @attrs.frozen
-class DrawnReport:
-    """The report of a cohort: its data, its figures, and its page as HTML."""
+class DrawnPage:
+    """A page as HTML, and its figures."""
 
-    report: CohortReport
     figures: "Sequence[Figure]"
     page: str
+
+
+@attrs.frozen
+class DrawnReport(DrawnPage):
+    """The report of a cohort: its page, its figures, and its data."""
+
+    report: CohortReport
 
 
 @attrs.define(eq=False)
@@ -66,7 +72,7 @@ def draw_report(
     for stage, gen_ids in members.items():
         store = store.read_many(stage, gen_ids, ARTIFACTS)
     page = render_page(report, figures, partial(read_stored_generation, store), made_at)
-    return DrawnReport(report, figures, page)
+    return DrawnReport(figures, page, report)
 
 
 def write_report(

@@ -10,8 +10,9 @@ import typer
 from rich.table import Table
 
 from adapters.atomic_write import replace_file
-from daydreaming_dagster.application.cohort_report import draw_report, write_report
+from daydreaming_dagster.application.cohort_report import DrawnPage, draw_report, write_report
 from daydreaming_dagster.application.cohort_results import tabulate_cohort
+from daydreaming_dagster.application.loop_report import draw_loop_report, write_loop_report
 from daydreaming_dagster.bootstrap import DataRoot, open_data_root
 from daydreaming_dagster.domain.results.ranking import TextRank
 from daydreaming_dagster.domain.results.refused import RefusedAnswer
@@ -28,6 +29,7 @@ from daydreaming_dagster.cli.console import (
     EXIT_INCOMPLETE,
     EXIT_WRONG,
     CohortArgument,
+    CohortOrLoopArgument,
     DataRootOption,
     JsonOption,
     cell,
@@ -38,6 +40,7 @@ from daydreaming_dagster.cli.console import (
     say,
     say_json,
 )
+from daydreaming_dagster.cli.loops import loops_of
 
 _SHOWN_TEXTS: Final = 100
 _SHOWN_SCORES: Final = 4
@@ -86,12 +89,12 @@ def results(
 
 
 def report(
-    cohort_id: CohortArgument,
+    name: CohortOrLoopArgument,
     data_root: DataRootOption = DEFAULT_DATA_ROOT,
     *,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="The file; else reports/report.html of the cohort."),
+        typer.Option("--output", "-o", help="The file; else reports/report.html in its folder."),
     ] = None,
     figures: Annotated[
         Path | None, typer.Option(help="Write the figures to this folder too, as SVG and PNG.")
@@ -99,11 +102,12 @@ def report(
 ) -> None:
     """Write a report of a cohort as one HTML file, with every text to read and search.
 
-    The file needs no network. It shows what is there: a cohort need not be done.
+    The report of a loop shows the accepted texts, the best first, and how its rounds went. The file
+    needs no network. It shows what is there: a cohort or a loop need not be done.
     """
     try:
         with err.status("writing the report"):
-            files = _write_report(open_data_root(data_root), cohort_id, output, figures)
+            files = _write_report(open_data_root(data_root), name, output, figures)
     except OSError as error:
         if isinstance(error, DaydreamingError):
             raise
@@ -114,15 +118,23 @@ def report(
 
 
 def _write_report(
-    root: DataRoot, cohort_id: str, output: Path | None, figures: Path | None
+    root: DataRoot, name: str, output: Path | None, figures: Path | None
 ) -> list[str]:
-    """Write the report of a cohort and its figures, and return the files."""
+    """Write the report of a cohort or loop and its figures, and return the files."""
     now = datetime.now(UTC)
+    loops = loops_of(root, name)
+    drawn: DrawnPage
     if output is None:
-        drawn, file = write_report(root.store, root.cohorts, cohort_id, now)
+        if loops is None:
+            drawn, file = write_report(root.store, root.cohorts, name, now)
+        else:
+            drawn, file = write_loop_report(root.store, root.cohorts, loops, name, now)
         files = [file]
     else:
-        drawn = draw_report(root.store, root.cohorts, cohort_id, now)
+        if loops is None:
+            drawn = draw_report(root.store, root.cohorts, name, now)
+        else:
+            drawn = draw_loop_report(root.store, root.cohorts, loops, name, now)
         replace_file(output, drawn.page.encode())
         files = [str(output)]
     if figures is not None:

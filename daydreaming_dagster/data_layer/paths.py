@@ -198,6 +198,9 @@ class Paths:
     def loop_run_lock(self, loop_id: str) -> Path:
         return self.loop_dir(loop_id) / "run.lock"
 
+    def loop_report_html(self, loop_id: str) -> Path:
+        return self.loop_dir(loop_id) / "reports" / "report.html"
+
     def loop_entry_json(self, loop_id: str, number: int, name: str) -> Path:
         """Return the file of an entry in a loop's journal, in the folder of its round."""
         return self.loop_dir(loop_id) / "rounds" / f"{number:04}" / f"{name}.json"

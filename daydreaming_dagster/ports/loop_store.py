@@ -78,6 +78,10 @@ class LoopStore(Protocol):
         """
         ...
 
+    def write_report(self, loop_id: str, page: bytes) -> str:
+        """Replace the loop's report in one step, and return its location."""
+        ...
+
     def hold(self, loop_id: str) -> AbstractContextManager[None]:
         """Lock the loop for the block. Ends with the process.
 

@@ -17,12 +17,12 @@ RANKED_TEXTS: Final = 20
 """How many texts the ranking's figure shows; more would be unreadable."""
 
 _INK: Final = "#1d2127"
-_MARK: Final = "#3a86a8"
+MARK: Final = "#3a86a8"
 """Has a contrast of 4 to 1 on a light and on a dark background."""
 _PALE, _DEEP = "#dcebf0", "#0f4c61"
 _DARK_CELL: Final = 0.65
 """Above this mean a cell's number is white. The contrast is at least 4 to 1 on either side."""
-_WIDTH: Final = 440
+WIDTH: Final = 440
 _FONT: Final = "Helvetica, Arial, 'Liberation Sans', sans-serif"
 _PADDING: Final = {"left": 24, "top": 4, "right": 12, "bottom": 4}
 """A reader's font may be wider than the font that measured the labels."""
@@ -131,7 +131,7 @@ def _ranking(report: CohortReport) -> Figure:
     title = f"{plural(judged).capitalize()} by score, with the ranks they may have"
     if not rows:
         return Figure("ranking", title, f"No {judged} has a score yet.", columns, ())
-    data = _records(columns, rows)
+    data = records(columns, rows)
     scores = [
         {judged: row[0], "score": score.normalised}
         for row, (rank, _) in zip(rows, ranked, strict=False)
@@ -140,14 +140,14 @@ def _ranking(report: CohortReport) -> Figure:
     y = alt.Y(f"{judged}:N", sort=None, title=None)
     base = alt.Chart(data).encode(y=y)
     chart = alt.layer(
-        base.mark_rule(color=_MARK, strokeWidth=5, opacity=0.25, strokeCap="round").encode(
+        base.mark_rule(color=MARK, strokeWidth=5, opacity=0.25, strokeCap="round").encode(
             x=_share("low"), x2="high:Q"
         ),
         alt.Chart(alt.InlineData(values=scores))
-        .mark_tick(color=_MARK, thickness=1.5, size=9, opacity=0.6)
+        .mark_tick(color=MARK, thickness=1.5, size=9, opacity=0.6)
         .encode(x=_share("score"), y=y),
-        base.mark_circle(color=_MARK, size=90, opacity=1).encode(x=_share("estimate")),
-    ).properties(width=_WIDTH, height=alt.Step(22))
+        base.mark_circle(color=MARK, size=90, opacity=1).encode(x=_share("estimate")),
+    ).properties(width=WIDTH, height=alt.Step(22))
     described = (
         f"{who_is_best(places, judged)} A dot is the score that is expected as a share of its "
         f"scale, with its 95 % interval, and ticks are individual scores. The numbers are the "
@@ -178,7 +178,7 @@ def _heat_map(report: CohortReport) -> Figure:
         alt.layer(
             base.mark_rect(cornerRadius=3).encode(color=colour),
             base.mark_text().encode(text=alt.Text("mean:Q", format=".2f"), color=text),
-            data=_records(columns, [(headings[row[0]], *row[1:]) for row in rows]),
+            data=records(columns, [(headings[row[0]], *row[1:]) for row in rows]),
         )
         .properties(width=alt.Step(72), height=alt.Step(32))
         .facet(
@@ -220,7 +220,7 @@ def _agreement(tables: ResultTables) -> Figure:
             f"all equal."
         )
         return Figure("agreement", title, reason, columns, rows)
-    data = _records(("judge", "alpha"), [(f"{row[0]}: {row[1]}", row[-1]) for row in known])
+    data = records(("judge", "alpha"), [(f"{row[0]}: {row[1]}", row[-1]) for row in known])
     least = min(0.0, *(row[-1] for row in known), 0.0)
     x = alt.X(
         "alpha:Q",
@@ -230,9 +230,9 @@ def _agreement(tables: ResultTables) -> Figure:
     )
     base = alt.Chart(data).encode(y=alt.Y("judge:N", sort=None, title=None))
     chart = alt.layer(
-        base.mark_rule(color=_MARK, strokeWidth=2, opacity=0.4).encode(x=x, x2=alt.datum(0)),
-        base.mark_circle(color=_MARK, size=90, opacity=1).encode(x=x),
-    ).properties(width=_WIDTH, height=alt.Step(26))
+        base.mark_rule(color=MARK, strokeWidth=2, opacity=0.4).encode(x=x, x2=alt.datum(0)),
+        base.mark_circle(color=MARK, size=90, opacity=1).encode(x=x),
+    ).properties(width=WIDTH, height=alt.Step(26))
     between = [row for row in known if row[1] == "all models"]
     quoted = ", ".join(f"{row[0]} {row[-1]:.2f}" for row in between)
     described = (
@@ -268,16 +268,16 @@ def _distribution(report: CohortReport) -> Figure:
     y = alt.Y("judge:N", sort=None, title=None)
     chart = alt.layer(
         alt.Chart(alt.InlineData(values=counts))
-        .mark_circle(color=_MARK, opacity=0.65)
+        .mark_circle(color=MARK, opacity=0.65)
         .encode(
             x=_share("score"),
             y=y,
             size=alt.Size("count:Q", scale=alt.Scale(range=[20, 500]), legend=None),
         ),
-        alt.Chart(_records(columns, [row for row in rows if row[1] is not None]))
-        .mark_tick(color=_MARK, thickness=3, size=22, opacity=1)
+        alt.Chart(records(columns, [row for row in rows if row[1] is not None]))
+        .mark_tick(color=MARK, thickness=3, size=22, opacity=1)
         .encode(x=_share("mean"), y=y),
-    ).properties(width=_WIDTH, height=alt.Step(34))
+    ).properties(width=WIDTH, height=alt.Step(34))
     means = [(row[1], row[0]) for row in rows if row[1] is not None]
     (strict_mean, strict), (mild_mean, mild) = min(means), max(means)
     described = (
@@ -308,15 +308,15 @@ def _cost(report: CohortReport) -> Figure:
     if not priced:
         reason = "The cost is unknown: llm_models.csv has no prices, or no tokens were reported."
         return Figure("cost", title, reason, columns, rows)
-    data = _records(("what", "cost"), [(f"{item.stage}: {item.llm}", item.cost) for item in priced])
+    data = records(("what", "cost"), [(f"{item.stage}: {item.llm}", item.cost) for item in priced])
     chart = (
         alt.Chart(data)
-        .mark_bar(color=_MARK, height=14)
+        .mark_bar(color=MARK, height=14)
         .encode(
             x=alt.X("cost:Q", title="USD", axis=alt.Axis(tickCount=5)),
             y=alt.Y("what:N", sort=None, title=None),
         )
-        .properties(width=_WIDTH, height=alt.Step(26))
+        .properties(width=WIDTH, height=alt.Step(26))
     )
     dearest = max(priced, key=lambda item: item.cost or 0.0)
     described = (
@@ -337,15 +337,15 @@ def _latency(report: CohortReport) -> Figure:
     title = "Seconds per answer"
     if not rows:
         return Figure("latency", title, "No durations were recorded.", columns, ())
-    base = alt.Chart(_records(columns, rows)).encode(y=alt.Y("what:N", sort=None, title=None))
+    base = alt.Chart(records(columns, rows)).encode(y=alt.Y("what:N", sort=None, title=None))
     seconds = alt.X("least:Q", title="seconds", scale=alt.Scale(zero=True))
     chart = alt.layer(
-        base.mark_rule(color=_MARK, opacity=0.6).encode(x=seconds, x2="greatest:Q"),
-        base.mark_bar(color=_MARK, height=14, opacity=0.35, cornerRadius=2).encode(
+        base.mark_rule(color=MARK, opacity=0.6).encode(x=seconds, x2="greatest:Q"),
+        base.mark_bar(color=MARK, height=14, opacity=0.35, cornerRadius=2).encode(
             x="lower:Q", x2="upper:Q"
         ),
-        base.mark_tick(color=_MARK, thickness=3, size=18, opacity=1).encode(x="median:Q"),
-    ).properties(width=_WIDTH, height=alt.Step(26))
+        base.mark_tick(color=MARK, thickness=3, size=18, opacity=1).encode(x="median:Q"),
+    ).properties(width=WIDTH, height=alt.Step(26))
     slowest = max(rows, key=lambda row: row[3])
     described = (
         f"A line spans all answers of a model at a stage, the box the middle half, and the "
@@ -364,5 +364,6 @@ def _share(field: str) -> alt.X:
     )
 
 
-def _records(columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> alt.InlineData:
+def records(columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> alt.InlineData:
+    """Return rows as the data of a chart."""
     return alt.InlineData(values=[dict(zip(columns, row, strict=True)) for row in rows])

@@ -46,8 +46,8 @@ def render_page(
     Calls `read_generation` once per generation, one after another, so that memory holds only the
     compressed texts. The page unpacks a text when a reader opens it.
     """
-    style = _package_file("report.css")
-    script = _package_file("reader.js") + _package_file("report.js")
+    style = package_file("report.css")
+    script = package_file("reader.js") + package_file("report.js")
     chunks = _Chunks(read_generation)
     used = [
         stage
@@ -56,15 +56,7 @@ def render_page(
     ] or report.pipeline.names
     kinds = _kinds(report.pipeline, used)
     index = {"kinds": kinds, **_index(report, chunks)}
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("daydreaming_dagster", "report"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    for shown in (_breakable, _count, _share, _scores, _cell, short_id, plural, counted):
-        environment.filters[shown.__name__.lstrip("_")] = shown
+    environment = make_environment()
     # Below a dollar, cents need more digits. All amounts have the same number, so they align.
     environment.filters["money"] = partial(_money, digits=2 if (report.cost or 0) >= 1 else 4)
     return environment.get_template("report.html.j2").render(
@@ -81,10 +73,24 @@ def render_page(
         made_at=made_at,
         style=style,
         script=script,
-        csp=_content_security_policy(style, script),
+        csp=content_security_policy(style, script),
         index=json_for_html(index),
         chunks=chunks.packed,
     )
+
+
+def make_environment() -> jinja2.Environment:
+    """Return the environment of the templates of reports, with the filters that they use."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("daydreaming_dagster", "report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    for shown in (_breakable, _count, _share, _scores, _cell, short_id, plural, counted):
+        environment.filters[shown.__name__.lstrip("_")] = shown
+    return environment
 
 
 def json_for_html(document: JsonValue) -> str:
@@ -264,7 +270,8 @@ def _concerns(report: CohortReport) -> list[_Concern]:
     ]
 
 
-def _content_security_policy(style: str, script: str) -> str:
+def content_security_policy(style: str, script: str) -> str:
+    """Return the policy of a page that runs this style and script, and loads nothing."""
     return "; ".join(
         (
             "default-src 'none'",
@@ -281,7 +288,8 @@ def _digest(text: str) -> str:
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
-def _package_file(name: str) -> str:
+def package_file(name: str) -> str:
+    """Return the text of a file beside the templates."""
     # A browser hashes text with line feeds, whatever line endings the checkout has.
     return (resources.files("daydreaming_dagster.report") / name).read_text("utf-8")
 

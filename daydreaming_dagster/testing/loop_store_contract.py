@@ -59,6 +59,7 @@ _WITH_A_LOOP: Final[dict[str, Callable[[Any, str], object]]] = {
     "record": lambda loops, loop_id: loops.record(loop_id, 1, CHOSEN),
     "read_verdicts": lambda loops, loop_id: loops.read_verdicts(loop_id),
     "write_concept": lambda loops, loop_id: loops.write_concept(loop_id, "sentence", "e1", "Text."),
+    "write_report": lambda loops, loop_id: loops.write_report(loop_id, b""),
     "hold": _hold,
 }
 
@@ -119,6 +120,12 @@ class LoopStoreContract(Generic[LoopStoreT]):
         assert (concept.name, concept.accepted) == ("Ants are bees", True)
         assert concept.descriptions == {"sentence": "# Ants are bees\n\nBoth build."}
         assert cohorts.read_catalog().concepts.keys() - before.keys() == {"e1"}
+
+    def test_a_report_is_replaced(self, loops: LoopStoreT) -> None:
+        first = loops.write_report("l1", b"one")
+
+        assert loops.write_report("l1", b"two") == first
+        assert first.endswith("report.html")
 
     def test_nobody_decided_yet(self, loops: LoopStoreT) -> None:
         assert loops.read_verdicts("l1") == {}

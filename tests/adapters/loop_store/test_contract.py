@@ -1,5 +1,6 @@
 """The contract of `LoopStore` on every adapter, and what only files can be."""
 
+import importlib.metadata
 import json
 from importlib.metadata import EntryPoint, EntryPoints
 
@@ -121,7 +122,7 @@ def test_samplers_of_installed_packages_are_found_by_name(monkeypatch):
             EntryPoint("uniform", "no_such_package:SAMPLER", samplers.SAMPLER_GROUP),
         ]
     )
-    monkeypatch.setattr(samplers, "entry_points", points.select)
+    monkeypatch.setattr(importlib.metadata, "entry_points", points.select)
     monkeypatch.setattr(
         EntryPoint, "load", lambda self: SAMPLERS["coverage"] if self.name == "mine" else 1 / 0
     )

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
+from adapters.cohort_store.concept_rows import FORMERLY
 from adapters.cohort_store.csv_rows import CsvRow, read_rows_by_id
 from adapters.cohort_store.endpoint_file import read_endpoints
 from adapters.cohort_store.json_cells import read_object, read_schema
@@ -45,7 +46,8 @@ def read_catalog(paths: Paths, pipeline: Pipeline) -> Catalog:
     `schemas`); in the model catalog `prompt_price`, `completion_price` and `cached_prompt_price`
     (USD per million tokens), `max_concurrency`, `requests_per_minute` and `tokens_per_minute`,
     `temperature`, `top_p`, `max_tokens`, `max_tokens_name`, `seed`, `reasoning_effort` and
-    `extra_body` (JSON). The files `replication_config.csv`
+    `extra_body` (JSON); in the concept catalog `formerly`, the id that a renamed concept had when
+    its generations were planned. The files `replication_config.csv`
     (`stage,replicates`) and `endpoints.csv` (see `read_endpoints`) are optional too. A concept's
     descriptions are the files `concepts/descriptions-<level>/<id>.txt`. The texts that loops
     accepted are concepts too (see `read_accepted_concepts`).
@@ -134,20 +136,30 @@ def _parsers(
 
 def _concepts(paths: Paths, problems: list[str]) -> dict[str, ConceptEntry]:
     concepts: dict[str, ConceptEntry] = {}
-    rows = read_rows_by_id(paths.data_root, paths.concepts_csv, ("concept_id", "name"), problems)
+    rows = read_rows_by_id(
+        paths.data_root, paths.concepts_csv, ("concept_id", "name"), problems, optional=(FORMERLY,)
+    )
     levels = [
         folder.name.removeprefix(DESCRIPTIONS_PREFIX)
         for folder in sorted(paths.concepts_dir.glob(f"{DESCRIPTIONS_PREFIX}*"))
     ]
-    for concept_id, row in rows.items():
+    for shown_id, row in rows.items():
+        concept_id = row.cells[FORMERLY] or shown_id
         try:
+            check_id("concept_id", shown_id)
             check_id("concept_id", concept_id)
         except InvalidIdError as error:
             row.note("concept_id", str(error), problems)
             continue
-        concepts[concept_id] = ConceptEntry(
-            concept_id, row.cells["name"], _descriptions(paths, concept_id, levels, problems)
-        )
+        renamed = "" if shown_id == concept_id else shown_id
+        if concept_id in concepts or (renamed and concept_id in rows):
+            row.note(FORMERLY, f"{concept_id!r} is or was the id of another concept", problems)
+            continue
+        descriptions = _descriptions(paths, concept_id, levels, problems)
+        if renamed:
+            descriptions |= _descriptions(paths, renamed, levels, problems)
+        name = row.cells["name"]
+        concepts[concept_id] = ConceptEntry(concept_id, name, descriptions, renamed=renamed)
     return concepts
 
 

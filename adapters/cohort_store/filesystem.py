@@ -10,6 +10,7 @@ from pathlib import Path
 import attrs
 
 from adapters.cohort_store.catalog_files import read_catalog
+from adapters.cohort_store.concept_rows import with_other_id
 from adapters.cohort_store.csv_rows import read_rows
 from adapters.cohort_store.yaml_files import read_spec_file, read_stages_file, spec_as_yaml
 from adapters.file_lock import held
@@ -50,6 +51,12 @@ class FilesystemCohortStore:
 
     def read_catalog(self) -> Catalog:
         return read_catalog(self.paths, self.read_pipeline())
+
+    def rename_concept(self, concept_id: str, new_id: str) -> None:
+        check_id("concept_id", new_id)
+        path = self.paths.concepts_csv
+        data = read_file(self._root, path)
+        write_file(self._root, path, with_other_id(data, concept_id, new_id))
 
     def list_cohorts(self) -> list[str]:
         found = (path.parts[-3] for path in self.paths.cohorts_dir.glob("*/spec/config.yaml"))

@@ -43,6 +43,12 @@ class InMemoryCohortStore:
     def read_catalog(self) -> Catalog:
         return self.catalog
 
+    def rename_concept(self, concept_id: str, new_id: str) -> None:
+        renamed = "" if new_id == concept_id else check_id("concept_id", new_id)
+        concept = attrs.evolve(self.catalog.concepts[concept_id], renamed=renamed)
+        concepts = {**self.catalog.concepts, concept_id: concept}
+        self.catalog = attrs.evolve(self.catalog, concepts=concepts)
+
     def list_cohorts(self) -> list[str]:
         return sorted(self.specs)
 

@@ -7,8 +7,12 @@ from typing import TYPE_CHECKING
 import attrs
 
 from daydreaming_dagster.application.cohort_status import look
-from daydreaming_dagster.domain.results.evaluations import read_evaluations, without_stale
-from daydreaming_dagster.domain.results.ranking import TextRank, rank_evaluations
+from daydreaming_dagster.domain.results.evaluations import (
+    read_evaluations,
+    with_shown_ids,
+    without_stale,
+)
+from daydreaming_dagster.domain.results.ranking import TextRank, rank_evaluations, with_shown_combos
 from daydreaming_dagster.domain.results.refused import RefusedAnswer, refused_answers
 from daydreaming_dagster.ports.cohort_store import CohortStore
 from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates
@@ -56,11 +60,12 @@ def tabulate_cohort(
     catalog = cohorts.read_catalog()
     pipeline = catalog.pipeline
     stale = look(store, cohorts, cohort_id, catalog).not_of_today
-    evaluations = list(read_evaluations(store, pipeline, members, catalog.models, stale))
+    read = read_evaluations(store, pipeline, members, catalog.models, stale)
+    evaluations = with_shown_ids(read, catalog)
     if fresh:
         evaluations = list(without_stale(evaluations))
     tables = make_result_tables(pipeline, evaluations)
-    ranks = rank_evaluations(store, pipeline, members, evaluations)
+    ranks = with_shown_combos(rank_evaluations(store, pipeline, members, evaluations), catalog)
     files = cohorts.write_report_files(cohort_id, _as_files(tables))
     refused = list(refused_answers(store, catalog, evaluations))
     return TabulatedCohort(tables, ranks, refused, files)

@@ -99,6 +99,7 @@ def dream_loop(
         while True:
             spec, journal = loops.read_spec(loop_id), loops.read_journal(loop_id)
             catalog = cohorts.read_catalog()
+            spec = spec.with_planned_ids(catalog.planned_ids())
             _check(loop_id, spec, catalog, loops, journal)
             step = next_step(spec.stop, journal)
             if isinstance(step, Stop):

@@ -32,6 +32,7 @@ _MODULES: Final = {
     "restore": "curate",
     "delete": "curate",
     "prune": "curate",
+    "rename-concept": "rename_concept",
     "import": "import_",
     "analyse": "analyse",
 }
@@ -57,7 +58,8 @@ class _Commands(TyperGroup):
 
 def _load(name: str) -> Any:
     module = import_module(f"daydreaming_dagster.cli.{_MODULES[name]}")
-    found = vars(module)[_MODULES[name] if keyword.iskeyword(name) else name]
+    function = f"{name}_" if keyword.iskeyword(name) else name.replace("-", "_")
+    found = vars(module)[function]
     if isinstance(found, typer.Typer):
         group = get_command(found)
         group.name = name

@@ -39,7 +39,7 @@ from daydreaming_dagster.domain.cohort.progress import StageStatus
 from daydreaming_dagster.domain.errors import AnswerLostError
 from daydreaming_dagster.domain.generation.cancellation import CancellationToken
 from daydreaming_dagster.domain.generation.generated import Generated
-from daydreaming_dagster.domain.results.ranking import rank_texts
+from daydreaming_dagster.domain.results.ranking import rank_texts, with_shown_combos
 from daydreaming_dagster.domain.stages import GenerationRef
 from daydreaming_dagster.errors import DaydreamingError
 from daydreaming_dagster.formatting import counted
@@ -185,7 +185,7 @@ def _say_what_failed(failed: Iterable[Generated], set_aside: Collection[str]) ->
 def _show_ranking(root: DataRoot, catalog: Catalog, cohort_id: str) -> None:
     try:
         members = root.cohorts.read_membership(cohort_id)
-        ranks = rank_texts(root.store, catalog.pipeline, members)
+        ranks = with_shown_combos(rank_texts(root.store, catalog.pipeline, members), catalog)
     except DaydreamingError as error:  # a generation is unreadable; the others are done
         complain(f"no ranking: {error}")
         return

@@ -5,14 +5,19 @@ from typing import Final, Literal
 
 import attrs
 
+from daydreaming_dagster.domain.documents import suggestion
 from daydreaming_dagster.domain.endpoints import EndpointEntry
 from daydreaming_dagster.domain.errors import CatalogError
 from daydreaming_dagster.domain.parsing.registry import parsers_of
 from daydreaming_dagster.domain.parsing.response import DEFAULT_MAXIMUM, Parser, ResponseReader
 from daydreaming_dagster.domain.shipped_stages import SHIPPED
 from daydreaming_dagster.domain.stages import Pipeline
+from daydreaming_dagster.ports.ids import check_id
 from daydreaming_dagster.ports.language_model import ModelKey, SamplingParameters
 from daydreaming_dagster.types import JsonObject, JsonValue, Stage
+
+COMBO_SEPARATOR: Final = "+"
+"""Separates concepts where a combination is written as one value: `stigmergy+kintsugi`."""
 
 DEFAULT_LEVEL: Final = "paragraph"
 """The default level of detail of concepts' descriptions."""
@@ -165,13 +170,21 @@ class ModelEntry:
 class ConceptEntry:
     """A row of the concept catalog; `descriptions` maps levels of detail to texts.
 
-    `accepted` says that it is not the researcher's: a loop accepted a text as a concept.
+    `concept_id` is the id that generations are planned with, and never changes. `renamed` is the id
+    that a researcher gave it since, `""` if none. `accepted` says that it is not the researcher's:
+    a loop accepted a text as a concept.
     """
 
     concept_id: str
     name: str
     descriptions: Mapping[str, str] = attrs.field(factory=dict, hash=False)
     accepted: bool = False
+    renamed: str = ""
+
+    @property
+    def shown_id(self) -> str:
+        """Its id as the researcher knows it."""
+        return self.renamed or self.concept_id
 
     def level_for(self, level: str) -> str | None:
         """Return the level of the description that is used if `level` is requested.
@@ -214,6 +227,44 @@ class Catalog:
     replicates: Mapping[Stage, int] = attrs.field(factory=dict)
     endpoints: Mapping[str, Sequence[EndpointEntry]] = attrs.field(factory=dict)
 
+    def planned_ids(self) -> dict[str, str]:
+        """Return the `concept_id` of each renamed concept by its new id."""
+        return {
+            concept.renamed: concept.concept_id
+            for concept in self.concepts.values()
+            if concept.renamed
+        }
+
+    def shown_combo(self, combo_id: str) -> str:
+        """Return the id of a combination with the ids of its concepts as the researcher knows them.
+
+        An id that names no concept of the catalog stays as it is.
+        """
+        names, at, level = combo_id.partition("@")
+        shown = [
+            self.concepts[name].shown_id if name in self.concepts else name
+            for name in names.split(COMBO_SEPARATOR)
+        ]
+        return f"{COMBO_SEPARATOR.join(shown)}{at}{level}"
+
+    def check_new_id(self, concept_id: str, new_id: str) -> str:
+        """Return the `concept_id` of a concept that may be called `new_id`.
+
+        Raises:
+            CatalogError: There is no such concept, a loop accepted it, or the id is taken.
+            InvalidIdError: The new id is not a safe name.
+        """
+        check_id("concept_id", new_id)
+        planned = self.planned_ids().get(concept_id, concept_id)
+        if planned not in self.concepts or self.concepts[planned].accepted:
+            problem = f"there is no concept {concept_id!r}{suggestion(concept_id, self.concepts)}"
+            raise CatalogError("the concept catalog", (problem,))
+        taken = {*self.concepts, *self.planned_ids()} - {planned}
+        if new_id in taken:
+            problem = f"{new_id!r} is or was the id of another concept; choose another one"
+            raise CatalogError("the concept catalog", (problem,))
+        return planned
+
     def reader(self, stage: Stage, template_id: str) -> ResponseReader:
         """Return the reader of a template's answers.
 
@@ -246,5 +297,5 @@ def combine_concepts(concepts: Sequence[ConceptEntry], level: str) -> ConceptCom
 
     Its id names both, so that two combinations with the same id say the same.
     """
-    names = "+".join(concept.concept_id for concept in concepts)
+    names = COMBO_SEPARATOR.join(concept.concept_id for concept in concepts)
     return ConceptCombination(f"{names}@{level}", tuple(concept.at(level) for concept in concepts))

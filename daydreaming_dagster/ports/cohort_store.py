@@ -39,6 +39,16 @@ class CohortStore(Protocol):
         """
         ...
 
+    def rename_concept(self, concept_id: str, new_id: str) -> None:
+        """Give the researcher's concept of this `ConceptEntry.concept_id` another id, in one step.
+
+        The catalog that is read then has it with this id as `renamed`.
+
+        Raises:
+            OSError: The storage refused.
+        """
+        ...
+
     def list_cohorts(self) -> list[str]:
         """Return the ids of the cohorts that have a specification, sorted."""
         ...

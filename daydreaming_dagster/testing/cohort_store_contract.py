@@ -56,6 +56,7 @@ def _hold(cohorts: CohortStore, cohort_id: str) -> None:
 
 _WITH_A_COHORT: Final[dict[str, Callable[[Any, str], object]]] = {
     "delete_cohort": lambda cohorts, cohort_id: cohorts.delete_cohort(cohort_id),
+    "rename_concept": lambda cohorts, new_id: cohorts.rename_concept("ant", new_id),
     "read_spec": lambda cohorts, cohort_id: cohorts.read_spec(cohort_id),
     "write_spec": lambda cohorts, cohort_id: cohorts.write_spec(cohort_id, SPEC),
     "write_membership": lambda cohorts, cohort_id: cohorts.write_membership(cohort_id, MEMBERS),
@@ -81,6 +82,24 @@ class CohortStoreContract(Generic[CohortStoreT]):
 
     def test_the_catalogs_are_there(self, cohorts: CohortStoreT) -> None:
         assert cohorts.read_catalog().templates
+
+    def test_a_renamed_concept_keeps_the_id_that_it_is_planned_with(
+        self, cohorts: CohortStoreT
+    ) -> None:
+        before = cohorts.read_catalog().concepts
+        planned = next(iter(before))
+
+        cohorts.rename_concept(planned, "new-id")
+        renamed = cohorts.read_catalog().concepts
+        cohorts.rename_concept(planned, "newer-id")
+        again = cohorts.read_catalog().concepts
+        cohorts.rename_concept(planned, planned)
+
+        assert renamed[planned].shown_id == "new-id"
+        assert again[planned].shown_id == "newer-id"
+        assert renamed[planned].descriptions == before[planned].descriptions
+        assert renamed.keys() == before.keys()
+        assert cohorts.read_catalog().concepts == before
 
     def test_cohorts_are_listed_in_order(self, cohorts: CohortStoreT) -> None:
         assert cohorts.list_cohorts() == ["c1", "c2"]

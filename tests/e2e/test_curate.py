@@ -64,3 +64,20 @@ def test_orphans_are_listed_and_pruned_with_their_partitions(daydream, data_root
     assert pruned.stdout == "deleted: 2 drafts, 4 essays, 8 evaluations\n"
     assert len(drafts(data_root)) == 1
     assert daydream("prune").stdout == "no generation\n"
+
+
+def test_a_renamed_concept_is_shown_and_nothing_is_asked_again(daydream, chat_endpoint):
+    daydream("plan", "c1")
+    daydream("run", "c1")
+    asked = len(chat_endpoint.bodies)
+
+    renamed = daydream("rename-concept", "ant", "zebra")
+    planned = daydream("plan", "c1")
+    ran = daydream("run", "c1")
+
+    assert renamed.stdout == "ant is zebra now; its name is 'Ant' as before\n"
+    assert "(0 new, 21 there already)" in planned.stdout
+    assert "zebra+bee@sentence" in ran.stdout
+    assert "ant+bee@sentence" not in ran.stdout
+    assert len(chat_endpoint.bodies) == asked
+    assert daydream("rename-concept", "bee", "ant").returncode == 2

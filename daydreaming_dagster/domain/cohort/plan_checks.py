@@ -4,12 +4,13 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import chain
 
 from daydreaming_dagster.domain.catalog import (
+    COMBO_SEPARATOR,
     Catalog,
     Concept,
     TemplateEntry,
 )
 from daydreaming_dagster.domain.cohort.couplings import Axis
-from daydreaming_dagster.domain.cohort.spec import COMBO_SEPARATOR, CohortSpec
+from daydreaming_dagster.domain.cohort.spec import CohortSpec
 from daydreaming_dagster.domain.documents import Problem, suggestion
 from daydreaming_dagster.domain.errors import CatalogError
 from daydreaming_dagster.domain.generation.template_rendering import render_template, used_variables

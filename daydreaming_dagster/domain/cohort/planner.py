@@ -10,12 +10,17 @@ from typing import Any, Final
 
 import attrs
 
-from daydreaming_dagster.domain.catalog import Catalog, TemplateEntry, combine_concepts
+from daydreaming_dagster.domain.catalog import (
+    COMBO_SEPARATOR,
+    Catalog,
+    TemplateEntry,
+    combine_concepts,
+)
 from daydreaming_dagster.domain.cohort.couplings import Axis, Coupling, Row, extensions
 from daydreaming_dagster.domain.cohort.manifest import Input
 from daydreaming_dagster.domain.cohort.parents import Origin, PlannedText, origins
 from daydreaming_dagster.domain.cohort.sampling import sampling_of
-from daydreaming_dagster.domain.cohort.spec import COMBO_SEPARATOR, CohortSpec
+from daydreaming_dagster.domain.cohort.spec import CohortSpec
 from daydreaming_dagster.domain.generation.metadata import FORMAT_VERSION, Parent
 from daydreaming_dagster.domain.generation.records import MainRecord, ParentRecord
 from daydreaming_dagster.domain.parsing.registry import RESPONSE_FORMATS

@@ -18,6 +18,7 @@ from daydreaming_dagster.domain.cohort.plan_checks import (
     template_problems,
 )
 from daydreaming_dagster.domain.cohort.planner import PlannedGeneration, Planner
+from daydreaming_dagster.domain.cohort.renaming import with_planned_ids
 from daydreaming_dagster.domain.cohort.spec import CohortSpec, spec_problems
 from daydreaming_dagster.domain.documents import without_consequences
 from daydreaming_dagster.domain.errors import CatalogError, PlanConflictError
@@ -128,6 +129,7 @@ def make_plan(
             no description at the level, or a template uses none of its variables. Lists all
             problems.
     """
+    spec = with_planned_ids(spec, catalog.planned_ids())
     found = [*spec_problems(spec, catalog.pipeline), *catalog_problems(spec, catalog)]
     problems = [*spec.problems, *without_consequences(found, spec.problems)]
     reasons = [*map(str, problems), *template_problems(store, spec, catalog)]

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, Literal, Self, TypeAlias
 
 import attrs
 
-from daydreaming_dagster.domain.catalog import DEFAULT_LEVEL
+from daydreaming_dagster.domain.catalog import COMBO_SEPARATOR, DEFAULT_LEVEL
 from daydreaming_dagster.domain.cohort.couplings import Axis, Coupling, balanced
 from daydreaming_dagster.domain.cohort.sampling import sampling_problems
 from daydreaming_dagster.domain.documents import (
@@ -34,9 +34,6 @@ StageName: TypeAlias = Annotated[str, "stage"]
 """The name of a stage of the pipeline, so that a document that names another is refused."""
 
 _AXES: Final = "axes"
-
-COMBO_SEPARATOR: Final = "+"
-"""Separates concepts where couplings write a combination as one value: `stigmergy+kintsugi`."""
 
 
 class ConceptAxes:

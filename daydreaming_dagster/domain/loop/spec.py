@@ -1,11 +1,12 @@
 """A loop's specification, as the researcher writes it."""
 
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
 import attrs
 
+from daydreaming_dagster.domain.cohort.renaming import with_planned_ids
 from daydreaming_dagster.domain.cohort.spec import (
     FILE_PREFIX,
     CohortSpec,
@@ -76,6 +77,12 @@ class LoopSpec:
     selection: Selection = attrs.field(factory=Selection)
     stop: StopRules = attrs.field(factory=StopRules)
     problems: tuple[Problem, ...] = attrs.field(default=(), metadata={NOT_IN_DOCUMENT: True})
+
+    def with_planned_ids(self, planned: Mapping[str, str]) -> "LoopSpec":
+        """Return the specification with the ids that generations are planned with."""
+        concepts = [planned.get(concept_id, concept_id) for concept_id in self.concepts]
+        cohort = with_planned_ids(self.cohort, planned)
+        return attrs.evolve(self, concepts=concepts, cohort=cohort)
 
     def cohort_of(self, pairs: Collection[Pair]) -> CohortSpec:
         """Return the specification of the cohort that a round makes of these pairs."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import attrs
 
-from daydreaming_dagster.domain.cohort.spec import COMBO_SEPARATOR
+from daydreaming_dagster.domain.catalog import COMBO_SEPARATOR
 
 
 @attrs.frozen

@@ -6,10 +6,9 @@ from typing import Any, Final
 
 import attrs
 
-from daydreaming_dagster.domain.catalog import DEFAULT_LEVEL
+from daydreaming_dagster.domain.catalog import COMBO_SEPARATOR, DEFAULT_LEVEL
 from daydreaming_dagster.domain.cohort.couplings import Axis
 from daydreaming_dagster.domain.cohort.spec import (
-    COMBO_SEPARATOR,
     FILE_PREFIX,
     CohortSpec,
     Pairs,

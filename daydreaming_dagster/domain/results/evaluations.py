@@ -5,7 +5,7 @@ from typing import Literal
 
 import attrs
 
-from daydreaming_dagster.domain.catalog import ModelEntry
+from daydreaming_dagster.domain.catalog import Catalog, ModelEntry
 from daydreaming_dagster.domain.generation.cost import answer_cost
 from daydreaming_dagster.domain.generation.metadata import (
     GenerationMetadata,
@@ -128,6 +128,11 @@ def read_evaluations(
                 outcome,
                 (stale or {}).get(stage, {}).get(gen_id, ""),
             )
+
+
+def with_shown_ids(evaluations: Iterable[Evaluation], catalog: Catalog) -> list[Evaluation]:
+    """Return the evaluations with the ids of concepts as the researcher knows them."""
+    return [attrs.evolve(row, combo=catalog.shown_combo(row.combo)) for row in evaluations]
 
 
 def without_stale(evaluations: Iterable[Evaluation]) -> Iterator[Evaluation]:

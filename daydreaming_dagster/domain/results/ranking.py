@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import attrs
 
+from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.generation.metadata import resolve_generation_metadata
 from daydreaming_dagster.domain.generation.state import STATE_ARTIFACTS, read_state
 from daydreaming_dagster.domain.parsing.response import Score
@@ -104,6 +105,11 @@ def rank_texts(
         InvalidMetadataError: Metadata of one of them lacks what its stage needs.
     """
     return _ranking(store, pipeline, members, _scores(store, pipeline, members))
+
+
+def with_shown_combos(ranks: Iterable[TextRank], catalog: Catalog) -> list[TextRank]:
+    """Return the ranks with the ids of concepts as the researcher knows them."""
+    return [attrs.evolve(rank, combo_id=catalog.shown_combo(rank.combo_id)) for rank in ranks]
 
 
 def rank_evaluations(

@@ -18,8 +18,9 @@ from daydreaming_dagster.domain.results.evaluations import (
     make_member,
     read_evaluations,
     read_outcome,
+    with_shown_ids,
 )
-from daydreaming_dagster.domain.results.ranking import TextRank, rank_evaluations
+from daydreaming_dagster.domain.results.ranking import TextRank, rank_evaluations, with_shown_combos
 from daydreaming_dagster.domain.stages import GenerationRef, Pipeline
 from daydreaming_dagster.ports.gens_store import GensStore, GensStoreWithTemplates, read_ahead
 from daydreaming_dagster.types import Stage
@@ -295,7 +296,8 @@ def gather_report(
     concepts: dict[tuple[str, str], ReportConcept] = {}
     combos: dict[GenerationRef, str] = {}
     stale = look_at_cohort(store, catalog, members, index).not_of_today
-    evaluations = list(read_evaluations(store, pipeline, members, catalog.models, stale))
+    read = read_evaluations(store, pipeline, members, catalog.models, stale)
+    evaluations = with_shown_ids(read, catalog)
     for stage in pipeline:
         wanted = (*STATE_ARTIFACTS, "main_metadata")
         for gen_id, view in read_ahead(store, stage, members.get(stage, ()), wanted):
@@ -308,7 +310,7 @@ def gather_report(
             generations[stage].append(attrs.evolve(item, combo=combo))
             for concept_id in item.concept_ids:
                 concepts[item.level, concept_id] = _concept(catalog, concept_id, item.level)
-    ranks = rank_evaluations(store, pipeline, members, evaluations)
+    ranks = with_shown_combos(rank_evaluations(store, pipeline, members, evaluations), catalog)
     return CohortReport(cohort_id, pipeline, generations, evaluations, ranks, concepts)
 
 
@@ -323,7 +325,7 @@ def _generation(
         ref.stage,
         member,
         metadata.parents,
-        metadata.combo_id,
+        catalog.shown_combo(metadata.combo_id),
         outcome,
         stale,
         tuple(metadata.record.concept_ids or ()),
@@ -341,7 +343,7 @@ def _concept(catalog: Catalog, concept_id: str, level: str) -> ReportConcept:
     if entry is None:
         return ReportConcept(concept_id, concept_id, "")
     concept = entry.at(level)
-    return ReportConcept(concept_id, concept.name, concept.content)
+    return ReportConcept(entry.shown_id, concept.name, concept.content)
 
 
 def _model_totals(stage: Stage, llm: str, outcomes: Sequence[GenerationOutcome]) -> ModelTotals:

@@ -1,0 +1,24 @@
+"""`daydream rename-concept`."""
+
+from typing import Annotated
+
+import typer
+
+from daydreaming_dagster.application import rename_concept as use_case
+from daydreaming_dagster.bootstrap import open_data_root
+from daydreaming_dagster.cli.console import DEFAULT_DATA_ROOT, DataRootOption, say
+
+
+def rename_concept(
+    concept_id: Annotated[str, typer.Argument(metavar="CONCEPT", help="Its id.")],
+    new_id: Annotated[str, typer.Argument(metavar="NEW", help="Its new id.")],
+    data_root: DataRootOption = DEFAULT_DATA_ROOT,
+) -> None:
+    """Give a concept another id. Its answers stay, and none becomes stale.
+
+    Results and reports show the new id. Specifications may use either. The name, which prompts
+    contain, stays as it is.
+    """
+    root = open_data_root(data_root)
+    renamed = use_case.rename_concept(root.cohorts, concept_id, new_id)
+    say(f"{concept_id} is {renamed.shown_id} now; its name is {renamed.name!r} as before")

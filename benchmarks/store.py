@@ -29,7 +29,7 @@ from daydreaming_dagster.types import JsonObject
 
 TEXT = ("An idea that two others had together. " * 120)[:4096]
 MAIN: JsonObject = {
-    "format_version": 1,
+    "format_version": 2,
     "template_id": "creative-synthesis-v2",
     "parent_gen_id": "d_0123456789abcdef",
     "mode": "llm",

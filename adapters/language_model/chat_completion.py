@@ -12,7 +12,6 @@ _LONGEST_NUMBER: Final = 300
 _MOST_TOKENS: Final = 2**31 - 1
 _LITERALS: Final = re.compile(r"(t(r(u)?)?|f(a(l(s)?)?)?|n(u(l)?)?|-|[.eE][+-]?)?")
 """What may be left of a cut-off literal or number, or nothing."""
-_KEPT_CHARACTERS: Final = 10_000_000
 
 _Texts = tuple[str, str]
 """A text, and the reasoning before it."""
@@ -47,8 +46,7 @@ def read_completion(
     """Return the completion in a body, without its duration; None if there is none.
 
     Everything that a model may have been paid for counts as a completion. If it has no usable text,
-    `unreadable` says why, and `response` is the whole body. An error with an empty choice is not a
-    completion.
+    `unreadable` says why. An error with an empty choice is not a completion.
 
     Args:
         body: The parsed body.
@@ -89,13 +87,23 @@ def read_completion(
         completion_tokens=completion_tokens,
         reasoning=reasoning,
         unreadable=unreadable,
-        response=text[:_KEPT_CHARACTERS] if unreadable else "",
+        response=_compact(body, text),
         cached_tokens=_cached_tokens(usage),
         reasoning_tokens=_reasoning_tokens(usage),
         cost=_billed(usage),
         response_id=_first_text(body, ("id",)),
         system_fingerprint=_first_text(body, ("system_fingerprint",)),
     )
+
+
+def _compact(body: Mapping[str, object], text: str) -> str:
+    """Return a body as it came; if it is laid out in lines, as compact JSON."""
+    if "\n" not in text.strip():
+        return text.strip()
+    try:
+        return json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    except ValueError:  # a number that no float holds
+        return text
 
 
 def reported_error(body: Mapping[str, object]) -> object:

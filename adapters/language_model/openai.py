@@ -20,6 +20,7 @@ from adapters.language_model.chat_completion import (
 from adapters.language_model.connection_settings import connection_problems
 from adapters.language_model.endpoint_errors import EndpointErrors
 from adapters.language_model.endpoint_url import OPENAI_URL, endpoint_url
+from adapters.language_model.kept_headers import kept_headers
 from adapters.language_model.redaction import Redaction, basic_credentials, redacted_url
 from adapters.language_model.reported_error import TOO_MANY, status_of
 from adapters.language_model.streaming import EVENT_STREAM, StreamedAnswer, read_events
@@ -200,8 +201,11 @@ class OpenAILanguageModel:
                 )
                 async with aclosing(cast("httpx2.Response", response)) as response:
                     if EVENT_STREAM in response.headers.get("content-type", ""):
-                        return await self._read_stream(request, response, first_token)
-                    return self._read_body(request, await response.aread())
+                        completion = await self._read_stream(request, response, first_token)
+                    else:
+                        completion = self._read_body(request, await response.aread())
+                    headers = kept_headers(response.headers, self._errors.quoted)
+                    return attrs.evolve(completion, headers=headers)
         except TimeoutError:
             if limit is None or not first_token.expired():
                 raise
@@ -270,7 +274,8 @@ class OpenAILanguageModel:
         if isinstance(body, Mapping):
             completion = read_completion(body, text, request, errors.quoted)
             if completion is not None:
-                return completion
+                whole = errors.quoted.without_secrets(completion.response)
+                return attrs.evolve(completion, response=whole)
             error = reported_error(body)
         if error is None:
             reason = f"the answer has no choices: {errors.quoted(text)}"

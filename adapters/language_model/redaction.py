@@ -1,6 +1,7 @@
 """Makes untrusted texts safe to show in messages: one line, short, and without secrets."""
 
 import base64
+import json
 import re
 from collections.abc import Iterator
 from itertools import groupby
@@ -16,6 +17,9 @@ _RUN: Final = 8
 """The length from which parts of a secret are hidden: endpoints quote parts of a key."""
 _SHORTEST: Final = 4
 """Shorter users and query values occur in any text by chance."""
+_SHORTEST_KEPT: Final = 8
+_API_VERSION: Final = re.compile(r"\d{4}-\d\d-\d\d(-preview)?")
+"""Azure's, in the query of its URLs."""
 _USER: Final = re.compile(r"^([a-z][a-z0-9+.-]*://)?.*@", re.DOTALL | re.IGNORECASE)
 _USER_IN_TEXT: Final = re.compile(r"://[^\s/@]*@")
 _QUERY_VALUE: Final = re.compile(r"([?#&;])([^=&;#]*=)?[^&;#]+")
@@ -40,6 +44,17 @@ class Redaction:
         """Return the beginning of a text, printable and without parts of a secret."""
         text = self._hide(_USER_IN_TEXT.sub(f"://{_HIDDEN}@", text[:_SEARCHED_CHARACTERS]))
         return _printable(" ".join(text.split()))[:_SHOWN_CHARACTERS]
+
+    def without_secrets(self, text: str) -> str:
+        """Return a whole text of the endpoint with `***` in place of each secret in it.
+
+        Parts of secrets, short ones and dates stay: answers contain such texts by chance.
+        """
+        for secret in self._secrets():
+            if len(secret) >= _SHORTEST_KEPT and not _API_VERSION.fullmatch(secret):
+                for written in (secret, json.dumps(secret)[1:-1], secret.replace("/", r"\/")):
+                    text = text.replace(written, _HIDDEN)
+        return text
 
     def _hide(self, text: str) -> str:
         hidden = [False] * len(text)

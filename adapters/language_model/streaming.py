@@ -80,7 +80,7 @@ class StreamedAnswer:
 
     def text(self) -> str:
         """Return `body` as JSON."""
-        return json.dumps(self.body(), ensure_ascii=False)
+        return json.dumps(self.body(), ensure_ascii=False, separators=(",", ":"))
 
     def _add_choice(self, choice: Mapping[str, object]) -> None:
         delta = choice.get("delta") or choice.get("message")

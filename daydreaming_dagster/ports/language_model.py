@@ -114,7 +114,9 @@ class Completion:
     provider says that it billed, in USD. `response_id` and `system_fingerprint` are the endpoint's.
     `failed_attempts` are the errors of earlier attempts. `reasoning` is the reasoning that the
     endpoint sends separately from the text. If the answer was paid for but has no usable text,
-    `unreadable` says why, and `response` is everything that the endpoint sent.
+    `unreadable` says why. `response` is all that the endpoint sent, as compact JSON without
+    secrets, and `headers` are those with its limits; both are only kept, and nothing depends on
+    them.
     """
 
     text: str
@@ -126,12 +128,13 @@ class Completion:
     failed_attempts: tuple[str, ...] = ()
     reasoning: str = ""
     unreadable: str = ""
-    response: str = ""
+    response: str = attrs.field(default="", eq=False)
     cached_tokens: int | None = None
     reasoning_tokens: int | None = None
     cost: float | None = None
     response_id: str = ""
     system_fingerprint: str = ""
+    headers: Mapping[str, str] = attrs.field(factory=dict, eq=False)
 
 
 @attrs.define(eq=False)

@@ -279,7 +279,7 @@ def test_every_key_of_a_document_is_described(document, tutorial):
         "replaced",
         "reasoning",
         "unreadable",
-        "response",
+        "headers",
         "score_minimum",
         "refused",
     }

@@ -247,3 +247,6 @@ def test_streamed_answers_of_a_run_are_stored_with_their_tokens(daydream, data_r
     kept = json.loads(metadata.read_text())
     assert (kept["usage"]["prompt_tokens"], kept["usage"]["completion_tokens"]) == (7, 5)
     assert kept["finish_reason"] == "stop"
+    whole = json.loads(kept["response"])
+    assert whole["choices"][0]["message"]["content"] == "Ants build."
+    assert whole["usage"]["total_tokens"] == 12

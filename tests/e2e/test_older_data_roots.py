@@ -33,6 +33,20 @@ def known(document, before):
     return {key: document[key] for key in before}
 
 
+def test_planning_it_again_rewrites_nothing(tmp_path):
+    root = shutil.copytree(FIXTURES / "data_root_of_format_1", tmp_path / "root")
+
+    def stored():
+        return {path: path.read_bytes() for path in root.glob("gens/*/*/*")}
+
+    before = stored()
+
+    planned = CliRunner().invoke(app, ["plan", "c1", "-d", str(root), "--allow-missing"])
+
+    assert planned.exit_code == 0, planned.output
+    assert stored() == before
+
+
 def test_its_status_is_as_it_was(said):
     before = EXPECTED["status"]
 

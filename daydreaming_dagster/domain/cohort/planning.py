@@ -29,6 +29,7 @@ from daydreaming_dagster.ports.gens_store import GensStore, Templates
 from daydreaming_dagster.types import JsonObject, Stage
 
 _COHORT_ID: Final = attrs.fields(MainRecord).cohort_id.name
+_FORMAT_VERSION: Final = attrs.fields(MainRecord).format_version.name
 _PARENTS: Final = attrs.fields(MainRecord).parents.name
 
 
@@ -189,9 +190,10 @@ def _differing_keys(planned: PlannedGeneration, there: JsonObject) -> set[str]:
     """Return the keys in which the stored metadata contradicts the plan.
 
     Cohorts share equal generations; the metadata names the cohort that planned them first. What an
-    older version wrote names an only parent by its gen_id alone. Of a group, members come and go.
+    older version wrote stays, and may name an only parent by its gen_id alone. Of a group, members
+    come and go.
     """
-    ignored = {_COHORT_ID}
+    ignored = {_COHORT_ID, _FORMAT_VERSION}
     if planned.of_group or _PARENTS not in there:
         ignored.add(_PARENTS)
     return {

@@ -70,6 +70,7 @@ def _record(recipe: Recipe, prompt: str, completion: Completion) -> RawRecord:
         raw_sha256=sha256(_storable(completion.text)),
         reasoning=_storable(completion.reasoning) or None,
         unreadable=_storable(completion.unreadable) or None,
+        headers={name: _storable(value) for name, value in completion.headers.items()} or None,
         response=_storable(completion.response) or None,
     )
 

@@ -14,8 +14,12 @@ from daydreaming_dagster.types import JsonObject, Stage
 
 Mode = Literal["llm", "copy"]
 
-FORMAT_VERSION: Final = 1
-"""The version of the main metadata that planning writes; without the field, it is 1."""
+FORMAT_VERSION: Final = 2
+"""The version of the main metadata that planning writes.
+
+In 2, prompts may have turns and answers are kept whole. What has another version is read as it is,
+and not rewritten. Without the field, it is 1.
+"""
 
 
 class Parent(NamedTuple):
@@ -80,7 +84,7 @@ def interpret_main_metadata(document: JsonObject, stage: Stage, gen_id: str) -> 
         InvalidMetadataError: As `resolve_generation_metadata` says.
     """
     record = MainRecord.from_document(document)
-    version = document.get(_FORMAT_VERSION, FORMAT_VERSION)
+    version = document.get(_FORMAT_VERSION, 1)
     if not isinstance(version, int) or version > FORMAT_VERSION:
         reason = f"metadata format {version!r} is newer than {FORMAT_VERSION}; update this package"
         raise InvalidMetadataError(stage, gen_id, reason)

@@ -140,8 +140,9 @@ class Usage:
 class RawRecord(Record):
     """What was asked and how the answer came (`raw_metadata.json`).
 
-    The first five keys are the question. `replaced` are the answers before this one, each its
-    own record with its text.
+    The first five keys are the question. `response` is all that the endpoint sent, and `headers`
+    some of those with it; older versions kept only unreadable responses. `replaced` are the answers
+    before this one, each its own record with its text.
     """
 
     mode: str | None = None
@@ -161,6 +162,7 @@ class RawRecord(Record):
     raw_sha256: str | None = None
     reasoning: str | None = None
     unreadable: str | None = None
+    headers: JsonObject | None = None
     response: str | None = None
     replaced: Any = None
 

@@ -1,6 +1,7 @@
 """What `OpenAILanguageModel` sends and makes of the answers, against a server on this machine."""
 
 import asyncio
+import json
 import pickle
 import socket
 import struct
@@ -331,6 +332,33 @@ async def test_what_cannot_be_read_of_a_paid_answer_is_kept_as_it_came(endpoint,
 
     assert (completion.text, completion.unreadable) == ("", "it holds no text")
     assert completion.response == body.decode(errors="replace")
+
+
+async def test_the_whole_response_is_kept_as_compact_json_without_the_key(endpoint, model):
+    body = {**ANSWER, "provider": "acme", "echo": f"Bearer {KEY}", "logprobs": [1.5, {"a": "é"}]}
+    endpoint.always(200, json.dumps(body, indent=2).encode())
+
+    (completion,) = await ask(model)
+
+    assert json.loads(completion.response) == {**body, "echo": "Bearer ***"}
+    assert "\n" not in completion.response
+
+
+async def test_headers_with_limits_are_kept_and_others_are_not(endpoint, model):
+    limits = {
+        "X-RateLimit-Remaining-Tokens": "7",
+        "x-request-id": f"r-{KEY}",
+        "CF-Cache-Status": "HIT",
+    }
+    endpoint.always(200, ANSWER, Set_Cookie="a=b", Cache_Control="no-store", **limits)
+
+    (completion,) = await ask(model)
+
+    assert completion.headers == {
+        "x-ratelimit-remaining-tokens": "7",
+        "x-request-id": "r-***",
+        "cf-cache-status": "HIT",
+    }
 
 
 async def test_gives_up_after_the_timeout(endpoint):

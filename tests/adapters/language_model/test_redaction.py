@@ -49,6 +49,18 @@ def test_words_are_shown_on_one_line_without_secrets_and_control_characters(text
     assert KEY not in repr(Redaction(KEY, url))
 
 
+def test_a_whole_text_loses_secrets_and_nothing_else():
+    url = "https://user%40:p%25w-long@api.example.com/v1?key=value/of-query&api-version=2024-10-21"
+    text = (
+        f'{{"echo": "Bearer {KEY}", "part": "{KEY[:12]}", "url": "?key=value\\/of-query", '
+        f'"content": "On 2024-10-21, none of us\\n slept. {"x" * 30_000}"}}'
+    )
+
+    kept = Redaction(KEY, url, ("none",)).without_secrets(text)
+
+    assert kept == text.replace(KEY, "***").replace("value\\/of-query", "***")
+
+
 def test_a_key_of_few_characters_is_hidden_whole():
     assert Redaction("k1", "http://localhost/v1")("k1 and k2") == "*** and k2"
 

@@ -149,7 +149,7 @@ def test_the_metadata_says_how_a_generation_is_made():
     essay = next(g for g in plan_of(spec).generations if g.metadata["template_id"] == "copied")
 
     assert draft.metadata == {
-        "format_version": 1,
+        "format_version": 2,
         "gen_id": draft.gen_id,
         "cohort_id": "c",
         "stage": "draft",
@@ -163,7 +163,7 @@ def test_the_metadata_says_how_a_generation_is_made():
         "description_level": "paragraph",
     }
     assert essay.metadata == {
-        "format_version": 1,
+        "format_version": 2,
         "gen_id": essay.gen_id,
         "cohort_id": "c",
         "stage": "essay",

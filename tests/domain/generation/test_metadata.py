@@ -104,7 +104,7 @@ def test_a_field_of_another_type_is_refused(store, key, value):
         resolve_generation_metadata(store, "essay", "e1")
 
 
-@pytest.mark.parametrize("version", [2, "1", None])
+@pytest.mark.parametrize("version", [3, "1", None])
 def test_another_format_version_is_refused(store, version):
     store.write_main_metadata("draft", "d1", {"format_version": version})
 

@@ -145,3 +145,24 @@ class FilesystemCohortStore:
         for name, data in files.items():
             write_file(self._root, folder / name, data)
         return [str(folder / name) for name in files]
+
+    def write_rating_files(self, cohort_id: str, files: Mapping[str, bytes]) -> list[str]:
+        folder = self.paths.cohort_ratings_dir(cohort_id)
+        for name, data in files.items():
+            write_file(self._root, folder / name, data)
+        return [str(folder / name) for name in files]
+
+    def read_rating_files(self, cohort_id: str) -> dict[str, bytes]:
+        folder = self.paths.cohort_ratings_dir(cohort_id)
+        files: dict[str, bytes] = {}
+        problems: list[str] = []
+        for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+            # A name that begins with a dot is an interrupted write, or a spreadsheet's lock.
+            if path.suffix.lower() in {".csv", ".json"} and not path.name.startswith("."):
+                try:
+                    files[path.name] = read_file(self._root, path)
+                except (OSError, UnsafePathError) as error:
+                    problems.append(f"{path.name} cannot be read: {error}")
+        if problems:
+            raise CatalogError(str(folder), tuple(problems))
+        return files

@@ -25,12 +25,13 @@ class InMemoryCohortStore:
     """A `CohortStore` that keeps its documents in memory.
 
     `catalog` and `specs` (by cohort_id) stand for the researcher's files. A test may change them.
-    `reports` holds the bytes of report files by `cohort_id/name`.
+    `reports` holds the bytes of report files by `cohort_id/name`, and `ratings` those of ratings.
     """
 
     catalog: Catalog
     specs: dict[str, CohortSpec]
     reports: dict[str, bytes] = attrs.field(factory=dict, init=False, repr=False)
+    ratings: dict[str, bytes] = attrs.field(factory=dict, init=False, repr=False)
     _members: dict[str, dict[Stage, list[str]]] = attrs.field(factory=dict, init=False)
     # As JSON, so that reads share no objects with writes.
     _manifests: dict[str, str] = attrs.field(factory=dict, init=False, repr=False)
@@ -119,3 +120,16 @@ class InMemoryCohortStore:
         written = {f"{_check(cohort_id)}/{name}": data for name, data in files.items()}
         self.reports |= written
         return [f"memory:{name}" for name in written]
+
+    def write_rating_files(self, cohort_id: str, files: Mapping[str, bytes]) -> list[str]:
+        written = {f"{_check(cohort_id)}/{name}": data for name, data in files.items()}
+        self.ratings |= written
+        return [f"memory:{name}" for name in written]
+
+    def read_rating_files(self, cohort_id: str) -> dict[str, bytes]:
+        folder = f"{_check(cohort_id)}/"
+        return {
+            name.removeprefix(folder): data
+            for name, data in sorted(self.ratings.items())
+            if name.startswith(folder) and name.lower().endswith((".csv", ".json"))
+        }

@@ -64,7 +64,7 @@ class FilesystemInspection:
                     yield Finding("case", f"{stage}/{{{','.join(sorted(gen_ids))}}}", message)
 
     def _cohort_leftovers(self) -> Iterator[Finding]:
-        """Yield what interrupted writes of plans, indexes, results and reports left.
+        """Yield what interrupted writes of plans, indexes, results, reports and sheets left.
 
         And cohorts that were not deleted to the end.
         """
@@ -72,8 +72,8 @@ class FilesystemInspection:
             if cohort.name.startswith(DELETED_PREFIX):
                 yield from _leftover(cohort, "a deletion")
                 continue
-            for folder in (cohort.path, f"{cohort.path}/spec", f"{cohort.path}/reports"):
-                for entry in _scan(Path(folder)):
+            for folder in ("", "spec", "reports", "ratings"):
+                for entry in _scan(Path(cohort.path, folder)):
                     if entry.name.startswith(TEMPORARY_PREFIX):
                         yield from _leftover(entry, "a write")
 

@@ -24,6 +24,7 @@ _MODULES: Final = {
     "show": "inspect",
     "check": "inspect",
     "report": "results",
+    "rate": "rate",
     "parse": "parse",
     "settle": "settle",
     "bundle": "bundle",

@@ -180,6 +180,9 @@ class Paths:
     def cohort_report_html(self, cohort_id: str) -> Path:
         return self.cohort_reports_dir(cohort_id) / "report.html"
 
+    def cohort_ratings_dir(self, cohort_id: str) -> Path:
+        return self.cohort_dir(cohort_id) / "ratings"
+
     # Loops
 
     @property

@@ -174,3 +174,16 @@ class SamplerError(DaydreamingError, ValueError):
 
     def __str__(self) -> str:
         return f"sampler {self.sampler}: {self.reason}; name another sampler, or correct it"
+
+
+@attrs.define(eq=False)
+class NothingToRateError(DaydreamingError, LookupError):
+    """A cohort has no text that people could rate."""
+
+    cohort_id: str
+    judged: str
+
+    def __str__(self) -> str:
+        if not self.judged:
+            return f"cohort {self.cohort_id!r}: no stage scores, so there is nothing to rate"
+        return f"cohort {self.cohort_id!r}: no {self.judged} is done yet"

@@ -129,6 +129,18 @@ class CohortStore(Protocol):
         """Replace files of a cohort's reports, each in one step, and return their locations."""
         ...
 
+    def write_rating_files(self, cohort_id: str, files: Mapping[str, bytes]) -> list[str]:
+        """Replace files beside a cohort's ratings, each in one step, and return their locations."""
+        ...
+
+    def read_rating_files(self, cohort_id: str) -> Mapping[str, bytes]:
+        """Return the CSV and JSON files among a cohort's ratings by name; none if it has none.
+
+        Raises:
+            CatalogError: One of them cannot be read. Lists every problem.
+        """
+        ...
+
 
 class StorageInspection(Protocol):
     """Finds what only the storage itself can tell: leftovers of writes and unknown files."""

@@ -1,1 +1,1 @@
-"""A cohort's report as one HTML file, and its figures. Needs the extra `report`."""
+"""HTML files for people: reports (they need the extra `report`), and sheets to rate texts."""

@@ -13,11 +13,8 @@ from daydreaming_dagster.domain.loop.report import Idea, LoopReport
 from daydreaming_dagster.formatting import counted, money
 from daydreaming_dagster.report.figures import Figure
 from daydreaming_dagster.report.markdown import render_markdown
-from daydreaming_dagster.report.page import (
-    content_security_policy,
-    make_environment,
-    package_file,
-)
+from daydreaming_dagster.report.page import make_environment
+from daydreaming_dagster.report.standalone import content_security_policy, package_file
 
 _IN_FULL: Final = 10
 """How many ideas are open when the page opens; the others open with a click."""

@@ -1,13 +1,11 @@
 """A report as one HTML file. It sends no requests, and nothing in a model's text is executed."""
 
 import base64
-import hashlib
 import json
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from importlib import resources
 from typing import Final
 
 import attrs
@@ -21,6 +19,11 @@ from daydreaming_dagster.domain.stages import GenerationRef, Pipeline
 from daydreaming_dagster.formatting import counted, plural
 from daydreaming_dagster.report.figures import Figure, short_id
 from daydreaming_dagster.report.markdown import render_markdown, visible
+from daydreaming_dagster.report.standalone import (
+    content_security_policy,
+    json_for_html,
+    package_file,
+)
 from daydreaming_dagster.types import JsonObject, JsonValue, Stage
 
 ReadGeneration = Callable[[Stage, str], StoredGeneration]
@@ -29,10 +32,6 @@ _LISTED: Final = 10
 """How many rows a table of the overview shows; the list of generations has all of them."""
 
 _NOT_THERE: Final = "\N{EN DASH}"
-
-_JSON_IN_HTML: Final = {
-    ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"
-}
 
 
 def render_page(
@@ -91,11 +90,6 @@ def make_environment() -> jinja2.Environment:
     for shown in (_breakable, _count, _share, _scores, _cell, short_id, plural, counted):
         environment.filters[shown.__name__.lstrip("_")] = shown
     return environment
-
-
-def json_for_html(document: JsonValue) -> str:
-    """Return a document as JSON that cannot close the script element around it."""
-    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).translate(_JSON_IN_HTML)
 
 
 @attrs.define
@@ -268,30 +262,6 @@ def _concerns(report: CohortReport) -> list[_Concern]:
             [(item, item.stale) for item in everything if item.stale],
         ),
     ]
-
-
-def content_security_policy(style: str, script: str) -> str:
-    """Return the policy of a page that runs this style and script, and loads nothing."""
-    return "; ".join(
-        (
-            "default-src 'none'",
-            f"style-src '{_digest(style)}'",
-            f"script-src '{_digest(script)}'",
-            "img-src data:",
-            "base-uri 'none'",
-            "form-action 'none'",
-        )
-    )
-
-
-def _digest(text: str) -> str:
-    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
-
-
-def package_file(name: str) -> str:
-    """Return the text of a file beside the templates."""
-    # A browser hashes text with line feeds, whatever line endings the checkout has.
-    return (resources.files("daydreaming_dagster.report") / name).read_text("utf-8")
 
 
 def _pretty(document: Mapping[str, JsonValue]) -> str:

@@ -69,6 +69,10 @@ _WITH_A_COHORT: Final[dict[str, Callable[[Any, str], object]]] = {
     "write_report_files": lambda cohorts, cohort_id: cohorts.write_report_files(
         cohort_id, {"a.csv": b""}
     ),
+    "write_rating_files": lambda cohorts, cohort_id: cohorts.write_rating_files(
+        cohort_id, {"a.csv": b""}
+    ),
+    "read_rating_files": lambda cohorts, cohort_id: cohorts.read_rating_files(cohort_id),
 }
 
 
@@ -213,6 +217,16 @@ class CohortStoreContract(Generic[CohortStoreT]):
 
         assert len(set(places)) == 3  # noqa: PLR2004  as many as were written
         assert [place.rpartition("/")[2] for place in places] == ["a.csv", "b.parquet", "a.csv"]
+
+    def test_rating_files_read_back_but_for_the_pages(self, cohorts: CohortStoreT) -> None:
+        assert cohorts.read_rating_files("c1") == {}
+
+        files = {"b.csv": b"\xff", "a.key.json": b"{}", "a.html": b"<p>"}
+        places = cohorts.write_rating_files("c1", files)
+        cohorts.write_rating_files("c2", {"c.csv": b""})
+
+        assert [place.rpartition("/")[2] for place in places] == [*files]
+        assert cohorts.read_rating_files("c1") == {"a.key.json": b"{}", "b.csv": b"\xff"}
 
     @pytest.mark.parametrize("method", _WITH_A_COHORT)
     @pytest.mark.parametrize("cohort_id", ["", "../c1", "c1/", ".c1", "a" * 129, "CON", "c\x00"])

@@ -19,7 +19,8 @@ from daydreaming_dagster.domain.results.report import gather_report
 from daydreaming_dagster.domain.results.tables import make_result_tables
 from daydreaming_dagster.domain.shipped_stages import SHIPPED
 from daydreaming_dagster.report.figures import make_figures
-from daydreaming_dagster.report.page import json_for_html, render_page
+from daydreaming_dagster.report.page import render_page
+from daydreaming_dagster.report.standalone import json_for_html
 from daydreaming_dagster.types import STAGES
 
 

@@ -20,6 +20,7 @@ from daydreaming_dagster.domain.statistics.effects import estimate_effects
 from daydreaming_dagster.domain.statistics.judge_model import fit_scores
 from daydreaming_dagster.domain.statistics.judgments import Coded, Duels, Floats, Indices, Scores
 from daydreaming_dagster.domain.statistics.ranks import best_of_estimates, rank_bands
+from daydreaming_dagster.domain.statistics.score_evidence import make_evidence
 
 Generator = np.random.Generator
 POPULATION: Final = 4000
@@ -91,14 +92,16 @@ def expected(design: Design, judges: Judges, quality: Floats, rng: Generator) ->
     return np.asarray((level.mean(axis=0) + (level - level.mean(axis=0)) * weight).mean(axis=1))
 
 
-def experiment(design: Design, rng: Generator) -> tuple[Scores, Floats]:
-    """Return the scores of an experiment, and the truth."""
+def experiment(
+    design: Design, rng: Generator, quality: Floats | None = None
+) -> tuple[Scores, Floats]:
+    """Return the scores of an experiment, and the truth; of essays of this quality if given."""
     judges = Judges(
         rng.standard_normal(design.judges),
         np.exp(0.25 * rng.standard_normal(design.judges)),
         np.exp(0.3 * rng.standard_normal(design.judges)),
     )
-    quality = rng.standard_normal(design.items)
+    quality = rng.standard_normal(design.items) if quality is None else quality
     score = scored(design, judges, quality, rng)
     kept = np.ones(score.shape, dtype=np.bool_)
     if design.missing == "random":
@@ -191,12 +194,45 @@ def fought(design: DuelDesign, rng: Generator) -> tuple[Duels, Floats]:
     return duels, strength - strength.mean()
 
 
-def duels_covered(design: DuelDesign, experiments: int, rng: Generator) -> Coverage:
+class Combined(NamedTuple):
+    """Duels of items that were scored, too.
+
+    Attributes:
+        duels: The design of the duels.
+        scores: That of the scores, of as many items.
+        correlation: That of the true scores and the strengths.
+        unscored: The share of items without any score.
+    """
+
+    duels: DuelDesign
+    scores: Design
+    correlation: float
+    unscored: float = 0.0
+
+    def __str__(self) -> str:
+        more = f", {self.unscored:.0%} without" if self.unscored else ""
+        return f"{self.duels.duels} duels, {self.scores}, r {self.correlation:g}{more}"
+
+
+def scored_too(design: Combined, strength: Floats, rng: Generator) -> Scores:
+    """Return scores of items of these strengths."""
+    apart = rng.standard_normal(len(strength)) * np.sqrt(1 - design.correlation**2)
+    quality = design.correlation * strength / design.duels.spread + apart
+    scores, _ = experiment(design.scores, rng, quality)
+    kept = np.isin(scores.item.codes, np.flatnonzero(rng.random(len(strength)) >= design.unscored))
+    return Scores(scores.item.only(kept), scores.judge.only(kept), scores.score[kept])
+
+
+def duels_covered(design: DuelDesign | Combined, experiments: int, rng: Generator) -> Coverage:
     """Return how often strengths, bands and the position (as `best`) are right."""
     hits, bands, position, said = 0.0, 0, 0, 0.0
     for _ in range(experiments):
-        duels, truth = fought(design, rng)
-        fit = fit_duels(duels)
+        if isinstance(design, Combined):
+            duels, truth = fought(design.duels, rng)
+            fit = fit_duels(duels, make_evidence(duels.items, scored_too(design, truth, rng)))
+        else:
+            duels, truth = fought(design, rng)
+            fit = fit_duels(duels)
         low, high = fit.interval()
         hits += float(((low <= truth) & (truth <= high)).mean())
         band = rank_bands(fit.strength, fit.covariance, component=fit.component)
@@ -272,6 +308,16 @@ DUEL_DESIGNS: Final = (
 )
 
 
+COMBINED_DESIGNS: Final = (
+    Combined(DuelDesign(30, 200, 1.0), Design(30, 3, 1), 0.8),
+    Combined(DuelDesign(30, 200, 1.0), Design(30, 1, 1), 0.8),
+    Combined(DuelDesign(30, 200, 1.0), Design(30, 3, 2, missing="random"), 0.0),
+    Combined(DuelDesign(30, 200, 1.0), Design(30, 3, 2, missing="random"), 1.0),
+    Combined(DuelDesign(30, 200, 1.0), Design(30, 3, 1), 0.8, 0.3),
+    Combined(DuelDesign(100, 300, 1.0), Design(100, 3, 2, discrete=True), 0.8),
+)
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -283,6 +329,8 @@ def main() -> None:
     print_rows("essays x judges x replicates", ("the best", "said"), rows)
     duel_rows = [duels_covered(design, options.experiments, rng) for design in DUEL_DESIGNS]
     print_rows("duels, odds of the first 2", ("position", ""), duel_rows)
+    combined = [duels_covered(design, options.experiments, rng) for design in COMBINED_DESIGNS]
+    print_rows("duels of scored items, one model", ("position", ""), combined)
     print("\neffects: essays x judges    intervals  findings without an effect: factors, anything")
     for items, judges in ((10, 2), (20, 4), (50, 1), (200, 3)):
         covered = effect_covered(items, judges, options.experiments, rng)

@@ -68,7 +68,9 @@ def draw_report(
     members = cohorts.read_membership(cohort_id)
     index = cohorts.read_index(cohort_id)
     report = gather_report(store, cohorts.read_catalog(), cohort_id, members, index)
-    figures = make_figures(report, make_result_tables(report.pipeline, report.evaluations))
+    figures = make_figures(
+        report, make_result_tables(report.pipeline, report.evaluations, report.duels)
+    )
     for stage, gen_ids in members.items():
         store = store.read_many(stage, gen_ids, ARTIFACTS)
     page = render_page(report, figures, partial(read_stored_generation, store), made_at)

@@ -14,6 +14,7 @@ from daydreaming_dagster.domain.results.evaluations import (
 )
 from daydreaming_dagster.domain.results.ranking import TextRank, rank_evaluations, with_shown_combos
 from daydreaming_dagster.domain.results.refused import RefusedAnswer, refused_answers
+from daydreaming_dagster.domain.results.verdicts import read_verdicts, without_stale_verdicts
 from daydreaming_dagster.ports.cohort_store import CohortStore
 from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates
 
@@ -64,8 +65,13 @@ def tabulate_cohort(
     evaluations = with_shown_ids(read, catalog)
     if fresh:
         evaluations = list(without_stale(evaluations))
-    tables = make_result_tables(pipeline, evaluations)
-    ranks = with_shown_combos(rank_evaluations(store, pipeline, members, evaluations), catalog)
+    duels = list(read_verdicts(store, pipeline, members, catalog, stale))
+    if fresh:
+        duels = list(without_stale_verdicts(duels))
+    tables = make_result_tables(pipeline, evaluations, duels)
+    ranks = with_shown_combos(
+        rank_evaluations(store, pipeline, members, evaluations, duels), catalog
+    )
     files = cohorts.write_report_files(cohort_id, _as_files(tables))
     refused = list(refused_answers(store, catalog, evaluations))
     return TabulatedCohort(tables, ranks, refused, files)

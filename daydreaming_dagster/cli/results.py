@@ -59,7 +59,8 @@ def results(
     """Write the results of a cohort as tables, and show the ranking.
 
     One row per evaluation (CSV and Parquet), judged texts, templates, models, agreement of the
-    judges, and the evaluations that are missing: in the cohort's folder reports/.
+    judges, duels and their judges, and the evaluations that are missing: in the cohort's folder
+    reports/.
     """
     root = open_data_root(data_root)
     tabulated = tabulate_cohort(root.store, root.cohorts, cohort_id, fresh=fresh)
@@ -69,13 +70,15 @@ def results(
         refused = [attrs.asdict(answer) for answer in tabulated.refused]
         say_json({**shown, "refused": refused, "files": tabulated.files})
     else:
-        print_ranking(tabulated.ranks, tables.judged)
+        print_ranking(tabulated.ranks, tables.judged, tables.remarks)
         for title, table in (
             ("templates", tables.templates),
             ("models", tables.models),
             ("agreement of judges (1 is perfect, 0 is chance)", tables.agreement),
         ):
             _print_table(title, table)
+        if tables.duels.height:
+            _print_table("judges of duels", _odds_with_intervals(tables.duel_judges))
         for file in tabulated.files:
             say(file)
     if stale := sum(rank.stale for rank in tabulated.ranks):
@@ -85,6 +88,9 @@ def results(
         _list_refused(tabulated.refused)
     if tables.missing.height:
         complain(f"{counted(tables.missing.height, 'evaluation')} without a score: see missing.csv")
+    if undecided := tables.duels["first_wins"].null_count():
+        complain(f"{counted(undecided, 'duel')} without a verdict: see the state in duels.csv")
+    if tables.missing.height or undecided:
         raise typer.Exit(EXIT_INCOMPLETE)
 
 
@@ -152,34 +158,22 @@ def _write_figures(figures: "Sequence[Figure]", folder: Path) -> Iterator[str]:
                 yield str(file)
 
 
-def print_ranking(ranks: Sequence[TextRank], judged: str) -> None:
+def print_ranking(ranks: Sequence[TextRank], judged: str, remarks: Sequence[str] = ()) -> None:
     """Print the first judged texts, one per line; the table has every one in full.
 
-    `judged` is what they are called, see `Pipeline.judged`.
+    `judged` is what they are called, see `Pipeline.judged`; `remarks` follow the sentence on the
+    best.
     """
-    from daydreaming_dagster.domain.statistics.sentences import who_is_best
+    from daydreaming_dagster.domain.results.sentences import say_who_is_best
 
-    columns: dict[str, list[str]] = {
-        name: [] for name in ("ranks", "estimate", "95 %", "scores", judged)
-    }
-    for rank in ranks[:_SHOWN_TEXTS]:
-        shown = ", ".join(str(score) for score in rank.scores[:_SHOWN_SCORES])
-        more = len(rank.scores) - _SHOWN_SCORES
-        columns["ranks"].append(rank.band)
-        columns["estimate"].append("-" if rank.place is None else f"{rank.place.item.estimate:.2f}")
-        columns["95 %"].append(rank.interval)
-        columns["scores"].append(f"{shown}, {more} more" if more > 0 else shown)
-        columns[judged].append(rank.gen_id)
-    if any(rank.unscored for rank in ranks):
-        columns["not scored"] = [str(rank.unscored or "") for rank in ranks[:_SHOWN_TEXTS]]
-    if any(rank.stale for rank in ranks):
-        columns["stale"] = [str(rank.stale or "") for rank in ranks[:_SHOWN_TEXTS]]
-    if any(rank.by_hand for rank in ranks):
-        columns["by hand"] = [str(rank.by_hand or "") for rank in ranks[:_SHOWN_TEXTS]]
-    say(who_is_best([rank.place.item for rank in ranks if rank.place is not None], judged))
-    table = Table(
-        title=f"{plural(judged)} by score (1.00 is the best), with the ranks they may have"
-    )
+    columns = _ranking_columns(ranks, judged)
+    for sentence in (say_who_is_best([rank.place for rank in ranks], judged), *remarks):
+        say(sentence)
+    sources = sorted({rank.place.source for rank in ranks if rank.place is not None}, reverse=True)
+    of_scores = sources in ([], ["scores"])
+    unit = "1.00 is the best" if of_scores else "by duels, the chance to beat the average one"
+    by = " and by ".join(sources) or "score"
+    table = Table(title=f"{plural(judged)} by {by} ({unit}), with the ranks they may have")
     for name, cells in columns.items():
         table.add_column(name, no_wrap=True, min_width=max(map(len, (name, *cells))))
     # What all texts share would only take the room of what tells them apart.
@@ -199,6 +193,43 @@ def print_ranking(ranks: Sequence[TextRank], judged: str) -> None:
     out.print(table)
     if len(ranks) > _SHOWN_TEXTS:
         note(f"note: {len(ranks) - _SHOWN_TEXTS} more; {plural(judged)}.csv has all")
+
+
+def _ranking_columns(ranks: Sequence[TextRank], judged: str) -> dict[str, list[str]]:
+    """Return the cells of the first texts by column; what all lack is left out."""
+    columns: dict[str, list[str]] = {
+        name: [] for name in ("ranks", "estimate", "95 %", "scores", judged)
+    }
+    for rank in ranks[:_SHOWN_TEXTS]:
+        shown = ", ".join(str(score) for score in rank.scores[:_SHOWN_SCORES])
+        more = len(rank.scores) - _SHOWN_SCORES
+        columns["ranks"].append(rank.band)
+        columns["estimate"].append("-" if rank.place is None else f"{rank.place.item.estimate:.2f}")
+        columns["95 %"].append(rank.interval)
+        columns["scores"].append(f"{shown}, {more} more" if more > 0 else shown)
+        columns[judged].append(rank.gen_id)
+    if any(rank.duels for rank in ranks):
+        columns["duels"] = [str(rank.duels or "") for rank in ranks[:_SHOWN_TEXTS]]
+    if any(rank.unscored for rank in ranks):
+        columns["not scored"] = [str(rank.unscored or "") for rank in ranks[:_SHOWN_TEXTS]]
+    if any(rank.stale for rank in ranks):
+        columns["stale"] = [str(rank.stale or "") for rank in ranks[:_SHOWN_TEXTS]]
+    if any(rank.by_hand for rank in ranks):
+        columns["by hand"] = [str(rank.by_hand or "") for rank in ranks[:_SHOWN_TEXTS]]
+    if not any(columns["scores"]):
+        del columns["scores"]
+    return columns
+
+
+def _odds_with_intervals(judges: "DataFrame") -> "DataFrame":
+    """Return the table of the judges of duels with each interval in the cell of its estimate."""
+    import polars as pl
+
+    for name in ("first_odds", "discrimination"):
+        value, low, high = (pl.col(f"{name}{end}").round(2) for end in ("", "_low", "_high"))
+        judges = judges.with_columns(pl.format("{} ({} to {})", value, low, high).alias(name))
+        judges = judges.drop(f"{name}_low", f"{name}_high")
+    return judges
 
 
 def _list_refused(refused: Sequence[RefusedAnswer]) -> None:

@@ -29,7 +29,7 @@ _SHOWN_TEXTS: Final = 20
 
 def build_cohort_results(pipeline: Pipeline) -> dg.AssetsDefinition:
     """Return the asset of the results of cohorts of these stages."""
-    judges = [f"{stage}_parsed" for stage in pipeline.scoring]
+    judges = [f"{stage}_parsed" for stage in (*pipeline.scoring, *pipeline.comparing)]
 
     @dg.asset(
         partitions_def=COHORTS,

@@ -157,15 +157,32 @@ class Pipeline:
         return tuple(definition.name for definition in self.stages if definition.scores)
 
     @cached_property
+    def comparing(self) -> tuple[Stage, ...]:
+        """The stages that say which of two texts is better."""
+        return tuple(row.name for row in self.stages if row.judges == "pairs")
+
+    @cached_property
+    def compared(self) -> tuple[Stage, ...]:
+        """The stages whose texts are compared."""
+        roles = [role for name in self.comparing for role in self[name].parents[:2]]
+        judged = {stage for role in roles for stage in role.stages}
+        return tuple(stage for stage in self if stage in judged)
+
+    @cached_property
+    def ranked(self) -> tuple[Stage, ...]:
+        """The stages whose texts are scored or compared, and ranked."""
+        return tuple(stage for stage in self if stage in {*self.scored, *self.compared})
+
+    @cached_property
     def scored(self) -> tuple[Stage, ...]:
-        """The stages whose texts are scored, and ranked."""
+        """The stages whose texts are scored."""
         judged = {stage for name in self.scoring for stage in self[name].parents[0].stages}
         return tuple(stage for stage in self if stage in judged)
 
     @property
     def judged(self) -> str:
         """What a judged text is called: the name of its stage, if there is one such stage."""
-        return self.scored[0] if len(self.scored) == 1 else JUDGED
+        return self.ranked[0] if len(self.ranked) == 1 else JUDGED
 
     @property
     def judge(self) -> str:
@@ -174,8 +191,8 @@ class Pipeline:
 
     @cached_property
     def judged_lineage(self) -> tuple[Stage, ...]:
-        """The stages that score and all that they go back to, in order."""
-        return self.with_ancestors(self.scoring)
+        """The stages that score, those of ranked texts and all that they go back to, in order."""
+        return self.with_ancestors([*self.scoring, *self.ranked])
 
     def with_ancestors(self, stages: Iterable[Stage]) -> tuple[Stage, ...]:
         """Return these stages and all that their generations go back to, in order."""

@@ -9,8 +9,8 @@ import attrs
 import vl_convert  # noqa: F401  Altair needs it, and would report its absence only when drawing
 
 from daydreaming_dagster.domain.results.report import CohortReport
+from daydreaming_dagster.domain.results.sentences import say_who_is_best
 from daydreaming_dagster.domain.results.tables import ResultTables
-from daydreaming_dagster.domain.statistics.sentences import who_is_best
 from daydreaming_dagster.formatting import counted, plural
 
 RANKED_TEXTS: Final = 20
@@ -27,6 +27,7 @@ _FONT: Final = "Helvetica, Arial, 'Liberation Sans', sans-serif"
 _PADDING: Final = {"left": 24, "top": 4, "right": 12, "bottom": 4}
 """A reader's font may be wider than the font that measured the labels."""
 
+_SCORE_AXIS: Final = "score, as a share of its scale"
 _GAPS: Final = alt.Scale(paddingInner=0.05)
 
 Cell = str | int | float | None
@@ -96,7 +97,7 @@ class Figure:
 def make_figures(report: CohortReport, tables: ResultTables) -> list[Figure]:
     """Return the figures of a report, in the order of the page."""
     return [
-        _ranking(report),
+        _ranking(report, tables.remarks),
         _heat_map(report),
         _agreement(tables),
         _distribution(report),
@@ -112,9 +113,9 @@ def short_id(gen_id: str) -> str:
     return f"{gen_id[:end]}…" if len(gen_id) > end + 4 else gen_id
 
 
-def _ranking(report: CohortReport) -> Figure:
+def _ranking(report: CohortReport, remarks: Sequence[str]) -> Figure:
     ranked = [(rank, rank.place.item) for rank in report.ranks if rank.place is not None]
-    places = [place for _, place in ranked]
+    of_scores = all(rank.place is None or rank.place.source == "scores" for rank in report.ranks)
     rows = [
         (
             f"{rank.band}  {short_id(rank.gen_id)}",
@@ -122,13 +123,13 @@ def _ranking(report: CohortReport) -> Figure:
             place.estimate if place.low is None else place.low,
             place.estimate if place.high is None else place.high,
             place.p_best,
-            len(rank.scores),
+            len(rank.scores) + rank.duels,
         )
         for rank, place in ranked[:RANKED_TEXTS]
     ]
     judged = report.pipeline.judged
-    columns = (judged, "estimate", "low", "high", "probability of being the best", "scores")
-    title = f"{plural(judged).capitalize()} by score, with the ranks they may have"
+    columns = (judged, "estimate", "low", "high", "probability of being the best", "judgments")
+    title = f"{plural(judged).capitalize()} by their judges, with the ranks they may have"
     if not rows:
         return Figure("ranking", title, f"No {judged} has a score yet.", columns, ())
     data = records(columns, rows)
@@ -136,22 +137,26 @@ def _ranking(report: CohortReport) -> Figure:
         {judged: row[0], "score": score.normalised}
         for row, (rank, _) in zip(rows, ranked, strict=False)
         for score in rank.scores
+        if of_scores
     ]
+    axis = _SCORE_AXIS if of_scores else "probability of winning a duel with the average one"
     y = alt.Y(f"{judged}:N", sort=None, title=None)
     base = alt.Chart(data).encode(y=y)
     chart = alt.layer(
         base.mark_rule(color=MARK, strokeWidth=5, opacity=0.25, strokeCap="round").encode(
-            x=_share("low"), x2="high:Q"
+            x=_share("low", axis), x2="high:Q"
         ),
         alt.Chart(alt.InlineData(values=scores))
         .mark_tick(color=MARK, thickness=1.5, size=9, opacity=0.6)
-        .encode(x=_share("score"), y=y),
-        base.mark_circle(color=MARK, size=90, opacity=1).encode(x=_share("estimate")),
+        .encode(x=_share("score", axis), y=y),
+        base.mark_circle(color=MARK, size=90, opacity=1).encode(x=_share("estimate", axis)),
     ).properties(width=WIDTH, height=alt.Step(22))
+    dot = "the score that is expected as a share of its scale" if of_scores else f"the {axis}"
+    ticks = ", and ticks are individual scores" if of_scores else ""
+    best = say_who_is_best([rank.place for rank in report.ranks], judged)
     described = (
-        f"{who_is_best(places, judged)} A dot is the score that is expected as a share of its "
-        f"scale, with its 95 % interval, and ticks are individual scores. The numbers are the "
-        f"ranks that a text may have. Shown are {len(rows)} of "
+        f"{' '.join([best, *remarks])} A dot is {dot}, with its 95 % interval{ticks}. The numbers "
+        f"are the ranks that a text may have. Shown are {len(rows)} of "
         f"{counted(len(report.ranks), judged)}."
     )
     return Figure("ranking", title, described, columns, tuple(rows), chart)
@@ -355,10 +360,10 @@ def _latency(report: CohortReport) -> Figure:
     return Figure("latency", title, described, columns, rows, chart)
 
 
-def _share(field: str) -> alt.X:
+def _share(field: str, title: str = _SCORE_AXIS) -> alt.X:
     return alt.X(
         f"{field}:Q",
-        title="score, as a share of its scale",
+        title=title,
         scale=alt.Scale(domain=[0, 1]),
         axis=alt.Axis(format=".1f", tickCount=6, labelFlush=False),
     )

@@ -102,12 +102,7 @@ def read_evaluations(
         MalformedArtifactError: Metadata of one of them is malformed.
         InvalidMetadataError: Metadata of one of them lacks what its stage needs.
     """
-    ancestors = store
-    for stage in pipeline:
-        if not pipeline[stage].scores:
-            metadata: tuple[Artifact, ...] = ("main_metadata", "raw_metadata")
-            ancestors = ancestors.read_many(stage, members.get(stage, ()), metadata)
-    lineages = _Lineages(ancestors, pipeline)
+    lineages = read_lineages(store, pipeline, members)
     for stage in pipeline.scoring:
         wanted = (*STATE_ARTIFACTS, "main_metadata")
         for gen_id, view in read_ahead(store, stage, members.get(stage, ()), wanted):
@@ -172,8 +167,14 @@ def read_outcome(
 
 
 @attrs.frozen
-class _Lineage:
-    """What a text goes back to, and itself."""
+class Lineage:
+    """What a text goes back to, and itself.
+
+    Attributes:
+        combo: The combination of concepts, `""` if there are several.
+        description_level: The level of detail of their descriptions.
+        members: The text and its ancestors by stage; of a stage with several of them, none.
+    """
 
     combo: str
     description_level: str
@@ -181,20 +182,20 @@ class _Lineage:
 
 
 @attrs.frozen
-class _Lineages:
+class Lineages:
     """The lineages of texts, each read once."""
 
     store: GensStore
     pipeline: Pipeline
-    _known: dict[GenerationRef, _Lineage] = attrs.field(factory=dict, init=False)
+    _known: dict[GenerationRef, Lineage] = attrs.field(factory=dict, init=False)
 
-    def of_parents(self, metadata: GenerationMetadata, ref: GenerationRef) -> _Lineage:
+    def of_parents(self, metadata: GenerationMetadata, ref: GenerationRef) -> Lineage:
         """Return what the parents of a generation go back to, and themselves.
 
         Raises:
             DataLayerError: Metadata of one of them is missing, or lacks what its stage needs.
         """
-        lineages = [self._of(parent) for parent in parents_of(self.pipeline, metadata, ref)]
+        lineages = [self.of(parent) for parent in parents_of(self.pipeline, metadata, ref)]
         members: dict[Stage, Member] = {}
         several: set[Stage] = set()
         for lineage in lineages:
@@ -204,13 +205,18 @@ class _Lineages:
         alone = [stage for stage in self.pipeline if stage in members and stage not in several]
         combos = {lineage.combo for lineage in lineages}
         levels = {lineage.description_level for lineage in lineages}
-        return _Lineage(
+        return Lineage(
             combos.pop() if len(combos) == 1 else "",
             levels.pop() if len(levels) == 1 else "",
             {stage: members[stage] for stage in alone},
         )
 
-    def _of(self, ref: GenerationRef) -> _Lineage:
+    def of(self, ref: GenerationRef) -> Lineage:
+        """Return the lineage of a text.
+
+        Raises:
+            DataLayerError: Metadata of it or of an ancestor is missing, or lacks what it needs.
+        """
         if ref not in self._known:
             metadata = resolve_generation_metadata(self.store, *ref)
             member = _with_finish(self.store, make_member(self.store, ref, metadata), ref)
@@ -218,7 +224,7 @@ class _Lineages:
                 above = self.of_parents(metadata, ref)
             else:
                 level = metadata.record.description_level or ""
-                above = _Lineage(metadata.combo_id, level, {})
+                above = Lineage(metadata.combo_id, level, {})
             members = {**above.members, ref.stage: member}
             self._known[ref] = attrs.evolve(above, members=members)
         return self._known[ref]
@@ -230,6 +236,17 @@ def _with_finish(store: GensStore, member: Member, ref: GenerationRef) -> Member
     except DataLayerError:  # the scores do not depend on it
         return member
     return attrs.evolve(member, finish_reason=record.finish_reason)
+
+
+def read_lineages(
+    store: GensStore, pipeline: Pipeline, members: Mapping[Stage, Sequence[str]]
+) -> Lineages:
+    """Return the lineages of a cohort's texts; what members they go back to is read at once."""
+    for stage in pipeline:
+        if pipeline[stage].judges is None:
+            metadata: tuple[Artifact, ...] = ("main_metadata", "raw_metadata")
+            store = store.read_many(stage, members.get(stage, ()), metadata)
+    return Lineages(store, pipeline)
 
 
 def parents_of(

@@ -15,6 +15,7 @@ from daydreaming_dagster.domain.generation.metadata import resolve_generation_me
 from daydreaming_dagster.domain.generation.state import STATE_ARTIFACTS, read_state
 from daydreaming_dagster.domain.parsing.response import Score
 from daydreaming_dagster.domain.results.evaluations import Evaluation, judged_by
+from daydreaming_dagster.domain.results.verdicts import Duel, read_verdicts, verdicts
 from daydreaming_dagster.domain.stages import GenerationRef, Pipeline
 from daydreaming_dagster.ports.gens_store import GensStore, read_ahead
 from daydreaming_dagster.types import Stage
@@ -30,7 +31,8 @@ class TextRank:
     Attributes:
         stage: Its stage.
         gen_id: Which text.
-        place: Its estimate with its interval, and the ranks that it may have. None without a score.
+        place: Its estimate with its interval, and the ranks that it may have. None if nobody judged
+            it.
         combo_id: The combination of concepts that it goes back to, `""` if there are several.
         template_id: Its template.
         llm_model_id: Its model, `""` for a copy.
@@ -38,6 +40,7 @@ class TextRank:
         unscored: How many evaluations have no score; they are not averaged over.
         stale: How many of the scores are of evaluations that are stale, where that was looked at.
         by_hand: How many of the scores a person entered, where that was looked at.
+        duels: How many duels of it have a verdict.
     """
 
     stage: Stage
@@ -50,15 +53,16 @@ class TextRank:
     unscored: int
     stale: int = 0
     by_hand: int = 0
+    duels: int = 0
 
     @property
     def rank(self) -> int | None:
-        """The place of its estimate, counted from 1; equal ones share one. None without a score."""
+        """The place of its estimate, counted from 1; equal ones share one. None if not judged."""
         return None if self.place is None else self.place.rank
 
     @property
     def band(self) -> str:
-        """The ranks that it may have, such as `1 to 4`; `-` without a score."""
+        """The ranks that it may have, such as `1 to 4`; `-` if nobody judged it."""
         if self.place is None:
             return "-"
         low, high = self.place.item.rank_low, self.place.item.rank_high
@@ -104,7 +108,8 @@ def rank_texts(
         MalformedArtifactError: Metadata of one of them is malformed.
         InvalidMetadataError: Metadata of one of them lacks what its stage needs.
     """
-    return _ranking(store, pipeline, members, _scores(store, pipeline, members))
+    duels = read_verdicts(store, pipeline, members)
+    return _ranking(store, pipeline, members, _scores(store, pipeline, members), duels)
 
 
 def with_shown_combos(ranks: Iterable[TextRank], catalog: Catalog) -> list[TextRank]:
@@ -117,19 +122,21 @@ def rank_evaluations(
     pipeline: Pipeline,
     members: Mapping[Stage, Sequence[str]],
     evaluations: Iterable[Evaluation],
+    duels: Iterable[Duel] = (),
 ) -> list[TextRank]:
-    """Return the ranking of `rank_texts` from evaluations that were read already.
+    """Return the ranking of `rank_texts` from evaluations and duels that were read already.
 
     Raises:
         DaydreamingError: Main metadata of a text is missing or malformed.
     """
-    evaluations = list(evaluations)
+    evaluations, duels = list(evaluations), list(duels)
     scores = [judgment_of(row) for row in evaluations]
     stale = Counter(row.judged for row in evaluations if row.stale and row.outcome.score)
+    stale += Counter(ref for duel in verdicts(duels) if duel.stale for ref in duel.texts)
     by_hand = Counter(row.judged for row in evaluations if row.outcome.by_hand)
     return [
         attrs.evolve(rank, stale=stale[rank.ref], by_hand=by_hand[rank.ref])
-        for rank in _ranking(store, pipeline, members, scores)
+        for rank in _ranking(store, pipeline, members, scores, duels)
     ]
 
 
@@ -180,24 +187,27 @@ def _ranking(
     pipeline: Pipeline,
     members: Mapping[Stage, Sequence[str]],
     judgments: Iterable[Judgment],
+    duels: Iterable[Duel],
 ) -> list[TextRank]:
     from daydreaming_dagster.domain.results.places import place_texts
 
     given: dict[GenerationRef, list[Score | None]] = {
         GenerationRef(stage, gen_id): []
-        for stage in pipeline.scored
+        for stage in pipeline.ranked
         for gen_id in members.get(stage, ())
     }
-    judgments = list(judgments)
+    judgments, duels = list(judgments), list(duels)
+    fought = Counter(ref for duel in verdicts(duels) for ref in duel.texts)
     for judged, _, score in judgments:
         given.setdefault(judged, []).append(score)
     shares = {ref: list[tuple[str, float]]() for ref in given} | shares_by_text(judgments)
     ranking: list[TextRank] = []
-    for stage in pipeline.scored:
+    for stage in pipeline.ranked:
         store = store.read_many(stage, members.get(stage, ()), ["main_metadata"])
-    for ref, place in place_texts(shares).items():
+    for ref, place in place_texts(shares, duels).places.items():
         metadata = resolve_generation_metadata(store, *ref)
-        scores = tuple(score for score in given[ref] if score is not None)
+        of_text = given.get(ref, [])
+        scores = tuple(score for score in of_text if score is not None)
         ranking.append(
             TextRank(
                 *ref,
@@ -206,7 +216,8 @@ def _ranking(
                 metadata.template_id,
                 metadata.record.llm_model_id or "",
                 scores,
-                unscored=len(given[ref]) - len(scores),
+                unscored=len(of_text) - len(scores),
+                duels=fought[ref],
             )
         )
     return ranking

@@ -21,6 +21,7 @@ from daydreaming_dagster.domain.results.evaluations import (
     with_shown_ids,
 )
 from daydreaming_dagster.domain.results.ranking import TextRank, rank_evaluations, with_shown_combos
+from daydreaming_dagster.domain.results.verdicts import Duel, read_verdicts
 from daydreaming_dagster.domain.stages import GenerationRef, Pipeline
 from daydreaming_dagster.ports.gens_store import GensStore, GensStoreWithTemplates, read_ahead
 from daydreaming_dagster.types import Stage
@@ -186,6 +187,7 @@ class CohortReport:
         evaluations: The evaluations again, with their lineage.
         ranks: The judged texts, the best first.
         concepts: What the first stages are made of, by level of detail and concept_id.
+        duels: The duels of its texts, where a stage compares.
     """
 
     cohort_id: str
@@ -194,6 +196,7 @@ class CohortReport:
     evaluations: Sequence[Evaluation]
     ranks: Sequence[TextRank]
     concepts: Mapping[tuple[str, str], ReportConcept]
+    duels: Sequence[Duel] = ()
 
     def stage_totals(self) -> list[StageTotals]:
         """Return the numbers of each stage."""
@@ -310,8 +313,11 @@ def gather_report(
             generations[stage].append(attrs.evolve(item, combo=combo))
             for concept_id in item.concept_ids:
                 concepts[item.level, concept_id] = _concept(catalog, concept_id, item.level)
-    ranks = with_shown_combos(rank_evaluations(store, pipeline, members, evaluations), catalog)
-    return CohortReport(cohort_id, pipeline, generations, evaluations, ranks, concepts)
+    duels = list(read_verdicts(store, pipeline, members, catalog, stale))
+    ranks = with_shown_combos(
+        rank_evaluations(store, pipeline, members, evaluations, duels), catalog
+    )
+    return CohortReport(cohort_id, pipeline, generations, evaluations, ranks, concepts, duels)
 
 
 def _generation(

@@ -1,6 +1,7 @@
 """A cohort's results as tables. Imports polars, which takes 0.3 s: import it where it is used."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import Any, Final
 
@@ -8,9 +9,12 @@ import attrs
 import polars as pl
 
 from daydreaming_dagster.domain.generation.records import BY_HAND
+from daydreaming_dagster.domain.results.duel_tables import make_duel_judge_table, make_duel_table
 from daydreaming_dagster.domain.results.evaluations import Evaluation, Member
-from daydreaming_dagster.domain.results.places import place_texts
+from daydreaming_dagster.domain.results.places import Placing, place_texts
 from daydreaming_dagster.domain.results.ranking import judgment_of, shares_by_text
+from daydreaming_dagster.domain.results.sentences import say_of_duels
+from daydreaming_dagster.domain.results.verdicts import Duel, verdicts
 from daydreaming_dagster.domain.stages import (
     COMBO,
     JUDGE,
@@ -91,7 +95,10 @@ class ResultTables:
         models: The same by stage and model; copies, which have none, are left out.
         agreement: How far judges agree, see `judge_agreement`.
         missing: The evaluations without a score, and why.
+        duels: A row a duel, see `make_duel_table`; empty where nothing compares.
+        duel_judges: A row a judge of duels, see `make_duel_judge_table`.
         judged: What the judged texts are called.
+        remarks: What the duels count, and what their judges prefer, in sentences.
     """
 
     evaluations: pl.DataFrame
@@ -100,11 +107,14 @@ class ResultTables:
     models: pl.DataFrame
     agreement: pl.DataFrame
     missing: pl.DataFrame
+    duels: pl.DataFrame
+    duel_judges: pl.DataFrame
     judged: str
+    remarks: tuple[str, ...]
 
     def by_name(self) -> dict[str, pl.DataFrame]:
         """Return the tables by the names of their files."""
-        return {
+        tables = {
             "evaluations": self.evaluations,
             plural(self.judged): self.ranking,
             "templates": self.templates,
@@ -112,11 +122,16 @@ class ResultTables:
             "agreement": self.agreement,
             "missing": self.missing,
         }
+        if self.duels.height:
+            tables |= {"duels": self.duels, "duel_judges": self.duel_judges}
+        return tables
 
 
-def make_result_tables(pipeline: Pipeline, evaluations: Iterable[Evaluation]) -> ResultTables:
-    """Return the tables of these evaluations."""
-    evaluations = list(evaluations)
+def make_result_tables(
+    pipeline: Pipeline, evaluations: Iterable[Evaluation], duels: Iterable[Duel] = ()
+) -> ResultTables:
+    """Return the tables of these evaluations and duels."""
+    evaluations, duels = list(evaluations), list(duels)
     schema = _schema(pipeline)
     rows = pl.DataFrame(
         [[_row(row).get(name) for name in schema] for row in evaluations],
@@ -127,16 +142,51 @@ def make_result_tables(pipeline: Pipeline, evaluations: Iterable[Evaluation]) ->
     of_text = [judged] if judged in pipeline else [f"{judged}_stage", judged]
     above = [stage for stage in pipeline.judged_lineage if stage not in pipeline.scoring]
     of_text += [COMBO, *chain.from_iterable(map(_axes, above))]
+    placing = place_texts(shares_by_text(map(judgment_of, evaluations)), duels)
+    of_duels = make_duel_table(duels)
+    texts = pl.concat(
+        [_summary(rows, of_text), _compared_alone(rows, of_text, judged, duels)], how="diagonal"
+    )
     return ResultTables(
         evaluations=rows,
-        ranking=_ranked(_summary(rows, of_text), judged, evaluations),
+        ranking=_ranked(texts, judged, placing, duels),
         templates=_by_stage(rows, pipeline, "template"),
         models=_by_stage(rows, pipeline, "llm"),
         agreement=judge_agreement(rows, judged, judge),
         missing=rows.filter(pl.col("state") != "scored").select(
             judge, "state", "stale", "finish_reason", *_axes(judge), *of_text
         ),
+        duels=of_duels,
+        duel_judges=make_duel_judge_table(of_duels, placing.fitted),
         judged=judged,
+        remarks=tuple(say_of_duels(placing.fitted, judged)),
+    )
+
+
+def _compared_alone(
+    rows: pl.DataFrame, of_text: list[str], judged: str, duels: Sequence[Duel]
+) -> pl.DataFrame:
+    """Return the texts that were compared and never scored, with their values on the axes."""
+    found: dict[str, dict[str, object]] = {}
+    for duel in duels:
+        for ref, lineage in zip(duel.texts, duel.lineages, strict=True):
+            cells: dict[str, object] = {
+                f"{JUDGED}_stage": ref.stage,
+                COMBO: lineage.combo,
+                judged: ref.gen_id,
+            }
+            for stage, member in lineage.members.items():
+                cells |= _member(stage, member)
+            found[ref.gen_id] = cells
+    scored = set(rows[judged])
+    return pl.DataFrame(
+        [
+            [cells.get(name) for name in of_text]
+            for name, cells in found.items()
+            if name not in scored
+        ],
+        schema={name: rows.schema[name] for name in of_text},
+        orient="row",
     )
 
 
@@ -218,9 +268,12 @@ def _summary(rows: pl.DataFrame, groups: list[str]) -> pl.DataFrame:
     )
 
 
-def _ranked(texts: pl.DataFrame, judged: str, evaluations: Iterable[Evaluation]) -> pl.DataFrame:
+def _ranked(
+    texts: pl.DataFrame, judged: str, placing: Placing, duels: Sequence[Duel]
+) -> pl.DataFrame:
     """Return the texts in the order of the ranking, each with its rank."""
-    places = place_texts(shares_by_text(map(judgment_of, evaluations)))
+    places = placing.places
+    fought = Counter(ref for duel in verdicts(duels) for ref in duel.texts)
     columns: dict[str, list[Any]] = {
         "rank": [None if place is None else place.rank for place in places.values()],
         **{
@@ -230,11 +283,18 @@ def _ranked(texts: pl.DataFrame, judged: str, evaluations: Iterable[Evaluation])
             for name in _PLACE
         },
     }
+    if duels:
+        columns["strength"] = [
+            None if place is None else place.strength for place in places.values()
+        ]
+        columns["source"] = [None if place is None else place.source for place in places.values()]
+        columns["duels"] = [fought[ref] for ref in places]
     of_place = [*columns]
     if judged == JUDGED:
         columns[f"{JUDGED}_stage"] = [ref.stage for ref in places]
     columns[judged] = [ref.gen_id for ref in places]
-    schema = {name: _PLACE.get(name, pl.String) for name in columns} | {"rank": pl.Int32}
+    types = {**_PLACE, "rank": pl.Int32, "strength": pl.Float64, "duels": pl.Int64}
+    schema = {name: types.get(name, pl.String) for name in columns}
     names = [name for name in columns if name not in of_place]
     ranked = pl.DataFrame(columns, schema=schema).join(
         texts, on=names, how="left", maintain_order="left"

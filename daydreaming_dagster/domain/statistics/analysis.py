@@ -7,10 +7,11 @@ from typing import Final, cast
 import attrs
 import numpy as np
 
-from daydreaming_dagster.domain.statistics.bradley_terry import TIE, DuelFit, fit_duels
+from daydreaming_dagster.domain.statistics.bradley_terry import DuelFit, fit_duels
 from daydreaming_dagster.domain.statistics.effects import Effect, Effects, estimate_effects
 from daydreaming_dagster.domain.statistics.judge_model import ScoreFit, fit_scores
 from daydreaming_dagster.domain.statistics.judgments import (
+    TIE,
     Coded,
     Duels,
     Floats,
@@ -29,6 +30,7 @@ from daydreaming_dagster.domain.statistics.reliability import (
     adjusted_icc,
     one_way_icc,
 )
+from daydreaming_dagster.domain.statistics.score_evidence import make_evidence
 
 TOP: Final = 3
 """Among how many best items it is told how probable an item is."""
@@ -156,9 +158,11 @@ def analyse_duels(duels: Duels, prior: Scores | None = None) -> Analysis:
     """Return the analysis of duels, together with scores of the same items if there are any.
 
     Raises:
-        JudgmentsError: An item of the duels has no score, though scores are given.
+        JudgmentsError: Scores are given, but none of an item of the duels.
     """
-    fit = fit_duels(duels, None if prior is None else _matched(duels, prior))
+    if prior is not None and not set(prior.item.names) & set(duels.items):
+        raise JudgmentsError("the scores are of other items than the duels")
+    fit = fit_duels(duels, None if prior is None else make_evidence(duels.items, prior))
     value, error = fit.mean_first
     counts = duels.judge.counts()
     ties = np.bincount(duels.judge.codes[duels.first_wins == TIE], minlength=duels.judge.size)
@@ -186,6 +190,7 @@ def analyse_duels(duels: Duels, prior: Scores | None = None) -> Analysis:
     if fit.score_slope is not None:
         slope, slope_error = fit.score_slope
         document["score_slope"] = _bounded(slope, slope_error)
+        document["score_share"] = fit.score_share
     return Analysis(items, document)
 
 
@@ -223,15 +228,6 @@ def _clusters(scores: Scores, cluster: str | None) -> Coded | None:
         item = scores.item.names[int(np.flatnonzero(np.diff(pairs // group.size) == 0)[0])]
         raise JudgmentsError(f"item {item!r} has more than one {cluster!r}, so that cannot cluster")
     return group
-
-
-def _matched(duels: Duels, prior: Scores) -> Floats:
-    known = dict(zip(prior.item.names, fit_scores(prior).estimate, strict=True))
-    if lacking := [name for name in duels.items if name not in known]:
-        raise JudgmentsError(
-            f"{len(lacking)} items of the duels have no score, such as {lacking[0]!r}"
-        )
-    return np.array([known[name] for name in duels.items])
 
 
 def _known(value: float) -> float | None:

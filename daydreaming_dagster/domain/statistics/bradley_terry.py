@@ -15,10 +15,17 @@ from scipy.sparse.csgraph import connected_components
 from scipy.special import ndtri
 
 from daydreaming_dagster.domain.statistics.covariance import Covariance, positive_inverse
-from daydreaming_dagster.domain.statistics.judgments import Duels, Floats, Indices
+from daydreaming_dagster.domain.statistics.duel_likelihood import (
+    Problem,
+    State,
+    design_matrix,
+    gradient_and_information,
+    log_odds_variances,
+    mean_curves,
+)
+from daydreaming_dagster.domain.statistics.judgments import TIE, Duels, Floats, Indices
+from daydreaming_dagster.domain.statistics.score_evidence import ScoreEvidence
 
-_NUISANCE_VARIANCE: Final = 10.0
-"""The prior variance of log odds: enough for 500 to 1, and finite if the first always wins."""
 _DISCRIMINATION_VARIANCE: Final = 0.25
 _SPREAD_VARIANCE: Final = 4.0
 """Of the half-normal prior of the strengths' standard deviation."""
@@ -28,10 +35,6 @@ _LONGEST_STEP: Final = 5.0
 _STRIDE: Final = 0.9
 """EM's own step of a log standard deviation is 0.5 of that of the variance; this needs fewer."""
 _LEAST_SPREAD: Final = 1e-3
-TIE: Final = 0.5
-"""`first_wins` of a tie."""
-_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(15)
-_WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
 
 
 @attrs.frozen
@@ -41,17 +44,19 @@ class DuelFit:
     Attributes:
         strength: Each item's log odds of beating the average item, shrunk towards 0.
         covariance: Of the strengths, as a normal posterior.
-        component: Items of different components were never compared, even indirectly.
+        component: Items of different components were never compared, even indirectly, and have no
+            scores that can be.
         first_log_odds: Per judge, of preferring what is shown first of two equal items.
         first_errors: The standard error of each.
         mean_first: The mean of `first_log_odds` over all duels, and its standard error.
         tie_odds: Per judge, of a tie to a win of the first between equals without a position.
         discrimination: Per judge, how much a difference in strength counts; 1 for the mean judge.
         discrimination_errors: The standard error of the log of each.
-        spread: The standard deviation of the items' true strengths.
+        spread: The standard deviation of the items' true strengths, beyond what scores predict.
         dispersion: How much more repeated duels of a pair agree than independent ones would; 1 if
             that is not seen.
         score_slope: How much strength a unit of the scores is worth, and its standard error.
+        score_share: How much of the variance of the strengths the scores predict.
     """
 
     strength: Floats
@@ -66,6 +71,7 @@ class DuelFit:
     spread: float
     dispersion: float
     score_slope: tuple[float, float] | None
+    score_share: float | None
 
     def interval(self, level: float = 0.95) -> tuple[Floats, Floats]:
         """Return the bounds of each strength."""
@@ -73,77 +79,13 @@ class DuelFit:
         return self.strength - margin, self.strength + margin
 
 
-@attrs.define
-class _State:
-    """A normal approximation of what is known.
-
-    Attributes:
-        values: The means: items, the slope of the scores, position per judge, ties per judge.
-        variances: Of each duel's log odds.
-        discrimination: Per judge.
-        spread: The standard deviation of the strengths.
-        dispersion: What the information is divided by.
-    """
-
-    values: Floats
-    variances: Floats
-    discrimination: Floats
-    spread: float
-    dispersion: float = 1.0
-
-
-@attrs.frozen
-class _Curves:
-    """Derivatives of each duel's log likelihood in its log odds and the log weight of ties."""
-
-    slope: Floats
-    curvature: Floats
-    tied: Floats
-    mixed: Floats
-    tie_curvature: Floats
-
-
-@attrs.frozen
-class _Problem:
-    duels: Duels
-    covariate: Floats | None
-    tying: Indices  # judges with at least one tie
-
-    @property
-    def items(self) -> int:
-        return len(self.duels.items)
-
-    @property
-    def judges(self) -> int:
-        return self.duels.judge.size
-
-    @property
-    def offset(self) -> int:
-        """Where the judges' parameters begin."""
-        return self.items + (self.covariate is not None)
-
-    def strengths(self, values: Floats) -> Floats:
-        own = values[: self.items]
-        return own if self.covariate is None else own + self.covariate * values[self.items]
-
-    def tie_weights(self, values: Floats) -> Floats:
-        weights = np.zeros(self.judges)
-        weights[self.tying] = np.exp(values[self.offset + self.judges :])
-        return weights
-
-    def prior(self, spread: float) -> Floats:
-        """Return the prior precision of each parameter."""
-        precision = np.full(self.offset + self.judges + len(self.tying), 1 / _NUISANCE_VARIANCE)
-        precision[: self.items] = 1 / spread**2
-        return precision
-
-
-def fit_duels(duels: Duels, scores: Floats | None = None) -> DuelFit:
-    """Return the strengths of the items; `scores` are estimates of the same items, if there are.
+def fit_duels(duels: Duels, evidence: ScoreEvidence | None = None) -> DuelFit:
+    """Return the strengths of the items; `evidence` is what scores say of them, if there are any.
 
     Log odds of the first are `a_j (s_first - s_second) + d_j`: d is judge j's preference for what
-    is shown first, a its discrimination. Strengths are normal around 0, or around `b * score` if
-    scores are given: b is estimated, so scores that do not predict the duels count for nothing.
+    is shown first, a its discrimination. Strengths are normal around 0, or around a multiple of
+    what scores make of them. The multiple and the remaining spread are estimated: they are the
+    scale and the weight of the scores, so scores that do not predict the duels count for nothing.
     What is known of them is approximated by a normal distribution, and their spread maximises the
     likelihood so approximated (Opper and Archambeau, "The variational Gaussian approximation
     revisited", Neural Computation 21, 2009). So strengths are finite even if an item always wins,
@@ -155,129 +97,47 @@ def fit_duels(duels: Duels, scores: Floats | None = None) -> DuelFit:
     random.
     """
     tying = np.unique(duels.judge.codes[duels.first_wins == TIE])
-    covariate = None
-    if scores is not None and np.ptp(scores) > 0:
-        covariate = (scores - scores.mean()) / scores.std()
-    problem = _Problem(duels, covariate, tying)
+    problem = Problem(duels, evidence, tying)
     size = problem.offset + problem.judges + len(tying)
-    state = _State(np.zeros(size), np.zeros(len(duels.first)), np.ones(problem.judges), 1.0)
+    state = State(np.zeros(size), np.zeros(len(duels.first)), np.ones(problem.judges), 1.0)
     covariance = _maximise(problem, state)
     dispersion = _dispersion(problem, state)
     if dispersion > 1:
         state.dispersion = dispersion
         covariance = _maximise(problem, state)
-    scale = 1.0 if scores is None or covariate is None else float(scores.std())
-    return _fit_of(problem, state, covariance, scale)
+    return _fit_of(problem, state, covariance)
 
 
-def _log_odds(problem: _Problem, state: _State) -> Floats:
-    """Return the mean log odds that the first wins each duel, if there are no ties."""
-    duels, judge = problem.duels, problem.duels.judge.codes
-    strength = problem.strengths(state.values)
-    position = state.values[problem.offset : problem.offset + problem.judges]
-    lead = strength[duels.first] - strength[duels.second]
-    return np.asarray(state.discrimination[judge] * lead + position[judge])
-
-
-def _curves(problem: _Problem, state: _State) -> _Curves:
-    """Return the likelihood's derivatives for each duel, averaged over its uncertain log odds."""
-    tie = problem.tie_weights(state.values)[problem.duels.judge.codes][:, None]
-    log_odds = _log_odds(problem, state)[:, None] + np.sqrt(state.variances)[:, None] * _NODES
-    half = np.clip(log_odds / 2, -300, 300)
-    up, down = np.exp(half), np.exp(-half)
-    total = up + down + tie
-    lead, tied = (up - down) / total, tie / total
-    return _Curves(
-        problem.duels.first_wins - 0.5 - (lead @ _WEIGHTS) / 2,
-        ((1 - tied - lead**2) @ _WEIGHTS) / 4,
-        tied @ _WEIGHTS,
-        -((lead * tied) @ _WEIGHTS) / 2,
-        (tied * (1 - tied)) @ _WEIGHTS,
-    )
-
-
-def _terms(problem: _Problem, state: _State) -> list[tuple[Indices, Floats]]:
-    """Return which parameters each duel's log odds are a sum of, and their factors."""
-    duels, judge = problem.duels, problem.duels.judge.codes
-    factor = state.discrimination[judge]
-    terms = [
-        (duels.first, factor),
-        (duels.second, -factor),
-        (problem.offset + judge, np.ones(len(judge))),
-    ]
-    if problem.covariate is not None:
-        difference = problem.covariate[duels.first] - problem.covariate[duels.second]
-        terms.append((np.full(len(judge), problem.items), factor * difference))
-    return terms
-
-
-def _design(problem: _Problem, state: _State) -> csr_array:
-    """Return how each duel's log odds depend on the parameters, as a matrix."""
-    terms = _terms(problem, state)
-    columns = np.concatenate([where for where, _ in terms])
-    entries = np.concatenate([factors for _, factors in terms])
-    duels = len(entries) // len(terms)
-    rows = np.tile(np.arange(duels), len(terms))
-    return csr_array((entries, (rows, columns)), shape=(duels, len(state.values)))
-
-
-def _log_odds_variances(problem: _Problem, state: _State, covariance: Floats) -> Floats:
-    """Return the variance of each duel's log odds."""
-    terms = _terms(problem, state)
-    variances = sum(
-        factors * others * covariance[where, elsewhere]
-        for where, factors in terms
-        for elsewhere, others in terms
-    )
-    return np.maximum(variances, 0.0)
-
-
-def _gradient_and_information(
-    problem: _Problem, state: _State, design: csr_array
-) -> tuple[Floats, Floats]:
-    """Return the gradient of the log posterior, and minus its matrix of second derivatives."""
-    judge, size = problem.duels.judge.codes, len(state.values)
-    curves = _curves(problem, state)
-    gradient = design.T @ curves.slope
-    information = (design.T @ design.multiply(curves.curvature[:, None])).toarray()
-    if len(problem.tying):
-        place = np.full(problem.judges, -1)
-        place[problem.tying] = problem.offset + problem.judges + np.arange(len(problem.tying))
-        own = np.flatnonzero(place[judge] >= 0)
-        where = place[judge][own]
-        excess = (problem.duels.first_wins == TIE)[own] - curves.tied[own]
-        gradient += np.bincount(where, weights=excess, minlength=size)
-        information[np.diag_indices(size)] += np.bincount(
-            where, weights=curves.tie_curvature[own], minlength=size
-        )
-        picks = csr_array((curves.mixed[own], (own, where)), shape=design.shape)
-        crossed = (design.T @ picks).toarray()
-        information += crossed + crossed.T
-    prior = problem.prior(state.spread)
-    information /= state.dispersion
-    information[np.diag_indices(size)] += prior
-    return gradient / state.dispersion - prior * state.values, information
-
-
-def _maximise(problem: _Problem, state: _State) -> Floats:
+def _maximise(problem: Problem, state: State) -> Floats:
     """Move the state to the best normal approximation, and return its covariance."""
     items = problem.items
     covariance = np.zeros((0, 0))
     for _ in range(_MOST_STEPS):
-        design = _design(problem, state)
-        gradient, information = _gradient_and_information(problem, state, design)
+        design = design_matrix(problem, state)
+        gradient, information = gradient_and_information(problem, state, design)
         covariance = positive_inverse(information)
         step = covariance @ gradient
         step *= min(1.0, _LONGEST_STEP / max(float(np.abs(step).max()), 1e-300))
         state.values = state.values + step
-        state.variances = _log_odds_variances(problem, state, covariance)
-        squares = float((state.values[:items] ** 2).sum() + np.trace(covariance[:items, :items]))
+        state.variances = log_odds_variances(problem, state, covariance)
+        squares = _expected_squares(problem, state, covariance)
         moved = max(_discriminate(problem, state), float(np.abs(step).max()))
         growth = np.log(_likeliest_variance(squares, items) / state.spread**2)
         if max(abs(growth), moved) < _TOLERANCE:
             break
         state.spread = max(state.spread * float(np.exp(_STRIDE * growth)), _LEAST_SPREAD)
     return covariance
+
+
+def _expected_squares(problem: Problem, state: State, covariance: Floats) -> float:
+    """Return the expected sum of squares of what is in the strengths beyond what scores predict.
+
+    What the doubt about a score explains of an item's difference from it is not part of that.
+    """
+    items = problem.items
+    squares = state.values[:items] ** 2 + np.diagonal(covariance)[:items]
+    kept = state.spread**2 / problem.prior_variances(state)
+    return float((kept**2 * squares + state.spread**2 * (1 - kept)).sum())
 
 
 def _likeliest_variance(squares: float, items: int) -> float:
@@ -290,7 +150,7 @@ def _likeliest_variance(squares: float, items: int) -> float:
     return _SPREAD_VARIANCE / 2 * (math.sqrt(df**2 + 4 * squares / _SPREAD_VARIANCE) - df)
 
 
-def _discriminate(problem: _Problem, state: _State) -> float:
+def _discriminate(problem: Problem, state: State) -> float:
     """Move the discriminations by one step of Newton's method, and return how far."""
     if problem.judges == 1:
         return 0.0
@@ -302,10 +162,10 @@ def _discriminate(problem: _Problem, state: _State) -> float:
     return float(np.abs(step - step.mean()).max())
 
 
-def _discrimination_curve(problem: _Problem, state: _State) -> tuple[Floats, Floats]:
+def _discrimination_curve(problem: Problem, state: State) -> tuple[Floats, Floats]:
     """Return the likelihood's slope in the log of each discrimination, and the information."""
     duels, judge = problem.duels, problem.duels.judge.codes
-    curves = _curves(problem, state)
+    curves = mean_curves(problem, state)
     strength = problem.strengths(state.values)
     lead = state.discrimination[judge] * (strength[duels.first] - strength[duels.second])
     pull = curves.slope * lead - curves.curvature * state.variances
@@ -318,10 +178,10 @@ def _discrimination_curve(problem: _Problem, state: _State) -> tuple[Floats, Flo
     )
 
 
-def _discrimination_information(problem: _Problem, state: _State, covariance: Floats) -> Floats:
+def _discrimination_information(problem: Problem, state: State, covariance: Floats) -> Floats:
     """Return the information on the log of each discrimination, the other parameters unknown."""
     duels, judge = problem.duels, problem.duels.judge.codes
-    curves, design = _curves(problem, state), _design(problem, state)
+    curves, design = mean_curves(problem, state), design_matrix(problem, state)
     strength = problem.strengths(state.values)
     lead = state.discrimination[judge] * (strength[duels.first] - strength[duels.second])
     per_judge = csr_array(
@@ -335,10 +195,10 @@ def _discrimination_information(problem: _Problem, state: _State, covariance: Fl
     return np.asarray(own + 1 / _DISCRIMINATION_VARIANCE)
 
 
-def _dispersion(problem: _Problem, state: _State) -> float:
+def _dispersion(problem: Problem, state: State) -> float:
     """Return the dispersion of the pairs that were judged more than once, 1 if it is chance."""
     duels = problem.duels
-    curves = _curves(problem, state)
+    curves = mean_curves(problem, state)
     low, high = np.minimum(duels.first, duels.second), np.maximum(duels.first, duels.second)
     _, pair, counts = np.unique(low * problem.items + high, return_inverse=True, return_counts=True)
     signed = np.where(duels.first == low, curves.slope, -curves.slope)
@@ -352,17 +212,24 @@ def _dispersion(problem: _Problem, state: _State) -> float:
     return ratio if ratio > chance else 1.0
 
 
-def _fit_of(problem: _Problem, state: _State, inverse: Floats, score_scale: float) -> DuelFit:
+def _fit_of(problem: Problem, state: State, inverse: Floats) -> DuelFit:
     items, offset, judges = problem.items, problem.offset, problem.judges
     covariance = inverse[:items, :items]
-    if problem.covariate is not None:
-        x, crossed = problem.covariate, inverse[:items, items]
+    slope, share_of_scores = None, None
+    if problem.evidence is not None:
+        x, crossed = problem.evidence.expected, inverse[:items, items]
         covariance = (
             covariance
             + np.outer(x, crossed)
             + np.outer(crossed, x)
             + inverse[items, items] * np.outer(x, x)
         )
+        per_deviation = float(state.values[items])
+        error = float(np.sqrt(inverse[items, items]))
+        slope = per_deviation / problem.evidence.scale, error / problem.evidence.scale
+        # The estimated square without its expected error.
+        predicted = max(per_deviation**2 - error**2, 0.0) * float(x.var())
+        share_of_scores = predicted / (predicted + float(problem.prior_variances(state).mean()))
     row = covariance.mean(axis=1)
     covariance = covariance - row[:, None] - row[None, :] + row.mean()
     strength = problem.strengths(state.values)
@@ -372,14 +239,10 @@ def _fit_of(problem: _Problem, state: _State, inverse: Floats, score_scale: floa
     position = slice(offset, offset + judges)
     first, first_covariance = state.values[position], inverse[position, position]
     told = _discrimination_information(problem, state, inverse)
-    edges = coo_array(
-        (np.ones(len(problem.duels.first)), (problem.duels.first, problem.duels.second)),
-        shape=(items, items),
-    )
     return DuelFit(
         strength - strength.mean(),
         Covariance.dense(covariance),
-        connected_components(edges, directed=False)[1].astype(np.int64),
+        _components(problem),
         first,
         np.sqrt(np.diagonal(first_covariance)),
         (float(share @ first), float(np.sqrt(share @ first_covariance @ share))),
@@ -388,10 +251,20 @@ def _fit_of(problem: _Problem, state: _State, inverse: Floats, score_scale: floa
         1 / np.sqrt(told),
         state.spread,
         state.dispersion,
-        None
-        if problem.covariate is None
-        else (
-            float(state.values[items]) / score_scale,
-            float(np.sqrt(inverse[items, items])) / score_scale,
-        ),
+        slope,
+        share_of_scores,
     )
+
+
+def _components(problem: Problem) -> Indices:
+    """Return for each item which of the parts it is in that nothing compares with each other."""
+    first, second = problem.duels.first, problem.duels.second
+    if problem.evidence is not None:
+        component = problem.evidence.component
+        scored = np.flatnonzero(component >= 0)
+        leaders = np.unique(component[scored], return_index=True)[1]
+        leader = scored[leaders][np.searchsorted(np.unique(component[scored]), component[scored])]
+        first, second = np.append(first, leader), np.append(second, scored)
+    shape = (problem.items, problem.items)
+    edges = coo_array((np.ones(len(first)), (first, second)), shape=shape)
+    return connected_components(edges, directed=False)[1].astype(np.int64)

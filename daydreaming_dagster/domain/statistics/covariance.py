@@ -32,6 +32,12 @@ class Covariance:
             return np.diagonal(self.left).copy()
         return np.asarray(self.diagonal + (self.left * self.right).sum(axis=1))
 
+    def with_mean(self) -> Floats:
+        """Return the covariance of each estimate with the mean of all."""
+        if self.right is None:
+            return np.asarray(self.left.mean(axis=1))
+        return np.asarray(self.diagonal / len(self.diagonal) + self.left @ self.right.mean(axis=0))
+
     def difference_variances(self, start: int, stop: int) -> Floats:
         """Return the variance of estimate i minus estimate j, for i from start to stop, all j."""
         own = self.variances()

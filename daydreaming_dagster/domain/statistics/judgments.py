@@ -14,6 +14,9 @@ from daydreaming_dagster.errors import DaydreamingError
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
 
+TIE: Final = 0.5
+"""`first_wins` of a tie."""
+
 _SCORE_COLUMNS: Final = ("item", "judge", "score")
 _DUEL_COLUMNS: Final = ("first", "second", "first_wins")
 _SMALLEST: Final = 1e-100

@@ -1,5 +1,6 @@
 """Strengths from duels."""
 
+import attrs
 import choix
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from daydreaming_dagster.domain.statistics.judgments import (
     make_scores,
     read_duels,
 )
+from daydreaming_dagster.domain.statistics.score_evidence import make_evidence
 
 
 def drawn(strengths, duels, *, first_odds=1.0, tie=0.0, discrimination=(1.0,)):
@@ -105,7 +107,8 @@ def test_scores_that_predict_the_duels_narrow_the_strengths():
     duels = drawn(strengths, 150)
     alone = fit_duels(duels)
 
-    both = fit_duels(duels, strengths + np.random.default_rng(1).standard_normal(60) * 0.3)
+    noisy = strengths + np.random.default_rng(1).standard_normal(60) * 0.3
+    both = fit_duels(duels, make_evidence(duels.items, single_scores(duels.items, noisy)))
 
     assert both.score_slope is not None
     assert both.score_slope[0] > 4 * both.score_slope[1]
@@ -114,9 +117,35 @@ def test_scores_that_predict_the_duels_narrow_the_strengths():
     )
 
 
-def test_scores_must_cover_the_items_of_the_duels():
-    with pytest.raises(JudgmentsError, match="1 items of the duels have no score, such as 'b'"):
-        analyse_duels(make_duels(["a"], ["b"], [1.0]), make_scores(["a"], ["j"], [1.0]))
+def single_scores(items, values):
+    return make_scores(list(items), ["j"] * len(items), list(values))
+
+
+def test_an_item_without_a_score_is_less_sure_and_still_compared():
+    names = [str(i) for i in range(40)]
+    strengths = np.linspace(-2, 2, 40)
+    duels = attrs.evolve(drawn(strengths, 200), items=tuple(names))
+
+    fit = fit_duels(duels, make_evidence(names, single_scores(names[1:], strengths[1:])))
+
+    variances = fit.covariance.variances()
+    assert variances[0] > 2 * np.median(variances)
+    assert fit.score_share > 0.5
+    assert len(set(fit.component)) == 1
+
+
+def test_scores_compare_items_that_no_duel_connects():
+    items = [*"abcd", "new"]
+    duels = attrs.evolve(make_duels(["a", "c"], ["b", "d"], [1.0, 0.0]), items=tuple(items))
+    scores = single_scores("abcd", [4.0, 3.0, 2.0, 3.0])
+
+    assert len(set(fit_duels(duels).component)) == 3
+    assert len(set(fit_duels(duels, make_evidence(items, scores)).component)) == 2
+
+
+def test_scores_of_other_items_are_refused():
+    with pytest.raises(JudgmentsError, match="the scores are of other items than the duels"):
+        analyse_duels(make_duels(["a"], ["b"], [1.0]), make_scores(["c"], ["j"], [1.0]))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,44 @@
+"""What a cohort's judgments say in words. Imports scipy: import it where it is used."""
+
+from collections.abc import Iterable, Iterator
+from math import exp
+
+from daydreaming_dagster.domain.results.places import FittedDuels, Place, Source
+from daydreaming_dagster.domain.statistics.analysis import RankedItem
+from daydreaming_dagster.domain.statistics.sentences import who_is_best
+from daydreaming_dagster.formatting import counted, plural
+
+
+def say_who_is_best(places: Iterable[Place | None], judged: str) -> str:
+    """Return which texts may be the best, by scores and by duels if no text has both."""
+    by_source: dict[Source, list[RankedItem]] = {}
+    for place in places:
+        if place is not None:
+            by_source.setdefault(place.source, []).append(place.item)
+    if len(by_source) <= 1:
+        return who_is_best(next(iter(by_source.values()), []), judged)
+    said = [f"By {source}: {who_is_best(items, judged)}" for source, items in by_source.items()]
+    return f"{' '.join(said)} No {judged} has both, so these two rankings are not comparable."
+
+
+def say_of_duels(fitted: FittedDuels | None, judged: str) -> Iterator[str]:
+    """Yield what the duels count beside scores, and what their judges prefer."""
+    if fitted is None:
+        return
+    fit, count = fitted.fit, len(fitted.duels.first)
+    if fit.score_share is not None:
+        yield (
+            f"The ranking is one model of scores and {counted(count, 'duel')}: the scores predict"
+            f" {fit.score_share:.0%} of how the strengths of {plural(judged)} differ."
+        )
+    value, error = fit.mean_first
+    low, high = exp(value - 1.96 * error), exp(value + 1.96 * error)
+    said = f"odds of {exp(value):.2g} (95 %: {low:.2g} to {high:.2g})"
+    if low > 1:
+        yield f"Judges prefer what is shown first: {said}. The ranking takes that out."
+    elif high < 1:
+        yield (
+            f"Judges prefer what is shown second: {said} for the first. The ranking takes that out."
+        )
+    else:
+        yield f"No preference for what is shown first is certain: {said}."

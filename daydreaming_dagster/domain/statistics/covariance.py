@@ -30,7 +30,9 @@ class Covariance:
         """Return the variance of each estimate."""
         if self.right is None:
             return np.diagonal(self.left).copy()
-        return np.asarray(self.diagonal + (self.left * self.right).sum(axis=1))
+        # Rounding can leave less than nothing of what cancels.
+        own = self.diagonal + (self.left * self.right).sum(axis=1)
+        return np.asarray(np.maximum(own, 0.0))
 
     def with_mean(self) -> Floats:
         """Return the covariance of each estimate with the mean of all."""

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from bucket_server import s3_server, s3_url, use_s3  # noqa: F401  fixtures
 from builders import FILES, write_data_root
 from command import DAYDREAM, call_daydream
 from endpoint import ChatEndpoint, serving_chat

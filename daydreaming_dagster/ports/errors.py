@@ -109,6 +109,28 @@ class LocksUnsupportedError(StorageUnavailableError):
 
 
 @attrs.define(eq=False)
+class StorageUnreachableError(StorageUnavailableError):
+    """A request to a storage on the network failed, after retries."""
+
+    def __str__(self) -> str:
+        return (
+            f"cannot use {self.location}: {self.reason}; see to the storage, the network and the "
+            f"credentials, and run the command again"
+        )
+
+
+@attrs.define(eq=False)
+class ClaimsUnsupportedError(StorageUnavailableError):
+    """A storage ignores the conditions of writes, so two runs could pay for the same answer."""
+
+    def __str__(self) -> str:
+        return (
+            f"cannot claim anything in {self.location}: {self.reason}; use a server that keeps to "
+            f"If-None-Match and If-Match, as Amazon S3, Google Cloud Storage and Azure do"
+        )
+
+
+@attrs.define(eq=False)
 class UnstorableError(DataLayerError, ValueError):
     """A text or document could not be read back unchanged. Nothing was written."""
 

@@ -24,7 +24,7 @@ from daydreaming_dagster.domain.generation.state import (
 from daydreaming_dagster.domain.shipped_stages import SHIPPED
 from daydreaming_dagster.domain.stages import GenerationRef, Pipeline, StageDefinition
 from daydreaming_dagster.errors import DaydreamingError
-from daydreaming_dagster.ports.errors import DataLayerError
+from daydreaming_dagster.ports.errors import DataLayerError, StorageUnavailableError
 from daydreaming_dagster.ports.gens_store import (
     ARTIFACTS,
     READ_TOGETHER,
@@ -236,6 +236,8 @@ def _why_stale(
         # A kill may leave the prompt of the answer before; the next run writes its own.
         if reason is None and stored.artifacts.prompt not in (None, prompt):
             outdated = "its prompt was not written"
+    except StorageUnavailableError:  # it says nothing of this generation
+        raise
     except DaydreamingError:
         reason = None
     return parents, reason, outdated

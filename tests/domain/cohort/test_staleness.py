@@ -15,6 +15,7 @@ from daydreaming_dagster.domain.cohort.staleness import look_at_cohort
 from daydreaming_dagster.domain.errors import CatalogError
 from daydreaming_dagster.domain.generation.runner import GenerationRunner
 from daydreaming_dagster.domain.shipped_stages import SHIPPED
+from daydreaming_dagster.ports.errors import StorageUnreachableError
 
 CATALOG = make_catalog(ModelEntry("big", "big-1"), ModelEntry("small", "small-1"))
 TEMPLATES = {
@@ -194,6 +195,25 @@ def test_what_cannot_be_made_any_more_is_not_stale(store):
     stale = look(store, catalog=attrs.evolve(CATALOG, templates=templates)).stale
 
     assert stale["essay"] == {}
+
+
+@attrs.frozen(eq=False)
+class UnreachableTexts(InMemoryGensStore):
+    """Fails to return the texts of parents, as a network does."""
+
+    def read_parsed(self, stage, gen_id):
+        if stage == "draft":
+            raise StorageUnreachableError("s3://lab", "no route")
+        return super().read_parsed(stage, gen_id)
+
+
+def test_a_failing_network_fails_the_look_and_makes_nothing_fresh(store):
+    make(store)
+    failing = UnreachableTexts(templates=store.templates)
+    failing._generations.update(store._generations)  # noqa: SLF001  a back door
+
+    with pytest.raises(StorageUnreachableError, match="no route"):
+        look_at_cohort(failing, CATALOG, {"essay": ["ea"]}, NOTHING_SEEN)
 
 
 @pytest.fixture

@@ -1,20 +1,18 @@
 """The results of a cohort as tables, in files."""
 
 import io
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterator, Sequence
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from daydreaming_dagster.application.cohort_status import look
-from daydreaming_dagster.domain.results.evaluations import (
-    read_evaluations,
-    with_shown_ids,
-    without_stale,
-)
+from daydreaming_dagster.application.several_cohorts import gather_cohorts
+from daydreaming_dagster.domain.results.evaluations import Evaluation, without_stale
+from daydreaming_dagster.domain.results.judges import judge_of, judges_named, leave_out
 from daydreaming_dagster.domain.results.ranking import TextRank, rank_evaluations, with_shown_combos
 from daydreaming_dagster.domain.results.refused import RefusedAnswer, refused_answers
-from daydreaming_dagster.domain.results.verdicts import read_verdicts, without_stale_verdicts
+from daydreaming_dagster.domain.results.verdicts import Duel, verdicts, without_stale_verdicts
+from daydreaming_dagster.formatting import counted
 from daydreaming_dagster.ports.cohort_store import CohortStore
 from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates
 
@@ -22,6 +20,9 @@ if TYPE_CHECKING:  # polars takes 0.3 s to import
     import polars as pl
 
     from daydreaming_dagster.domain.results.tables import ResultTables
+
+_LONGEST_NAME: Final = 200
+"""File systems allow 255 bytes."""
 
 
 @attrs.frozen
@@ -33,48 +34,104 @@ class TabulatedCohort:
         ranks: The ranking of its judged texts.
         refused: The judges' answers that give no score.
         files: Where the tables are.
+        without: The judges that are left out, as `stage/template/model`.
+        notes: Who is left out, and what differs between several cohorts.
     """
 
     tables: "ResultTables"
     ranks: Sequence[TextRank]
     refused: Sequence[RefusedAnswer]
     files: Sequence[str]
+    without: Sequence[str] = ()
+    notes: Sequence[str] = ()
 
 
 def tabulate_cohort(
-    store: GensStoreWithTemplates, cohorts: CohortStore, cohort_id: str, *, fresh: bool = False
+    store: GensStoreWithTemplates,
+    cohorts: CohortStore,
+    cohort_id: str,
+    *more: str,
+    fresh: bool = False,
+    without: Sequence[str] = (),
 ) -> TabulatedCohort:
-    """Write the tables of a cohort's results, and return them with its ranking.
+    """Write the tables of the results of a cohort, or of several, and return them with the ranking.
 
     Each table is a CSV file. The evaluations are a Parquet file too. Scores that are stale are
-    marked; with `fresh`, they are left out.
+    marked; with `fresh`, they are left out. So are those of the judges in `without` (see
+    `judges_named`): then each table has a column `without` that says so.
+
+    Of several cohorts, what they share counts once. The tables say in a column `cohorts` what
+    belongs to which, and are in the first cohort's folder, apart from its own.
 
     Raises:
-        CohortNotPlannedError: The cohort was not planned yet.
-        CatalogError: The catalogs or the membership are wrong.
+        CohortNotPlannedError: A cohort was not planned yet.
+        CatalogError: The catalogs or a membership are wrong, or `without` names no judge.
         DataLayerError: Metadata of a generation is missing or malformed.
         OSError: A file could not be written.
     """
     from daydreaming_dagster.domain.results.tables import make_result_tables
 
-    members = cohorts.read_membership(cohort_id)
+    cohort_ids = tuple(dict.fromkeys((cohort_id, *more)))
     catalog = cohorts.read_catalog()
     pipeline = catalog.pipeline
-    stale = look(store, cohorts, cohort_id, catalog).not_of_today
-    read = read_evaluations(store, pipeline, members, catalog.models, stale)
-    evaluations = with_shown_ids(read, catalog)
+    gathered = gather_cohorts(store, cohorts, cohort_ids, catalog)
+    evaluations, duels = gathered.evaluations, gathered.duels
     if fresh:
-        evaluations = list(without_stale(evaluations))
-    duels = list(read_verdicts(store, pipeline, members, catalog, stale))
-    if fresh:
-        duels = list(without_stale_verdicts(duels))
+        evaluations, duels = list(without_stale(evaluations)), list(without_stale_verdicts(duels))
+    judges = [*map(judge_of, evaluations), *map(judge_of, duels)]
+    left_out = judges_named(judges, without)
+    evaluations, duels = leave_out(evaluations, left_out), leave_out(duels, left_out)
     tables = make_result_tables(pipeline, evaluations, duels)
-    ranks = with_shown_combos(
-        rank_evaluations(store, pipeline, members, evaluations, duels), catalog
+    if len(cohort_ids) > 1:
+        tables = tables.with_cohorts(gathered.cohorts_of)
+    if left_out:
+        tables = tables.with_column("without", ", ".join(sorted(left_out)))
+    ranks = [
+        attrs.evolve(rank, cohorts=gathered.cohorts_of.get(rank.ref, "") if more else "")
+        for rank in with_shown_combos(
+            rank_evaluations(store, pipeline, gathered.members, evaluations, duels), catalog
+        )
+    ]
+    folder = f"with-{'-'.join(cohort_ids[1:])}"[:_LONGEST_NAME] + "/" if cohort_ids[1:] else ""
+    made = {f"{folder}{name}": data for name, data in _as_files(tables).items()}
+    return TabulatedCohort(
+        tables,
+        ranks,
+        list(refused_answers(store, catalog, evaluations)),
+        cohorts.write_report_files(cohort_id, made),
+        sorted(left_out),
+        [
+            *_say_left_out(judges, left_out),
+            *([*gathered.notes(ranks), *_parts(evaluations, duels)] if cohort_ids[1:] else ()),
+        ],
     )
-    files = cohorts.write_report_files(cohort_id, _as_files(tables))
-    refused = list(refused_answers(store, catalog, evaluations))
-    return TabulatedCohort(tables, ranks, refused, files)
+
+
+def _say_left_out(judges: Sequence[str], left_out: Collection[str]) -> Iterator[str]:
+    for judge in sorted(left_out):
+        yield f"left out: {judge} ({counted(judges.count(judge), 'judgment')})"
+
+
+def _parts(evaluations: Sequence[Evaluation], duels: Sequence[Duel]) -> Iterator[str]:
+    """Yield a warning if some texts have no judge in common with others, even by a chain."""
+    part_of: dict[object, object] = {}
+
+    def find(item: object) -> object:
+        while part_of.setdefault(item, item) != item:
+            item = part_of[item]
+        return item
+
+    for row in evaluations:
+        if row.outcome.score is not None:
+            part_of[find(row.judged)] = find(judge_of(row))
+    for duel in verdicts(duels):
+        part_of[find(duel.first)] = find(duel.second)
+    parts = len({find(item) for item in list(part_of)})
+    if parts > 1:
+        yield (
+            f"the texts fall into {parts} parts that share no judge: what differs between them "
+            f"may be the judges, and not the texts"
+        )
 
 
 def _without_formulas(table: "pl.DataFrame") -> "pl.DataFrame":

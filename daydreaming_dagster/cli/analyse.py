@@ -25,6 +25,10 @@ analyse = typer.Typer(
 FileArgument = Annotated[
     typer.FileBinaryRead, typer.Argument(metavar="FILE", help="CSV; - for standard input.")
 ]
+WithoutOption = Annotated[
+    list[str] | None,
+    typer.Option("--without", metavar="JUDGE", help="Leave out a judge; repeatable."),
+]
 
 
 @analyse.command()
@@ -37,6 +41,7 @@ def scores(
             help="Column of what items share, such as a draft: errors are clustered by it."
         ),
     ] = None,
+    without: WithoutOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Rank items by scores: columns item,judge,score and any groups.
@@ -47,7 +52,8 @@ def scores(
     from daydreaming_dagster.domain.statistics.analysis import analyse_scores
     from daydreaming_dagster.domain.statistics.judgments import read_scores
 
-    _print(analyse_scores(read_scores(_text(file)), cluster), as_json=as_json)
+    scored = read_scores(_text(file), without or ())
+    _print(analyse_scores(scored, cluster), without, as_json=as_json)
 
 
 @analyse.command()
@@ -58,6 +64,7 @@ def duels(
         typer.FileBinaryRead | None,
         typer.Option("--scores", help="CSV of scores of the same items, which the duels correct."),
     ] = None,
+    without: WithoutOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Rank items by duels: columns first,second,first_wins and perhaps judge.
@@ -69,7 +76,8 @@ def duels(
     from daydreaming_dagster.domain.statistics.judgments import read_duels, read_scores
 
     prior = None if with_scores is None else read_scores(_text(with_scores))
-    _print(analyse_duels(read_duels(_text(file)), prior), as_json=as_json)
+    fought = read_duels(_text(file), without or ())
+    _print(analyse_duels(fought, prior), without, as_json=as_json)
 
 
 def _text(file: typer.FileBinaryRead) -> str:
@@ -79,13 +87,15 @@ def _text(file: typer.FileBinaryRead) -> str:
         raise typer.BadParameter(f"{file.name} is not UTF-8: {error}") from None
 
 
-def _print(analysis: "Analysis", *, as_json: bool) -> None:
-    """Print the sentence about the best, then each part that has rows as a table."""
+def _print(analysis: "Analysis", without: Sequence[str] | None, *, as_json: bool) -> None:
+    """Print who is left out and the sentence about the best, then each part as a table."""
     from daydreaming_dagster.domain.statistics.sentences import who_is_best
 
     if as_json:
-        say_json(analysis.document)
+        say_json({**analysis.document, "without": without or []})
         return
+    for judge in without or ():
+        say(f"left out: {judge}")
     say(who_is_best(analysis.items, "item"))
     for title, part in analysis.document.items():
         if isinstance(part, list) and title != "notes" and part:

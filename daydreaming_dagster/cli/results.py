@@ -11,7 +11,7 @@ from rich.table import Table
 
 from adapters.atomic_write import replace_file
 from daydreaming_dagster.application.cohort_report import DrawnPage, draw_report, write_report
-from daydreaming_dagster.application.cohort_results import tabulate_cohort
+from daydreaming_dagster.application.cohort_results import TabulatedCohort, tabulate_cohort
 from daydreaming_dagster.application.loop_report import draw_loop_report, write_loop_report
 from daydreaming_dagster.bootstrap import DataRoot, open_data_root
 from daydreaming_dagster.domain.results.ranking import TextRank
@@ -28,7 +28,6 @@ from daydreaming_dagster.cli.console import (
     DEFAULT_DATA_ROOT,
     EXIT_INCOMPLETE,
     EXIT_WRONG,
-    CohortArgument,
     CohortOrLoopArgument,
     DataRootOption,
     JsonOption,
@@ -47,42 +46,50 @@ _SHOWN_SCORES: Final = 4
 _SHOWN_REFUSED: Final = 20
 
 
+CohortsArgument = Annotated[
+    list[str], typer.Argument(metavar="COHORT...", help="One cohort, or several in one ranking.")
+]
+WithoutOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--without",
+        metavar="JUDGE",
+        help="Leave out a judge: a template, a model, or TEMPLATE/MODEL; repeatable.",
+    ),
+]
+
+
 def results(
-    cohort_id: CohortArgument,
+    cohort_ids: CohortsArgument,
     data_root: DataRootOption = DEFAULT_DATA_ROOT,
     *,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Leave out scores that are stale.")
     ] = False,
+    without: WithoutOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write the results of a cohort as tables, and show the ranking.
 
     One row per evaluation (CSV and Parquet), judged texts, templates, models, agreement of the
     judges, duels and their judges, and the evaluations that are missing: in the cohort's folder
-    reports/.
+    reports/. Several cohorts are ranked together, what they share once, and it is said in what
+    they differ.
     """
     root = open_data_root(data_root)
-    tabulated = tabulate_cohort(root.store, root.cohorts, cohort_id, fresh=fresh)
+    tabulated = tabulate_cohort(
+        root.store, root.cohorts, *cohort_ids, fresh=fresh, without=without or ()
+    )
     tables = tabulated.tables
     if as_json:
         shown = {name: table.to_dicts() for name, table in tables.by_name().items()}
         refused = [attrs.asdict(answer) for answer in tabulated.refused]
-        say_json({**shown, "refused": refused, "files": tabulated.files})
+        said = {"without": tabulated.without, "notes": tabulated.notes}
+        say_json({**shown, "refused": refused, "files": tabulated.files, **said})
     else:
-        print_ranking(tabulated.ranks, tables.judged, tables.remarks)
-        for title, table in (
-            ("templates", tables.templates),
-            ("models", tables.models),
-            ("agreement of judges (1 is perfect, 0 is chance)", tables.agreement),
-        ):
-            _print_table(title, table)
-        if tables.duels.height:
-            _print_table("judges of duels", _odds_with_intervals(tables.duel_judges))
-        for file in tabulated.files:
-            say(file)
+        _print_results(tabulated)
     if stale := sum(rank.stale for rank in tabulated.ranks):
-        why = f"`daydream status {cohort_id}` says why; --fresh leaves them out"
+        why = f"`daydream status {cohort_ids[0]}` says why; --fresh leaves them out"
         note(f"{counted(stale, 'score')} stale, and counted: {why}")
     if not as_json:
         _list_refused(tabulated.refused)
@@ -92,6 +99,22 @@ def results(
         complain(f"{counted(undecided, 'duel')} without a verdict: see the state in duels.csv")
     if tables.missing.height or undecided:
         raise typer.Exit(EXIT_INCOMPLETE)
+
+
+def _print_results(tabulated: TabulatedCohort) -> None:
+    for line in tabulated.notes:
+        say(line)
+    print_ranking(tabulated.ranks, tabulated.tables.judged, tabulated.tables.remarks)
+    for title, table in (
+        ("templates", tabulated.tables.templates),
+        ("models", tabulated.tables.models),
+        ("agreement of judges (1 is perfect, 0 is chance)", tabulated.tables.agreement),
+    ):
+        _print_table(title, table)
+    if tabulated.tables.duels.height:
+        _print_table("judges of duels", _odds_with_intervals(tabulated.tables.duel_judges))
+    for file in tabulated.files:
+        say(file)
 
 
 def report(
@@ -179,7 +202,7 @@ def print_ranking(ranks: Sequence[TextRank], judged: str, remarks: Sequence[str]
     # What all texts share would only take the room of what tells them apart.
     axes = [
         axis
-        for axis in ("combo_id", "template_id", "llm_model_id")
+        for axis in ("cohorts", "combo_id", "template_id", "llm_model_id")
         if len({getattr(rank, axis) for rank in ranks}) > 1
     ]
     room = out.width - sum((column.min_width or 0) + 3 for column in table.columns) - 1

@@ -41,6 +41,7 @@ class TextRank:
         stale: How many of the scores are of evaluations that are stale, where that was looked at.
         by_hand: How many of the scores a person entered, where that was looked at.
         duels: How many duels of it have a verdict.
+        cohorts: The cohorts that it belongs to, in a ranking of several.
     """
 
     stage: Stage
@@ -54,6 +55,7 @@ class TextRank:
     stale: int = 0
     by_hand: int = 0
     duels: int = 0
+    cohorts: str = ""
 
     @property
     def rank(self) -> int | None:

@@ -1,7 +1,7 @@
 """A cohort's results as tables. Imports polars, which takes 0.3 s: import it where it is used."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any, Final
 
@@ -19,6 +19,7 @@ from daydreaming_dagster.domain.stages import (
     COMBO,
     JUDGE,
     JUDGED,
+    GenerationRef,
     Pipeline,
 )
 from daydreaming_dagster.formatting import plural
@@ -99,6 +100,7 @@ class ResultTables:
         duel_judges: A row a judge of duels, see `make_duel_judge_table`.
         judged: What the judged texts are called.
         remarks: What the duels count, and what their judges prefer, in sentences.
+        judge: What the evaluations are called.
     """
 
     evaluations: pl.DataFrame
@@ -111,6 +113,7 @@ class ResultTables:
     duel_judges: pl.DataFrame
     judged: str
     remarks: tuple[str, ...]
+    judge: str
 
     def by_name(self) -> dict[str, pl.DataFrame]:
         """Return the tables by the names of their files."""
@@ -125,6 +128,30 @@ class ResultTables:
         if self.duels.height:
             tables |= {"duels": self.duels, "duel_judges": self.duel_judges}
         return tables
+
+    def with_column(self, name: str, value: str) -> "ResultTables":
+        """Return the tables, each with a column that has the same value in every row."""
+        changed: dict[str, Any] = {
+            field: table.with_columns(pl.lit(value).alias(name))
+            for field, table in attrs.asdict(self, recurse=False).items()
+            if isinstance(table, pl.DataFrame)
+        }
+        return attrs.evolve(self, **changed)
+
+    def with_cohorts(self, cohorts_of: Mapping[GenerationRef, str]) -> "ResultTables":
+        """Return the tables of evaluations and texts with the cohorts of each in a column."""
+        by_id = {ref.gen_id: cohort_ids for ref, cohort_ids in cohorts_of.items()}
+
+        def with_column(table: pl.DataFrame, key: str) -> pl.DataFrame:
+            values = [by_id.get(gen_id, "") for gen_id in table[key]]
+            return table.with_columns(pl.Series("cohorts", values, pl.String))
+
+        return attrs.evolve(
+            self,
+            evaluations=with_column(self.evaluations, self.judge),
+            ranking=with_column(self.ranking, self.judged),
+            missing=with_column(self.missing, self.judge),
+        )
 
 
 def make_result_tables(
@@ -160,6 +187,7 @@ def make_result_tables(
         duel_judges=make_duel_judge_table(of_duels, placing.fitted),
         judged=judged,
         remarks=tuple(say_of_duels(placing.fitted, judged)),
+        judge=judge,
     )
 
 

@@ -2,7 +2,7 @@
 
 import csv
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 import attrs
@@ -159,10 +159,10 @@ def make_duels(
     )
 
 
-def read_scores(text: str) -> Scores:
+def read_scores(text: str, without: Collection[str] = ()) -> Scores:
     """Return the scores of a CSV with the columns `item,judge,score` and any groups.
 
-    An empty score, or `nan`, is missing.
+    An empty score, or `nan`, is missing. The judges in `without` are left out.
 
     Raises:
         JudgmentsError: The header or a row is wrong, or there is no score.
@@ -172,7 +172,7 @@ def read_scores(text: str) -> Scores:
     items: list[str] = []
     judges: list[str] = []
     scores: list[float | None] = []
-    for line, row in rows:
+    for line, row in _leave_out(rows, without):
         if not row["item"]:
             raise JudgmentsError(f"line {line}: the item is empty")
         items.append(row["item"])
@@ -183,11 +183,11 @@ def read_scores(text: str) -> Scores:
     return make_scores(items, judges, scores, groups)
 
 
-def read_duels(text: str) -> Duels:
+def read_duels(text: str, without: Collection[str] = ()) -> Duels:
     """Return the duels of a CSV with the columns `first,second,first_wins` and perhaps `judge`.
 
     `first_wins` is 1, 0, 0.5 for a tie, or empty (or `nan`) where no verdict could be read. Other
-    columns are ignored.
+    columns are ignored. The judges in `without` are left out.
 
     Raises:
         JudgmentsError: The header or a row is wrong, or there is no verdict.
@@ -197,7 +197,7 @@ def read_duels(text: str) -> Duels:
     second: list[str] = []
     judges: list[str] = []
     verdicts: list[float | None] = []
-    for line, row in rows:
+    for line, row in _leave_out(rows, without):
         if not row["first"] or not row["second"]:
             raise JudgmentsError(f"line {line}: an item is empty")
         if row["first"] == row["second"]:
@@ -212,6 +212,28 @@ def read_duels(text: str) -> Duels:
         judges.append(row.get("judge", "all"))
         verdicts.append(verdict)
     return make_duels(first, second, verdicts, judges if "judge" in header else None)
+
+
+def _leave_out(
+    rows: Iterable[tuple[int, dict[str, str]]], without: Collection[str]
+) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yield the rows without those of some judges.
+
+    Raises:
+        JudgmentsError: One of them judged nothing.
+    """
+    left = set(without)
+    known: dict[str, None] = {}
+    for line, row in rows:
+        judge = row.get("judge", "")
+        known[judge] = None
+        if judge in without:
+            left.discard(judge)
+        else:
+            yield line, row
+    if left:
+        names = ", ".join(filter(None, known)) or "not in the table"
+        raise JudgmentsError(f"there is no judge {min(left)!r}; judges are {names}")
 
 
 def _number(text: str, line: int, column: str) -> float | None:

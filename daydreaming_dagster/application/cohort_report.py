@@ -14,7 +14,7 @@ from daydreaming_dagster.ports.cohort_store import CohortStore
 from daydreaming_dagster.ports.gens_store import ARTIFACTS, GensStoreWithTemplates
 
 if TYPE_CHECKING:  # the drawing package is an extra
-    from daydreaming_dagster.report.figures import Figure
+    from daydreaming_dagster.report.figure import Figure
 
 REPORT_FILENAME: Final = "report.html"
 

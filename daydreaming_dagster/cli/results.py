@@ -22,7 +22,7 @@ from daydreaming_dagster.formatting import counted, plural
 if TYPE_CHECKING:  # polars is slow to import
     from polars import DataFrame
 
-    from daydreaming_dagster.report.figures import Figure
+    from daydreaming_dagster.report.figure import Figure
 
 from daydreaming_dagster.cli.console import (
     DEFAULT_DATA_ROOT,

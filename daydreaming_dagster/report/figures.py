@@ -1,104 +1,45 @@
 """The figures of a report, drawn with Altair, for the page and as files for papers."""
 
-import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import altair as alt
 import attrs
-import vl_convert  # noqa: F401  Altair needs it, and would report its absence only when drawing
 
-from daydreaming_dagster.domain.results.report import CohortReport
+from daydreaming_dagster.domain.results.naming import COPY, name_generations, short_id
+from daydreaming_dagster.domain.results.report import CellMean, CohortReport
 from daydreaming_dagster.domain.results.sentences import say_who_is_best
 from daydreaming_dagster.domain.results.tables import ResultTables
+from daydreaming_dagster.domain.statistics.sentences import how_sure
 from daydreaming_dagster.formatting import counted, plural
+from daydreaming_dagster.report.figure import (
+    DARK_CELL,
+    DEEP,
+    GAPS,
+    INK,
+    MARK,
+    PALE,
+    SCORE_AXIS,
+    WIDTH,
+    Cell,
+    Figure,
+    label_axis,
+    records,
+    share_axis,
+)
 
 RANKED_TEXTS: Final = 20
 """How many texts the ranking's figure shows; more would be unreadable."""
 
-_INK: Final = "#1d2127"
-MARK: Final = "#3a86a8"
-"""Has a contrast of 4 to 1 on a light and on a dark background."""
-_PALE, _DEEP = "#dcebf0", "#0f4c61"
-_DARK_CELL: Final = 0.65
-"""Above this mean a cell's number is white. The contrast is at least 4 to 1 on either side."""
-WIDTH: Final = 440
-_FONT: Final = "Helvetica, Arial, 'Liberation Sans', sans-serif"
-_PADDING: Final = {"left": 24, "top": 4, "right": 12, "bottom": 4}
-"""A reader's font may be wider than the font that measured the labels."""
-
-_SCORE_AXIS: Final = "score, as a share of its scale"
-_GAPS: Final = alt.Scale(paddingInner=0.05)
-
-Cell = str | int | float | None
-
-
-@attrs.frozen
-class Figure:
-    """A figure, with a description and the table that it is drawn from.
-
-    Attributes:
-        name: The name of its files, without extension.
-        title: The title.
-        alt: A description in one or two sentences.
-        columns: The headings of the table.
-        rows: The rows of the table; None is a missing value.
-        chart: The chart. None if there is nothing to draw; then `alt` says why.
-    """
-
-    name: str
-    title: str
-    alt: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[Cell, ...], ...]
-    chart: Any = attrs.field(default=None, repr=False, eq=False)
-
-    def svg(self, ink: str = _INK) -> str:
-        """Return the figure as SVG without a background; `ink` is the colour of its text.
-
-        With `currentColor`, the text takes the colour of the surrounding page.
-        """
-        target = io.StringIO()
-        self._styled(ink).save(target, format="svg")
-        return target.getvalue()
-
-    def png(self, scale: float = 2) -> bytes:
-        """Return the figure as PNG on white, at `scale` times the resolution of a screen."""
-        target = io.BytesIO()
-        self._styled(_INK, background="white").save(target, format="png", scale_factor=scale)
-        return target.getvalue()
-
-    def _styled(self, ink: str, background: str = "transparent") -> Any:
-        return (
-            self.chart.configure(background=background, font=_FONT, aria=False, padding=_PADDING)
-            .configure_axis(
-                labelColor=ink,
-                titleColor=ink,
-                titleFontWeight="normal",
-                labelFontSize=12,
-                titleFontSize=12,
-                titlePadding=10,
-                domain=False,
-                ticks=False,
-                labelPadding=8,
-                labelLimit=220,
-                gridColor=ink,
-                gridOpacity=0.12,
-            )
-            .configure_header(labelColor=ink, labelFontSize=12, title=None)
-            .configure_title(color=ink, fontSize=12, fontWeight="normal", anchor="start")
-            .configure_view(stroke=None)
-            .configure_text(fontSize=12)
-            # Screen readers get Figure.alt; roles without names would only be noise.
-            .configure_mark(aria=False)
-        )
+_PROBABILITY: Final = "probability of being the best"
 
 
 def make_figures(report: CohortReport, tables: ResultTables) -> list[Figure]:
     """Return the figures of a report, in the order of the page."""
     return [
         _ranking(report, tables.remarks),
-        _heat_map(report),
+        _writers(report),
+        _judges(report),
         _agreement(tables),
         _distribution(report),
         _cost(report),
@@ -106,19 +47,15 @@ def make_figures(report: CohortReport, tables: ResultTables) -> list[Figure]:
     ]
 
 
-def short_id(gen_id: str) -> str:
-    """Return a prefix of a gen_id that is unique within a cohort."""
-    # The same eight characters of the hash, however long the stage's prefix is.
-    end = max(10, gen_id.rfind("_") + 9)
-    return f"{gen_id[:end]}…" if len(gen_id) > end + 4 else gen_id
-
-
 def _ranking(report: CohortReport, remarks: Sequence[str]) -> Figure:
     ranked = [(rank, rank.place.item) for rank in report.ranks if rank.place is not None]
     of_scores = all(rank.place is None or rank.place.source == "scores" for rank in report.ranks)
+    names = name_generations(report)
     rows = [
         (
-            f"{rank.band}  {short_id(rank.gen_id)}",
+            str(names[rank.ref]),
+            short_id(rank.gen_id),
+            rank.band,
             place.estimate,
             place.estimate if place.low is None else place.low,
             place.estimate if place.high is None else place.high,
@@ -128,86 +65,109 @@ def _ranking(report: CohortReport, remarks: Sequence[str]) -> Figure:
         for rank, place in ranked[:RANKED_TEXTS]
     ]
     judged = report.pipeline.judged
-    columns = (judged, "estimate", "low", "high", "probability of being the best", "judgments")
+    columns = (judged, "id", "ranks", "estimate", "low", "high", _PROBABILITY, "judgments")
     title = f"{plural(judged).capitalize()} by their judges, with the ranks they may have"
     if not rows:
         return Figure("ranking", title, f"No {judged} has a score yet.", columns, ())
-    data = records(columns, rows)
+    # Two lines per label; the number keeps those apart that have the same name.
+    labels = [
+        f"{rank.band}:  {names[rank.ref].combo}\n{names[rank.ref].maker}\n{place}"
+        for place, (rank, _) in enumerate(ranked[:RANKED_TEXTS])
+    ]
+    data = records(
+        ("label", *columns[3:]),
+        [(label, *row[3:]) for label, row in zip(labels, rows, strict=True)],
+    )
     scores = [
-        {judged: row[0], "score": score.normalised}
-        for row, (rank, _) in zip(rows, ranked, strict=False)
+        {"label": label, "score": score.normalised}
+        for label, (rank, _) in zip(labels, ranked, strict=False)
         for score in rank.scores
         if of_scores
     ]
-    axis = _SCORE_AXIS if of_scores else "probability of winning a duel with the average one"
-    y = alt.Y(f"{judged}:N", sort=None, title=None)
+    axis = SCORE_AXIS if of_scores else "probability of winning a duel with the average one"
+    y = label_axis("label")
     base = alt.Chart(data).encode(y=y)
     chart = alt.layer(
         base.mark_rule(color=MARK, strokeWidth=5, opacity=0.25, strokeCap="round").encode(
-            x=_share("low", axis), x2="high:Q"
+            x=share_axis("low", axis), x2="high:Q"
         ),
         alt.Chart(alt.InlineData(values=scores))
         .mark_tick(color=MARK, thickness=1.5, size=9, opacity=0.6)
-        .encode(x=_share("score", axis), y=y),
-        base.mark_circle(color=MARK, size=90, opacity=1).encode(x=_share("estimate", axis)),
-    ).properties(width=WIDTH, height=alt.Step(22))
+        .encode(x=share_axis("score", axis), y=y),
+        base.mark_circle(color=MARK, size=90, opacity=1).encode(x=share_axis("estimate", axis)),
+    ).properties(width=WIDTH, height=alt.Step(38))
     dot = "the score that is expected as a share of its scale" if of_scores else f"the {axis}"
     ticks = ", and ticks are individual scores" if of_scores else ""
-    best = say_who_is_best([rank.place for rank in report.ranks], judged)
+    best = say_who_is_best([rank.place for rank in report.ranks], judged, how_sure)
     described = (
         f"{' '.join([best, *remarks])} A dot is {dot}, with its 95 % interval{ticks}. The numbers "
         f"are the ranks that a text may have. Shown are {len(rows)} of "
         f"{counted(len(report.ranks), judged)}."
     )
-    return Figure("ranking", title, described, columns, tuple(rows), chart)
+    longest = max(len(line) for label in labels for line in label.split("\n"))
+    return Figure("ranking", title, described, columns, tuple(rows), chart, longest)
 
 
-def _heat_map(report: CohortReport) -> Figure:
-    cells = report.cell_means()
-    columns = ("stage", "template", "model", "mean", "scores")
-    rows = tuple(
-        (cell.stage, cell.template, cell.llm or "copy", cell.mean, cell.n) for cell in cells
-    )
+def _writers(report: CohortReport) -> Figure:
+    cells = [cell for cell in report.cell_means() if cell.stage not in report.pipeline.scoring]
     title = "Mean score by template and model"
-    scored = [cell for cell in cells if cell.mean is not None]
-    if not scored:
-        return Figure("template-model", title, "Nothing has a score yet.", columns, rows)
-    headings = {stage: plural(stage).capitalize() for stage in report.pipeline}
-    base = alt.Chart().encode(
-        x=alt.X("model:N", title=None, scale=_GAPS, axis=alt.Axis(labelAngle=-30)),
-        y=alt.Y("template:N", title=None, scale=_GAPS),
-    )
-    colour = alt.Color("mean:Q", scale=alt.Scale(domain=[0, 1], range=[_PALE, _DEEP]), legend=None)
-    text = alt.condition(alt.datum.mean > _DARK_CELL, alt.value("#ffffff"), alt.value(_INK))
-    chart = (
-        alt.layer(
-            base.mark_rect(cornerRadius=3).encode(color=colour),
-            base.mark_text().encode(text=alt.Text("mean:Q", format=".2f"), color=text),
-            data=records(columns, [(headings[row[0]], *row[1:]) for row in rows]),
-        )
-        .properties(width=alt.Step(72), height=alt.Step(32))
-        .facet(
-            row=alt.Row(
-                "stage:N",
-                sort=[*headings.values()],
-                header=alt.Header(
-                    labelOrient="top", labelAnchor="start", labelAngle=0, labelPadding=0
-                ),
-            ),
-            spacing=8,
-        )
-        .resolve_scale(y="independent")
-    )
-    best = max(scored, key=lambda cell: (cell.stage in report.pipeline.scored, cell.mean or 0.0))
-    described = (
-        f"A cell is the mean score, as a share of its scale, of all texts that come from a "
-        f"template (row) and a model (column). Among {plural(best.stage)}, {best.template} with "
-        f"{best.llm or 'copying'} has the best mean: {best.mean:.2f} "
-        f"from {counted(best.n, 'score')}."
+    said = (
+        "A cell is the mean score, as a share of its scale, of all texts that come from a template "
+        "(row) and a model (column), and the number of scores. Differences may be chance: the "
+        "tables say which are not."
     )
     if len(report.pipeline.scored) > 1:
-        described += " Scores also count for what the judged text was made from."
-    return Figure("template-model", title, described, columns, rows, chart)
+        said += " Scores also count for what the judged text was made from."
+    return _heat_map(report, "template-model", title, cells, said)
+
+
+def _judges(report: CohortReport) -> Figure:
+    cells = [cell for cell in report.cell_means() if cell.stage in report.pipeline.scoring]
+    title = "Mean score that each judge gave"
+    said = (
+        "A cell is the mean score, as a share of its scale, that a model (column) gave with a "
+        "template (row), and the number of scores."
+    )
+    return _heat_map(report, "judge-means", title, cells, said)
+
+
+def _heat_map(
+    report: CohortReport, name: str, title: str, cells: Sequence[CellMean], said: str
+) -> Figure:
+    """Return a map for each stage of its own templates and models, one below the other."""
+    columns = ("stage", "template", "model", "mean", "scores")
+    rows = tuple((cell.stage, cell.template, cell.llm or COPY, cell.mean, cell.n) for cell in cells)
+    if not any(cell.mean is not None for cell in cells):
+        return Figure(name, title, "Nothing has a score yet.", columns, rows)
+    stages = [stage for stage in report.pipeline if any(row[0] == stage for row in rows)]
+    maps = [
+        _map_of(records(columns, [row for row in rows if row[0] == stage])).properties(
+            title=plural(stage).capitalize()
+        )
+        for stage in stages
+    ]
+    chart = alt.vconcat(*maps, spacing=16)
+    longest = max(len(label) for row in rows for label in row[1:3])
+    return Figure(name, title, said, columns, rows, chart, longest)
+
+
+def _map_of(data: alt.InlineData) -> Any:
+    base = (
+        alt.Chart(data)
+        .transform_calculate(
+            shown="isValid(datum.mean) ? [format(datum.mean, '.2f'), 'n ' + datum.scores] : ['-']"
+        )
+        .encode(
+            x=alt.X("model:N", title=None, scale=GAPS, axis=alt.Axis(labelAngle=-30)),
+            y=alt.Y("template:N", title=None, scale=GAPS),
+        )
+    )
+    colour = alt.Color("mean:Q", scale=alt.Scale(domain=[0, 1], range=[PALE, DEEP]), legend=None)
+    text = alt.condition(alt.datum.mean > DARK_CELL, alt.value("#ffffff"), alt.value(INK))
+    return alt.layer(
+        base.mark_rect(cornerRadius=3).encode(color=colour),
+        base.mark_text(lineHeight=14, dy=-6).encode(text="shown:N", color=text),
+    ).properties(width=alt.Step(76), height=alt.Step(42))
 
 
 def _agreement(tables: ResultTables) -> Figure:
@@ -245,7 +205,8 @@ def _agreement(tables: ResultTables) -> Figure:
         "template and between each judge's replicates. "
         + (f"Between models: {quoted}." if quoted else "No template was used by two models.")
     )
-    return Figure("agreement", title, described, columns, rows, chart)
+    longest = max(len(f"{row[0]}: {row[1]}") for row in known)
+    return Figure("agreement", title, described, columns, rows, chart, longest)
 
 
 def _distribution(report: CohortReport) -> Figure:
@@ -253,7 +214,7 @@ def _distribution(report: CohortReport) -> Figure:
     columns = ("judge", "mean", "lowest", "highest", "scores", "without a score")
     rows = tuple(
         (
-            f"{judge.template}: {judge.llm}",
+            f"{judge.template} by {judge.llm}",
             sum(judge.shares) / len(judge.shares) if judge.shares else None,
             judge.shares[0] if judge.shares else None,
             judge.shares[-1] if judge.shares else None,
@@ -275,13 +236,13 @@ def _distribution(report: CohortReport) -> Figure:
         alt.Chart(alt.InlineData(values=counts))
         .mark_circle(color=MARK, opacity=0.65)
         .encode(
-            x=_share("score"),
+            x=share_axis("score"),
             y=y,
             size=alt.Size("count:Q", scale=alt.Scale(range=[20, 500]), legend=None),
         ),
         alt.Chart(records(columns, [row for row in rows if row[1] is not None]))
         .mark_tick(color=MARK, thickness=3, size=22, opacity=1)
-        .encode(x=_share("mean"), y=y),
+        .encode(x=share_axis("mean"), y=y),
     ).properties(width=WIDTH, height=alt.Step(34))
     means = [(row[1], row[0]) for row in rows if row[1] is not None]
     (strict_mean, strict), (mild_mean, mild) = min(means), max(means)
@@ -290,7 +251,7 @@ def _distribution(report: CohortReport) -> Figure:
         f"line is the judge's mean. The strictest judge is {strict} with {strict_mean:.2f}, the "
         f"mildest {mild} with {mild_mean:.2f}."
     )
-    return Figure("scores-by-judge", title, described, columns, rows, chart)
+    return Figure("scores-by-judge", title, described, columns, rows, chart, _longest(rows))
 
 
 def _cost(report: CohortReport) -> Figure:
@@ -328,7 +289,8 @@ def _cost(report: CohortReport) -> Figure:
         f"A bar is the cost of the stored answers in US dollars. The highest, {dearest.cost:.4g}, "
         f"is that of {dearest.llm} for {counted(dearest.answers, dearest.stage)}."
     )
-    return Figure("cost", title, described, columns, rows, chart)
+    longest = max(len(f"{item.stage}: {item.llm}") for item in priced)
+    return Figure("cost", title, described, columns, rows, chart, longest)
 
 
 def _latency(report: CohortReport) -> Figure:
@@ -357,18 +319,8 @@ def _latency(report: CohortReport) -> Figure:
         f"vertical line is the median. The slowest median, {slowest[3]:.1f} seconds, is that "
         f"of {slowest[0]}."
     )
-    return Figure("latency", title, described, columns, rows, chart)
+    return Figure("latency", title, described, columns, rows, chart, _longest(rows))
 
 
-def _share(field: str, title: str = _SCORE_AXIS) -> alt.X:
-    return alt.X(
-        f"{field}:Q",
-        title=title,
-        scale=alt.Scale(domain=[0, 1]),
-        axis=alt.Axis(format=".1f", tickCount=6, labelFlush=False),
-    )
-
-
-def records(columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> alt.InlineData:
-    """Return rows as the data of a chart."""
-    return alt.InlineData(values=[dict(zip(columns, row, strict=True)) for row in rows])
+def _longest(rows: Sequence[tuple[Cell, ...]]) -> int:
+    return max(len(str(row[0])) for row in rows)

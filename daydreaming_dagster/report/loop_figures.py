@@ -10,7 +10,7 @@ import altair as alt
 from daydreaming_dagster.domain.loop.journal import Decided, Journal
 from daydreaming_dagster.domain.loop.measures import RoundMeasures
 from daydreaming_dagster.formatting import counted
-from daydreaming_dagster.report.figures import MARK, WIDTH, Cell, Figure, records
+from daydreaming_dagster.report.figure import MARK, WIDTH, Cell, Figure, records
 
 _MORE: Final = 100
 _AHEAD: Final = tuple(range(0, _MORE + 1, 10))

@@ -11,9 +11,9 @@ from daydreaming_dagster.domain.loop.decisions import Decision
 from daydreaming_dagster.domain.loop.gate import HeldBack
 from daydreaming_dagster.domain.loop.report import Idea, LoopReport
 from daydreaming_dagster.formatting import counted, money
-from daydreaming_dagster.report.figures import Figure
+from daydreaming_dagster.report.figure import Figure
 from daydreaming_dagster.report.markdown import render_markdown
-from daydreaming_dagster.report.page import make_environment
+from daydreaming_dagster.report.parts import make_environment
 from daydreaming_dagster.report.standalone import content_security_policy, package_file
 
 _IN_FULL: Final = 10
@@ -27,10 +27,11 @@ def render_loop_page(
 ) -> str:
     """Return the report of a loop as HTML; `ending` says why it ended, or what it does next."""
     style = package_file("report.css") + package_file("loop.css")
-    environment = make_environment()
+    environment = make_environment(None)
     environment.filters["money"] = money
     return environment.get_template("loop.html.j2").render(
         report=report,
+        title=f"{report.loop_id}: loop report",
         lede=_lede(report),
         ending=f"{ending[:1].upper()}{ending[1:]}",
         ideas=[*map(_shown, report.ideas)],

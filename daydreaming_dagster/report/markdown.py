@@ -11,6 +11,8 @@ _ALLOWED_LINK: Final = re.compile(r"(?:https?|mailto):", re.IGNORECASE)
 _FIRST_LEVEL: Final = 3
 """The first level of headings in texts; the page itself uses the levels above."""
 _LAST_LEVEL: Final = 6
+_MARKUP: Final = 4
+"""How much longer than its words a beginning with markup may be; the rest is cut off."""
 
 _CONTROL_PICTURES: Final = {
     **{code: 0x2400 + code for code in range(0x20) if chr(code) not in "\n\t"},
@@ -44,6 +46,19 @@ def render_markdown(text: str) -> str:
             if child.type == "link_open":
                 child.attrs |= {"rel": "noopener noreferrer", "target": "_blank"}
     return str(_MARKDOWN.renderer.render(tokens, _MARKDOWN.options, {}))
+
+
+def first_words(text: str, most: int) -> str:
+    """Return the beginning of a text in one line without its markup, of at most `most` characters.
+
+    A text that goes on ends after a whole word, with an ellipsis.
+    """
+    pieces: list[str] = []
+    for token in _MARKDOWN.parse(visible(text[: most * _MARKUP])):
+        pieces += [child.content or " " for child in token.children or [token]]
+        pieces.append(" ")
+    line = " ".join("".join(pieces).split())
+    return line if len(line) <= most else f"{line[:most].rsplit(' ', 1)[0]}…"
 
 
 class _Markdown(MarkdownIt):

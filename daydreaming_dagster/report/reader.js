@@ -1,7 +1,7 @@
 "use strict";
 // One generation with what it is made from and what is made from it. The rest of the page gives its tools.
 
-const readerOf = ({ index, childStages, make, share, capital, route, link, unpack }) => {
+const readerOf = ({ index, childStages, make, share, capital, route, link, unpack, comboOf }) => {
   const { stages } = index;
   const severalScore = Object.values(stages).filter(({ judges }) => judges === "scores").length > 1;
 
@@ -44,7 +44,7 @@ const readerOf = ({ index, childStages, make, share, capital, route, link, unpac
       ["Ranks it may have", item.rank === null ? null : item.band],
       [judges ? "Score" : "Mean score", item.mean === null ? null : share(item.mean)],
       [judges ? "As given" : "Scores", item.scores],
-      ["Combination", item.combo],
+      ["Combination", comboOf(item)],
       ["Template", item.template],
       ["Model", item.llm || "copy"],
       ["Replicate", item.replicate],
@@ -91,7 +91,7 @@ const readerOf = ({ index, childStages, make, share, capital, route, link, unpac
 
   const links = (items) =>
     items.length
-      ? make("ul", {}, ...items.map((item) => make("li", {}, link(item), ...(item.parents ? [` ${share(item.mean)} `, ...maker(item)] : []))))
+      ? make("ul", {}, ...items.map((item) => make("li", {}, link(item), item.parents && ` ${share(item.mean)}`)))
       : absent("None.");
 
   const isScoreOf = (child, item) => stages[child.stage].judges === "scores" && child.parents[0].item === item;

@@ -40,6 +40,7 @@
   const reader = find("#reader");
   const form = find("#filters");
   const found = find("#found");
+  const comparison = find("#comparison-offer");
   const pager = find("#pager");
   const [back, on] = pager.querySelectorAll("button");
   const parsed = new Promise((resolve) => {
@@ -49,7 +50,7 @@
 
   let listed = [];
   let page = 0;
-  let came = { top: 0, href: "" };
+  let came = { top: 0, link: null };
 
   function make(tag, attributes = {}, ...content) {
     const element = document.createElement(tag);
@@ -61,9 +62,8 @@
     return element;
   }
 
-  // A line can break after each concept of a combination.
-  const breakable = (combo) =>
-    make("bdi", {}, ...combo.split(/(?<=\+)/).flatMap((part) => [part, make("wbr")]));
+  const comboOf = (item) => index.combos[item.combo] ?? item.combo;
+  const nameOf = (item) => [comboOf(item), item.name].filter(Boolean).join(": ");
   const share = (value) => (value == null ? "–" : value.toFixed(2));
   const route = (item) => `#/${item.stage}/${item.id}`;
   const capital = (name) => name[0].toUpperCase() + name.slice(1);
@@ -91,7 +91,10 @@
   // The list
 
   const link = (item) =>
-    item.parents ? make("a", { href: route(item), class: "mono" }, item.label) : make("span", {}, `${item.id} (not in this cohort)`);
+    item.parents
+      ? make("span", {}, make("a", { href: route(item) }, make("bdi", {}, nameOf(item))), " ", make("span", { class: "id" }, item.label))
+      : make("span", {}, `${item.id} (not in this cohort)`);
+  const scoresOf = (item) => (item.mean === null ? null : make("span", { class: "note" }, ` ${share(item.mean)}${item.scores && ` (${item.scores})`}`));
 
   const FAILED = ["not parsed", "cut off"];
   const states = {
@@ -102,13 +105,13 @@
     stale: (item) => item.stale !== "",
   };
 
-  function fill(select, groups, unnamed) {
+  function fill(select, groups, unnamed, shown = (name) => name) {
     const before = select.value;
     select.replaceChildren(new Option("Any", ""));
     for (const [label, values] of groups) {
       const options = [...values].sort().map((value) => {
         const [, name] = JSON.parse(value);
-        return new Option(name || unnamed, value);
+        return new Option(shown(name) || unnamed, value);
       });
       if (label) select.append(make("optgroup", { label }, ...options));
       else select.append(...options);
@@ -131,7 +134,7 @@
       fill(form[field], groups, "copy");
     }
     const combos = new Set(shown.map((item) => JSON.stringify(["", item.combo])));
-    fill(form.combo, [["", combos]], "several");
+    fill(form.combo, [["", combos]], "several", (combo) => index.combos[combo] ?? combo);
   }
 
   function passes(item) {
@@ -165,7 +168,7 @@
 
   async function matching(candidates, query, isCurrent) {
     const named = (item) =>
-      [item.id, item.combo, item.template, item.llm].some((name) => name.toLowerCase().includes(query));
+      [item.id, item.combo, nameOf(item), item.template, item.llm].some((name) => name.toLowerCase().includes(query));
     const hits = new Set(candidates.filter(named));
     const rest = candidates.filter((item) => !hits.has(item));
     const chunks = [...new Set(rest.filter((item) => !answers.has(item)).map((item) => item.chunk))];
@@ -196,33 +199,52 @@
     const all = generations.filter((item) => shown.stages.includes(item.stage)).length;
     const pages = Math.max(1, Math.ceil(listed.length / PAGE));
     found.textContent = `${listed.length.toLocaleString("en")} of ${all.toLocaleString("en")} ${shown.plural}`;
-    const name = (text) => make("bdi", {}, text || "copy");
     find("#list tbody").replaceChildren(
       ...listed.slice(page * PAGE, (page + 1) * PAGE).map((item) =>
         make(
           "tr",
           {},
           make("td", { class: "number" }, item.rank === null ? "–" : item.band),
-          make("th", { scope: "row" }, shown.stages.length > 1 && `${item.stage} `, link(item)),
+          make("th", { scope: "row" }, shown.stages.length > 1 && `${item.stage} `, link(item), item.begins && make("p", { class: "begins", dir: "auto" }, item.begins)),
           make("td", { class: "number" }, share(item.mean)),
           make("td", { class: "wide" }, item.scores),
-          make("td", { class: "wide" }, breakable(item.combo)),
-          make("td", { class: "name" }, name(item.template)),
-          make("td", { class: "name" }, name(item.llm)),
           make("td", { class: "wide" }, ...stateOf(item)),
+          make("td", {}, choiceOf(item)),
         ),
       ),
     );
+    offerComparison();
     pager.hidden = pages === 1;
     pager.querySelector("span").textContent = `Page ${page + 1} of ${pages}`;
     back.disabled = page === 0;
     on.disabled = page === pages - 1;
   }
 
+  // Two generations to compare: a third choice takes the place of the first.
+  let chosen = [];
+  function choiceOf(item) {
+    const box = make("input", { type: "checkbox", "aria-label": `Compare ${nameOf(item)}, ${item.label}` });
+    box.checked = chosen.includes(item);
+    box.addEventListener("change", () => {
+      chosen = box.checked ? [...chosen, item].slice(-2) : chosen.filter((one) => one !== item);
+      draw();
+      find(`#list input[aria-label="${CSS.escape(box.getAttribute("aria-label"))}"]`)?.focus();
+    });
+    return box;
+  }
+  function offerComparison() {
+    const [first, second] = chosen;
+    comparison.replaceChildren(
+      ...(second ? [make("a", { href: `${route(first)}/with/${second.stage}/${second.id}` }, "The two chosen side by side")]
+        : first ? ["Choose another one to see both side by side."] : []),
+    );
+  }
+
   function stateOf(item) {
     const wrong = !states.complete(item);
     const parts = [make("span", { class: wrong && "state" }, item.state)];
     if (item.stale) parts.push(" ", make("span", { class: "state" }, "stale"));
+    if (item.replaced) parts.push(" ", "replaced an answer");
     return parts;
   }
 
@@ -234,7 +256,8 @@
 
   // One generation
 
-  const { facts, bodyOf } = readerOf({ index, childStages, make, share, capital, route, link, unpack });
+  const { versions, siblingList, sideBySide } = comparerOf({ stages, make, route, link, unpack, scoresOf });
+  const { facts, bodyOf } = readerOf({ index, childStages, make, share, capital, route, link, unpack, comboOf });
 
   function neighbours(item) {
     const place = listed.indexOf(item);
@@ -249,30 +272,47 @@
   }
 
   async function open(item) {
-    const body = await bodyOf(item);
-    if (location.hash !== route(item)) return;
-    const title = make("h1", { id: "reader-title", tabindex: "-1" }, capital(item.stage), " ", make("bdi", { class: "mono" }, item.id));
-    const way = make("nav", { class: "way", "aria-label": "Generations" }, make("a", { href: "#generations" }, "Back to the report"), ...neighbours(item).filter(Boolean));
-    reader.replaceChildren(way, title, facts(item), ...body.filter(Boolean));
+    const [body, texts] = await Promise.all([bodyOf(item), unpack(item.chunk)]);
+    const [text, ...rest] = body.filter(Boolean);
+    const made = rest.pop();
+    const content = [facts(item), text, versions(texts[item.id]), ...rest, siblingList(item, generations), made];
+    const title = [capital(item.stage), comboOf(item) && ": ", make("bdi", {}, comboOf(item)), make("bdi", { class: "maker" }, item.name), make("bdi", { class: "mono" }, item.id)];
+    present(route(item), title, neighbours(item), content);
+    document.title = `${nameOf(item)}: ${index.cohort}`;
+  }
+
+  async function openBoth(first, second) {
+    const body = await sideBySide(first, second);
+    const way = [first, second].map((item) => make("a", { href: route(item) }, `${capital(item.stage)} ${item.label}`));
+    present(`${route(first)}/with/${second.stage}/${second.id}`, ["Side by side"], way, body);
+    document.title = `Side by side: ${index.cohort}`;
+  }
+
+  function present(hash, title, steps, body) {
+    if (location.hash !== hash) return;
+    const heading = make("h1", { id: "reader-title", tabindex: "-1" }, ...title);
+    const way = make("nav", { class: "way", "aria-label": "Generations" }, make("a", { href: "#generations" }, "Back to the report"), ...steps.filter(Boolean));
+    reader.replaceChildren(way, heading, ...body.filter(Boolean));
     overview.hidden = true;
     reader.hidden = false;
-    document.title = `${item.label} – ${index.cohort}`;
     window.scrollTo(0, 0);
-    title.focus({ preventScroll: true });
+    heading.focus({ preventScroll: true });
   }
 
   function close() {
     reader.hidden = true;
     reader.replaceChildren();
     overview.hidden = false;
-    document.title = `${index.cohort} – cohort report`;
+    document.title = `${index.cohort}: cohort report`;
   }
 
   function go() {
-    const [, kind, name] = location.hash.split("/");
+    const [, kind, name, ...rest] = location.hash.split("/");
     const item = byId.get(`${kind}/${name}`);
+    const other = rest[0] === "with" && byId.get(`${rest[1]}/${rest[2]}`);
     if (item) {
-      open(item);
+      if (other) openBoth(item, other);
+      else open(item);
       return;
     }
     const returns = !reader.hidden;
@@ -280,16 +320,15 @@
     if (kind === "list") {
       form.reset();
       if (name in states) form.state.value = name;
-      const match = generations.find(states[form.state.value]);
+      const match = generations.find((one) => states[form.state.value](one) && (!rest[0] || one.stage === rest[0]));
       if (match && name !== "all") form.stage.value = match.stage;
       offer();
       list();
       find("#generations").scrollIntoView();
       find("#generations-title").focus({ preventScroll: true });
-    } else if (returns && location.hash === "#generations" && came.href) {
+    } else if (returns && location.hash === "#generations" && came.link) {
       window.scrollTo(0, came.top);
-      const opened = [...overview.querySelectorAll("a")].find((link) => link.getAttribute("href") === came.href);
-      opened?.focus({ preventScroll: true });
+      came.link.focus({ preventScroll: true });
     } else if (returns && location.hash) {
       document.getElementById(location.hash.slice(1))?.scrollIntoView();
     }
@@ -309,7 +348,7 @@
   on.addEventListener("click", () => turn(1));
   overview.addEventListener("click", (event) => {
     const target = event.target.closest("a[href^='#/']");
-    if (target) came = { top: window.scrollY, href: target.getAttribute("href") };
+    if (target) came = { top: window.scrollY, link: target };
   });
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape" && !reader.hidden) location.hash = "#generations";

@@ -342,7 +342,8 @@ def test_a_report_of_nothing_has_no_figure(materialize):
 def test_a_report_says_which_package_it_lacks(materialize, monkeypatch):
     materialize(cohort_membership)
     monkeypatch.setitem(sys.modules, "altair", None)
-    monkeypatch.delitem(sys.modules, "daydreaming_dagster.report.figures", raising=False)
+    for module in ("figure", "figures"):
+        monkeypatch.delitem(sys.modules, f"daydreaming_dagster.report.{module}", raising=False)
 
     with pytest.raises(dg.Failure, match=r"needs the package 'altair'.*\[report\]"):
         materialize(cohort_report)

@@ -50,6 +50,7 @@ def test_report_and_figures_go_where_they_are_asked_for(daydream, data_root, don
     assert {name.split(".")[0] for name in written} == {
         "ranking",
         "template-model",
+        "judge-means",
         "scores-by-judge",
         "latency",
     }

@@ -2,8 +2,6 @@
 
 import hashlib
 import shutil
-from datetime import UTC, datetime
-from functools import partial
 
 import attrs
 import pytest
@@ -11,21 +9,13 @@ import yaml
 from playwright.sync_api import sync_playwright
 
 from adapters import InMemoryGensStore
-from adapters.language_model.scripted import ScriptedLanguageModel
-from builders import generate, make_catalog, make_concepts
+from builders import make_catalog, make_concepts
 from daydreaming_dagster.domain.catalog import Catalog, ConceptEntry, ModelEntry, TemplateEntry
-from daydreaming_dagster.domain.cohort.index import CohortIndex
-from daydreaming_dagster.domain.cohort.planning import make_plan, record_plan
 from daydreaming_dagster.domain.cohort.spec import Axes, CohortSpec, make_cohort_spec
-from daydreaming_dagster.domain.generation.runner import GenerationRunner
-from daydreaming_dagster.domain.generation.stored import read_stored_generation
-from daydreaming_dagster.domain.results.report import CohortReport, gather_report
-from daydreaming_dagster.domain.results.tables import make_result_tables
 from daydreaming_dagster.domain.stages import Pipeline
 from daydreaming_dagster.domain.stages_document import make_pipeline
 from daydreaming_dagster.ports.language_model import Completion, LanguageModelError
-from daydreaming_dagster.report.figures import Figure, make_figures
-from daydreaming_dagster.report.page import render_page
+from reports import report_of
 
 HOSTILE_NAME = '"></script><img src=x onerror="window.harmed=1">'
 """The id of a model, as anybody may write it in llm_models.csv."""
@@ -76,17 +66,6 @@ def answer(request):
         prompt_tokens=900,
         completion_tokens=40,
     )
-
-
-@attrs.frozen
-class Made:
-    """A report with everything that it was made of."""
-
-    store: InMemoryGensStore
-    catalog: Catalog
-    report: CohortReport
-    figures: list[Figure]
-    html: str
 
 
 @pytest.fixture(scope="session")
@@ -193,19 +172,6 @@ def unjudged():
     return deep_report(without=("evaluation", "duel"))
 
 
-def report_of(store, catalog, spec, answer):
-    """Plan and generate a cohort, and return its report."""
-    plan = make_plan(store, "c1", spec, catalog, allow_missing=True)
-    record_plan(store, plan)
-    members = {stage: plan.gen_ids(stage) for stage in catalog.pipeline}
-    generate(GenerationRunner(store, ScriptedLanguageModel(answer), catalog), members)
-    report = gather_report(store, catalog, "c1", members, CohortIndex())
-    figures = make_figures(report, make_result_tables(catalog.pipeline, report.evaluations))
-    made_at = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
-    html = render_page(report, figures, partial(read_stored_generation, store), made_at)
-    return Made(store, catalog, report, figures, html)
-
-
 @pytest.fixture(scope="module")
 def browser():
     if not CHROMIUM:
@@ -241,7 +207,7 @@ class Reader:
         self.page.wait_for_selector(f"#found >> text=/^{count} of/")
 
     def labels(self):
-        return self.page.locator("#list tbody th").all_inner_texts()
+        return self.page.locator("#list tbody th .id").all_inner_texts()
 
     def unfold(self):
         self.page.evaluate(

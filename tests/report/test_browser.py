@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from daydreaming_dagster.report.figures import short_id
+from daydreaming_dagster.domain.results.naming import short_id
 
 PHONE = {"viewport": {"width": 360, "height": 740}, "is_mobile": True, "has_touch": True}
 DARK = {"color_scheme": "dark"}
@@ -173,7 +173,7 @@ def test_search_finds_ids_and_names(read, made):
         ("template", "story", 55),
         ("template", "links", 110),
         ("llm", "copy", 55),
-        ("combo", "a+b@sentence", 2),
+        ("combo", 'a + b "></script><img src=x onerror="window.harmed=1">', 2),
         ("state", "Complete", 110),
         ("state", "Missing", 0),
     ],
@@ -310,7 +310,7 @@ def test_without_javascript_the_overview_is_there(read):
     page.goto(read().url)
 
     assert page.locator("#ranking-title").is_visible()
-    assert page.locator("figure svg").count() == 6
+    assert page.locator("figure svg").count() == 7
     context.close()
 
 

@@ -4,9 +4,17 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from daydreaming_dagster.report.figures import short_id
+from daydreaming_dagster.domain.results.naming import short_id
 
-NAMES = ["ranking", "template-model", "agreement", "scores-by-judge", "cost", "latency"]
+NAMES = [
+    "ranking",
+    "template-model",
+    "judge-means",
+    "agreement",
+    "scores-by-judge",
+    "cost",
+    "latency",
+]
 
 
 @pytest.fixture(params=NAMES)
@@ -42,14 +50,12 @@ def test_a_figure_says_what_it_shows(figure):
 
 def test_the_ranking_shows_the_best_essays_in_order(made):
     ranking = made.figures[0]
-    means = [row[1] for row in ranking.rows]
+    means = [row[3] for row in ranking.rows]
 
     assert len(means) == 20
     assert means == sorted(means, reverse=True)
-    assert (
-        ranking.rows[0][0]
-        == f"{made.report.ranks[0].band}  {short_id(made.report.ranks[0].gen_id)}"
-    )
+    first = made.report.ranks[0]
+    assert ranking.rows[0][1:3] == (short_id(first.gen_id), first.band)
 
 
 def test_names_that_are_markup_stay_text(made):

@@ -89,7 +89,7 @@ def test_figures_say_what_is_judged(deep):
     assert figures["agreement"].columns[2] == "texts"
     assert {row[2] for row in figures["agreement"].rows} == {12, 0}
     counts = Counter({row[0]: 0 for row in figures["template-model"].rows})
-    for stage, _, _, _, scores in figures["template-model"].rows:
+    for stage, _, _, _, scores in (*figures["template-model"].rows, *figures["judge-means"].rows):
         counts[stage] += scores
     # An essay's row has the scores of its revision, too.
     assert counts == {"draft": 24, "essay": 24, "critique": 12, "revision": 12, "evaluation": 24}
@@ -133,10 +133,10 @@ def test_an_essay_has_what_is_made_from_it_by_stage(read, deep):
     assert sections(reader) == [
         *("Text", "Evaluations", "Draft", "Concepts"),
         *("Critiques made from it", "Revisions made from it", "Summaries made from it"),
-        *("Duels with it", "How it was made"),
+        *("Duels with it", "Other essays of the same draft", "How it was made"),
     ]
     assert reader.page.locator("#reader .evaluation").count() == 2
-    assert reader.page.locator("#reader li a").count() == 1 + 1 + 1 + 4
+    assert reader.page.locator("#reader li a").count() == 1 + 1 + 1 + 4 + 2 * 2
 
 
 def test_a_duel_has_both_texts_in_their_roles(read, deep):
@@ -165,7 +165,9 @@ def test_the_list_shows_all_that_is_judged_or_one_stage(open_report, deep):
         *("Texts", "Essays", "Revisions", "Drafts", "Critiques", "Summaries", "Duels"),
         "Evaluations",
     ]
-    assert Counter(label.split()[0] for label in reader.labels()) == {"essay": 6, "revision": 6}
+    assert Counter(
+        text.split()[0] for text in reader.page.locator("#list tbody th").all_inner_texts()
+    ) == {"essay": 6, "revision": 6}
     reader.page.select_option("select[name=stage]", "summary")
     reader.found(2)
     reader.page.select_option("select[name=template]", label="tale")

@@ -249,6 +249,10 @@ class CohortReport:
                     shares.setdefault(ref, []).append(row.outcome.score.normalised)
         return {ref: fmean(given) for ref, given in shares.items()}
 
+    def concepts_of(self, item: ReportGeneration) -> list[ReportConcept]:
+        """Return the concepts that a generation is made from directly, in their order."""
+        return [self.concepts[item.level, concept_id] for concept_id in item.concept_ids]
+
     def _axis_order(self, key: tuple[Stage, str, str]) -> tuple[int, str, str]:
         stage, template, llm = key
         return self.pipeline.names.index(stage), template, llm

@@ -1,6 +1,6 @@
 """What a cohort's judgments say in words. Imports scipy: import it where it is used."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import exp
 
 from daydreaming_dagster.domain.results.places import FittedDuels, Place, Source
@@ -9,15 +9,22 @@ from daydreaming_dagster.domain.statistics.sentences import who_is_best
 from daydreaming_dagster.formatting import counted, plural
 
 
-def say_who_is_best(places: Iterable[Place | None], judged: str) -> str:
-    """Return which texts may be the best, by scores and by duels if no text has both."""
+def say_who_is_best(
+    places: Iterable[Place | None],
+    judged: str,
+    say: Callable[[Sequence[RankedItem], str], str] = who_is_best,
+) -> str:
+    """Return which texts may be the best, by scores and by duels if no text has both.
+
+    `say` says it of items and what they are called; `how_sure` leaves their names out.
+    """
     by_source: dict[Source, list[RankedItem]] = {}
     for place in places:
         if place is not None:
             by_source.setdefault(place.source, []).append(place.item)
     if len(by_source) <= 1:
-        return who_is_best(next(iter(by_source.values()), []), judged)
-    said = [f"By {source}: {who_is_best(items, judged)}" for source, items in by_source.items()]
+        return say(next(iter(by_source.values()), []), judged)
+    said = [f"By {source}: {say(items, judged)}" for source, items in by_source.items()]
     return f"{' '.join(said)} No {judged} has both, so these two rankings are not comparable."
 
 

@@ -15,6 +15,7 @@ import hashlib
 import json
 import subprocess
 import sys
+import time
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
@@ -56,6 +57,7 @@ class Stats(NamedTuple):
         in_flight: How many requests wait for an answer now.
         highest: How many requests were under way at once at most.
         thought_seconds: The sum of the latencies of all answers.
+        first_asked: When the first request came, in seconds since 1970; 0 before it.
     """
 
     asked: dict[str, int]
@@ -65,6 +67,7 @@ class Stats(NamedTuple):
     in_flight: int
     highest: int
     thought_seconds: float
+    first_asked: float
 
 
 class Endpoint:
@@ -75,7 +78,7 @@ class Endpoint:
         self.asked = Counter[str]()
         self.answered = Counter[str]()
         self.refused = self.abandoned = self.in_flight = self.highest = 0
-        self.thought_seconds = 0.0
+        self.thought_seconds = self.first_asked = 0.0
 
     @property
     def stats(self) -> Stats:
@@ -87,10 +90,12 @@ class Endpoint:
             self.in_flight,
             self.highest,
             self.thought_seconds,
+            self.first_asked,
         )
 
     def status(self, digest: str) -> int:
         """Count a request and return the status that it gets."""
+        self.first_asked = self.first_asked or time.time()
         self.asked[digest] += 1
         if 0 < self.settings.concurrency <= self.in_flight:
             return 429

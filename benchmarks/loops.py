@@ -108,7 +108,7 @@ def dagster(data_root: Path, concurrency: int) -> None:
     """Generate in a Dagster run whose events are kept in SQLite, as `daydream run` does."""
     from adapters import FilesystemGensStore
     from adapters.cohort_store.filesystem import FilesystemCohortStore
-    from daydreaming_dagster.application.run_cohort import RunOptions
+    from daydreaming_dagster.application.run_cohort import RunOptions, run_cohort
     from daydreaming_dagster.application.run_listener import NullRunListener
     from daydreaming_dagster.bootstrap import compose_language_model
     from daydreaming_dagster.data_layer.paths import Paths
@@ -129,6 +129,7 @@ def dagster(data_root: Path, concurrency: int) -> None:
         "language_model": compose_language_model(catalog, concurrency),
         "stop": CancellationToken(),
         "listener": NullRunListener(),
+        "runner": run_cohort,
         "cohort_store": cohorts,
     }
     with open_instance(data_root / "dagster_home") as instance, measured():

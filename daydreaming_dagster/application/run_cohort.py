@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from itertools import chain
-from typing import Final
+from typing import Final, Protocol
 
 import attrs
 
@@ -76,6 +76,25 @@ class CohortRun:
     def complete(self) -> bool:
         """Whether all that the run had to make was made."""
         return not self.outcome.failed and not self.outcome.left
+
+
+class CohortRunner(Protocol):
+    """Runs a cohort as `run_cohort` does, or follows a run of it that is under way."""
+
+    def __call__(
+        self,
+        store: GensStoreWithTemplates,
+        cohorts: CohortStore,
+        model: LanguageModel,
+        cohort_id: str,
+        options: RunOptions,
+        *,
+        token: CancellationToken,
+        listener: RunListener,
+        catalog: Catalog | None = None,
+    ) -> CohortRun:
+        """Return what came of the run."""
+        ...
 
 
 def run_cohort(

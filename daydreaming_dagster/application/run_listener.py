@@ -31,9 +31,14 @@ class RunPlan:
     left_stale: int
     parsed_again: int = 0
 
+    @property
+    def changes_nothing(self) -> bool:
+        """Whether everything is made and read already."""
+        return not self.parsed_again and not any(self.todo.values())
+
 
 class RunListener(Protocol):
-    """Told how a run goes on, in the thread of the run. An error that it raises ends the run."""
+    """Told how a run goes on, in one thread. An error that it raises ends the run."""
 
     def begin(self, plan: RunPlan) -> None:
         """Called once, before the first call of a model."""

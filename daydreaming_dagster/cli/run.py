@@ -2,16 +2,19 @@
 
 import os
 import signal
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Final
 
 import typer
 from rich.console import Console
 
 from daydreaming_dagster.application.cohort_status import look
-from daydreaming_dagster.application.run_cohort import RunOptions
+from daydreaming_dagster.application.run_cohort import CohortRun, RunOptions, run_cohort
+from daydreaming_dagster.application.run_listener import NullRunListener, RunListener
+from daydreaming_dagster.application.started_run import StartedRun
 from daydreaming_dagster.bootstrap import (
     DataRoot,
     absolute_location,
@@ -31,19 +34,21 @@ from daydreaming_dagster.cli.console import (
     terminal,
 )
 from daydreaming_dagster.cli.grouping import grouped
-from daydreaming_dagster.cli.interruption import loading
 from daydreaming_dagster.cli.monitor import RunMonitor
 from daydreaming_dagster.cli.results import print_ranking
+from daydreaming_dagster.defs.recorded import leave_mark, take_mark
 from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.cohort.progress import StageStatus
 from daydreaming_dagster.domain.errors import AnswerLostError
 from daydreaming_dagster.domain.generation.cancellation import CancellationToken
 from daydreaming_dagster.domain.generation.generated import Generated
 from daydreaming_dagster.domain.results.ranking import rank_texts, with_shown_combos
-from daydreaming_dagster.domain.stages import GenerationRef
+from daydreaming_dagster.domain.stages import GenerationRef, Pipeline
 from daydreaming_dagster.errors import DaydreamingError
 from daydreaming_dagster.formatting import counted
 from daydreaming_dagster.signals import handling
+
+_HEAD_START_SECONDS: Final = 1.0
 
 ConcurrencyOption = Annotated[
     int | None,
@@ -97,52 +102,83 @@ def run(
 
 
 def _run(root: DataRoot, cohort_id: str, options: RunOptions, concurrency: int | None) -> bool:
-    """Run the cohort in Dagster, print the outcome, and return whether all of it is done."""
-    # Importing Dagster takes a second, and other commands do not need it.
-    with loading():
-        from daydreaming_dagster.defs.event_log import EventLogError
-        from daydreaming_dagster.defs.launch import materialize_cohort_run, open_instance
-
-    root.cohorts.read_membership(cohort_id)  # reports a wrong name before Dagster starts
-    catalog, prefix = root.cohorts.read_catalog(), key_prefix()
+    """Run the cohort, print the outcome, and return whether all of it is done."""
+    members = root.cohorts.read_membership(cohort_id)  # reports a wrong name first
+    catalog, prefix, home = root.cohorts.read_catalog(), key_prefix(), dagster_home(root)
     token = CancellationToken()
-    resources = {
-        "data_root": root.location,
-        "gens_store": root.store,
-        "cohort_store": root.cohorts,
-        "catalog": catalog,
-        "language_model": compose_language_model(catalog, concurrency),
-        "stop": token,
-    }
+    model = compose_language_model(catalog, concurrency)
+
+    def run_it(listener: RunListener) -> CohortRun:
+        return run_cohort(
+            root.store,
+            root.cohorts,
+            model,
+            cohort_id,
+            options,
+            token=token,
+            listener=listener,
+            catalog=catalog,
+        )
+
+    recorded = take_mark(home, prefix, cohort_id, members)
     with (
         terminal() as console,
         stopped_by_signals(token, console),
         RunMonitor(console) as monitor,
-        open_instance(dagster_home(root)) as instance,
-        # Dagster installs signal handlers in the main thread, so it runs in another one.
-        ThreadPoolExecutor(max_workers=1) as thread,
+        StartedRun(token, monitor) as started,
     ):
-        resources["listener"] = monitor
-        running = thread.submit(
-            materialize_cohort_run,
-            instance,
-            resources,
-            cohort_id,
-            options,
-            catalog.pipeline,
-            key_prefix=prefix,
-        )
-        try:
-            done = running.result()
-        except EventLogError as error:
-            complain(f"error: {error}")
-            done = False
+        plan = started.start(run_it).plan()
+        if recorded and plan.changes_nothing:
+            done = started.follow(NullRunListener()).complete
+        else:
+            # Importing Dagster takes a second, in which the first calls would get little time.
+            started.wait_for_answers(_HEAD_START_SECONDS)
+            resources = {
+                "data_root": root.location,
+                "gens_store": root.store,
+                "cohort_store": root.cohorts,
+                "catalog": catalog,
+                "language_model": model,
+                "stop": token,
+                "listener": NullRunListener(),
+                "runner": started,
+            }
+            # Dagster installs signal handlers in the main thread, so it runs in another one.
+            with ThreadPoolExecutor(max_workers=1) as thread:
+                run = (cohort_id, options, catalog.pipeline, prefix)
+                done = thread.submit(_record, home, resources, token, *run).result()
+    if done:
+        leave_mark(home, prefix, cohort_id, members)
     _say_what_failed(monitor.failed, monitor.reasons)
     _show_ranking(root, catalog, cohort_id)
-    if token.reason:
+    if token.reason and not done:
         complain(f"stopped: {token.reason}")
     _say_what_is_left(root, catalog, cohort_id, options, done=done, left_stale=monitor.stale)
     return done
+
+
+def _record(
+    home: Path,
+    resources: Mapping[str, object],
+    token: CancellationToken,
+    cohort_id: str,
+    options: RunOptions,
+    pipeline: Pipeline,
+    prefix: str,
+) -> bool:
+    """Record a run in Dagster while it goes on, and return whether all of the cohort is done."""
+    from daydreaming_dagster.defs.event_log import EventLogError
+    from daydreaming_dagster.defs.launch import materialize_cohort_run, open_instance
+
+    try:
+        with open_instance(home) as instance:
+            return materialize_cohort_run(
+                instance, resources, cohort_id, options, pipeline, key_prefix=prefix
+            )
+    except EventLogError as error:
+        token.stop(error.reason)
+        complain(f"error: {error}")
+        return False
 
 
 @contextmanager

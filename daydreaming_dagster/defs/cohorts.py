@@ -14,7 +14,7 @@ import dagster as dg
 from pydantic import Field
 
 from daydreaming_dagster.application.plan_cohort import plan_cohort
-from daydreaming_dagster.application.run_cohort import RunOptions, run_cohort
+from daydreaming_dagster.application.run_cohort import CohortRunner, RunOptions
 from daydreaming_dagster.application.run_listener import RunListener
 from daydreaming_dagster.defs.checks import check_results_of_cohort, check_specs
 from daydreaming_dagster.defs.cohort_results import build_cohort_results, cohort_report
@@ -149,6 +149,7 @@ def build_cohort_run(pipeline: Pipeline) -> dg.AssetsDefinition:
         catalog: dg.ResourceParam[Catalog],
         stop: dg.ResourceParam[CancellationToken],
         listener: dg.ResourceParam[RunListener],
+        runner: dg.ResourceParam[CohortRunner],
     ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
         """Generate what the cohort of the run's partition lacks."""
         check_pipeline(pipeline, catalog)
@@ -160,7 +161,7 @@ def build_cohort_run(pipeline: Pipeline) -> dg.AssetsDefinition:
             databases_open(context.instance, context.run.run_id),
             ending_when_terminated(context, stop) as terminated,
         ):
-            run = run_cohort(
+            run = runner(
                 gens_store,
                 cohort_store,
                 language_model,

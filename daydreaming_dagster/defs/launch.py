@@ -2,12 +2,14 @@
 
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 import attrs
 import dagster as dg
+import platformdirs
 from dagster._core.instance.ref import InstanceRef
 
 from daydreaming_dagster.application.run_cohort import RunOptions
@@ -62,13 +64,40 @@ def _set_up(home: Path) -> None:
     """
     partial = home / ".setup"
     shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir()
-    shutil.copy(home / "dagster.yaml", partial)
-    dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(partial.absolute()))).dispose()
+    try:
+        shutil.copytree(_empty_databases(), partial)
+    except OSError:  # the cache is not writable
+        _create_databases(partial)
     for name in _DATABASES:
         if not (home / name).exists():
             (partial / name).replace(home / name)
     shutil.rmtree(partial)
+
+
+def _empty_databases() -> Path:
+    """Return the folder of this version's empty databases in the user's cache.
+
+    To create them takes as long as a few hundred calls, and to copy them nearly nothing.
+
+    Raises:
+        OSError: The cache is not writable.
+    """
+    cache = platformdirs.user_cache_path("daydreaming_dagster")
+    prepared = cache / f"dagster-{dg.__version__}"
+    if not prepared.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=cache) as folder:
+            created = Path(folder, "created")
+            _create_databases(created)
+            with suppress(OSError):  # another process was faster
+                created.replace(prepared)
+    return prepared
+
+
+def _create_databases(folder: Path) -> None:
+    folder.mkdir()
+    (folder / "dagster.yaml").write_text(_DAGSTER_YAML, "utf-8")
+    dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(folder.absolute()))).dispose()
 
 
 def materialize_cohort_run(  # noqa: PLR0913  what runs, where, and what it is called there
@@ -81,6 +110,8 @@ def materialize_cohort_run(  # noqa: PLR0913  what runs, where, and what it is c
     key_prefix: str = "",
 ) -> bool:
     """Materialize `cohort_run` in this process; return whether the whole cohort is done.
+
+    The resource `runner` may follow a run that is under way.
 
     The instance records the outcome of each generation, and the resource `listener` is told.
     `key_prefix` is the one of `build_definitions`. If the process is killed, the next run of the

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from daydreaming_dagster.application.run_cohort import run_cohort
 from daydreaming_dagster.application.run_listener import NullRunListener
 from daydreaming_dagster.bootstrap import (
     absolute_location,
@@ -105,4 +106,5 @@ def production_resources(data_root: str | Path) -> dict[str, object]:
         "language_model": LanguageModelResource(data_root=location),
         "stop": cancellation_token,
         "listener": NullRunListener(),
+        "runner": run_cohort,
     }

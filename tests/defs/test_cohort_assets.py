@@ -1,6 +1,5 @@
 """Cohorts on a real Dagster instance: specification, partitions, run, results."""
 
-import gc
 import json
 import sys
 from collections import Counter
@@ -14,10 +13,9 @@ from adapters.cohort_store.filesystem import FilesystemCohortStore
 from adapters.language_model.scripted import ScriptedLanguageModel
 from builders import judge_or_echo
 from daydreaming_dagster.application.plan_cohort import plan_cohort
-from daydreaming_dagster.application.run_cohort import RunOptions
 from daydreaming_dagster.defs.cohort_results import build_cohort_results, cohort_report
 from daydreaming_dagster.defs.cohorts import build_cohort_run, cohort_membership
-from daydreaming_dagster.defs.launch import materialize_cohort_run, open_instance
+from daydreaming_dagster.defs.launch import open_instance
 from daydreaming_dagster.defs.partitions import stage_partitions
 from daydreaming_dagster.domain.shipped_stages import SHIPPED
 from daydreaming_dagster.ports.language_model import LanguageModelError
@@ -83,23 +81,6 @@ def test_a_whole_cohort_is_one_materialization(materialize, instance, data_root)
                 store.list_generations(stage)
             )
     assert instance.get_runs_count() == 2  # planning, and this one
-
-
-def test_a_run_in_this_process_collects_garbage_seldom_while_it_lasts(
-    instance, resources, data_root
-):
-    plan_cohort(FilesystemGensStore(data_root), FilesystemCohortStore(data_root), "c1")
-    before, during = gc.get_threshold(), []
-
-    def noting(request):
-        during.append(gc.get_threshold()[0])
-        return judge_or_echo(request)
-
-    resources["language_model"] = ScriptedLanguageModel(noting)
-
-    assert materialize_cohort_run(instance, resources, "c1", RunOptions())
-    assert min(during) > before[0]
-    assert gc.get_threshold() == before
 
 
 def test_the_run_of_a_cohort_says_what_it_came_to(materialize):

@@ -24,9 +24,10 @@ def test_a_run_that_was_killed_is_closed_by_the_next_one(start, daydream, chat_e
     slow(chat_endpoint, 30, "Link")
     process = start("run", "c1")
     wait_for_calls(chat_endpoint, 1)
+    while statuses(data_root) != [STARTED]:
+        assert process.poll() is None
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    assert statuses(data_root) == [STARTED]
 
     chat_endpoint.answer = lambda prompt: "SCORE: 6" if prompt.startswith("Judge") else "text"
     assert daydream("run", "c1").returncode == 0

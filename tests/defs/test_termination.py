@@ -138,7 +138,11 @@ def test_terminating_a_run_of_the_command_in_the_pages_ends_it_as_ctrl_c_does(
     process = start("run", "c1", DAGSTER_HOME=str(home))
     asked.wait()
     with open_instance(home) as instance:
-        (run,) = instance.get_runs()
+        while not (runs := instance.get_runs()):  # the first calls do not wait for Dagster
+            assert process.poll() is None
+            time.sleep(0.1)
+        (run,) = runs
+        wait_for_log(instance, run, process, "Started execution of step")
         # As dagster_graphql does it.
         assert instance.run_coordinator.cancel_run(run.run_id)
         if forced:

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -105,7 +106,7 @@ class ChatEndpoint:
             return answer
         message = {"role": "assistant", "content": answer}
         return 200, {
-            "id": "chatcmpl-1",
+            "id": f"chatcmpl-{uuid.uuid4().hex}",
             "object": "chat.completion",
             "created": 1,
             "model": f"{body['model']}-0613",

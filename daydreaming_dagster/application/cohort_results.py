@@ -1,7 +1,7 @@
 """The results of a cohort as tables, in files."""
 
 import io
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 import attrs
@@ -15,6 +15,7 @@ from daydreaming_dagster.domain.results.verdicts import Duel, verdicts, without_
 from daydreaming_dagster.formatting import counted
 from daydreaming_dagster.ports.cohort_store import CohortStore
 from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates
+from daydreaming_dagster.types import Stage
 
 if TYPE_CHECKING:  # polars takes 0.3 s to import
     import polars as pl
@@ -36,6 +37,7 @@ class TabulatedCohort:
         files: Where the tables are.
         without: The judges that are left out, as `stage/template/model`.
         notes: Who is left out, and what differs between several cohorts.
+        doubts: Why answers of any stage are probably not what they count as, by gen_id.
     """
 
     tables: "ResultTables"
@@ -44,6 +46,7 @@ class TabulatedCohort:
     files: Sequence[str]
     without: Sequence[str] = ()
     notes: Sequence[str] = ()
+    doubts: Mapping[Stage, Mapping[str, str]] = attrs.field(factory=dict)
 
 
 def tabulate_cohort(
@@ -104,6 +107,7 @@ def tabulate_cohort(
             *_say_left_out(judges, left_out),
             *([*gathered.notes(ranks), *_parts(evaluations, duels)] if cohort_ids[1:] else ()),
         ],
+        gathered.doubts,
     )
 
 

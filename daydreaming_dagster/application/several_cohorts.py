@@ -38,6 +38,7 @@ class GatheredCohorts:
         duels: Their duels, each once.
         cohorts_of: The cohorts of each generation, with spaces between them.
         differences: In what the cohorts differ, in sentences.
+        doubts: Why their answers are probably not what they count as, by gen_id.
     """
 
     members: Mapping[Stage, Sequence[str]]
@@ -45,6 +46,7 @@ class GatheredCohorts:
     duels: Sequence[Duel]
     cohorts_of: Mapping[GenerationRef, str]
     differences: Sequence[str]
+    doubts: Mapping[Stage, Mapping[str, str]]
 
     def notes(self, ranks: Sequence[TextRank]) -> Iterator[str]:
         """Yield how many texts each cohort has, and what differs between them."""
@@ -71,14 +73,17 @@ def gather_cohorts(
     pipeline = catalog.pipeline
     members: dict[Stage, dict[str, None]] = {stage: {} for stage in pipeline}
     stale: dict[Stage, dict[str, str]] = {stage: {} for stage in pipeline}
+    doubts: dict[Stage, dict[str, str]] = {stage: {} for stage in pipeline}
     owners: dict[GenerationRef, list[str]] = {}
     for cohort_id in cohort_ids:
         own = cohorts.read_membership(cohort_id)
         for ref in refs_of(own):
             members[ref.stage][ref.gen_id] = None
             owners.setdefault(ref, []).append(cohort_id)
-        for stage, reasons in look(store, cohorts, cohort_id, catalog).not_of_today.items():
+        state = look(store, cohorts, cohort_id, catalog)
+        for stage, reasons in state.not_of_today.items():
             stale[stage] |= reasons
+            doubts[stage] |= state.doubts[stage]
     listed = {stage: list(gen_ids) for stage, gen_ids in members.items()}
     read = read_evaluations(store, pipeline, listed, catalog.models, stale)
     return GatheredCohorts(
@@ -89,6 +94,7 @@ def gather_cohorts(
         [str(one) for one in find_differences(cohorts, cohort_ids, pipeline)]
         if cohort_ids[1:]
         else [],
+        doubts,
     )
 
 

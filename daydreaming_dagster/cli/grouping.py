@@ -1,11 +1,12 @@
 """Groups generations with the same message into one line."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from daydreaming_dagster.domain.stages import GenerationRef
 from daydreaming_dagster.formatting import counted
+from daydreaming_dagster.types import Stage
 
 _NAMED: Final = 3
 # Parts that differ between generations with the same reason: durations and planned ids. Other
@@ -31,3 +32,13 @@ def grouped(messages: Iterable[tuple[GenerationRef, str]]) -> Iterator[str]:
         named = ", ".join(ref.gen_id for ref, _ in members[:_NAMED])
         more = f" and {len(members) - _NAMED:,} more" if len(members) > _NAMED else ""
         yield f"{counted(len(members), stage)}: {message} ({named}{more})"
+
+
+def doubtful(doubts: Mapping[Stage, Mapping[str, str]]) -> Iterator[str]:
+    """Yield a line for each reason to doubt answers, by stage and gen_id."""
+    messages = (
+        (GenerationRef(stage, gen_id), reason)
+        for stage, reasons in doubts.items()
+        for gen_id, reason in reasons.items()
+    )
+    return (f"doubtful: {line}" for line in grouped(messages))

@@ -20,7 +20,7 @@ from daydreaming_dagster.cli.console import (
     say,
     say_json,
 )
-from daydreaming_dagster.cli.grouping import grouped
+from daydreaming_dagster.cli.grouping import doubtful, grouped
 from daydreaming_dagster.cli.loops import loops_of, show_loop_status, tail_loop
 from daydreaming_dagster.domain.cohort.staleness import CohortState, look_at_cohort
 from daydreaming_dagster.domain.stages import GenerationRef
@@ -56,6 +56,7 @@ def status(
                     "stale": looked.stale[stage],
                     "outdated": looked.outdated[stage],
                     "unknown_finish": looked.unknown_finish[stage],
+                    "doubtful": looked.doubts[stage],
                 }
                 for stage, state in looked.stages.items()
             }
@@ -94,6 +95,9 @@ def _print_status(cohort_id: str, looked: CohortState) -> None:
         for finish, count in Counter(finishes.values()).items():
             ended = f"{counted(count, stage)} ended with finish_reason {finish!r:.60}"
             note(f"{ended}, whose meaning is unknown: see whether the answer is whole")
+
+    for line in doubtful(looked.doubts):
+        note(line)
 
 
 def tail(

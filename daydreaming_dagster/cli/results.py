@@ -39,6 +39,7 @@ from daydreaming_dagster.cli.console import (
     say,
     say_json,
 )
+from daydreaming_dagster.cli.grouping import doubtful
 from daydreaming_dagster.cli.loops import loops_of
 
 _SHOWN_TEXTS: Final = 100
@@ -84,13 +85,16 @@ def results(
     if as_json:
         shown = {name: table.to_dicts() for name, table in tables.by_name().items()}
         refused = [attrs.asdict(answer) for answer in tabulated.refused]
-        said = {"without": tabulated.without, "notes": tabulated.notes}
+        doubts = {stage: of_stage for stage, of_stage in tabulated.doubts.items() if of_stage}
+        said = {"without": tabulated.without, "notes": tabulated.notes, "doubtful": doubts}
         say_json({**shown, "refused": refused, "files": tabulated.files, **said})
     else:
         _print_results(tabulated)
     if stale := sum(rank.stale for rank in tabulated.ranks):
         why = f"`daydream status {cohort_ids[0]}` says why; --fresh leaves them out"
         note(f"{counted(stale, 'score')} stale, and counted: {why}")
+    for line in doubtful(tabulated.doubts):
+        note(line)
     if not as_json:
         _list_refused(tabulated.refused)
     if tables.missing.height:

@@ -116,4 +116,11 @@ def _concerns(report: CohortReport) -> list[_Concern]:
             "has changed since.",
             [(item, item.stale) for item in everything if item.stale],
         ),
+        _Concern(
+            "Doubtful",
+            "doubtful",
+            "Another model answered than was asked, the endpoint probably cut the prompt, or the "
+            "answer is that of another generation. It counts all the same.",
+            [(item, item.doubt) for item in everything if item.doubt],
+        ),
     ]

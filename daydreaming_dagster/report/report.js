@@ -103,6 +103,7 @@
     failed: (item) => FAILED.includes(item.state),
     missing: (item) => item.state === "not answered",
     stale: (item) => item.stale !== "",
+    doubtful: (item) => item.doubt !== "",
   };
 
   function fill(select, groups, unnamed, shown = (name) => name) {
@@ -245,6 +246,7 @@
     const parts = [make("span", { class: wrong && "state" }, item.state)];
     if (item.stale) parts.push(" ", make("span", { class: "state" }, "stale"));
     if (item.replaced) parts.push(" ", "replaced an answer");
+    if (item.doubt) parts.push(" ", make("span", { class: "state" }, "doubtful"));
     return parts;
   }
 

@@ -1,12 +1,12 @@
 """Finds what is wrong with stored generations."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Final
 
 import attrs
 
 from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.digests import sha256
+from daydreaming_dagster.domain.generation.doubts import tokens_if_cut
 from daydreaming_dagster.domain.generation.metadata import (
     GenerationMetadata,
     interpret_main_metadata,
@@ -16,11 +16,6 @@ from daydreaming_dagster.domain.generation.stored import StoredGeneration
 from daydreaming_dagster.domain.stages import Pipeline
 from daydreaming_dagster.ports.errors import DataLayerError
 from daydreaming_dagster.types import JsonObject, Stage
-
-_SHORTEST_CUT: Final = 8_000
-"""Prompts of fewer characters fit into the smallest usual context, 2,048 tokens."""
-_MOST_CHARACTERS_PER_TOKEN: Final = 8
-"""Twice the average of English prose; other languages have fewer."""
 
 
 @attrs.frozen
@@ -69,7 +64,7 @@ class IntegrityCheck:
         if raw.unknown_finish is not None:
             message = f"nobody knows what finish_reason {raw.unknown_finish!r:.60} means"
             yield "unknown finish", f"{message}; see whether the answer is whole"
-        if stored.prompt is not None and (tokens := _tokens_if_cut(stored.prompt, raw)):
+        if stored.prompt is not None and (tokens := tokens_if_cut(stored.prompt, raw)):
             message = f"the endpoint counted {tokens} tokens in {len(stored.prompt)} characters"
             yield "cut prompt", f"{message}; it probably left out a part of the prompt"
         if stored.raw_metadata is not None and stored.prompt is not None:
@@ -138,17 +133,6 @@ def missing_members(
                         f"deleting it"
                     )
                     yield Finding("not there", f"{stage}/{gen_id}", message)
-
-
-def _tokens_if_cut(prompt: str, raw: RawRecord) -> int | None:
-    """Return the tokens that an endpoint counted in a prompt if they are too few for all of it.
-
-    A prompt that lost less than about half is not noticed.
-    """
-    tokens = None if raw.usage is None else raw.usage.prompt_tokens
-    if not tokens or len(prompt) < _SHORTEST_CUT or raw.prompt_sha256 != sha256(prompt):
-        return None
-    return tokens if tokens * _MOST_CHARACTERS_PER_TOKEN < len(prompt) else None
 
 
 def _pair_problems(

@@ -12,7 +12,7 @@ from daydreaming_dagster.ports.errors import DataLayerError
 from daydreaming_dagster.ports.gens_store import Templates
 from daydreaming_dagster.types import JsonObject, Stage
 
-INDEX_VERSION: Final = 5
+INDEX_VERSION: Final = 6
 """To be raised with this format, with what counts as done, and with how prompts are made."""
 
 
@@ -31,6 +31,8 @@ class CohortIndex:
             between them; `""` of one that is made from concepts.
         stale: Why those of them that are stale are.
         unknown_finish: The finish reasons whose meaning is unknown.
+        doubts: Why answers are doubtful by themselves, see `doubts_about`.
+        answers: What only one answer has, see `answer_key`.
     """
 
     version: int = INDEX_VERSION
@@ -39,6 +41,8 @@ class CohortIndex:
     parents: dict[Stage, dict[str, str]] = attrs.field(factory=dict, repr=False)
     stale: dict[Stage, dict[str, str]] = attrs.field(factory=dict, repr=False)
     unknown_finish: dict[Stage, dict[str, str]] = attrs.field(factory=dict, repr=False)
+    doubts: dict[Stage, dict[str, str]] = attrs.field(factory=dict, repr=False)
+    answers: dict[Stage, dict[str, str]] = attrs.field(factory=dict, repr=False)
 
     def as_document(self) -> JsonObject:
         """Return the index as JSON."""
@@ -51,7 +55,10 @@ class CohortIndex:
             index = structure(document, cls, "")
         except CatalogError:
             return cls()
-        parts = (index.done, index.parents, index.stale, index.unknown_finish)
+        parts = (
+            *(index.done, index.parents, index.stale),
+            *(index.unknown_finish, index.doubts, index.answers),
+        )
         valid = all(_are_texts(texts) for part in parts for texts in part.values())
         return index if valid and index.version == INDEX_VERSION else cls()
 

@@ -1,6 +1,7 @@
 """How far a cohort is, and which of its stored answers went stale."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Final
 
 import attrs
 
@@ -8,6 +9,11 @@ from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.cohort.index import CohortIndex, digest_inputs
 from daydreaming_dagster.domain.cohort.progress import StageStatus
 from daydreaming_dagster.domain.generation.answers import why_outdated
+from daydreaming_dagster.domain.generation.doubts import (
+    answer_key,
+    doubts_about,
+    repeated_answers,
+)
 from daydreaming_dagster.domain.generation.metadata import (
     known_parents,
     resolve_generation_metadata,
@@ -44,6 +50,7 @@ class CohortState:
         outdated: Why the answers of others have to be parsed again, which costs nothing: their
             template is read otherwise now. They count as not parsed.
         unknown_finish: The finish reasons of answers that nobody knows to be whole.
+        doubts: Why answers are probably not what they count as, see `domain.generation.doubts`.
         index: What makes the next look short.
     """
 
@@ -51,6 +58,7 @@ class CohortState:
     stale: Mapping[Stage, Mapping[str, str]]
     outdated: Mapping[Stage, Mapping[str, str]]
     unknown_finish: Mapping[Stage, Mapping[str, str]]
+    doubts: Mapping[Stage, Mapping[str, str]]
     index: CohortIndex = attrs.field(repr=False)
 
     @property
@@ -84,22 +92,45 @@ def look_at_cohort(
         gen_ids = members.get(definition.name, ())
         looks[definition.name] = _look_at_stage(store, catalog, definition, gen_ids, before, looks)
     kept: dict[Stage, dict[str, str]] = {stage: look.kept for stage, look in looks.items()}
+    noted = {
+        name: {stage: _only(kept[stage], look.notes[name]) for stage, look in looks.items()}
+        for name in _NOTES
+    }
     seen = CohortIndex(
         inputs=inputs,
         done=kept,
         parents={stage: _only(kept[stage], look.parents) for stage, look in looks.items()},
         stale={stage: _only(kept[stage], look.stale) for stage, look in looks.items()},
-        unknown_finish={
-            stage: _only(kept[stage], look.unknown_finish) for stage, look in looks.items()
-        },
+        unknown_finish=noted["unknown_finish"],
+        doubts=noted["doubts"],
+        answers=noted["answers"],
     )
     return CohortState(
         {stage: look.status for stage, look in looks.items()},
         {stage: look.stale for stage, look in looks.items()},
         {stage: look.outdated for stage, look in looks.items()},
-        {stage: look.unknown_finish for stage, look in looks.items()},
+        {stage: look.notes["unknown_finish"] for stage, look in looks.items()},
+        _all_doubts(looks),
         seen,
     )
+
+
+def _all_doubts(looks: Mapping[Stage, "_StageLook"]) -> dict[Stage, dict[str, str]]:
+    """Return the doubts about each answer, and about answers that are there twice."""
+    doubts = {stage: dict(look.notes["doubts"]) for stage, look in looks.items()}
+    keys = (
+        (GenerationRef(stage, gen_id), key)
+        for stage, look in looks.items()
+        for gen_id, key in look.notes["answers"].items()
+    )
+    for (stage, gen_id), message in repeated_answers(keys):
+        own = doubts[stage].get(gen_id)
+        doubts[stage][gen_id] = message if own is None else f"{own}; {message}"
+    return doubts
+
+
+_NOTES: Final = ("unknown_finish", "doubts", "answers")
+"""What is noted of an answer, as `CohortIndex` has it."""
 
 
 @attrs.frozen
@@ -112,7 +143,7 @@ class _StageLook:
         parents: The parents of those whose staleness is known, as `CohortIndex.parents` has them.
         stale: Why those of them that are stale are.
         outdated: Why an answer has to be parsed again, by gen_id.
-        unknown_finish: The finish reasons whose meaning is unknown.
+        notes: What is noted of the answers, by its name in `_NOTES` and gen_id.
         same: Those whose staleness is as it was: they, their ancestors and all inputs are.
         to_make: Those without a text that counts, though their answer may be there.
     """
@@ -122,7 +153,7 @@ class _StageLook:
     parents: dict[str, str]
     stale: dict[str, str]
     outdated: dict[str, str]
-    unknown_finish: dict[str, str]
+    notes: dict[str, dict[str, str]]
     same: set[str]
     to_make: set[str]
 
@@ -143,7 +174,7 @@ def _look_at_stage(  # noqa: PLR0913, PLR0917  a stage, what it is seen with, wh
     parents: dict[str, str] = {}
     stale: dict[str, str] = {}
     outdated: dict[str, str] = {}
-    unknown_finish: dict[str, str] = {}
+    notes: dict[str, dict[str, str]] = {name: {} for name in _NOTES}
     unchanged_ids = {id_ for id_ in gen_ids if id_ in done and done[id_] == versions.get(id_)}
     same = {id_ for id_ in unchanged_ids & known.keys() if _are_same(known[id_], looks)}
     settled = unchanged_ids if catalog is None else same
@@ -155,11 +186,11 @@ def _look_at_stage(  # noqa: PLR0913, PLR0917  a stage, what it is seen with, wh
         states[gen_id] = "done" if unchanged else readable_state(stored)
         if states[gen_id] == "not answered":
             continue
-        finish = before.unknown_finish.get(stage, {}).get(gen_id)
-        if not unchanged:
-            finish = _unknown_finish(stored)
-        if finish is not None:
-            unknown_finish[gen_id] = finish
+        of_answer = {} if unchanged else _notes_on(stored, all_of_it=catalog is not None)
+        for name, texts in notes.items():
+            known_text = getattr(before, name).get(stage, {}).get(gen_id, "")
+            if text := known_text if unchanged else of_answer.get(name):
+                texts[gen_id] = text
         if catalog is None:
             continue
         if gen_id in same:
@@ -177,9 +208,7 @@ def _look_at_stage(  # noqa: PLR0913, PLR0917  a stage, what it is seen with, wh
     to_make = set(status.todo) - outdated.keys()
     kept = (versions.keys() & states.keys()) - set(status.todo)
     kept_versions = _only(kept, versions)
-    return _StageLook(
-        status, kept_versions, parents, stale, outdated, unknown_finish, same, to_make
-    )
+    return _StageLook(status, kept_versions, parents, stale, outdated, notes, same, to_make)
 
 
 def _read_ahead(
@@ -200,11 +229,19 @@ def _read_ahead(
             yield view
 
 
-def _unknown_finish(stored: GenerationState) -> str | None:
+def _notes_on(stored: GenerationState, *, all_of_it: bool) -> dict[str, str]:
+    """Return the notes on an answer; not `all_of_it` if its texts are not to be read for them."""
     try:
-        return stored.raw_record.unknown_finish
+        record, artifacts = stored.raw_record, stored.artifacts
+        if not all_of_it:
+            return {"unknown_finish": record.unknown_finish or ""}
+        return {
+            "unknown_finish": record.unknown_finish or "",
+            "doubts": "; ".join(doubts_about(record, artifacts.prompt)),
+            "answers": answer_key(record, artifacts.raw or ""),
+        }
     except DataLayerError:  # its state says so
-        return None
+        return {}
 
 
 def _why_stale(

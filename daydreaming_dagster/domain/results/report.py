@@ -52,6 +52,7 @@ class ReportGeneration:
         stale: Why the present answer is not one to today's question, `""` where it is.
         concept_ids: If it is made from concepts, which, in their order.
         level: The level of detail of their descriptions.
+        doubt: Why the answer is probably not what it counts as, `""` if nothing says so.
     """
 
     stage: Stage
@@ -62,6 +63,7 @@ class ReportGeneration:
     stale: str = ""
     concept_ids: tuple[str, ...] = ()
     level: str = ""
+    doubt: str = ""
 
     @property
     def ref(self) -> GenerationRef:
@@ -302,7 +304,8 @@ def gather_report(
     generations: dict[Stage, list[ReportGeneration]] = {stage: [] for stage in pipeline}
     concepts: dict[tuple[str, str], ReportConcept] = {}
     combos: dict[GenerationRef, str] = {}
-    stale = look_at_cohort(store, catalog, members, index).not_of_today
+    state = look_at_cohort(store, catalog, members, index)
+    stale = state.not_of_today
     read = read_evaluations(store, pipeline, members, catalog.models, stale)
     evaluations = with_shown_ids(read, catalog)
     for stage in pipeline:
@@ -314,7 +317,8 @@ def gather_report(
             above = {combos.get(parent.ref, item.combo) for parent in item.parents}
             combo = above.pop() if len(above) == 1 else item.combo
             combos[GenerationRef(stage, gen_id)] = combo
-            generations[stage].append(attrs.evolve(item, combo=combo))
+            doubt = state.doubts[stage].get(gen_id, "")
+            generations[stage].append(attrs.evolve(item, combo=combo, doubt=doubt))
             for concept_id in item.concept_ids:
                 concepts[item.level, concept_id] = _concept(catalog, concept_id, item.level)
     duels = list(read_verdicts(store, pipeline, members, catalog, stale))

@@ -13,13 +13,11 @@ from daydreaming_dagster.installation import check_adapters
 
 check_adapters()  # before the imports below find another package of that name
 
-from adapters.bundles.zip_file import ZipBundle
 from adapters.cohort_store.filesystem import FilesystemCohortStore
 from adapters.file_lock import locked
 from adapters.gens_store.filesystem import FilesystemGensStore
 from adapters.gens_store.filesystem_inspection import FilesystemInspection
 from adapters.loop_store.filesystem import FilesystemLoopStore
-from adapters.older_data_root.root_files import FilesOfOlderDataRoot
 from adapters.root_files.filesystem import FilesystemRootFiles
 from daydreaming_dagster.data_layer.paths import Paths
 from daydreaming_dagster.domain.catalog import Catalog
@@ -181,6 +179,8 @@ def _open_folder(folder: Path) -> DataRoot:
 
 def open_bundle(file: Path) -> CohortBundle:
     """Return the bundle in a file, which need not be there yet."""
+    from adapters.bundles.zip_file import ZipBundle
+
     return ZipBundle(file)
 
 
@@ -199,6 +199,8 @@ def open_older_data_root(folder: Path, data_root: str) -> OlderDataRoot:
         own, older = Path(data_root).resolve(), folder.resolve()
         if own.is_relative_to(older) or older.is_relative_to(own):
             raise SetupError(f"{folder} and {data_root} lie in one another; import into another -d")
+    from adapters.older_data_root.root_files import FilesOfOlderDataRoot
+
     return FilesOfOlderDataRoot(FilesystemRootFiles(folder), FilesystemGensStore(folder))
 
 

@@ -35,7 +35,6 @@ from daydreaming_dagster.cli.console import (
 )
 from daydreaming_dagster.cli.grouping import grouped
 from daydreaming_dagster.cli.monitor import RunMonitor
-from daydreaming_dagster.cli.results import print_ranking
 from daydreaming_dagster.defs.recorded import leave_mark, take_mark
 from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.cohort.progress import StageStatus
@@ -48,7 +47,7 @@ from daydreaming_dagster.errors import DaydreamingError
 from daydreaming_dagster.formatting import counted
 from daydreaming_dagster.signals import handling
 
-_HEAD_START_SECONDS: Final = 1.0
+_HEAD_START_SECONDS: Final = 5.0
 
 ConcurrencyOption = Annotated[
     int | None,
@@ -131,7 +130,8 @@ def _run(root: DataRoot, cohort_id: str, options: RunOptions, concurrency: int |
         if recorded and plan.changes_nothing:
             done = started.follow(NullRunListener()).complete
         else:
-            # Importing Dagster takes a second, in which the first calls would get little time.
+            # Importing Dagster takes a second, in which the first calls would get little time. A
+            # run of slow calls is to be seen in Dagster before its first answer.
             started.wait_for_answers(_HEAD_START_SECONDS)
             resources = {
                 "data_root": root.location,
@@ -226,6 +226,9 @@ def _show_ranking(root: DataRoot, catalog: Catalog, cohort_id: str) -> None:
         complain(f"no ranking: {error}")
         return
     if any(rank.scores for rank in ranks):
+        # Imported here because the calls come first, and it is slow to import.
+        from daydreaming_dagster.cli.results import print_ranking
+
         print_ranking(ranks, catalog.pipeline.judged)
 
 

@@ -1,12 +1,12 @@
 """A cohort as one file: to send it, to archive it, and to bring it back."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import attrs
 
 from daydreaming_dagster.application.curate import CohortDeletion, preview_deletion, remove_cohort
 from daydreaming_dagster.domain.checks.integrity import Finding
-from daydreaming_dagster.domain.cohort.sharing import refs_of
+from daydreaming_dagster.domain.cohort.sharing import refs_of, with_ancestors
 from daydreaming_dagster.domain.errors import CatalogError
 from daydreaming_dagster.ports.cohort_bundle import CohortBundle
 from daydreaming_dagster.ports.cohort_store import CohortStore
@@ -31,7 +31,12 @@ class RestoredCohort:
 
 
 def bundle_cohort(
-    files: RootFiles, cohorts: CohortStore, cohort_id: str, bundle: CohortBundle
+    store: GensStore,
+    cohorts: CohortStore,
+    files: RootFiles,
+    *,
+    cohort_id: str,
+    bundle: CohortBundle,
 ) -> None:
     """Write a planned cohort with all that its results are made from.
 
@@ -42,7 +47,7 @@ def bundle_cohort(
     """
     cohorts.read_membership(cohort_id)  # holding a cohort that is not there makes it
     with cohorts.hold(cohort_id):
-        _write(files, cohorts, cohort_id, bundle)
+        _write(files, list(_own_files(store, cohorts, files, cohort_id)), cohort_id, bundle)
 
 
 def archive_cohort(
@@ -69,13 +74,14 @@ def archive_cohort(
     preview_deletion(store, cohorts, loops, cohort_id)
     members = list(refs_of(cohorts.read_membership(cohort_id)))
     with cohorts.hold(cohort_id):
+        own = list(_own_files(store, cohorts, files, cohort_id))
         if not bundle.exists():
             lost = [str(ref) for ref in members if not store.exists(*ref)]
             if lost:
                 problem = f"there is no {lost[0]}; plan the cohort again, or delete it"
                 raise CatalogError(f"cohort {cohort_id}", (problem,))
-            _write(files, cohorts, cohort_id, bundle)
-        if not _is_whole(files, cohorts, cohort_id, bundle):
+            _write(files, own, cohort_id, bundle)
+        if not _is_whole(files, own, cohort_id, bundle):
             problem = f"it is not a whole bundle of {cohort_id!r} as it is now; name another file"
             raise CatalogError("the archive", (problem,))
         return remove_cohort(store, cohorts, loops, cohort_id)
@@ -107,22 +113,26 @@ def restore_cohort(bundle: CohortBundle, files: RootFiles) -> RestoredCohort:
     return RestoredCohort(cohort_id, [], sorted(kept))
 
 
-def _is_whole(files: RootFiles, cohorts: CohortStore, cohort_id: str, bundle: CohortBundle) -> bool:
-    """Return whether a bundle has all that is there of a cohort, besides the catalogs."""
+def _is_whole(files: RootFiles, own: Collection[str], cohort_id: str, bundle: CohortBundle) -> bool:
+    """Return whether a bundle has all of these files of a cohort as they are."""
     of_bundle, findings = bundle.verify()
-    left = {*_own_files(files, cohorts, cohort_id)}
+    left = set(own)
     for name, data in bundle.contents():
         if name in left and files.read(name) == data:
             left.remove(name)
     return of_bundle == cohort_id and not findings and not left
 
 
-def _write(files: RootFiles, cohorts: CohortStore, cohort_id: str, bundle: CohortBundle) -> None:
-    names = {*files.catalog_files(), *_own_files(files, cohorts, cohort_id)}
+def _write(files: RootFiles, own: Collection[str], cohort_id: str, bundle: CohortBundle) -> None:
+    names = {*files.catalog_files(), *own}
     bundle.write(cohort_id, ((name, files.read(name)) for name in sorted(names)))
 
 
-def _own_files(files: RootFiles, cohorts: CohortStore, cohort_id: str) -> Iterator[str]:
+def _own_files(
+    store: GensStore, cohorts: CohortStore, files: RootFiles, cohort_id: str
+) -> Iterator[str]:
+    """Yield the files of a cohort, of its members, and of what they go back to."""
     yield from files.cohort_files(cohort_id)
-    for ref in refs_of(cohorts.read_membership(cohort_id)):
+    members = refs_of(cohorts.read_membership(cohort_id))
+    for ref in sorted(with_ancestors(store, members)):
         yield from files.generation_files(*ref)

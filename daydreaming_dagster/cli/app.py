@@ -33,6 +33,7 @@ _MODULES: Final = {
     "restore": "curate",
     "delete": "curate",
     "prune": "curate",
+    "rejudge": "rejudge",
     "rename-concept": "rename_concept",
     "import": "import_",
     "analyse": "analyse",

@@ -40,7 +40,13 @@ def bundle(
     """
     file = Path(f"{cohort_id}.zip") if output is None else output
     root = open_data_root(data_root)
-    bundle_cohort(root.written_files(), root.cohorts, cohort_id, open_bundle(file))
+    bundle_cohort(
+        root.store,
+        root.cohorts,
+        root.written_files(),
+        cohort_id=cohort_id,
+        bundle=open_bundle(file),
+    )
     say(f"{file}")
     say(f"sha256 {_sha256(file)}")
 

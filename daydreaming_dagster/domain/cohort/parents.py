@@ -109,7 +109,7 @@ def _candidates(
         if role.all_of != COHORT:
             of_one = members[0].ancestors
             ancestors = {stage: of_one[stage] for stage in of_one if stage in shared}
-        rows = _agreeing([member.rows[0] for member in members])
+        rows = agreeing([member.rows[0] for member in members])
         yield Origin(tuple(parents), ancestors, (rows,), ((role.name, key),))
 
 
@@ -178,8 +178,8 @@ def _paired(
                 raise CatalogError("the plan", (problem,))
             yield Origin(
                 (*origin.parents, *candidate.parents),
-                _agreeing([origin.ancestors, candidate.ancestors]),
-                (_agreeing([origin.rows[0], candidate.rows[0]]),),
+                agreeing([origin.ancestors, candidate.ancestors]),
+                (agreeing([origin.rows[0], candidate.rows[0]]),),
                 origin.groups,
             )
 
@@ -188,7 +188,7 @@ def _values(origin: Origin, shared: Collection[str]) -> tuple[str | None, ...]:
     return tuple(origin.ancestors.get(name) for name in shared)
 
 
-def _agreeing(mappings: Sequence[Mapping[str, str]]) -> dict[str, str]:
+def agreeing(mappings: Sequence[Mapping[str, str]]) -> dict[str, str]:
     """Return what all that say something say alike."""
     agreed: dict[str, str] = {}
     contradicted: set[str] = set()

@@ -20,14 +20,19 @@ from daydreaming_dagster.ports.gens_store import Templates
 from daydreaming_dagster.types import Stage
 
 
-def catalog_problems(spec: CohortSpec, catalog: Catalog) -> Iterator[Problem]:
-    """Yield what the specification names but the catalogs lack."""
+def catalog_problems(
+    spec: CohortSpec, catalog: Catalog, given: Collection[Stage] = ()
+) -> Iterator[Problem]:
+    """Yield what the specification names but the catalogs lack.
+
+    `given` are the stages of the texts that it takes as they are.
+    """
     used = spec.used(catalog.pipeline)
     if not used:
         yield Problem(("axes",), "missing or empty; name templates of a stage", of_whole=True)
     if any(not definition.parents for definition in used):
         yield from _concept_problems(spec, catalog)
-    names = {definition.name for definition in used}
+    names = {*given, *(definition.name for definition in used)}
     for definition in used:
         stage = definition.name
         templates, models = definition.axes
@@ -150,7 +155,7 @@ def plan_notices(
                 yield f"axes.{axis}: {value!r} is in no combination that the couplings allow"
     for definition in catalog.pipeline.stages:
         stage = definition.name
-        if not spec.uses(definition):
+        if not spec.uses(definition) and not spec.texts:
             yield f"the stage {stage} is left out: axes.{definition.axes[0]} is not listed"
-        elif stage not in spec.replicates and stage in catalog.replicates:
+        elif spec.uses(definition) and stage in catalog.replicates.keys() - spec.replicates:
             yield f"replicates.{stage}: {catalog.replicates[stage]}, as the data root says"

@@ -17,6 +17,7 @@ from daydreaming_dagster.domain.catalog import (
     combine_concepts,
 )
 from daydreaming_dagster.domain.cohort.couplings import Axis, Coupling, Row, extensions
+from daydreaming_dagster.domain.cohort.given_texts import GivenText
 from daydreaming_dagster.domain.cohort.manifest import Input
 from daydreaming_dagster.domain.cohort.parents import Origin, PlannedText, origins
 from daydreaming_dagster.domain.cohort.sampling import sampling_of
@@ -74,12 +75,14 @@ def _head_of(cohort_id: str) -> JsonObject:
 class Planner:
     """Plans the generations of a cohort, stage by stage.
 
-    `used` are the values of each axis that lead to a generation.
+    `given` are texts that it takes as they are stored. `used` are the values of each axis that lead
+    to a generation.
     """
 
     cohort_id: str
     spec: CohortSpec
     catalog: Catalog
+    given: Sequence[GivenText] = ()
     used: dict[Axis, set[str]] = attrs.field(factory=dict, init=False)
     _variants: dict[tuple[Stage, str, str], list[_Variant]] = attrs.field(factory=dict, init=False)
     _combo_ids: dict[str, str] = attrs.field(factory=dict, init=False)
@@ -94,9 +97,16 @@ class Planner:
         with_children = {name for definition in stages for name in definition.parent_stages}
         planned: dict[Stage, list[PlannedGeneration]] = {}
         texts: dict[Stage, list[PlannedText]] = {}
+        for one in self.given:
+            combo = one.text.origin.ancestors.get(COMBO, "")
+            self._combo_ids[combo] = combo  # as the metadata of the text name it
+            ref, parents = one.text.ref, [parent.ref for parent in one.text.origin.parents]
+            stored = PlannedGeneration(*ref, one.metadata, tuple(parents))
+            planned.setdefault(ref.stage, []).append(stored)
+            texts.setdefault(ref.stage, []).append(one.text)
         for definition in stages:
-            made = planned[definition.name] = []
-            as_parents = texts[definition.name] = []
+            made = planned.setdefault(definition.name, [])
+            as_parents = texts.setdefault(definition.name, [])
             steps = _Steps(self.spec, self.catalog, definition, couplings)
             sources = (
                 origins(pipeline, definition, texts)

@@ -10,6 +10,7 @@ import attrs
 from daydreaming_dagster.domain.catalog import (
     Catalog,
 )
+from daydreaming_dagster.domain.cohort.given_texts import read_given_texts, unused_texts
 from daydreaming_dagster.domain.cohort.manifest import Manifest, make_manifest
 from daydreaming_dagster.domain.cohort.plan_checks import (
     catalog_problems,
@@ -20,12 +21,12 @@ from daydreaming_dagster.domain.cohort.plan_checks import (
 from daydreaming_dagster.domain.cohort.planner import PlannedGeneration, Planner
 from daydreaming_dagster.domain.cohort.renaming import with_planned_ids
 from daydreaming_dagster.domain.cohort.spec import CohortSpec, spec_problems
-from daydreaming_dagster.domain.documents import without_consequences
+from daydreaming_dagster.domain.documents import Problem, without_consequences
 from daydreaming_dagster.domain.errors import CatalogError, PlanConflictError
 from daydreaming_dagster.domain.generation.records import MainRecord
 from daydreaming_dagster.domain.stages import COMBO, GenerationRef
 from daydreaming_dagster.ports.errors import MissingArtifactError
-from daydreaming_dagster.ports.gens_store import GensStore, Templates
+from daydreaming_dagster.ports.gens_store import GensStore, GensStoreWithTemplates
 from daydreaming_dagster.types import JsonObject, Stage
 
 _COHORT_ID: Final = attrs.fields(MainRecord).cohort_id.name
@@ -108,7 +109,7 @@ class PlanRecord:
 
 
 def make_plan(
-    store: Templates,
+    store: GensStoreWithTemplates,
     cohort_id: str,
     spec: CohortSpec,
     catalog: Catalog,
@@ -131,7 +132,14 @@ def make_plan(
             problems.
     """
     spec = with_planned_ids(spec, catalog.planned_ids())
-    found = [*spec_problems(spec, catalog.pipeline), *catalog_problems(spec, catalog)]
+    pipeline, unusable = catalog.pipeline, list[Problem]()
+    given = read_given_texts(store, pipeline, spec.texts, unusable)
+    found = [
+        *spec_problems(spec, pipeline),
+        *unusable,
+        *unused_texts(given, spec.used(pipeline)),
+        *catalog_problems(spec, catalog, {one.text.ref.stage for one in given}),
+    ]
     problems = [*spec.problems, *without_consequences(found, spec.problems)]
     reasons = [*map(str, problems), *template_problems(store, spec, catalog)]
     lacking = [] if reasons else [*missing_content(store, spec, catalog)]
@@ -139,7 +147,7 @@ def make_plan(
         reasons = lacking
     if reasons:
         raise CatalogError(f"cohort {cohort_id}", tuple(reasons))
-    planner = Planner(cohort_id, spec, catalog)
+    planner = Planner(cohort_id, spec, catalog, given)
     generations = planner.generations()
     if not generations:
         problem = "the couplings leave no combination: none satisfies all of them"

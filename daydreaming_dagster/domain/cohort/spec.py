@@ -139,6 +139,9 @@ class CohortSpec:
     Only complete combinations of all axes are planned: if the couplings leave no essay for a draft,
     the draft is not planned.
 
+    `texts` are gen_ids of stored texts that are members as they are. Stages are made from them, and
+    from nothing else unless the stages before are named too: so texts are judged again.
+
     `replicates` says how often each stage asks the same question (default: the data root's setting,
     or 1). `sampling` holds its sampling parameters (default: the endpoint's choice).
 
@@ -148,6 +151,7 @@ class CohortSpec:
 
     axes: ConceptAxes = attrs.field(factory=Axes, metadata={NOT_IN_DOCUMENT: True})
     description_level: str = DEFAULT_LEVEL
+    texts: list[str] = attrs.field(factory=list)
     replicates: Mapping[StageName, int] = attrs.field(factory=dict)
     sampling: Mapping[StageName, SamplingParameters] = attrs.field(factory=dict)
     subsets: Mapping[Axis, list[str]] = attrs.field(factory=dict)
@@ -189,9 +193,12 @@ class CohortSpec:
     def uses(self, definition: StageDefinition) -> bool:
         """Return whether the cohort has generations of a stage.
 
-        It can do without one that is not required, by naming neither templates nor models.
+        It can do without one that is not required, by naming neither templates nor models. If
+        texts are given, none is required.
         """
-        return definition.required or any(self.values(axis) for axis in definition.axes)
+        return (definition.required and not self.texts) or any(
+            self.values(axis) for axis in definition.axes
+        )
 
     def used(self, pipeline: Pipeline) -> list[StageDefinition]:
         """Return the stages that the cohort has generations of, in order."""
@@ -232,6 +239,7 @@ def spec_problems(spec: CohortSpec, pipeline: Pipeline) -> Iterator[Problem]:
     yield from _concept_problems(spec.axes)
     for axis in pipeline.axes:
         yield from _repeated(("axes", axis), spec.axes.values(axis))
+    yield from _repeated(("texts",), spec.texts)
     for stage, count in spec.replicates.items():
         if not 1 <= count <= MOST_REPLICATES:
             reason = f"expected 1 to {MOST_REPLICATES:,}, found {count}"
@@ -341,7 +349,7 @@ def _with_files(
         if path == ("axes", "combo"):
             parent[path[-1]] = [cell.split(COMBO_SEPARATOR) for (cell,) in rows]
         else:
-            one_axis = path[0] in ("axes", "subsets")
+            one_axis = path[0] in ("axes", "subsets", "texts")
             parent[path[-1]] = [cell for (cell,) in rows] if one_axis else rows
     return document, problems
 
@@ -353,6 +361,7 @@ def _file_places(document: dict[Any, Any]) -> Iterator[tuple[Path, list[str]]]:
         keys = document.get(section)
         if isinstance(keys, dict):
             found += [((section, key), value, [key]) for key, value in keys.items()]
+    found.append((("texts",), document.get("texts"), ["gen_id"]))
     for section, key in (("pairs", "allowed"), ("tuples", "rows")):
         items = document.get(section)
         for i, item in enumerate(items if isinstance(items, list) else ()):

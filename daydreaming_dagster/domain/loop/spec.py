@@ -199,6 +199,8 @@ def _cohort_problems(spec: LoopSpec, pipeline: Pipeline) -> Iterator[Problem]:
         if getattr(axes, name):
             reason = "the loop chooses what is combined; list its concepts in `concepts`"
             yield Problem((_COHORT, "axes", name), reason)
+    if spec.cohort.texts:
+        yield Problem((_COHORT, "texts"), "a loop makes its texts itself; leave them out")
     for problem in spec_problems(spec.cohort, pipeline):
         if problem.path[:2] not in (("axes", "concepts"), ("axes", "k"), ("axes", "combo")):
             yield attrs.evolve(problem, path=(_COHORT, *problem.path))

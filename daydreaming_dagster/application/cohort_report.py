@@ -48,14 +48,20 @@ class ReportExtraMissingError(DaydreamingError, ImportError):
 
 
 def draw_report(
-    store: GensStoreWithTemplates, cohorts: CohortStore, cohort_id: str, made_at: datetime
+    store: GensStoreWithTemplates,
+    cohorts: CohortStore,
+    cohort_id: str,
+    made_at: datetime,
+    without: Sequence[str] = (),
 ) -> DrawnReport:
     """Return the report of a cohort. Writes nothing.
+
+    The judges in `without` are left out, and the page says so.
 
     Raises:
         ReportExtraMissingError: The extra `report` is not installed.
         CohortNotPlannedError: The cohort was not planned yet.
-        CatalogError: The catalogs or the membership are wrong.
+        CatalogError: The catalogs or the membership are wrong, or `without` names no judge.
         DataLayerError: Metadata of a generation is missing or malformed.
     """
     try:  # takes a second to import
@@ -67,7 +73,7 @@ def draw_report(
 
     members = cohorts.read_membership(cohort_id)
     index = cohorts.read_index(cohort_id)
-    report = gather_report(store, cohorts.read_catalog(), cohort_id, members, index)
+    report = gather_report(store, cohorts.read_catalog(), cohort_id, members, index, without)
     figures = make_figures(
         report, make_result_tables(report.pipeline, report.evaluations, report.duels)
     )
@@ -78,7 +84,11 @@ def draw_report(
 
 
 def write_report(
-    store: GensStoreWithTemplates, cohorts: CohortStore, cohort_id: str, made_at: datetime
+    store: GensStoreWithTemplates,
+    cohorts: CohortStore,
+    cohort_id: str,
+    made_at: datetime,
+    without: Sequence[str] = (),
 ) -> tuple[DrawnReport, str]:
     """Write the report of a cohort next to its tables; return it and the location of its page.
 
@@ -86,6 +96,6 @@ def write_report(
         DaydreamingError: See `draw_report`. Nothing was written.
         OSError: The page could not be written.
     """
-    drawn = draw_report(store, cohorts, cohort_id, made_at)
+    drawn = draw_report(store, cohorts, cohort_id, made_at, without)
     (file,) = cohorts.write_report_files(cohort_id, {REPORT_FILENAME: drawn.page.encode()})
     return drawn, file

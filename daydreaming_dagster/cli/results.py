@@ -132,6 +132,7 @@ def report(
     figures: Annotated[
         Path | None, typer.Option(help="Write the figures to this folder too, as SVG and PNG.")
     ] = None,
+    without: WithoutOption = None,
 ) -> None:
     """Write a report of a cohort as one HTML file, with every text to read and search.
 
@@ -140,7 +141,7 @@ def report(
     """
     try:
         with err.status("writing the report"):
-            files = _write_report(open_data_root(data_root), name, output, figures)
+            files = _write_report(open_data_root(data_root), name, output, figures, without or ())
     except OSError as error:
         if isinstance(error, DaydreamingError):
             raise
@@ -151,21 +152,23 @@ def report(
 
 
 def _write_report(
-    root: DataRoot, name: str, output: Path | None, figures: Path | None
+    root: DataRoot, name: str, output: Path | None, figures: Path | None, without: Sequence[str]
 ) -> list[str]:
     """Write the report of a cohort or loop and its figures, and return the files."""
     now = datetime.now(UTC)
     loops = loops_of(root, name)
+    if loops is not None and without:
+        raise typer.BadParameter("--without is for the report of a cohort")
     drawn: DrawnPage
     if output is None:
         if loops is None:
-            drawn, file = write_report(root.store, root.cohorts, name, now)
+            drawn, file = write_report(root.store, root.cohorts, name, now, without)
         else:
             drawn, file = write_loop_report(root.store, root.cohorts, loops, name, now)
         files = [file]
     else:
         if loops is None:
-            drawn = draw_report(root.store, root.cohorts, name, now)
+            drawn = draw_report(root.store, root.cohorts, name, now, without)
         else:
             drawn = draw_loop_report(root.store, root.cohorts, loops, name, now)
         replace_file(output, drawn.page.encode())

@@ -31,6 +31,9 @@ def test_several_cohorts_without_a_judge(daydream, data_root):
     table = data_root / "cohorts" / "c1" / "reports" / "with-c2" / "essays.csv"
     assert "evaluation/strict/big" in table.read_text()
     assert daydream("results", "c1", "--without", "strikt").returncode == 2
+    assert daydream("report", "c2", "--without", "strict").returncode == 0
+    page = (data_root / "cohorts" / "c2" / "reports" / "report.html").read_text()
+    assert "as if they had judged nothing: <bdi>evaluation/strict/big</bdi>." in page
 
 
 @pytest.mark.parametrize(("kind", "table"), [("scores", SCORES), ("duels", DUELS)])

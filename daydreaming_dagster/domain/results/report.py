@@ -20,6 +20,7 @@ from daydreaming_dagster.domain.results.evaluations import (
     read_outcome,
     with_shown_ids,
 )
+from daydreaming_dagster.domain.results.judges import judge_of, judges_named, leave_out
 from daydreaming_dagster.domain.results.ranking import TextRank, rank_evaluations, with_shown_combos
 from daydreaming_dagster.domain.results.verdicts import Duel, read_verdicts
 from daydreaming_dagster.domain.stages import GenerationRef, Pipeline
@@ -190,6 +191,7 @@ class CohortReport:
         ranks: The judged texts, the best first.
         concepts: What the first stages are made of, by level of detail and concept_id.
         duels: The duels of its texts, where a stage compares.
+        without: The judges that are left out of all but `generations`.
     """
 
     cohort_id: str
@@ -199,6 +201,7 @@ class CohortReport:
     ranks: Sequence[TextRank]
     concepts: Mapping[tuple[str, str], ReportConcept]
     duels: Sequence[Duel] = ()
+    without: Sequence[str] = ()
 
     def stage_totals(self) -> list[StageTotals]:
         """Return the numbers of each stage."""
@@ -284,18 +287,21 @@ class CohortReport:
         return _sum_of_known(totals.cost for totals in self.model_totals())
 
 
-def gather_report(
+def gather_report(  # noqa: PLR0913, PLR0917  the last one came later
     store: GensStoreWithTemplates,
     catalog: Catalog,
     cohort_id: str,
     members: Mapping[Stage, Sequence[str]],
     index: CohortIndex,
+    without: Sequence[str] = (),
 ) -> CohortReport:
     """Return what there is to say about a cohort with these members. Writes nothing.
 
-    `index` saves finding out again what is stale.
+    `index` saves finding out again what is stale. The judges in `without` are left out, see
+    `judges_named`.
 
     Raises:
+        CatalogError: `without` names no judge.
         MissingArtifactError: A member, or a text that it goes back to, has no main metadata.
         MalformedArtifactError: Metadata of one of them is malformed.
         InvalidMetadataError: Metadata of one of them lacks what its stage needs.
@@ -322,10 +328,15 @@ def gather_report(
             for concept_id in item.concept_ids:
                 concepts[item.level, concept_id] = _concept(catalog, concept_id, item.level)
     duels = list(read_verdicts(store, pipeline, members, catalog, stale))
+    left_out = judges_named([*map(judge_of, evaluations), *map(judge_of, duels)], without)
+    evaluations, duels = leave_out(evaluations, left_out), leave_out(duels, left_out)
     ranks = with_shown_combos(
         rank_evaluations(store, pipeline, members, evaluations, duels), catalog
     )
-    return CohortReport(cohort_id, pipeline, generations, evaluations, ranks, concepts, duels)
+    judges = tuple(sorted(left_out))
+    return CohortReport(
+        cohort_id, pipeline, generations, evaluations, ranks, concepts, duels, judges
+    )
 
 
 def _generation(

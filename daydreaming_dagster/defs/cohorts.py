@@ -185,6 +185,7 @@ def build_cohort_run(pipeline: Pipeline) -> dg.AssetsDefinition:
                     "completion_tokens": run.budget.completion_tokens,
                     "cost_usd": run.budget.cost,
                     "cost_of_lost_usd": run.budget.cost_of_lost,
+                    "calls_of_unknown_cost": run.budget.of_unknown_cost,
                 }
             )
 

@@ -1,7 +1,8 @@
 """Limits what a run may spend."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Self
 
 import attrs
@@ -9,10 +10,11 @@ import attrs
 from daydreaming_dagster.domain.catalog import ModelEntry
 from daydreaming_dagster.domain.generation.cancellation import CancellationToken, StoppedError
 from daydreaming_dagster.domain.generation.cost import answer_cost
+from daydreaming_dagster.domain.generation.price_bounds import PriceBounds
 from daydreaming_dagster.domain.generation.records import Usage
 from daydreaming_dagster.domain.generation.tokens import expected_tokens
 from daydreaming_dagster.formatting import counted, money
-from daydreaming_dagster.ports.language_model import Completion, ModelRequest
+from daydreaming_dagster.ports.language_model import Completion, ModelKey, ModelRequest
 
 
 @attrs.define
@@ -36,8 +38,6 @@ class Budget:
         calls: The number of questions that were answered, finally refused, or lost their answer.
         prompt_tokens: The tokens sent for answered questions, as far as endpoints report them.
         completion_tokens: The tokens of the answers, as far as endpoints report them.
-        cost: The cost of all questions in USD, if their provider says it or the catalog has prices.
-        cost_of_lost: The part of it that is an estimate, for calls whose answer never came.
     """
 
     max_calls: int | None = None
@@ -47,8 +47,15 @@ class Budget:
     calls: int = attrs.field(default=0, init=False)
     prompt_tokens: int = attrs.field(default=0, init=False)
     completion_tokens: int = attrs.field(default=0, init=False)
-    cost: float = attrs.field(default=0.0, init=False)
-    cost_of_lost: float = attrs.field(default=0.0, init=False)
+    _cost: float = attrs.field(default=0.0, init=False)
+    _of_lost: float = attrs.field(default=0.0, init=False)
+    _unknown: int = attrs.field(default=0, init=False)
+    _unpriced: list[tuple[ModelKey, tuple[int, int]]] = attrs.field(
+        factory=list, init=False, repr=False
+    )
+    _bounds: defaultdict[ModelKey, PriceBounds] = attrs.field(
+        factory=lambda: defaultdict(PriceBounds), init=False, repr=False
+    )
     _models: Mapping[tuple[str, str], ModelEntry] = attrs.field(factory=dict, repr=False)
     _in_flight: int = attrs.field(default=0, init=False)
     _reserved: float = attrs.field(default=0.0, init=False)
@@ -60,6 +67,21 @@ class Budget:
     def in_flight(self) -> int:
         """The number of questions that wait for their answers."""
         return self._in_flight
+
+    @property
+    def cost(self) -> float:
+        """The cost of all questions in USD, as far as anything tells it."""
+        return self._cost + self.cost_of_lost
+
+    @property
+    def cost_of_lost(self) -> float:
+        """The part of the cost that is an upper bound, for calls whose answer never came."""
+        return self._of_lost + sum(cost for cost in self._unpriced_costs() if cost is not None)
+
+    @property
+    def of_unknown_cost(self) -> int:
+        """The number of answered and lost calls of which nothing tells the cost."""
+        return self._unknown + sum(cost is None for cost in self._unpriced_costs())
 
     @classmethod
     def of(
@@ -108,12 +130,18 @@ class Budget:
         self._reserved = self._reserved - reserved if self._in_flight else 0.0
         self._settled.set()
 
-    def settle_unanswered(self, reserved: float, *, may_be_billed: bool) -> None:
-        """Count what was reserved as spent if it may be billed, and give it back if not."""
+    def settle_unanswered(
+        self, request: ModelRequest, reserved: float, *, may_be_billed: bool
+    ) -> None:
+        """Count what was reserved as spent if it may be billed, and give it back if not.
+
+        Without a price, what later answers of the model cost may tell how much it is.
+        """
         self.calls += 1
-        if may_be_billed:
-            self.cost += reserved
-            self.cost_of_lost += reserved
+        if may_be_billed and self._has_price(request.key):
+            self._of_lost += reserved
+        elif may_be_billed:
+            self._unpriced.append((request.key, self._expected_tokens(request)))
         self.withdraw(reserved)
 
     def settle(self, request: ModelRequest, reserved: float, completion: Completion) -> None:
@@ -124,8 +152,11 @@ class Budget:
         self.prompt_tokens += prompt or 0
         self.completion_tokens += answer or 0
         self._longest[key] = max(self._longest.get(key, 0), answer or 0)
-        cost = answer_cost(Usage.of(completion), self._models.get(key))
-        self.cost += reserved if cost is None else cost
+        usage = Usage.of(completion)
+        self._bounds[key].note(usage)
+        cost = answer_cost(usage, self._models.get(key))
+        self._cost += reserved if cost is None else cost
+        self._unknown += cost is None and not reserved
         self.withdraw(reserved)
 
     def _why_too_much(self, request: ModelRequest) -> str | None:
@@ -151,15 +182,26 @@ class Budget:
         return None
 
     def _expected_cost(self, request: ModelRequest) -> float:
-        key = request.provider, request.model
+        tokens, model = self._expected_tokens(request), self._models.get(request.key)
+        return 0.0 if model is None else model.cost(*tokens) or 0.0
+
+    def _expected_tokens(self, request: ModelRequest) -> tuple[int, int]:
+        return expected_tokens(request, self._longest.get(request.key, 0))
+
+    def _has_price(self, key: ModelKey) -> bool:
         model = self._models.get(key)
-        if model is None:
-            return 0.0
-        return model.cost(*expected_tokens(request, self._longest.get(key, 0))) or 0.0
+        return model is not None and model.cost(0, 0) is not None
+
+    def _unpriced_costs(self) -> Iterator[float | None]:
+        """Yield what each lost call of a model without a price cost at most, None if unknown."""
+        return (self._bounds[key].cost(*tokens) for key, tokens in self._unpriced)
 
 
 def spent(budget: Budget) -> str:
-    """Return the cost of a run's questions as a text, with the estimated part of it."""
-    lost = budget.cost_of_lost
+    """Return the cost of a run's questions as a text, with what of it is not known for sure."""
+    lost, unknown = budget.cost_of_lost, budget.of_unknown_cost
+    if unknown and not budget.cost:
+        return "cost unknown"
     estimated = f" (up to {money(lost)} of it for answers that were lost)" if lost else ""
-    return f"{money(budget.cost)} USD{estimated}"
+    more = f", and {counted(unknown, 'call')} of unknown cost" if unknown else ""
+    return f"{money(budget.cost)} USD{estimated}{more}"

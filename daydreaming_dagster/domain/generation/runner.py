@@ -293,10 +293,10 @@ class GenerationRunner:
         try:
             completion = await self.model.complete(request)
         except LanguageModelError as error:
-            self.budget.settle_unanswered(reserved, may_be_billed=error.may_be_billed)
+            self.budget.settle_unanswered(request, reserved, may_be_billed=error.may_be_billed)
             raise
         except asyncio.CancelledError:
-            self.budget.settle_unanswered(reserved, may_be_billed=True)
+            self.budget.settle_unanswered(request, reserved, may_be_billed=True)
             raise
         except BaseException:  # it was not sent, so its reservation must not block other calls
             self.budget.withdraw(reserved)

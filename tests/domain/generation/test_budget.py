@@ -141,7 +141,7 @@ async def test_rounding_keeps_no_call_from_a_limit_that_it_fits_exactly():
 async def test_a_call_that_was_refused_costs_nothing():
     spent = budget(max_cost=1.5 * EXPECTED)
 
-    spent.settle_unanswered(await reserve(spent), may_be_billed=False)
+    spent.settle_unanswered(REQUEST, await reserve(spent), may_be_billed=False)
 
     assert spent.cost == 0.0
     assert spent.calls == 1
@@ -151,7 +151,7 @@ async def test_a_call_that_was_refused_costs_nothing():
 async def test_a_call_whose_answer_was_lost_costs_what_was_expected():
     spent = budget(max_cost=1.5 * EXPECTED)
 
-    spent.settle_unanswered(await reserve(spent), may_be_billed=True)
+    spent.settle_unanswered(REQUEST, await reserve(spent), may_be_billed=True)
 
     assert spent.cost == pytest.approx(EXPECTED)
     with pytest.raises(StoppedError, match="USD is reached"):
@@ -164,7 +164,7 @@ async def test_what_lost_answers_may_have_cost_is_shown_apart():
     answered = spent.cost
     assert shown_cost(spent) == f"{money(answered)} USD"
 
-    spent.settle_unanswered(await reserve(spent), may_be_billed=True)
+    spent.settle_unanswered(REQUEST, await reserve(spent), may_be_billed=True)
 
     assert spent.cost_of_lost == pytest.approx(spent.cost - answered)
     lost = money(spent.cost_of_lost)
@@ -230,3 +230,39 @@ async def test_the_same_model_of_another_provider_has_its_own_price():
 )
 def test_money_is_shown_with_what_tells_it_from_nothing(amount, shown):
     assert money(amount) == shown
+
+
+UNPRICED = ModelEntry("big", "big-1", "acme")
+
+
+def billed(cost, prompt_tokens=100, completion_tokens=10, cached_tokens=None):
+    answer = completion(prompt_tokens, completion_tokens)
+    return attrs.evolve(answer, cost=cost, cached_tokens=cached_tokens)
+
+
+async def test_a_lost_answer_without_a_price_costs_at_most_what_others_tell():
+    """At 1 USD per million tokens of prompt, and 10 of answer."""
+    spent = budget(model=UNPRICED)
+    spent.settle_unanswered(REQUEST, await reserve(spent), may_be_billed=True)
+    assert (spent.cost, spent.of_unknown_cost, shown_cost(spent)) == (0.0, 1, "cost unknown")
+
+    await spend(spent, billed((1_000 + 10 * 1) / 1e6, 1_000, 1))
+    await spend(spent, billed((50 + 10 * 1_000) / 1e6, 100, 1_000, cached_tokens=50))
+
+    assert spent.of_unknown_cost == 0
+    assert EXPECTED <= spent.cost_of_lost <= 1.1 * EXPECTED
+    assert spent.cost == pytest.approx(spent.cost_of_lost + (1_010 + 10_050) / 1e6)
+    assert "of unknown cost" not in shown_cost(spent)
+
+
+async def test_calls_of_unknown_cost_are_counted_beside_the_cost_of_others():
+    spent = Budget.of([MODEL, ModelEntry("free", "free-1", "acme")], None, None)
+    unpriced = attrs.evolve(REQUEST, model="free-1")
+    await spend(spent, completion())
+
+    await spend(spent, completion(), unpriced)
+    spent.settle_unanswered(unpriced, await reserve(spent, unpriced), may_be_billed=True)
+
+    assert spent.of_unknown_cost == 2
+    assert shown_cost(spent) == f"{money(spent.cost)} USD, and 2 calls of unknown cost"
+    assert spent.cost == pytest.approx(200 / 1e6)

@@ -41,13 +41,18 @@ _MODULES: Final = {
 """The commands in the order of the help, and the module of this package that has each."""
 
 
+def commands() -> list[str]:
+    """Return the names of the commands in the order of the help."""
+    return list(_MODULES)
+
+
 class _Commands(TyperGroup):
     """Loads a command when it is asked for: imports are most of what a short command takes."""
 
     # Any: typer has no public name for the base of its contexts and commands.
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
         """Return the names in the order of the help."""
-        return list(_MODULES)
+        return commands()
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Return the command of that name, None if there is none."""
@@ -63,12 +68,20 @@ def _load(name: str) -> Any:
     function = f"{name}_" if keyword.iskeyword(name) else name.replace("-", "_")
     found = vars(module)[function]
     if isinstance(found, typer.Typer):
-        group = get_command(found)
-        group.name = name
-        return group
-    alone = typer.Typer(add_completion=False)
-    alone.command(name)(found)
-    return get_command(alone)
+        command = get_command(found)
+        command.name = name
+    else:
+        alone = typer.Typer(add_completion=False)
+        alone.command(name)(found)
+        command = get_command(alone)
+    for one in (command, *getattr(command, "commands", {}).values()):
+        one.help = _with_whole_paragraphs(one.help or "")
+    return command
+
+
+def _with_whole_paragraphs(text: str) -> str:
+    """Return a text with a line for each paragraph: the terminal breaks lines where it ends."""
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
 
 
 app = typer.Typer(

@@ -1,6 +1,7 @@
 """`daydream demo` and `daydream init`."""
 
 import shutil
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Final
@@ -41,8 +42,13 @@ def init(
     say(f"{folder} is a data root with the cohort {DEMO_COHORT!r}. Next:")
     say(f"  export DAYDREAM_DATA_ROOT={folder.absolute()}")
     say(f"  daydream plan {DEMO_COHORT} --dry-run   # how many calls, and what they may cost")
-    say(f"  daydream plan {DEMO_COHORT}")
-    say(f"  daydream run {DEMO_COHORT}")
+    if find_spec("xllamacpp") is not None:
+        say(f"  daydream plan {DEMO_COHORT}")
+        say(f"  daydream run {DEMO_COHORT}")
+        return
+    say(f"The cohort {DEMO_COHORT!r} asks a small model on this machine. To run it, install the")
+    say("extra `local`. To ask an endpoint of yours, list its model in 1_raw/llm_models.csv and")
+    say(f"write cohorts/NAME/spec/config.yaml, as cohorts/{DEMO_COHORT} has it.")
 
 
 def copy_examples(folder: Path) -> None:

@@ -25,6 +25,8 @@ from daydreaming_dagster.formatting import counted, money
 
 _FIRST_VALUES: Final = 3
 """How many values of an axis a dry run names."""
+_LINE: Final = 100
+"""How long a line with values is at most, even if the output is not a terminal."""
 
 
 def plan(
@@ -97,6 +99,17 @@ def _print_estimate(planned: CohortPlan, estimate: PlanEstimate, pipeline: Pipel
             ),
             "-" if of_stage.cost is None else money(of_stage.cost),
         )
+    table.add_section()
+    stages = estimate.stages.values()
+    costs = [of_stage.cost for of_stage in stages if of_stage.cost is not None]
+    table.add_row(
+        "in all",
+        *(
+            f"{sum(getattr(of_stage, count) for of_stage in stages):,}"
+            for count in ("generations", "calls", "prompt_tokens", "completion_tokens")
+        ),
+        money(sum(costs)) if costs else "-",
+    )
     out.print(table)
     if estimate.unpriced:
         note(f"without a price in llm_models.csv: {', '.join(estimate.unpriced)}")
@@ -109,7 +122,8 @@ def _print_power(planned: CohortPlan, pipeline: Pipeline) -> None:
     items = sum(len(planned.gen_ids(stage)) for stage in pipeline.scored)
     scores = sum(len(planned.gen_ids(stage)) for stage in pipeline.scoring)
     if items > 1 and scores:
-        say(say_what_can_be_told(items, scores, pipeline.judged))
+        said = say_what_can_be_told(items, scores, pipeline.judged)
+        out.print(cell(said), soft_wrap=not out.is_terminal)
 
 
 def _print_values(planned: CohortPlan) -> None:
@@ -122,4 +136,4 @@ def _print_values(planned: CohortPlan) -> None:
     for axis, found in values.items():
         more = ", …" if len(found) > _FIRST_VALUES else ""
         line = f"{axis}: {len(found):,} ({', '.join(islice(found, _FIRST_VALUES))}{more})"
-        out.print(cell(line), soft_wrap=True)
+        out.print(cell(line), width=min(out.width, _LINE), no_wrap=True, overflow="ellipsis")

@@ -1,6 +1,6 @@
 """`daydream results` and `daydream report`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -45,6 +45,14 @@ from daydreaming_dagster.cli.loops import loops_of
 _SHOWN_TEXTS: Final = 100
 _SHOWN_SCORES: Final = 4
 _SHOWN_REFUSED: Final = 20
+_SHOWN_IN_LINES: Final = 20
+"""How many texts are shown if each takes several lines."""
+_TEXT_WIDTH: Final = 31
+"""The room for an id in the last column."""
+_NOTED: Final = ("duels", "not scored", "stale", "by hand")
+"""Columns that few texts have a value in."""
+_LEFT_OUT: Final = ("lowest", "highest", "spread", "stale", "missing")
+"""What tables lack on a narrow terminal, the first ones first. The files have all."""
 
 
 CohortsArgument = Annotated[
@@ -195,34 +203,25 @@ def print_ranking(ranks: Sequence[TextRank], judged: str, remarks: Sequence[str]
     best.
     """
     from daydreaming_dagster.domain.results.sentences import say_who_is_best
+    from daydreaming_dagster.domain.statistics.sentences import how_sure
 
-    columns = _ranking_columns(ranks, judged)
-    for sentence in (say_who_is_best([rank.place for rank in ranks], judged), *remarks):
-        say(sentence)
+    places = [rank.place for rank in ranks]
+    for sentence in (say_who_is_best(places, judged, how_sure), *remarks):
+        out.print(cell(sentence), soft_wrap=not out.is_terminal)
     sources = sorted({rank.place.source for rank in ranks if rank.place is not None}, reverse=True)
     of_scores = sources in ([], ["scores"])
     unit = "1.00 is the best" if of_scores else "by duels, the chance to beat the average one"
     by = " and by ".join(sources) or "score"
     table = Table(title=f"{plural(judged)} by {by} ({unit}), with the ranks they may have")
-    for name, cells in columns.items():
-        table.add_column(name, no_wrap=True, min_width=max(map(len, (name, *cells))))
-    # What all texts share would only take the room of what tells them apart.
-    axes = [
-        axis
-        for axis in ("cohorts", "combo_id", "template_id", "llm_model_id")
-        if len({getattr(rank, axis) for rank in ranks}) > 1
-    ]
-    room = out.width - sum((column.min_width or 0) + 3 for column in table.columns) - 1
-    for axis in axes:
-        columns[axis] = [getattr(rank, axis) for rank in ranks[:_SHOWN_TEXTS]]
-        table.add_column(
-            axis, no_wrap=True, overflow="ellipsis", max_width=max(8, room // len(axes) - 3)
-        )
+    columns = _fitted(_ranking_columns(ranks, judged), _axes(ranks), judged)
+    for name in columns:
+        table.add_column(name, overflow="fold", no_wrap=name != judged)
     for row in zip(*columns.values(), strict=True):
         table.add_row(*map(cell, row))
     out.print(table)
-    if len(ranks) > _SHOWN_TEXTS:
-        note(f"note: {len(ranks) - _SHOWN_TEXTS} more; {plural(judged)}.csv has all")
+    more = len(ranks) - table.row_count
+    if more:
+        note(f"note: {more:,} more; {plural(judged)}.csv has all")
 
 
 def _ranking_columns(ranks: Sequence[TextRank], judged: str) -> dict[str, list[str]]:
@@ -251,6 +250,43 @@ def _ranking_columns(ranks: Sequence[TextRank], judged: str) -> dict[str, list[s
     return columns
 
 
+def _axes(ranks: Sequence[TextRank]) -> dict[str, list[str]]:
+    """Return what tells the first texts apart by axis; what all share would only take room."""
+    axes = {
+        axis: [getattr(rank, axis) for rank in ranks[:_SHOWN_TEXTS]]
+        for axis in ("cohorts", "combo_id", "template_id", "llm_model_id")
+    }
+    return {axis: cells for axis, cells in axes.items() if len(set(cells)) > 1}
+
+
+def _fitted(
+    columns: dict[str, list[str]], axes: dict[str, list[str]], judged: str
+) -> dict[str, list[str]]:
+    """Return the columns and axes if the terminal is wide enough.
+
+    Otherwise the first texts have several lines in the last column: what tells them apart, their
+    ids, and what only some have. Without room for that, the scores are left out.
+    """
+    if _width(columns | axes) <= out.width:
+        return columns | axes
+    combos = [combo.replace("+", " + ") for combo in axes.pop("combo_id", [])]
+    makers = [", ".join(filter(None, values)) for values in zip(*axes.values(), strict=True)]
+    notes = {name: columns.pop(name) for name in _NOTED if name in columns}
+    parts = [part for part in (combos, makers, columns.pop(judged)) if part]
+    parts += [
+        [f"{name}: {count}" if count else "" for count in cells] for name, cells in notes.items()
+    ]
+    texts = ["\n".join(filter(None, lines)) for lines in zip(*parts, strict=True)]
+    if _width(columns) + _TEXT_WIDTH > out.width:
+        columns.pop("scores", None)
+    return {name: cells[:_SHOWN_IN_LINES] for name, cells in [*columns.items(), (judged, texts)]}
+
+
+def _width(columns: Mapping[str, Sequence[str]]) -> int:
+    """Return how wide a table with these columns is."""
+    return 1 + sum(3 + max(map(len, (name, *cells))) for name, cells in columns.items())
+
+
 def _odds_with_intervals(judges: "DataFrame") -> "DataFrame":
     """Return the table of the judges of duels with each interval in the cell of its estimate."""
     import polars as pl
@@ -276,9 +312,15 @@ def _list_refused(refused: Sequence[RefusedAnswer]) -> None:
 def _print_table(title: str, table: "DataFrame") -> None:
     if "by_hand" in table.columns and not table["by_hand"].sum():
         table = table.drop("by_hand")
-    shown = Table(*table.columns, title=title)
-    for row in table.iter_rows():
-        shown.add_row(*(cell(_shown(value)) for value in row))
+    columns = {name: [*map(_shown, table[name])] for name in table.columns}
+    for name in _LEFT_OUT:
+        if _width(columns) > out.width:
+            columns.pop(name, None)
+    shown = Table(title=title)
+    for name in columns:
+        shown.add_column(name, overflow="fold")
+    for row in zip(*columns.values(), strict=True):
+        shown.add_row(*map(cell, row))
     out.print(shown)
 
 

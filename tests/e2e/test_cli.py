@@ -248,7 +248,12 @@ def test_a_dry_run_says_what_would_be_asked_and_writes_nothing(daydream, data_ro
         for line in result.stdout.splitlines()
         if line.startswith("│")
     ]
-    assert rows == [["draft", "3", "3"], ["essay", "6", "3"], ["evaluation", "12", "12"]]
+    assert rows == [
+        ["draft", "3", "3"],
+        ["essay", "6", "3"],
+        ["evaluation", "12", "12"],
+        ["in all", "21", "18"],
+    ]
     assert "with 6 essays and 2 scores each, the truly best comes first" in result.stdout
     assert "without a price in llm_models.csv: big" in result.stderr
     assert not (data_root / "gens").exists()
@@ -323,6 +328,17 @@ def test_a_new_data_root_has_the_examples_and_says_what_to_do_next(daydream, tmp
     dry = daydream("plan", "demo", "--dry-run", DAYDREAM_DATA_ROOT=str(tmp_path / "mine"))
     assert dry.returncode == 0, dry.stderr
     assert "model calls" in dry.stdout
+
+
+def test_init_suggests_nothing_that_an_installation_without_the_local_model_cannot_do(
+    daydream, tmp_path, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, "xllamacpp", None)
+
+    made = daydream("init", str(tmp_path / "mine"))
+
+    assert "daydream run" not in made.stdout
+    assert "write cohorts/NAME/spec/config.yaml" in made.stdout
 
 
 def test_dagster_finds_the_definitions_in_a_new_data_root(daydream, tmp_path):

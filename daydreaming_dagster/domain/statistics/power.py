@@ -38,5 +38,5 @@ def say_what_can_be_told(items: int, scores: int, kind: str) -> str:
     return (
         f"with {items:,} {kind}s and {each:.3g} scores each, the truly best comes first with"
         f" probability {now:.2f}; {3 * each:.3g} more scores each give {more:.2f} (assumed: two"
-        f" scores of a {kind} correlate by {DEFAULT_ICC}, as experts' of research ideas do)"
+        f" scores of one {kind} correlate by {DEFAULT_ICC}, as experts' of research ideas do)"
     )

@@ -75,6 +75,16 @@ class DataRoot:
     loops: LoopStore | None = None
     files: RootFiles | None = None
 
+    def kept_loops(self) -> LoopStore:
+        """Return the loops of the data root.
+
+        Raises:
+            SetupError: It cannot keep loops.
+        """
+        if self.loops is None:
+            raise SetupError(f"the data root {self.location} cannot keep loops; use a folder")
+        return self.loops
+
     def written_files(self) -> RootFiles:
         """Return the files of the data root.
 

@@ -6,7 +6,7 @@ from typing import Protocol
 import attrs
 
 from daydreaming_dagster.application.loop_round import LoopRound, RoundInterruptedError
-from daydreaming_dagster.application.run_listener import RunListener, RunPlan
+from daydreaming_dagster.application.run_listener import NullRunListener, RunListener, RunPlan
 from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.errors import CatalogError
 from daydreaming_dagster.domain.generation.budget import Budget
@@ -52,6 +52,18 @@ class DreamListener(RunListener, Protocol):
         """Called after an entry of the round of this number was recorded."""
         ...
 
+    def end(self, dream: "Dream") -> None:
+        """Called once at the end, unless an error ends it."""
+        ...
+
+
+class NullDreamListener(NullRunListener):
+    """Does nothing."""
+
+    def record(self, number: int, entry: Entry) -> None: ...
+
+    def end(self, dream: "Dream") -> None: ...
+
 
 @attrs.frozen
 class Dream:
@@ -93,44 +105,59 @@ def dream_loop(
         CohortBusyError: Another process runs the cohort of the round.
         SamplerError: A sampler broke the rules of its port.
     """
-    spent = _Spending(listener)
     with loops.hold(loop_id):
-        finished = 0
-        while True:
-            spec, journal = loops.read_spec(loop_id), loops.read_journal(loop_id)
-            catalog = cohorts.read_catalog()
-            spec = spec.with_planned_ids(catalog.planned_ids())
-            _check(loop_id, spec, catalog, loops, journal)
-            step = next_step(spec.stop, journal)
-            if isinstance(step, Stop):
-                return Dream(finished, step.reason, interrupted=False, journal=journal)
-            if isinstance(step, ChoosePairs) and finished == options.rounds:
-                return Dream(finished, "as many as asked for", interrupted=False, journal=journal)
-            parts = LoopRound(
-                store,
-                cohorts,
-                loops,
-                model,
-                loop_id,
-                spec,
-                loops.load_sampler(spec.sampler),
-                catalog,
-                journal,
-                token,
-                spent,
-                None if options.max_cost is None else options.max_cost - spent.cost,
-                options.allow_missing,
-            )
-            try:
-                number, entry = _take(step, parts)
-            except RoundInterruptedError as error:
-                return Dream(finished, str(error), interrupted=True, journal=journal)
-            if entry is None:
-                reason = "every pair of its concepts was tried"
-                return Dream(finished, reason, interrupted=False, journal=journal)
-            loops.record(loop_id, number, entry)
-            listener.record(number, entry)
-            finished += isinstance(entry, Decided)
+        dream = _dream(store, cohorts, loops, model, loop_id, options, token, listener)
+    listener.end(dream)
+    return dream
+
+
+def _dream(  # noqa: PLR0917  those of `dream_loop`
+    store: GensStoreWithTemplates,
+    cohorts: CohortStore,
+    loops: LoopStore,
+    model: LanguageModel,
+    loop_id: str,
+    options: DreamOptions,
+    token: CancellationToken,
+    listener: DreamListener,
+) -> Dream:
+    spent = _Spending(listener)
+    finished = 0
+    while True:
+        spec, journal = loops.read_spec(loop_id), loops.read_journal(loop_id)
+        catalog = cohorts.read_catalog()
+        spec = spec.with_planned_ids(catalog.planned_ids())
+        _check(loop_id, spec, catalog, loops, journal)
+        step = next_step(spec.stop, journal)
+        if isinstance(step, Stop):
+            return Dream(finished, step.reason, interrupted=False, journal=journal)
+        if isinstance(step, ChoosePairs) and finished == options.rounds:
+            return Dream(finished, "as many as asked for", interrupted=False, journal=journal)
+        parts = LoopRound(
+            store,
+            cohorts,
+            loops,
+            model,
+            loop_id,
+            spec,
+            loops.load_sampler(spec.sampler),
+            catalog,
+            journal,
+            token,
+            spent,
+            None if options.max_cost is None else options.max_cost - spent.cost,
+            options.allow_missing,
+        )
+        try:
+            number, entry = _take(step, parts)
+        except RoundInterruptedError as error:
+            return Dream(finished, str(error), interrupted=True, journal=journal)
+        if entry is None:
+            reason = "every pair of its concepts was tried"
+            return Dream(finished, reason, interrupted=False, journal=journal)
+        loops.record(loop_id, number, entry)
+        listener.record(number, entry)
+        finished += isinstance(entry, Decided)
 
 
 def _take(step: Step, parts: LoopRound) -> tuple[int, Entry | None]:

@@ -129,7 +129,7 @@ def run_cohort(
         if parsed_again:  # whose children may have another prompt now
             state = look_and_keep(store, cohorts, cohort_id, catalog)
         plan = attrs.evolve(
-            _plan(store, catalog, members, state, options), parsed_again=parsed_again
+            _plan(store, catalog, cohort_id, members, state, options), parsed_again=parsed_again
         )
         if problems := model.check(plan.estimate.called):
             raise CatalogError("the set-up of the models", tuple(problems))
@@ -177,9 +177,10 @@ def _parse_again(store: GensStoreWithTemplates, catalog: Catalog, state: CohortS
     return changed
 
 
-def _plan(
+def _plan(  # noqa: PLR0917  a cohort, what it is planned from, what was asked for
     store: GensStoreWithTemplates,
     catalog: Catalog,
+    cohort_id: str,
     members: Mapping[Stage, Sequence[str]],
     state: CohortState,
     options: RunOptions,
@@ -193,4 +194,4 @@ def _plan(
         problem = f"a limit of cost needs a price for {', '.join(estimate.unpriced)}"
         raise CatalogError("the model catalog", (problem,))
     left_stale = 0 if options.stale else sum(map(len, state.stale.values()))
-    return RunPlan(members, todo, estimate, left_stale)
+    return RunPlan(cohort_id, members, todo, estimate, left_stale)

@@ -17,6 +17,7 @@ class RunPlan:
     """What the run of a cohort is about to do.
 
     Attributes:
+        cohort_id: The cohort.
         members: All generations of the cohort by stage, in planned order.
         todo: Those of them that the run has to make.
         estimate: What they are expected to ask and to cost.
@@ -25,6 +26,7 @@ class RunPlan:
             read otherwise now.
     """
 
+    cohort_id: str
     members: Mapping[Stage, Sequence[str]]
     todo: Mapping[Stage, Sequence[str]]
     estimate: PlanEstimate

@@ -4,7 +4,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Annotated, Final
 
@@ -92,6 +92,21 @@ def terminal() -> Iterator[Console]:
         return
     with os.fdopen(os.dup(sys.stderr.fileno()), "w", encoding="utf-8") as stream:
         yield Console(file=stream)
+
+
+@contextmanager
+def output() -> Iterator[Callable[[str], None]]:
+    """Yield a function that prints a line to standard output, also while a step of Dagster runs.
+
+    Dagster redirects descriptor 1 to the step's log, so this one has a descriptor of its own.
+    """
+    try:
+        descriptor = os.dup(sys.stdout.fileno())
+    except OSError:  # it is not a file
+        yield say
+        return
+    with os.fdopen(descriptor, "w", encoding="utf-8", buffering=1) as stream:
+        yield lambda line: print(visible(line), file=stream)
 
 
 def explained(error: Exception) -> str:

@@ -1,6 +1,7 @@
 """`daydream dream`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Annotated, Self
 
@@ -8,19 +9,29 @@ import attrs
 import typer
 from rich.console import Console
 
-from daydreaming_dagster.application.dream_loop import DreamOptions, dream_loop
+from daydreaming_dagster.application.dream_loop import Dream, DreamOptions
+from daydreaming_dagster.application.run_cohort import run_cohort
 from daydreaming_dagster.application.run_listener import RunPlan
-from daydreaming_dagster.bootstrap import SetupError, compose_language_model, open_data_root
+from daydreaming_dagster.bootstrap import (
+    DataRoot,
+    absolute_location,
+    compose_language_model,
+    dagster_home,
+    key_prefix,
+    open_data_root,
+)
 from daydreaming_dagster.cli.console import (
     DEFAULT_DATA_ROOT,
     EXIT_INCOMPLETE,
     DataRootOption,
     complain,
     explained,
+    output,
     say,
     terminal,
 )
 from daydreaming_dagster.cli.grouping import grouped
+from daydreaming_dagster.cli.interruption import loading
 from daydreaming_dagster.cli.loop_lines import entry_lines
 from daydreaming_dagster.cli.monitor import RunMonitor
 from daydreaming_dagster.cli.run import ConcurrencyOption, stopped_by_signals
@@ -60,30 +71,59 @@ def dream(
     in its specification stops it. After an interruption, run the command again: it goes on where it
     was, with the same choices. Ctrl-C and SIGTERM wait for the answers in flight.
     """
-    root = open_data_root(data_root)
-    if root.loops is None:
-        raise SetupError(f"the data root {root.location} cannot keep loops; use a folder")
-    token = CancellationToken()
-    model = compose_language_model(root.cohorts.read_catalog(), concurrency)
-    with (
-        terminal() as console,
-        stopped_by_signals(token, console),
-        _DreamMonitor(console) as monitor,
-    ):
-        dreamt = dream_loop(
-            root.store,
-            root.cohorts,
-            root.loops,
-            model,
-            loop_id,
-            options=DreamOptions(rounds, max_cost, allow_missing),
-            token=token,
-            listener=monitor,
-        )
-    say(f"{counted(dreamt.finished, 'round')} finished; {dreamt.reason}")
-    if dreamt.interrupted:
+    root = open_data_root(absolute_location(data_root))
+    options = DreamOptions(rounds, max_cost, allow_missing)
+    if not _dream(root, loop_id, options, concurrency):
         complain("a round is not finished; the same command goes on with it")
         raise typer.Exit(EXIT_INCOMPLETE)
+
+
+def _dream(root: DataRoot, loop_id: str, options: DreamOptions, concurrency: int | None) -> bool:
+    """Make rounds in Dagster, and return whether none is left unfinished."""
+    # Importing Dagster takes a second, and other commands do not need it.
+    with loading():
+        from daydreaming_dagster.defs.event_log import EventLogError
+        from daydreaming_dagster.defs.launch import materialize_dream_rounds, open_instance
+
+    root.kept_loops().read_spec(loop_id)  # reports a wrong name before Dagster starts
+    catalog, prefix = root.cohorts.read_catalog(), key_prefix()
+    token = CancellationToken()
+    resources = {
+        "data_root": root.location,
+        "gens_store": root.store,
+        "cohort_store": root.cohorts,
+        "catalog": catalog,
+        "language_model": compose_language_model(catalog, concurrency),
+        "stop": token,
+        "runner": run_cohort,
+    }
+    with (
+        terminal() as console,
+        output() as tell,
+        stopped_by_signals(token, console),
+        _DreamMonitor(console, tell) as monitor,
+        open_instance(dagster_home(root)) as instance,
+        # Dagster installs signal handlers in the main thread, so it runs in another one.
+        ThreadPoolExecutor(max_workers=1) as thread,
+    ):
+        resources["listener"] = monitor
+        running = thread.submit(
+            materialize_dream_rounds,
+            instance,
+            resources,
+            loop_id,
+            options,
+            catalog.pipeline,
+            key_prefix=prefix,
+        )
+        try:
+            done = running.result()
+        except EventLogError as error:
+            complain(f"error: {error}")
+            done = False
+    if monitor.dream is not None:
+        say(f"{counted(monitor.dream.finished, 'round')} finished; {monitor.dream.reason}")
+    return done
 
 
 @attrs.define
@@ -91,6 +131,8 @@ class _DreamMonitor:
     """Shows each run of a round with bars, and prints what is recorded."""
 
     console: Console
+    tell: Callable[[str], None]
+    dream: Dream | None = attrs.field(default=None, init=False)
     _run: RunMonitor | None = None
     _bars: ExitStack = attrs.field(factory=ExitStack)
 
@@ -119,7 +161,10 @@ class _DreamMonitor:
     def record(self, number: int, entry: Entry) -> None:
         self._end_run()
         for line in entry_lines(entry):
-            say(f"round {number}: {line}")
+            self.tell(f"round {number}: {line}")
+
+    def end(self, dream: Dream) -> None:
+        self.dream = dream
 
     def _end_run(self) -> None:
         self._bars.close()

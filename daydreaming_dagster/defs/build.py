@@ -10,6 +10,8 @@ from daydreaming_dagster.defs.assets import build_stage_asset
 from daydreaming_dagster.defs.cohorts import build_cohort_assets
 from daydreaming_dagster.defs.curation import delete_cohort_job, prune_orphans_job
 from daydreaming_dagster.defs.discovery import discover_cohorts, prune_partitions
+from daydreaming_dagster.defs.loop_schedule import discover_loops, dreaming
+from daydreaming_dagster.defs.loops import DREAM_ROUND, build_loop_assets
 from daydreaming_dagster.defs.naming import asset_key, rename_assets
 from daydreaming_dagster.defs.resources import production_resources
 from daydreaming_dagster.domain.shipped_stages import SHIPPED
@@ -31,7 +33,7 @@ def define_data_root(data_root: str | Path, *, key_prefix: str = "") -> dg.Defin
 def build_definitions(
     resources: Mapping[str, object], pipeline: Pipeline = SHIPPED, *, key_prefix: str = ""
 ) -> dg.Definitions:
-    """Return all assets, jobs and sensors of these stages, with these resources.
+    """Return all assets, jobs, schedules and sensors of these stages, with these resources.
 
     `key_prefix` is that of the assets and the partitions definitions, for a Dagster instance that
     shows several data roots: `ideas`, or `team/ideas`.
@@ -39,6 +41,7 @@ def build_definitions(
     assets = [
         *(build_stage_asset(pipeline, stage) for stage in pipeline),
         *build_cohort_assets(pipeline),
+        *build_loop_assets(pipeline),
     ]
     return dg.Definitions(
         assets=rename_assets(assets, key_prefix),
@@ -57,10 +60,16 @@ def build_definitions(
                 selection=[asset_key(key_prefix, "cohort_run")],
                 description="Generates everything that a cohort lacks, in all stages.",
             ),
+            dg.define_asset_job(
+                "dream",
+                selection=[asset_key(key_prefix, DREAM_ROUND)],
+                description="Makes rounds of a loop.",
+            ),
             prune_partitions,
             delete_cohort_job,
             prune_orphans_job,
         ],
-        sensors=[discover_cohorts],
+        schedules=[dreaming],
+        sensors=[discover_cohorts, discover_loops],
         resources={**resources, "key_prefix": key_prefix},
     )

@@ -12,12 +12,13 @@ import dagster as dg
 import platformdirs
 from dagster._core.instance.ref import InstanceRef
 
+from daydreaming_dagster.application.dream_loop import DreamOptions
 from daydreaming_dagster.application.run_cohort import RunOptions
 from daydreaming_dagster.bootstrap import hold_lock
 from daydreaming_dagster.defs.build import build_definitions
 from daydreaming_dagster.defs.event_log import as_event_log_error, databases_open
 from daydreaming_dagster.defs.killed_runs import owner_tags
-from daydreaming_dagster.defs.partitions import cohorts_name
+from daydreaming_dagster.defs.partitions import cohorts_name, loops_name
 from daydreaming_dagster.defs.termination_server import confirming_termination
 from daydreaming_dagster.domain.shipped_stages import SHIPPED
 from daydreaming_dagster.domain.stages import Pipeline
@@ -122,26 +123,68 @@ def materialize_cohort_run(  # noqa: PLR0913  what runs, where, and what it is c
             called.
         EventLogError: Dagster's database failed during the run.
     """
-    job = build_definitions(resources, pipeline, key_prefix=key_prefix).resolve_job_def(
-        "run_cohort"
-    )
+    config = {**attrs.asdict(options), "force": list(options.force)}
+    job = _Job("run_cohort", "cohort_run", cohorts_name(key_prefix), cohort_id, config)
+    return _execute(instance, resources, job, pipeline, key_prefix)
+
+
+def materialize_dream_rounds(  # noqa: PLR0913  what runs, where, and what it is called there
+    instance: dg.DagsterInstance,
+    resources: Mapping[str, object],
+    loop_id: str,
+    options: DreamOptions,
+    pipeline: Pipeline = SHIPPED,
+    *,
+    key_prefix: str = "",
+) -> bool:
+    """Materialize `dream_round` in this process; return whether no round is left unfinished.
+
+    The resource `listener`, a `DreamListener`, is told what it came to. Otherwise like
+    `materialize_cohort_run`.
+
+    Raises:
+        DaydreamingError: The input is wrong, or another process runs the loop.
+        EventLogError: Dagster's database failed during the run.
+    """
+    config = attrs.asdict(options)
+    job = _Job("dream", "dream_round", loops_name(key_prefix), loop_id, config)
+    return _execute(instance, resources, job, pipeline, key_prefix)
+
+
+@attrs.frozen
+class _Job:
+    """A job with one partitioned asset, and what it materializes."""
+
+    name: str
+    asset: str
+    partitions: str
+    partition: str
+    config: Mapping[str, object]
+
+
+def _execute(
+    instance: dg.DagsterInstance,
+    resources: Mapping[str, object],
+    job: _Job,
+    pipeline: Pipeline,
+    key_prefix: str,
+) -> bool:
+    """Execute a job in this process, and return whether it succeeded."""
+    definitions = build_definitions(resources, pipeline, key_prefix=key_prefix)
+    resolved = definitions.resolve_job_def(job.name)
     try:
         with (
             as_event_log_error(),
             databases_open(instance),
             confirming_termination() as tags,
         ):
-            instance.add_dynamic_partitions(cohorts_name(key_prefix), [cohort_id])
-            job.execute_in_process(
+            instance.add_dynamic_partitions(job.partitions, [job.partition])
+            resolved.execute_in_process(
                 instance=instance,
-                partition_key=cohort_id,
+                partition_key=job.partition,
                 tags={**tags, **owner_tags(str(resources["data_root"]))},
                 run_config={
-                    "ops": {
-                        "cohort_run": {
-                            "config": {**attrs.asdict(options), "force": list(options.force)}
-                        }
-                    },
+                    "ops": {job.asset: {"config": dict(job.config)}},
                     # The caller reports; Dagster's own log is in the instance.
                     "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
                 },

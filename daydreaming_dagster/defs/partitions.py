@@ -18,6 +18,8 @@ OWNER: Final = "team:researchers"
 
 COHORTS: Final = dg.DynamicPartitionsDefinition(name="cohorts")
 
+LOOPS: Final = dg.DynamicPartitionsDefinition(name="loops")
+
 LINEAGE_ONLY: Final = dg.SpecificPartitionsPartitionMapping([])
 """The mapping between assets whose partitions correspond in a way that Dagster cannot express.
 
@@ -42,6 +44,11 @@ def stage_partitions(stage: Stage) -> dg.DynamicPartitionsDefinition:
 def cohorts_name(key_prefix: str = "") -> str:
     """Return the name of the partitions definition of cohorts."""
     return with_prefix(key_prefix, COHORTS.name or "")
+
+
+def loops_name(key_prefix: str = "") -> str:
+    """Return the name of the partitions definition of loops."""
+    return with_prefix(key_prefix, LOOPS.name or "")
 
 
 def register_partitions(

@@ -75,13 +75,12 @@ class RecordingListener:
         register_partitions(instance, plan.members, self.key_prefix)
         self.then.begin(plan)
         planned = asset_key(self.key_prefix, "cohort_membership")
-        cohort_id = self.context.partition_key
-        if cohort_id not in instance.get_materialized_partitions(planned):
+        if plan.cohort_id not in instance.get_materialized_partitions(planned):
             counts = {plural(stage): len(gen_ids) for stage, gen_ids in plan.members.items()}
             self.context.log_event(
                 dg.AssetMaterialization(
                     planned,
-                    partition=cohort_id,
+                    partition=plan.cohort_id,
                     metadata=counts,
                     tags={DATA_VERSION_TAG: membership_version(plan.members)},
                 )

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import dagster as dg
 
+from daydreaming_dagster.application.dream_loop import NullDreamListener
 from daydreaming_dagster.application.run_cohort import run_cohort
-from daydreaming_dagster.application.run_listener import NullRunListener
 from daydreaming_dagster.bootstrap import (
     absolute_location,
     compose_language_model,
@@ -105,6 +105,6 @@ def production_resources(data_root: str | Path) -> dict[str, object]:
         "catalog": CatalogResource(data_root=location),
         "language_model": LanguageModelResource(data_root=location),
         "stop": cancellation_token,
-        "listener": NullRunListener(),
+        "listener": NullDreamListener(),
         "runner": run_cohort,
     }

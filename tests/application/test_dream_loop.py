@@ -12,8 +12,7 @@ from adapters.cohort_store.in_memory import InMemoryCohortStore
 from adapters.language_model.scripted import ScriptedLanguageModel
 from adapters.loop_store.in_memory import InMemoryLoopStore
 from builders import Killed, MortalStore
-from daydreaming_dagster.application.dream_loop import DreamOptions, dream_loop
-from daydreaming_dagster.application.run_listener import NullRunListener
+from daydreaming_dagster.application.dream_loop import DreamOptions, NullDreamListener, dream_loop
 from daydreaming_dagster.domain.catalog import Catalog, ConceptEntry, ModelEntry, TemplateEntry
 from daydreaming_dagster.domain.cohort.spec import make_cohort_spec
 from daydreaming_dagster.domain.digests import sha256
@@ -98,7 +97,7 @@ class World:
             self.asked.append((request.prompt, request.parameters.seed))
             return self.answer(request)
 
-        listener = NullRunListener()
+        listener = NullDreamListener()
         listener.record = lambda number, entry: self.recorded.append((number, entry))
         return dream_loop(
             self.store,

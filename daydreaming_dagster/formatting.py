@@ -11,6 +11,11 @@ def plural(noun: str) -> str:
     return f"{noun}es" if re.search(r"(s|x|z|ch|sh)$", noun) else f"{noun}s"
 
 
+def one(noun: str) -> str:
+    """Return a noun with its article: `a draft`, `an essay`. Goes by the first letter."""
+    return f"{'an' if noun[:1].lower() in set('aeiou') else 'a'} {noun}"
+
+
 def counted(number: int, noun: str) -> str:
     """Return a number with its noun: `1 call`, `1,200 calls`."""
     return f"{number:,} {noun if number == 1 else plural(noun)}"

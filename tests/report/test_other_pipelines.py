@@ -167,7 +167,7 @@ def test_a_run_cohort_is_done_checked_and_reported(stages):
     ("stage", "parents", "reason"),
     [
         ("evaluation", [], "parent_gen_id is missing"),
-        ("revision", [("essay", "essay")], "lacks a critique"),
+        ("revision", [("essay", "essay")], "lack a critique"),
         ("evaluation", [("parent", "poem")], "is of an unknown stage"),
     ],
 )

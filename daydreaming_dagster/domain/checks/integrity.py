@@ -14,6 +14,7 @@ from daydreaming_dagster.domain.generation.metadata import (
 from daydreaming_dagster.domain.generation.records import ParsedRecord, RawRecord
 from daydreaming_dagster.domain.generation.stored import StoredGeneration
 from daydreaming_dagster.domain.stages import Pipeline
+from daydreaming_dagster.formatting import one
 from daydreaming_dagster.ports.errors import DataLayerError
 from daydreaming_dagster.types import JsonObject, Stage
 
@@ -111,7 +112,7 @@ class IntegrityCheck:
                 yield f"its metadata names no {role}"
             for ref in of_role:
                 if ref.stage not in role.stages:
-                    yield f"its parent {ref} is not a {role}"
+                    yield f"its parent {ref} is not {one(str(role))}"
                 elif ref.gen_id not in self.known.get(ref.stage, ()):
                     yield f"there is no {ref}"
 

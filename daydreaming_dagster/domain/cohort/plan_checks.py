@@ -16,6 +16,7 @@ from daydreaming_dagster.domain.errors import CatalogError
 from daydreaming_dagster.domain.generation.template_rendering import render_template, used_variables
 from daydreaming_dagster.domain.stages import StageDefinition
 from daydreaming_dagster.errors import DaydreamingError
+from daydreaming_dagster.formatting import one
 from daydreaming_dagster.ports.gens_store import Templates
 from daydreaming_dagster.types import Stage
 
@@ -57,7 +58,8 @@ def catalog_problems(
 def _parent_problems(definition: StageDefinition, used: Collection[Stage]) -> Iterator[Problem]:
     for role in definition.parents:
         if not set(role.stages) & set(used):
-            reason = f"a {definition.name} is made from a {role}, and the cohort has none"
+            made, source = one(definition.name), one(str(role))
+            reason = f"{made} is made from {source}, and the cohort has none"
             yield Problem(("axes", definition.axes[0]), reason, of_whole=True)
 
 
@@ -100,7 +102,7 @@ def template_problems(store: Templates, spec: CohortSpec, catalog: Catalog) -> I
         for template_id, entry in _templates(spec, catalog, stage):
             if entry.generator == "copy" and definition.only_parent is None:
                 lacks = "has no parent" if not definition.parents else "has several parents"
-                yield f"{stage} template {template_id!r} copies, and a {stage} {lacks}"
+                yield f"{stage} template {template_id!r} copies, and {one(stage)} {lacks}"
             try:
                 catalog.reader(stage, template_id)
             except CatalogError as error:
@@ -113,7 +115,7 @@ def template_problems(store: Templates, spec: CohortSpec, catalog: Catalog) -> I
 
 
 def _trial_texts(definition: StageDefinition) -> dict[str, object]:
-    texts = {role.name: f"the text of a {role}" for role in definition.parents}
+    texts = {role.name: f"the text of {one(str(role))}" for role in definition.parents}
     return {
         role.name: texts[role.name] if role.all_of is None else [texts[role.name]] * 2
         for role in definition.parents

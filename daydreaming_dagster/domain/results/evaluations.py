@@ -16,6 +16,7 @@ from daydreaming_dagster.domain.generation.state import STATE_ARTIFACTS, State, 
 from daydreaming_dagster.domain.generation.stored import if_there
 from daydreaming_dagster.domain.parsing.response import Score
 from daydreaming_dagster.domain.stages import GenerationRef, Pipeline, StageDefinition
+from daydreaming_dagster.formatting import one
 from daydreaming_dagster.ports.errors import DataLayerError, InvalidMetadataError
 from daydreaming_dagster.ports.gens_store import Artifact, GensStore, read_ahead
 from daydreaming_dagster.types import Stage
@@ -265,7 +266,8 @@ def parents_of(
     if only is None:
         for role in pipeline[ref.stage].parents:
             if role.name not in roles:
-                raise InvalidMetadataError(*ref, f"parents in the metadata lacks a {role.name}")
+                reason = f"the parents in its metadata lack {one(role.name)}"
+                raise InvalidMetadataError(*ref, reason)
     strange = [parent for parent in parents if parent.stage not in pipeline]
     if strange:
         raise InvalidMetadataError(*ref, f"its parent {strange[0]} is of an unknown stage")

@@ -4,6 +4,8 @@ from typing import Final
 
 import numpy as np
 
+from daydreaming_dagster.formatting import plural
+
 DEFAULT_ICC: Final = 0.19
 """How two experts' scores of the novelty of a research idea correlate (Si, Yang and Hashimoto,
 "Can LLMs generate novel research ideas?", arXiv 2409.04109)."""
@@ -36,7 +38,7 @@ def say_what_can_be_told(items: int, scores: int, kind: str) -> str:
     now = chance_that_the_best_comes_first(items, each)
     more = chance_that_the_best_comes_first(items, 4 * each)
     return (
-        f"with {items:,} {kind}s and {each:.3g} scores each, the truly best comes first with"
+        f"with {items:,} {plural(kind)} and {each:.3g} scores each, the truly best comes first with"
         f" probability {now:.2f}; {3 * each:.3g} more scores each give {more:.2f} (assumed: two"
         f" scores of one {kind} correlate by {DEFAULT_ICC}, as experts' of research ideas do)"
     )

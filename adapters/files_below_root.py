@@ -30,18 +30,6 @@ def read_file(root: Path, path: Path) -> bytes:
     return data
 
 
-def read_text(root: Path, path: Path) -> str:
-    """Return the contents of a text file, with all newlines as line feeds and without a BOM.
-
-    Raises:
-        UnicodeDecodeError: It is not UTF-8.
-        OSError: See `read_file`.
-        UnsafePathError: See `read_file`.
-    """
-    text = read_file(root, path).decode("utf-8-sig")
-    return text.replace("\r\n", "\n").replace("\r", "\n")
-
-
 def write_file(root: Path, path: Path, data: bytes) -> None:
     """Replace a file below `root` in one step, unless it is already identical. Creates its folder.
 

@@ -1,8 +1,10 @@
 """Opens a data root and composes the adapters for production."""
 
+import atexit
 import os
 import re
 from contextlib import AbstractContextManager
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -43,6 +45,9 @@ DATA_ROOT_GROUP: Final = "daydreaming_dagster.data_roots"
 Each is a function that takes the URL and returns a `DataRoot`.
 """
 
+BUCKET_SCHEMES: Final = frozenset({"s3", "s3a", "gs", "az", "azure", "abfs", "abfss", "adl"})
+"""The schemes of the URLs of buckets. An entry point of the same name comes first."""
+
 # A single letter before the colon is a Windows drive.
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 
@@ -62,7 +67,8 @@ class DataRoot:
         store: The generations.
         cohorts: Catalogs, specifications, memberships, reports.
         inspection: Inspects the storage itself; None if it cannot be inspected.
-        dagster_home: The folder of Dagster's databases, unless `DAGSTER_HOME` is set.
+        dagster_home: The folder of Dagster's databases, unless `DAGSTER_HOME` is set. That of a
+            bucket is on this machine.
         loops: The loops; None if the data root cannot keep any.
         files: Its files as bytes; None if it does not consist of files.
     """
@@ -99,10 +105,12 @@ class DataRoot:
 def open_data_root(location: str | Path) -> DataRoot:
     """Return the ports of the data root at a path or URL. Does not access it yet.
 
-    `file:` URLs are paths. Entry points in `DATA_ROOT_GROUP` open URLs with other schemes.
+    `file:` URLs are paths, and those of `BUCKET_SCHEMES` are buckets. Entry points in
+    `DATA_ROOT_GROUP` open URLs with other schemes.
 
     Raises:
         SetupError: No installed package opens URLs with that scheme.
+        StorageUnavailableError: The URL of a bucket, or the environment, is malformed.
     """
     scheme = _SCHEME.match(str(location))
     if scheme is None:
@@ -119,6 +127,8 @@ def open_data_root(location: str | Path) -> DataRoot:
     for entry_point in entry_points(group=DATA_ROOT_GROUP, name=name):
         opened: DataRoot = entry_point.load()(str(location))
         return opened
+    if name in BUCKET_SCHEMES:
+        return _open_bucket(str(location).rstrip("/"))
     raise SetupError(
         f"no installed package opens the data root {location}; name a folder, or install a "
         f"package with the entry point {name!r} in the group {DATA_ROOT_GROUP}"
@@ -139,8 +149,12 @@ def absolute_location(location: str | Path) -> str:
 
     Dagster keeps and shows where things are, and is looked at from other folders.
     """
-    is_url = _SCHEME.match(str(location)) is not None
-    return str(location) if is_url else str(Path(location).absolute())
+    return str(location) if is_url(location) else str(Path(location).absolute())
+
+
+def is_url(location: str | Path) -> bool:
+    """Return whether a data root is named by a URL."""
+    return _SCHEME.match(str(location)) is not None
 
 
 def dagster_home(root: DataRoot) -> Path:
@@ -187,6 +201,30 @@ def _open_folder(folder: Path) -> DataRoot:
     )
 
 
+@cache
+def _open_bucket(url: str) -> DataRoot:
+    """Return the data root in a bucket: one in a process, since it keeps one session of claims."""
+    try:
+        from adapters.object_store.bucket import Bucket
+    except ModuleNotFoundError as error:
+        raise SetupError(
+            f'{url} is a bucket; install what opens it with: pip install "daydreaming-dagster[s3]"'
+        ) from error
+    import platformdirs
+
+    from adapters.cohort_store.files import FileCohortStore
+    from adapters.gens_store.object_store import ObjectGensStore
+    from adapters.loop_store.files import FileLoopStore
+    from adapters.root_files.bucket import BucketRootFiles
+
+    store = ObjectGensStore(Bucket.open(url))
+    atexit.register(store.close)
+    files = BucketRootFiles(store.bucket, store.claims)
+    homes = platformdirs.user_state_path("daydreaming_dagster") / "dagster_homes"
+    home = homes / sha256(url.encode()).hexdigest()[:12]
+    return DataRoot(url, store, FileCohortStore(files), None, home, FileLoopStore(files), files)
+
+
 def open_bundle(file: Path) -> CohortBundle:
     """Return the bundle in a file, which need not be there yet."""
     from adapters.bundles.zip_file import ZipBundle
@@ -205,7 +243,7 @@ def open_older_data_root(folder: Path, data_root: str) -> OlderDataRoot:
             f"{folder} is not a data root of the older project: it has none of the folders gens, "
             "cohorts, specs, 1_raw; name the folder that holds them"
         )
-    if _SCHEME.match(data_root) is None:
+    if not is_url(data_root):
         own, older = Path(data_root).resolve(), folder.resolve()
         if own.is_relative_to(older) or older.is_relative_to(own):
             raise SetupError(f"{folder} and {data_root} lie in one another; import into another -d")

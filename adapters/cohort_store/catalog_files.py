@@ -7,9 +7,10 @@ from adapters.cohort_store.concept_rows import FORMERLY
 from adapters.cohort_store.csv_rows import CsvRow, read_rows_by_id
 from adapters.cohort_store.endpoint_file import read_endpoints
 from adapters.cohort_store.json_cells import read_object, read_schema
-from adapters.files_below_root import read_text
 from adapters.loop_store.concept_files import read_accepted_concepts
-from daydreaming_dagster.data_layer.paths import DESCRIPTIONS_PREFIX, Paths
+from adapters.root_files.layout import LAYOUT
+from adapters.root_files.text import read_text
+from daydreaming_dagster.data_layer.paths import DESCRIPTIONS_PREFIX
 from daydreaming_dagster.domain.catalog import (
     Catalog,
     ConceptEntry,
@@ -27,6 +28,7 @@ from daydreaming_dagster.domain.stages import Pipeline, StageDefinition
 from daydreaming_dagster.ports.errors import InvalidIdError, UnsafePathError
 from daydreaming_dagster.ports.ids import check_id
 from daydreaming_dagster.ports.language_model import SamplingParameters
+from daydreaming_dagster.ports.root_files import RootFiles
 from daydreaming_dagster.types import Stage
 
 PARSER_GROUP: Final = "daydreaming_dagster.parsers"
@@ -37,7 +39,7 @@ point. Built-in names are reserved.
 """
 
 
-def read_catalog(paths: Paths, pipeline: Pipeline) -> Catalog:
+def read_catalog(files: RootFiles, pipeline: Pipeline) -> Catalog:
     """Return the catalogs of a data root with these stages.
 
     They are CSV files with a header, in UTF-8 with or without a byte order mark. Unknown columns
@@ -61,31 +63,33 @@ def read_catalog(paths: Paths, pipeline: Pipeline) -> Catalog:
     parsers: dict[Stage, Mapping[str, Parser]] = {}
     for stage in pipeline:
         rows = read_rows_by_id(
-            paths.data_root,
-            paths.stage_templates_csv(stage),
+            files,
+            LAYOUT.stage_templates_csv(stage),
             ("template_id", "parser", "generator"),
             problems,
             optional=("minimum_lines", "score_maximum", "score_minimum", "schema"),
         )
         for template_id, row in rows.items():
-            templates[stage, template_id] = _template(paths, template_id, row, problems)
+            templates[stage, template_id] = _template(files, template_id, row, problems)
         parsers[stage] = _parsers(pipeline[stage], rows.values(), problems)
-    endpoints = read_endpoints(paths, problems)
+    endpoints = read_endpoints(files, problems)
     catalog = Catalog(
-        concepts={**read_accepted_concepts(paths, problems), **_concepts(paths, problems)},
+        concepts={**read_accepted_concepts(files, problems), **_concepts(files, problems)},
         templates=templates,
-        models=_models(paths, endpoints, problems),
+        models=_models(files, endpoints, problems),
         pipeline=pipeline,
         parsers=parsers,
-        replicates=_replicates(paths, pipeline, problems),
+        replicates=_replicates(files, pipeline, problems),
         endpoints=endpoints,
     )
     if problems:
-        raise CatalogError(str(paths.raw_dir), tuple(problems))
+        raise CatalogError(files.locate(LAYOUT.raw_dir.as_posix()), tuple(problems))
     return catalog
 
 
-def _template(paths: Paths, template_id: str, row: CsvRow, problems: list[str]) -> TemplateEntry:
+def _template(
+    files: RootFiles, template_id: str, row: CsvRow, problems: list[str]
+) -> TemplateEntry:
     generator = row.cells["generator"].lower() or "llm"
     if generator not in ("llm", "copy"):
         row.note("generator", f"expected llm or copy, found {generator!r}", problems)
@@ -101,7 +105,7 @@ def _template(paths: Paths, template_id: str, row: CsvRow, problems: list[str]) 
         lines,
         maximum,
         minimum,
-        read_schema(paths, row, problems),
+        read_schema(files, row, problems),
     )
 
 
@@ -134,15 +138,14 @@ def _parsers(
     return parsers
 
 
-def _concepts(paths: Paths, problems: list[str]) -> dict[str, ConceptEntry]:
+def _concepts(files: RootFiles, problems: list[str]) -> dict[str, ConceptEntry]:
     concepts: dict[str, ConceptEntry] = {}
     rows = read_rows_by_id(
-        paths.data_root, paths.concepts_csv, ("concept_id", "name"), problems, optional=(FORMERLY,)
+        files, LAYOUT.concepts_csv, ("concept_id", "name"), problems, optional=(FORMERLY,)
     )
-    levels = [
-        folder.name.removeprefix(DESCRIPTIONS_PREFIX)
-        for folder in sorted(paths.concepts_dir.glob(f"{DESCRIPTIONS_PREFIX}*"))
-    ]
+    pattern = LAYOUT.concepts_dir / f"{DESCRIPTIONS_PREFIX}*/*.txt"
+    folders = dict.fromkeys(name.split("/")[-2] for name in files.find(pattern.as_posix()))
+    levels = [folder.removeprefix(DESCRIPTIONS_PREFIX) for folder in folders]
     for shown_id, row in rows.items():
         concept_id = row.cells[FORMERLY] or shown_id
         try:
@@ -155,23 +158,23 @@ def _concepts(paths: Paths, problems: list[str]) -> dict[str, ConceptEntry]:
         if concept_id in concepts or (renamed and concept_id in rows):
             row.note(FORMERLY, f"{concept_id!r} is or was the id of another concept", problems)
             continue
-        descriptions = _descriptions(paths, concept_id, levels, problems)
+        descriptions = _descriptions(files, concept_id, levels, problems)
         if renamed:
-            descriptions |= _descriptions(paths, renamed, levels, problems)
+            descriptions |= _descriptions(files, renamed, levels, problems)
         name = row.cells["name"]
         concepts[concept_id] = ConceptEntry(concept_id, name, descriptions, renamed=renamed)
     return concepts
 
 
 def _descriptions(
-    paths: Paths, concept_id: str, levels: Sequence[str], problems: list[str]
+    files: RootFiles, concept_id: str, levels: Sequence[str], problems: list[str]
 ) -> dict[str, str]:
     """Return the concept's descriptions by level of detail."""
     descriptions: dict[str, str] = {}
     for level in levels:
         try:
-            path = paths.concept_description_file(level, concept_id)
-            text = read_text(paths.data_root, path).strip()
+            path = LAYOUT.concept_description_file(level, concept_id)
+            text = read_text(files, path).strip()
             if text:  # an empty file describes nothing
                 descriptions[level] = text
         except FileNotFoundError:
@@ -181,10 +184,12 @@ def _descriptions(
     return descriptions
 
 
-def _models(paths: Paths, endpoints: Collection[str], problems: list[str]) -> dict[str, ModelEntry]:
+def _models(
+    files: RootFiles, endpoints: Collection[str], problems: list[str]
+) -> dict[str, ModelEntry]:
     rows = read_rows_by_id(
-        paths.data_root,
-        paths.llm_models_csv,
+        files,
+        LAYOUT.llm_models_csv,
         ("id", "model", "provider"),
         problems,
         optional=(
@@ -264,14 +269,12 @@ def _limits(row: CsvRow, problems: list[str]) -> ModelLimits:
     )
 
 
-def _replicates(paths: Paths, pipeline: Pipeline, problems: list[str]) -> dict[Stage, int]:
-    path = paths.replication_config_csv
-    if not path.exists():
+def _replicates(files: RootFiles, pipeline: Pipeline, problems: list[str]) -> dict[Stage, int]:
+    path = LAYOUT.replication_config_csv
+    if not files.exists(path.as_posix()):
         return {}
     replicates: dict[Stage, int] = {}
-    for stage, row in read_rows_by_id(
-        paths.data_root, path, ("stage", "replicates"), problems
-    ).items():
+    for stage, row in read_rows_by_id(files, path, ("stage", "replicates"), problems).items():
         number = row.number("replicates", problems, least=1, whole=True)
         try:
             replicates[pipeline[stage].name] = int(number or 1)

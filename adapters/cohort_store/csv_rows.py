@@ -5,14 +5,15 @@ import io
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from pathlib import PurePath
 from typing import Final
 
 import attrs
 
-from adapters.files_below_root import read_text
+from adapters.root_files.text import read_text
 from daydreaming_dagster.domain.documents import suggestion
 from daydreaming_dagster.ports.errors import UnsafePathError
+from daydreaming_dagster.ports.root_files import RootFiles
 
 _OTHER_COLUMNS: Final = ("template_name", "display_name", "description", "specialization")
 """Columns for people to read, which some data roots have, and which resemble known ones."""
@@ -47,53 +48,54 @@ class CsvRow:
 
 
 def read_rows(
-    root: Path,
-    path: Path,
+    files: RootFiles,
+    path: PurePath,
     columns: Sequence[str],
     problems: list[str],
     optional: Sequence[str] = (),
 ) -> Iterator[CsvRow]:
     """Yield the requested cells of each row, stripped; note mistakes in `problems`."""
+    location = files.locate(path.as_posix())
     try:
-        text = read_text(root, path)
+        text = read_text(files, path)
     except FileNotFoundError:
-        problems.append(f"{path} is missing")
+        problems.append(f"{location} is missing")
         return
     except UnicodeDecodeError as error:
-        problems.append(f"{path} is not UTF-8: {error}")
+        problems.append(f"{location} is not UTF-8: {error}")
         return
     except (OSError, UnsafePathError) as error:
-        problems.append(f"{path} cannot be read: {error}")
+        problems.append(f"{location} cannot be read: {error}")
         return
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         header = [name.strip() for name in next(reader, [])]
         wrong = list(_header_problems(header, columns, optional))
         if wrong:
-            problems += [f"{path}, line 1: {reason}" for reason in wrong]
+            problems += [f"{location}, line 1: {reason}" for reason in wrong]
             return
         places = {name: header.index(name) for name in (*columns, *optional) if name in header}
         for cells in reader:
-            where = f"{path}, line {reader.line_num}"
+            where = f"{location}, line {reader.line_num}"
             if cells and len(cells) != len(header):
                 problems.append(f"{where}: expected {len(header)} cells, as in the header")
             elif cells:
                 found = {name: cells[place].strip() for name, place in places.items()}
                 yield CsvRow(where, {**dict.fromkeys(optional, ""), **found})
     except csv.Error as error:
-        problems.append(f"{path}, line {reader.line_num}: {error}")
+        problems.append(f"{location}, line {reader.line_num}: {error}")
 
 
 def read_rows_by_id(
-    root: Path,
-    path: Path,
+    files: RootFiles,
+    path: PurePath,
     columns: Sequence[str],
     problems: list[str],
     optional: Sequence[str] = (),
 ) -> dict[str, CsvRow]:
     """Return the rows by their first column; note empty and repeated ids in `problems`."""
     rows: dict[str, CsvRow] = {}
-    for row in read_rows(root, path, columns, problems, optional):
+    for row in read_rows(files, path, columns, problems, optional):
         value = row.cells[columns[0]]
         if not value:
             row.note(columns[0], "empty", problems)

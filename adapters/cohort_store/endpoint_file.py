@@ -7,8 +7,9 @@ from typing import Final
 from adapters.cohort_store.csv_rows import CsvRow, read_rows
 from adapters.language_model.endpoint_url import endpoint_url
 from adapters.language_model.redaction import basic_credentials
-from daydreaming_dagster.data_layer.paths import Paths
+from adapters.root_files.layout import LAYOUT
 from daydreaming_dagster.domain.endpoints import LOCAL_PROVIDER, EndpointEntry
+from daydreaming_dagster.ports.root_files import RootFiles
 
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _HEADER: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
@@ -22,7 +23,7 @@ _SECONDS: Final[Mapping[str, float]] = {
 _NOT_SHOWN: Final = "what it holds is not shown, because it may be a key"
 
 
-def read_endpoints(paths: Paths, problems: list[str]) -> dict[str, tuple[EndpointEntry, ...]]:
+def read_endpoints(files: RootFiles, problems: list[str]) -> dict[str, tuple[EndpointEntry, ...]]:
     """Return the rows of each endpoint by its id; none if the file is missing.
 
     The columns `id` and `base_url` are required. `api_key_variable`, `header_variables` (pairs
@@ -31,11 +32,11 @@ def read_endpoints(paths: Paths, problems: list[str]) -> dict[str, tuple[Endpoin
     `problems`. Nothing that may be a key is quoted.
     """
     endpoints: dict[str, tuple[EndpointEntry, ...]] = {}
-    if not paths.endpoints_csv.exists():
+    if not files.exists(LAYOUT.endpoints_csv.as_posix()):
         return endpoints
     for row in read_rows(
-        paths.data_root,
-        paths.endpoints_csv,
+        files,
+        LAYOUT.endpoints_csv,
         ("id", "base_url"),
         problems,
         optional=("api_key_variable", "header_variables", "stream", *_SECONDS),

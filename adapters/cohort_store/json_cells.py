@@ -4,10 +4,11 @@ import json
 from typing import Any
 
 from adapters.cohort_store.csv_rows import CsvRow
-from adapters.files_below_root import read_text
-from daydreaming_dagster.data_layer.paths import Paths
+from adapters.root_files.layout import LAYOUT
+from adapters.root_files.text import read_text
 from daydreaming_dagster.domain.catalog import AnswerSchema
 from daydreaming_dagster.ports.errors import InvalidIdError, UnsafePathError
+from daydreaming_dagster.ports.root_files import RootFiles
 from daydreaming_dagster.types import JsonObject
 
 
@@ -21,7 +22,7 @@ def read_object(row: CsvRow, column: str, problems: list[str]) -> JsonObject:
     return document
 
 
-def read_schema(paths: Paths, row: CsvRow, problems: list[str]) -> AnswerSchema | None:
+def read_schema(files: RootFiles, row: CsvRow, problems: list[str]) -> AnswerSchema | None:
     """Return the schema that a template's row names; None if it names none, or note what is wrong.
 
     A schema describes an object: OpenAI takes nothing else.
@@ -29,11 +30,13 @@ def read_schema(paths: Paths, row: CsvRow, problems: list[str]) -> AnswerSchema 
     if not (name := row.cells["schema"]):
         return None
     try:
-        file = paths.schema_file(name)
-        schema, reason = _parsed(read_text(paths.data_root, file))
+        path = LAYOUT.schema_file(name)
     except InvalidIdError as error:
         row.note("schema", f"{error}; name a file in schemas without its .json", problems)
         return None
+    file = files.locate(path.as_posix())
+    try:
+        schema, reason = _parsed(read_text(files, path))
     except FileNotFoundError:
         row.note("schema", f"{file} is missing", problems)
         return None

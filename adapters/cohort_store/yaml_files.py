@@ -2,14 +2,13 @@
 
 import os
 from collections.abc import Hashable, Sequence
-from pathlib import Path
+from pathlib import PurePath
 from typing import Any, Final
 
 import attrs
 import yaml
 
 from adapters.cohort_store.csv_rows import read_rows
-from adapters.files_below_root import read_file
 from daydreaming_dagster.domain.cohort.spec import CohortSpec, ReadColumns, make_cohort_spec
 from daydreaming_dagster.domain.documents import Problem
 from daydreaming_dagster.domain.errors import CatalogError
@@ -17,11 +16,12 @@ from daydreaming_dagster.domain.shipped_stages import SHIPPED
 from daydreaming_dagster.domain.stages import Pipeline
 from daydreaming_dagster.domain.stages_document import make_pipeline
 from daydreaming_dagster.ports.errors import UnsafePathError
+from daydreaming_dagster.ports.root_files import RootFiles
 
 _MOST_VALUES: Final = 1_000_000
 
 
-def read_spec_file(root: Path, path: Path, pipeline: Pipeline) -> CohortSpec:
+def read_spec_file(files: RootFiles, path: PurePath, pipeline: Pipeline) -> CohortSpec:
     """Return the specification of a cohort. Its `problems` list the mistakes in it.
 
     Values may come from CSV files in its folder (`@file:items.csv`). Paths out of the folder are
@@ -30,25 +30,27 @@ def read_spec_file(root: Path, path: Path, pipeline: Pipeline) -> CohortSpec:
     Raises:
         CatalogError: The file does not exist, cannot be read, or is not YAML.
     """
-    document, read_columns, repeated = read_spec_document(root, path)
+    document, read_columns, repeated = read_spec_document(files, path)
     spec = make_cohort_spec(document, read_columns, pipeline)
     return attrs.evolve(spec, problems=(*repeated, *spec.problems))
 
 
-def read_spec_document(root: Path, path: Path) -> tuple[object, ReadColumns, Sequence[Problem]]:
+def read_spec_document(
+    files: RootFiles, path: PurePath
+) -> tuple[object, ReadColumns, Sequence[Problem]]:
     """Return a YAML document, how to read CSV files next to it, and its duplicate keys.
 
     Raises:
         CatalogError: The file does not exist, cannot be read, or is not YAML.
     """
     try:
-        document, repeated = _read_yaml(root, path)
+        document, repeated = _read_yaml(files, path)
     except FileNotFoundError:
         problem = "there is no such file; write it, or name another one"
-        raise CatalogError(str(path), (problem,)) from None
+        raise CatalogError(files.locate(path.as_posix()), (problem,)) from None
 
     def read_columns(name: str, columns: Sequence[str]) -> list[list[str]]:
-        return _columns_beside(root, path, name, columns)
+        return _columns_beside(files, path, name, columns)
 
     return document, read_columns, repeated
 
@@ -60,35 +62,37 @@ def spec_as_yaml(spec: CohortSpec) -> str:
     return text
 
 
-def read_stages_file(root: Path, path: Path) -> Pipeline:
+def read_stages_file(files: RootFiles, path: PurePath) -> Pipeline:
     """Return the stages that the file names; the shipped ones if there is no file.
 
     Raises:
         CatalogError: The file cannot be read, is not YAML, or describes no valid pipeline.
     """
     try:
-        document, repeated = _read_yaml(root, path)
+        document, repeated = _read_yaml(files, path)
     except FileNotFoundError:
         return SHIPPED
+    location = files.locate(path.as_posix())
     if repeated:
-        raise CatalogError(str(path), tuple(map(str, repeated)))
-    return make_pipeline(document, str(path), SHIPPED)
+        raise CatalogError(location, tuple(map(str, repeated)))
+    return make_pipeline(document, location, SHIPPED)
 
 
-def _read_yaml(root: Path, path: Path) -> tuple[object, Sequence[Problem]]:
+def _read_yaml(files: RootFiles, path: PurePath) -> tuple[object, Sequence[Problem]]:
     """Return the document in a file, and the keys that it repeats.
 
     Raises:
         FileNotFoundError: There is no such file.
         CatalogError: It cannot be read, or is not YAML.
     """
+    location = files.locate(path.as_posix())
     try:
-        data = read_file(root, path)
+        data = files.read(path.as_posix())
     except FileNotFoundError:
         raise
     except (OSError, UnsafePathError) as error:
-        raise CatalogError(str(path), (f"cannot be read: {error}",)) from None
-    return parse_yaml(data, str(path))
+        raise CatalogError(location, (f"cannot be read: {error}",)) from None
+    return parse_yaml(data, location)
 
 
 def parse_yaml(data: bytes, location: str) -> tuple[object, Sequence[Problem]]:
@@ -130,16 +134,16 @@ class _Loader(yaml.SafeLoader):
 
 
 def _columns_beside(
-    root: Path, spec_file: Path, name: str, columns: Sequence[str]
+    files: RootFiles, spec_file: PurePath, name: str, columns: Sequence[str]
 ) -> list[list[str]]:
     # Not resolved, so that a link is refused wherever it leads.
-    path = Path(os.path.normpath(spec_file.parent / name))
+    path = PurePath(os.path.normpath(spec_file.parent / name))
     if not path.is_relative_to(spec_file.parent) or path == spec_file.parent:
         raise CatalogError(name, (f"{name!r} is not a file in the folder of the specification",))
     problems: list[str] = []
     cells = [
         [row.cells[column] for column in columns]
-        for row in read_rows(root, path, columns, problems)
+        for row in read_rows(files, path, columns, problems)
     ]
     if problems:
         raise CatalogError(name, tuple(problems))

@@ -1,12 +1,16 @@
 """The files of a data root in a folder."""
 
 import os
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Self
 
 import attrs
 
-from adapters.atomic_write import TEMPORARY_PREFIX
+from adapters.atomic_write import TEMPORARY_PREFIX, write_atomically
+from adapters.file_lock import held
 from adapters.files_below_root import read_file, refuse_links, write_file
+from adapters.folder_removal import remove_folder
 from adapters.root_files.layout import LaidOutFiles
 from adapters.root_files.names import check_name
 
@@ -16,6 +20,18 @@ class FilesystemRootFiles(LaidOutFiles):
     """`RootFiles` in the folder `root`. Leftovers of interrupted writes are not listed."""
 
     root: Path
+
+    def locate(self, name: str) -> str:
+        return str(self.root / name)
+
+    def exists(self, name: str) -> bool:
+        return (self.root / check_name(name)).exists()
+
+    def find(self, pattern: str) -> list[str]:
+        return sorted(path.relative_to(self.root).as_posix() for path in self.root.glob(pattern))
+
+    def ahead(self, folder: str) -> Self:  # noqa: ARG002  it reads when it is asked
+        return self
 
     def list_files(self, folder: str) -> list[str]:
         top = self.root / check_name(folder)
@@ -32,6 +48,26 @@ class FilesystemRootFiles(LaidOutFiles):
 
     def read(self, name: str) -> bytes:
         return read_file(self.root, self.root / check_name(name))
+
+    def write(self, name: str, data: bytes) -> None:
+        write_file(self.root, self.root / check_name(name), data)
+
+    def record(self, name: str, data: bytes) -> bool:
+        path = self.root / check_name(name)
+        refuse_links(self.root, path)
+        if path.exists():
+            return False
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(str(path.parent), path.name, data, sync=True)
+        return True
+
+    def remove_folder(self, folder: str) -> None:
+        path = self.root / check_name(folder)
+        refuse_links(self.root, path)
+        remove_folder(path)
+
+    def hold(self, name: str, busy: Exception) -> AbstractContextManager[None]:
+        return held(self.root, self.root / check_name(name), busy)
 
     def create(self, name: str, data: bytes) -> bool:
         try:

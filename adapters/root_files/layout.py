@@ -8,7 +8,8 @@ from typing import Final
 from daydreaming_dagster.data_layer.paths import ARTIFACT_FILENAMES, Paths
 from daydreaming_dagster.types import Stage
 
-_PATHS: Final = Paths(Path())
+LAYOUT: Final = Paths(Path())
+"""The names of files in a data root, as relative paths."""
 
 
 class LaidOutFiles:
@@ -21,15 +22,15 @@ class LaidOutFiles:
         """Return what `RootFiles.list_files` says."""
 
     def catalog_files(self) -> list[str]:
-        return list(self.list_files(_PATHS.raw_dir.as_posix()))
+        return list(self.list_files(LAYOUT.raw_dir.as_posix()))
 
     def cohort_files(self, cohort_id: str) -> list[str]:
-        folder = _PATHS.cohort_dir(cohort_id)
-        kept = (_PATHS.cohort_membership_csv(cohort_id), _PATHS.cohort_manifest_json(cohort_id))
+        folder = LAYOUT.cohort_dir(cohort_id)
+        kept = (LAYOUT.cohort_membership_csv(cohort_id), LAYOUT.cohort_manifest_json(cohort_id))
         found = {path.as_posix() for path in kept} & set(self.list_files(folder.as_posix()))
         return sorted({*found, *self.list_files((folder / "spec").as_posix())})
 
     def generation_files(self, stage: Stage, gen_id: str) -> list[str]:
-        folder = _PATHS.generation_dir(stage, gen_id).as_posix()
+        folder = LAYOUT.generation_dir(stage, gen_id).as_posix()
         artifacts = {f"{folder}/{name}" for name in ARTIFACT_FILENAMES.values()}
         return sorted(artifacts.intersection(self.list_files(folder)))

@@ -1,6 +1,7 @@
 """Checks the names of files in a data root."""
 
 import re
+from fnmatch import fnmatchcase
 from typing import Final
 
 from daydreaming_dagster.ports.errors import UnsafePathError
@@ -18,3 +19,9 @@ def check_name(name: str) -> str:
     if _UNSAFE.search(name) or {"", ".", ".."}.intersection(name.split("/")):
         raise UnsafePathError(name, "the name could lead outside the data root")
     return name
+
+
+def matches(name: str, pattern: str) -> bool:
+    """Return whether each part of a name matches its part of the pattern."""
+    parts, patterns = name.split("/"), pattern.split("/")
+    return len(parts) == len(patterns) and all(map(fnmatchcase, parts, patterns))

@@ -36,6 +36,7 @@ _MODULES: Final = {
     "rejudge": "rejudge",
     "rename-concept": "rename_concept",
     "import": "import_",
+    "copy": "copy",
     "analyse": "analyse",
 }
 """The commands in the order of the help, and the module of this package that has each."""

@@ -8,6 +8,8 @@ from typing import Annotated, Final
 
 import typer
 
+from daydreaming_dagster.application.copy_data_root import copy_data_root
+from daydreaming_dagster.bootstrap import absolute_location, is_url, open_data_root
 from daydreaming_dagster.cli.console import say
 from daydreaming_dagster.cli.plan import plan
 from daydreaming_dagster.cli.run import run
@@ -15,6 +17,7 @@ from daydreaming_dagster.domain.errors import CatalogError
 
 DEMO_COHORT: Final = "demo"
 _PARTIAL_PREFIX: Final = ".daydream-init-"
+_ALREADY: Final = "it is a data root already"
 
 
 def demo(
@@ -33,14 +36,22 @@ def demo(
 
 
 def init(
-    folder: Annotated[Path, typer.Argument(help="A new or empty folder.")],
+    location: Annotated[
+        str, typer.Argument(metavar="FOLDER", help="A new or empty folder, or the URL of a bucket.")
+    ],
 ) -> None:
     """Create a data root with the examples, as a start for your own experiment."""
-    if (folder / "1_raw").exists():
-        raise CatalogError(str(folder), ("the folder is a data root already",))
-    copy_examples(folder)
-    say(f"{folder} is a data root with the cohort {DEMO_COHORT!r}. Next:")
-    say(f"  export DAYDREAM_DATA_ROOT={folder.absolute()}")
+    if not is_url(location):
+        if Path(location, "1_raw").exists():
+            raise CatalogError(location, (_ALREADY,))
+        copy_examples(Path(location))
+    else:
+        files = open_data_root(location).written_files()
+        if files.list_files("1_raw"):
+            raise CatalogError(location, (_ALREADY,))
+        copy_data_root(open_data_root(_examples()).written_files(), files)
+    say(f"{location} is a data root with the cohort {DEMO_COHORT!r}. Next:")
+    say(f"  export DAYDREAM_DATA_ROOT={absolute_location(location)}")
     say(f"  daydream plan {DEMO_COHORT} --dry-run   # how many calls, and what they may cost")
     if find_spec("xllamacpp") is not None:
         say(f"  daydream plan {DEMO_COHORT}")
@@ -64,8 +75,7 @@ def copy_examples(folder: Path) -> None:
     """
     if (folder / "1_raw").is_dir():
         return
-    packaged = Path(__file__).parents[1] / "examples"
-    source = packaged if packaged.is_dir() else Path(__file__).parents[2] / "examples/data_root"
+    source = _examples()
     examples = {path.name for path in source.iterdir()}
     there = {path.name for path in folder.iterdir()} if folder.exists() else set[str]()
     begun = {name for name in there if name.startswith(_PARTIAL_PREFIX)}
@@ -84,3 +94,8 @@ def copy_examples(folder: Path) -> None:
                 if not (folder / path.name).exists():
                     raise
                 # Another process is copying the same examples.
+
+
+def _examples() -> Path:
+    packaged = Path(__file__).parents[1] / "examples"
+    return packaged if packaged.is_dir() else Path(__file__).parents[2] / "examples/data_root"

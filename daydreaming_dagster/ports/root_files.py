@@ -1,7 +1,8 @@
-"""The port for the files of a data root, as bytes: to copy them in and out as they are."""
+"""The port for the files of a data root, as bytes. Catalogs, cohorts and loops are kept in them."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from contextlib import AbstractContextManager
+from typing import Protocol, Self
 
 from daydreaming_dagster.types import Stage
 
@@ -12,6 +13,25 @@ class RootFiles(Protocol):
     A name that is absolute, or has an empty part, `.`, `..`, a backslash or a colon, is refused
     with `UnsafePathError` before any I/O. So is one that leads through a symbolic link.
     """
+
+    def locate(self, name: str) -> str:
+        """Return the path or URL of a file or folder, for display, whether or not it exists."""
+        ...
+
+    def exists(self, name: str) -> bool:
+        """Return whether there is such a file."""
+        ...
+
+    def find(self, pattern: str) -> Sequence[str]:
+        """Return the names that match a pattern, sorted.
+
+        `*` stands for any characters within a part of a name. The first part has none.
+        """
+        ...
+
+    def ahead(self, folder: str) -> Self:
+        """Return a view that has read the files below a folder; itself where reading is fast."""
+        ...
 
     def list_files(self, folder: str) -> Sequence[str]:
         """Return the names of all files below a folder, sorted; none if there is no such folder.
@@ -47,6 +67,45 @@ class RootFiles(Protocol):
             FileNotFoundError: There is no such file.
             UnsafePathError: See the class.
             OSError: The file system refused.
+        """
+        ...
+
+    def write(self, name: str, data: bytes) -> None:
+        """Replace a file in one step. One that is already identical may be left alone.
+
+        Raises:
+            UnsafePathError: See the class.
+            StorageUnavailableError: Nothing can be stored.
+            OSError: The storage refused this file.
+        """
+        ...
+
+    def record(self, name: str, data: bytes) -> bool:
+        """Write a new file in one step, to survive a power cut; return False if the name is taken.
+
+        Raises:
+            UnsafePathError: See the class.
+            StorageUnavailableError: Nothing can be stored.
+            OSError: The storage refused this file.
+        """
+        ...
+
+    def remove_folder(self, folder: str) -> None:
+        """Delete a folder with all that is in it, if it exists.
+
+        Raises:
+            UnsafePathError: See the class.
+            OSError: The storage refused.
+        """
+        ...
+
+    def hold(self, name: str, busy: Exception) -> AbstractContextManager[None]:
+        """Lock a name for the block, which may end in another thread. Ends with the process.
+
+        Raises:
+            Exception: `busy`, if another process or thread holds it.
+            UnsafePathError: See the class.
+            StorageUnavailableError: The storage has no locks, or fails.
         """
         ...
 

@@ -3,6 +3,7 @@
 import pytest
 
 from adapters.cohort_store.catalog_files import read_catalog
+from adapters.root_files.filesystem import FilesystemRootFiles
 from daydreaming_dagster.data_layer.paths import Paths
 from daydreaming_dagster.domain.endpoints import EndpointEntry
 from daydreaming_dagster.domain.errors import CatalogError
@@ -16,7 +17,7 @@ def endpoints(data_root):
     def read(text):
         paths = Paths(data_root)
         paths.endpoints_csv.write_text(text)
-        return read_catalog(paths, SHIPPED).endpoints
+        return read_catalog(FilesystemRootFiles(paths.data_root), SHIPPED).endpoints
 
     return read
 
@@ -28,7 +29,7 @@ def problems_of(read, text):
 
 
 def test_a_data_root_needs_no_endpoints(data_root):
-    assert read_catalog(Paths(data_root), SHIPPED).endpoints == {}
+    assert read_catalog(FilesystemRootFiles(data_root), SHIPPED).endpoints == {}
 
 
 def test_all_columns_are_read(endpoints):

@@ -10,6 +10,7 @@ import pytest
 from adapters import FilesystemGensStore
 from adapters.cohort_store.catalog_files import read_catalog
 from adapters.cohort_store.filesystem import FilesystemCohortStore
+from adapters.root_files.filesystem import FilesystemRootFiles
 from daydreaming_dagster.data_layer.paths import Paths
 from daydreaming_dagster.domain.catalog import ConceptEntry, ModelEntry, TemplateEntry
 from daydreaming_dagster.domain.cohort.index import CohortIndex
@@ -62,7 +63,7 @@ def write_plan(paths, planned):
 
 
 def test_a_data_root_is_read_as_it_stands(paths):
-    catalog = read_catalog(paths, SHIPPED)
+    catalog = read_catalog(FilesystemRootFiles(paths.data_root), SHIPPED)
 
     assert catalog.concepts["ant"] == ConceptEntry("ant", "Ant", {"sentence": "Ants build."})
     assert catalog.templates["essay", "copied"] == TemplateEntry("copied", generator="copy")
@@ -84,7 +85,7 @@ def test_optional_columns_are_read_and_may_be_empty(paths, write):
     )
     write("1_raw/replication_config.csv", "stage,replicates\nevaluation,2\n")
 
-    catalog = read_catalog(paths, SHIPPED)
+    catalog = read_catalog(FilesystemRootFiles(paths.data_root), SHIPPED)
 
     assert catalog.templates["draft", "a"] == TemplateEntry("a", minimum_lines=3)
     assert catalog.templates["draft", "b"] == TemplateEntry(
@@ -102,7 +103,7 @@ def test_a_byte_order_mark_windows_newlines_and_blanks_do_no_harm(paths, write):
     )
     write("1_raw/concepts/descriptions-article/ant.txt", b"\xef\xbb\xbfLong.\r\n\r\n")
 
-    assert read_catalog(paths, SHIPPED).concepts == {
+    assert read_catalog(FilesystemRootFiles(paths.data_root), SHIPPED).concepts == {
         "ant": ConceptEntry(
             "ant", 'The "Ant",\nan insect', {"article": "Long.", "sentence": "Ants build."}
         )
@@ -123,7 +124,7 @@ def test_all_problems_of_all_catalogs_are_named_by_file_line_and_column(paths, w
     write("1_raw/llm_models.csv", "id,model,provider,prompt_price\nm,m-1,acme,cheap\nn,,,inf\n")
     write("1_raw/replication_config.csv", "stage,replicates\ndrafts,2\nessay,0\n")
 
-    found = problems_of(read_catalog, paths, SHIPPED)
+    found = problems_of(read_catalog, FilesystemRootFiles(paths.data_root), SHIPPED)
 
     essays, models = raw / "essay_templates.csv", raw / "llm_models.csv"
     expected = [
@@ -162,7 +163,7 @@ def test_all_problems_of_all_catalogs_are_named_by_file_line_and_column(paths, w
 def test_a_file_that_is_no_catalog_is_named(paths, write, content, expected):
     path = write("1_raw/llm_models.csv", content)
 
-    (problem,) = problems_of(read_catalog, paths, SHIPPED)
+    (problem,) = problems_of(read_catalog, FilesystemRootFiles(paths.data_root), SHIPPED)
 
     assert str(path) in problem
     assert expected in problem
@@ -201,7 +202,7 @@ def test_parsers_of_other_packages_are_found_by_the_stage_they_are_for(paths, wr
     write("1_raw/draft_templates.csv", text)
     write("1_raw/essay_templates.csv", text)
 
-    catalog = read_catalog(paths, SHIPPED)
+    catalog = read_catalog(FilesystemRootFiles(paths.data_root), SHIPPED)
 
     assert catalog.reader("draft", "a")("tea").text == "TEA"
     assert catalog.reader("draft", "b")("tea") == ParsedResponse("tea")
@@ -212,7 +213,7 @@ def test_parsers_of_other_packages_are_found_by_the_stage_they_are_for(paths, wr
 def test_a_parser_that_does_not_load_matters_where_it_is_named(paths, write, package):
     write("1_raw/draft_templates.csv", "template_id,parser,generator\na,broken,\n")
 
-    (problem,) = problems_of(read_catalog, paths, SHIPPED)
+    (problem,) = problems_of(read_catalog, FilesystemRootFiles(paths.data_root), SHIPPED)
 
     assert problem.startswith(f"{paths.raw_dir / 'draft_templates.csv'}, line 2, column parser: ")
     assert "'broken' (tea_leaves:nothing) does not load: AttributeError" in problem
@@ -454,4 +455,7 @@ def test_the_researchers_own_files_are_never_written(paths, data_root):
 def test_an_empty_description_describes_nothing(paths, write):
     write("1_raw/concepts/descriptions-sentence/ant.txt", " \n")
 
-    assert read_catalog(paths, SHIPPED).concepts["ant"].descriptions == {}
+    assert (
+        read_catalog(FilesystemRootFiles(paths.data_root), SHIPPED).concepts["ant"].descriptions
+        == {}
+    )

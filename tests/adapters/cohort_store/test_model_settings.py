@@ -5,7 +5,7 @@ import json
 import pytest
 
 from adapters.cohort_store.catalog_files import read_catalog
-from daydreaming_dagster.data_layer.paths import Paths
+from adapters.root_files.filesystem import FilesystemRootFiles
 from daydreaming_dagster.domain.catalog import AnswerSchema
 from daydreaming_dagster.domain.errors import CatalogError
 from daydreaming_dagster.domain.shipped_stages import SHIPPED
@@ -31,7 +31,7 @@ def catalog(data_root):
             folder.mkdir()
             text = schema if isinstance(schema, str) else json.dumps(schema)
             (folder / "idea.json").write_text(text)
-        return read_catalog(Paths(data_root), SHIPPED)
+        return read_catalog(FilesystemRootFiles(data_root), SHIPPED)
 
     return read
 

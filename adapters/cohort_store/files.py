@@ -1,0 +1,157 @@
+"""Catalogs, cohorts and reports as files that a researcher writes and reads."""
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import PurePath, PurePosixPath
+
+import attrs
+
+from adapters.cohort_store.catalog_files import read_catalog
+from adapters.cohort_store.concept_rows import with_other_id
+from adapters.cohort_store.csv_rows import read_rows
+from adapters.cohort_store.yaml_files import read_spec_file, read_stages_file, spec_as_yaml
+from adapters.folder_removal import DELETED_PREFIX
+from adapters.root_files.layout import LAYOUT
+from daydreaming_dagster.domain.catalog import Catalog
+from daydreaming_dagster.domain.cohort.index import CohortIndex
+from daydreaming_dagster.domain.cohort.manifest import Manifest
+from daydreaming_dagster.domain.cohort.spec import CohortSpec
+from daydreaming_dagster.domain.errors import CatalogError, CohortBusyError, CohortNotPlannedError
+from daydreaming_dagster.domain.stages import Pipeline
+from daydreaming_dagster.ports.errors import InvalidIdError, UnsafePathError
+from daydreaming_dagster.ports.ids import check_id, is_id
+from daydreaming_dagster.ports.root_files import RootFiles
+from daydreaming_dagster.types import Stage
+
+
+@attrs.frozen
+class FileCohortStore:
+    """A `CohortStore` in the folders `1_raw` and `cohorts` of a data root.
+
+    A file whose content would not change is not written. Every method that writes raises
+    `OSError` where the storage refuses.
+    """
+
+    files: RootFiles
+
+    def read_pipeline(self) -> Pipeline:
+        return read_stages_file(self.files, LAYOUT.stages_yaml)
+
+    def read_catalog(self) -> Catalog:
+        return read_catalog(self.files.ahead(LAYOUT.raw_dir.as_posix()), self.read_pipeline())
+
+    def rename_concept(self, concept_id: str, new_id: str) -> None:
+        check_id("concept_id", new_id)
+        name = LAYOUT.concepts_csv.as_posix()
+        self.files.write(name, with_other_id(self.files.read(name), concept_id, new_id))
+
+    def list_cohorts(self) -> list[str]:
+        found = self.files.find((LAYOUT.cohorts_dir / "*/spec/config.yaml").as_posix())
+        ids = (name.split("/")[-3] for name in found)
+        return sorted(cohort_id for cohort_id in ids if not cohort_id.startswith(DELETED_PREFIX))
+
+    def list_planned_cohorts(self) -> list[str]:
+        found = self.files.find((LAYOUT.cohorts_dir / "*/membership.csv").as_posix())
+        return sorted(filter(is_id, (name.split("/")[-2] for name in found)))
+
+    def delete_cohort(self, cohort_id: str) -> None:
+        self.files.remove_folder(LAYOUT.cohort_dir(cohort_id).as_posix())
+
+    def read_spec(self, cohort_id: str) -> CohortSpec:
+        path = LAYOUT.cohort_spec_file(cohort_id)
+        return read_spec_file(self.files, path, self.read_pipeline())
+
+    def write_spec(self, cohort_id: str, spec: CohortSpec) -> None:
+        name = LAYOUT.cohort_spec_file(cohort_id).as_posix()
+        self.files.write(name, spec_as_yaml(spec).encode())
+
+    def write_membership(self, cohort_id: str, members: Mapping[Stage, Sequence[str]]) -> None:
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(("stage", "gen_id"))
+        for stage, gen_ids in members.items():
+            writer.writerows((stage, gen_id) for gen_id in gen_ids)
+        name = LAYOUT.cohort_membership_csv(cohort_id).as_posix()
+        self.files.write(name, text.getvalue().encode())
+
+    def read_membership(self, cohort_id: str) -> dict[Stage, list[str]]:
+        path = LAYOUT.cohort_membership_csv(cohort_id)
+        if not self.files.exists(path.as_posix()):
+            raise CohortNotPlannedError(cohort_id)
+        problems: list[str] = []
+        pipeline = self.read_pipeline()
+        members: dict[Stage, list[str]] = {stage: [] for stage in pipeline}
+        for row in read_rows(self.files, path, ("stage", "gen_id"), problems):
+            try:
+                stage = pipeline[row.cells["stage"]].name
+                members[stage].append(check_id("gen_id", row.cells["gen_id"]))
+            except InvalidIdError as error:
+                problems.append(f"{row.where}: {error}")
+        if problems:
+            raise CatalogError(self.files.locate(path.as_posix()), tuple(problems))
+        return {stage: list(dict.fromkeys(gen_ids)) for stage, gen_ids in members.items()}
+
+    def write_manifest(self, cohort_id: str, manifest: Manifest) -> None:
+        text = json.dumps(manifest.as_document(), indent=2, sort_keys=True)
+        self.files.write(LAYOUT.cohort_manifest_json(cohort_id).as_posix(), f"{text}\n".encode())
+
+    def read_manifest(self, cohort_id: str) -> Manifest | None:
+        name = LAYOUT.cohort_manifest_json(cohort_id).as_posix()
+        location = self.files.locate(name)
+        try:
+            document = json.loads(self.files.read(name))
+        except FileNotFoundError:
+            return None
+        except (OSError, UnsafePathError) as error:
+            problem = f"cannot be read: {error}; delete it, and plan the cohort again"
+            raise CatalogError(location, (problem,)) from None
+        except (ValueError, RecursionError) as error:
+            problem = f"not JSON: {error}; delete it, and plan the cohort again"
+            raise CatalogError(location, (problem,)) from None
+        return Manifest.from_document(document, location)
+
+    def write_index(self, cohort_id: str, index: CohortIndex) -> None:
+        text = json.dumps(index.as_document())
+        self.files.write(LAYOUT.cohort_index_json(cohort_id).as_posix(), text.encode())
+
+    def read_index(self, cohort_id: str) -> CohortIndex:
+        name = LAYOUT.cohort_index_json(cohort_id).as_posix()
+        try:
+            return CohortIndex.from_document(json.loads(self.files.read(name)))
+        except (OSError, ValueError, RecursionError):  # UnsafePathError is a ValueError
+            return CohortIndex()
+
+    def hold(self, cohort_id: str) -> AbstractContextManager[None]:
+        # Dagster may close the generator that holds the lock in another thread.
+        name = LAYOUT.cohort_run_lock(cohort_id).as_posix()
+        return self.files.hold(name, CohortBusyError(cohort_id))
+
+    def write_report_files(self, cohort_id: str, files: Mapping[str, bytes]) -> list[str]:
+        return self._write_all(LAYOUT.cohort_reports_dir(cohort_id), files)
+
+    def write_rating_files(self, cohort_id: str, files: Mapping[str, bytes]) -> list[str]:
+        return self._write_all(LAYOUT.cohort_ratings_dir(cohort_id), files)
+
+    def read_rating_files(self, cohort_id: str) -> dict[str, bytes]:
+        folder = LAYOUT.cohort_ratings_dir(cohort_id)
+        files: dict[str, bytes] = {}
+        problems: list[str] = []
+        for path in map(PurePosixPath, self.files.find((folder / "*").as_posix())):
+            # A name that begins with a dot is an interrupted write, or a spreadsheet's lock.
+            if path.suffix.lower() in {".csv", ".json"} and not path.name.startswith("."):
+                try:
+                    files[path.name] = self.files.read(str(path))
+                except (OSError, UnsafePathError) as error:
+                    problems.append(f"{path.name} cannot be read: {error}")
+        if problems:
+            raise CatalogError(self.files.locate(folder.as_posix()), tuple(problems))
+        return files
+
+    def _write_all(self, folder: PurePath, files: Mapping[str, bytes]) -> list[str]:
+        names = {name: (folder / name).as_posix() for name in files}
+        for name, data in files.items():
+            self.files.write(names[name], data)
+        return [self.files.locate(name) for name in names.values()]

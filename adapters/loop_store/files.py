@@ -1,0 +1,119 @@
+"""Loops as files: the researcher writes the specification, the loop its journal and concepts."""
+
+import json
+from collections.abc import Collection, Mapping
+from contextlib import AbstractContextManager
+from typing import Final, get_args
+
+import attrs
+
+from adapters.cohort_store.csv_rows import read_rows_by_id
+from adapters.cohort_store.yaml_files import read_spec_document, read_stages_file
+from adapters.loop_store.samplers import load_sampler, sampler_names
+from adapters.root_files.layout import LAYOUT
+from daydreaming_dagster.domain.errors import CatalogError, LoopBusyError
+from daydreaming_dagster.domain.loop.decisions import Verdict
+from daydreaming_dagster.domain.loop.journal import (
+    ENTRIES,
+    Entry,
+    EntryName,
+    Journal,
+    entry_document,
+    entry_name,
+    make_journal,
+)
+from daydreaming_dagster.domain.loop.sampler import PairSampler
+from daydreaming_dagster.domain.loop.spec import LoopSpec, make_loop_spec
+from daydreaming_dagster.ports.errors import UnsafePathError
+from daydreaming_dagster.ports.ids import is_id
+from daydreaming_dagster.ports.root_files import RootFiles
+
+_VERDICTS: Final[tuple[Verdict, ...]] = get_args(Verdict)
+
+
+@attrs.frozen
+class FileLoopStore:
+    """A `LoopStore` in the folder `loops` of a data root.
+
+    Every method that writes raises `OSError` where the storage refuses.
+    """
+
+    files: RootFiles
+
+    def list_loops(self) -> list[str]:
+        found = self.files.find((LAYOUT.loops_dir / "*/spec.yaml").as_posix())
+        return sorted(filter(is_id, (name.split("/")[-2] for name in found)))
+
+    def read_spec(self, loop_id: str) -> LoopSpec:
+        document, read_columns, repeated = read_spec_document(
+            self.files, LAYOUT.loop_spec_file(loop_id)
+        )
+        pipeline = read_stages_file(self.files, LAYOUT.stages_yaml)
+        spec = make_loop_spec(document, read_columns, pipeline)
+        return attrs.evolve(spec, problems=(*repeated, *spec.problems))
+
+    def sampler_names(self) -> Collection[str]:
+        return sampler_names()
+
+    def load_sampler(self, name: str) -> PairSampler:
+        return load_sampler(name)
+
+    def read_journal(self, loop_id: str) -> Journal:
+        rounds: list[dict[EntryName, object]] = []
+        problems: list[str] = []
+        while True:
+            number = len(rounds) + 1
+            documents: dict[EntryName, object] = {}
+            for name in ENTRIES:
+                path = LAYOUT.loop_entry_json(loop_id, number, name).as_posix()
+                try:
+                    documents[name] = json.loads(self.files.read(path))
+                except FileNotFoundError:
+                    continue
+                except (OSError, UnsafePathError, ValueError, RecursionError) as error:
+                    problems.append(f"{self.files.locate(path)}: {error}")
+            if not documents or problems:
+                break
+            rounds.append(documents)
+        folder = self.files.locate(LAYOUT.loop_dir(loop_id).as_posix())
+        if problems:
+            raise CatalogError(folder, tuple(problems))
+        return make_journal(rounds, folder)
+
+    def record(self, loop_id: str, number: int, entry: Entry) -> None:
+        name = LAYOUT.loop_entry_json(loop_id, number, entry_name(entry)).as_posix()
+        text = json.dumps(entry_document(entry), indent=1, ensure_ascii=False)
+        if not self.files.record(name, f"{text}\n".encode()):
+            problem = "it is recorded already, and is not replaced"
+            raise CatalogError(self.files.locate(name), (problem,))
+
+    def read_verdicts(self, loop_id: str) -> Mapping[str, Verdict]:
+        path = LAYOUT.loop_verdicts_csv(loop_id)
+        if not self.files.exists(path.as_posix()):
+            return {}
+        problems: list[str] = []
+        rows = read_rows_by_id(self.files, path, ("text_id", "verdict"), problems)
+        verdicts: dict[str, Verdict] = {}
+        for text_id, row in rows.items():
+            for verdict in _VERDICTS:
+                if row.cells["verdict"] == verdict:
+                    verdicts[text_id] = verdict
+            if text_id not in verdicts:
+                expected = f"expected {', '.join(_VERDICTS)}, found {row.cells['verdict']!r}"
+                row.note("verdict", expected, problems)
+        if problems:
+            raise CatalogError(self.files.locate(path.as_posix()), tuple(problems))
+        return verdicts
+
+    def write_concept(self, loop_id: str, level: str, concept_id: str, text: str) -> None:
+        name = LAYOUT.loop_concept_file(loop_id, level, concept_id).as_posix()
+        self.files.write(name, text.encode())
+
+    def write_report(self, loop_id: str, page: bytes) -> str:
+        name = LAYOUT.loop_report_html(loop_id).as_posix()
+        self.files.write(name, page)
+        return self.files.locate(name)
+
+    def hold(self, loop_id: str) -> AbstractContextManager[None]:
+        name = LAYOUT.loop_run_lock(loop_id).as_posix()
+        return self.files.hold(name, LoopBusyError(loop_id))

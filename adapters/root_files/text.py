@@ -1,0 +1,17 @@
+"""Reads the text of files that people write."""
+
+from pathlib import PurePath
+
+from daydreaming_dagster.ports.root_files import RootFiles
+
+
+def read_text(files: RootFiles, path: PurePath) -> str:
+    """Return the contents of a text file, with all newlines as line feeds and without a BOM.
+
+    Raises:
+        UnicodeDecodeError: It is not UTF-8.
+        OSError: See `RootFiles.read`.
+        UnsafePathError: See `RootFiles`.
+    """
+    text = files.read(path.as_posix()).decode("utf-8-sig")
+    return text.replace("\r\n", "\n").replace("\r", "\n")

@@ -1,0 +1,137 @@
+"""Cohorts, loops and files in any kind of files: a folder, memory, a bucket in memory or on S3."""
+
+import pytest
+
+from adapters.cohort_store.files import FileCohortStore
+from adapters.loop_store.files import FileLoopStore
+from adapters.object_store.bucket import Bucket
+from adapters.object_store.claims import BucketClaims
+from adapters.root_files.bucket import BucketRootFiles
+from adapters.root_files.filesystem import FilesystemRootFiles
+from adapters.root_files.in_memory import InMemoryRootFiles
+from builders import FILES
+from daydreaming_dagster.ports.errors import UnsafePathError
+from daydreaming_dagster.testing import CohortStoreContract, LoopStoreContract
+
+
+@pytest.fixture
+def in_bucket(request):
+    """Return a function that opens the files of one bucket, each time as another process does."""
+    opened = []
+
+    def open_files(url):
+        # Memory has no URL that opens it again.
+        bucket = opened[0].bucket if opened and url == "memory:///" else Bucket.open(url)
+        files = BucketRootFiles(bucket, BucketClaims(bucket, 1.0))
+        opened.append(files)
+        return files
+
+    yield open_files
+    for files in opened:
+        files.claims.close()
+
+
+@pytest.fixture(params=["memory", "folder", "bucket", "s3"])
+def files(request, in_bucket, tmp_path):
+    if request.param == "memory":
+        return InMemoryRootFiles()
+    if request.param == "folder":
+        return FilesystemRootFiles(tmp_path)
+    s3 = request.param == "s3"
+    return in_bucket(request.getfixturevalue("s3_url") if s3 else "memory:///")
+
+
+@pytest.fixture
+def data_files(files):
+    more = {
+        "cohorts/c2/spec/config.yaml": FILES["cohorts/c1/spec/config.yaml"],
+        "loops/l1/spec.yaml": "pairs: 3\n",
+        "loops/l2/spec.yaml": "pairs: 3\n",
+    }
+    for name, text in {**FILES, **more}.items():
+        files.write(name, text.encode())
+    return files
+
+
+class TestCohorts(CohortStoreContract[FileCohortStore]):
+    @pytest.fixture
+    def cohorts(self, data_files):
+        return FileCohortStore(data_files)
+
+
+class TestLoops(LoopStoreContract[FileLoopStore]):
+    @pytest.fixture
+    def loops(self, data_files):
+        return FileLoopStore(data_files)
+
+    @pytest.fixture
+    def cohorts(self, data_files):
+        return FileCohortStore(data_files)
+
+
+def test_files_are_written_found_and_removed(files):
+    assert files.list_files("a") == []
+    for name in ("a/b/c.txt", "a/b/d.csv", "a/e/c.txt", "ab/b/c.txt"):
+        assert not files.exists(name)
+        files.write(name, b"old")
+        files.write(name, name.encode())
+        assert files.exists(name)
+        assert files.read(name) == name.encode()
+    assert files.list_files("a") == ["a/b/c.txt", "a/b/d.csv", "a/e/c.txt"]
+    assert files.find("a/*/c.txt") == ["a/b/c.txt", "a/e/c.txt"]
+    assert files.find("a/b/*") == ["a/b/c.txt", "a/b/d.csv"]
+    files.remove_folder("a")
+    files.remove_folder("a")
+    assert files.list_files("a") == []
+    assert files.list_files("ab") == ["ab/b/c.txt"]
+
+
+def test_a_new_file_is_recorded_once_and_created_unless_it_differs(files):
+    assert files.record("a/b", b"1")
+    assert not files.record("a/b", b"1")
+    assert files.create("a/b", b"1")
+    assert not files.create("a/b", b"2")
+    assert files.create("a/c", b"3")
+    assert [files.read("a/b"), files.read("a/c")] == [b"1", b"3"]
+
+
+def test_a_view_shows_the_files_that_it_has_read(files):
+    files.write("a/b.txt", b"1")
+    files.write("c/b.txt", b"2")
+    view = files.ahead("a")
+    assert view.read("a/b.txt") == b"1"
+    assert view.read("c/b.txt") == b"2"
+    assert view.exists("a/b.txt")
+    assert not view.exists("a/c.txt")
+    assert view.find("a/*.txt") == ["a/b.txt"]
+    assert view.list_files("c") == ["c/b.txt"]
+    with pytest.raises(FileNotFoundError):
+        view.read("a/c.txt")
+
+
+@pytest.mark.parametrize("name", ["", "/a", "a//b", "../a", "a/../../b", "a\\b", "c:/a"])
+def test_a_name_that_leads_outside_is_refused(files, name):
+    for attempt in (
+        lambda: files.read(name),
+        lambda: files.exists(name),
+        lambda: files.write(name, b""),
+        lambda: files.record(name, b""),
+        lambda: files.create(name, b""),
+        lambda: files.list_files(name),
+        lambda: files.remove_folder(name),
+        lambda: files.hold(name, KeyError()).__enter__(),
+    ):
+        with pytest.raises(UnsafePathError):
+            attempt()
+
+
+@pytest.mark.parametrize("url", ["memory:///", "s3"])
+def test_what_one_process_holds_another_cannot_until_the_block_ends(in_bucket, url, request):
+    url = request.getfixturevalue("s3_url") if url == "s3" else url
+    first, second = in_bucket(url), in_bucket(url)
+    with first.hold("a/run.lock", KeyError("busy")):
+        for other in (first, second):
+            with pytest.raises(KeyError, match="busy"), other.hold("a/run.lock", KeyError("busy")):
+                pass
+    with second.hold("a/run.lock", KeyError("busy")):
+        pass

@@ -1,0 +1,131 @@
+"""Every command works on a data root in a bucket, as in a folder."""
+
+import json
+import sys
+
+import pytest
+
+from adapters.language_model.scripted import ScriptedLanguageModel
+from builders import judge_or_echo
+from daydreaming_dagster.bootstrap import open_data_root
+from daydreaming_dagster.defs.build import build_definitions
+from daydreaming_dagster.defs.launch import open_instance
+from daydreaming_dagster.defs.partitions import register_partitions
+from daydreaming_dagster.defs.resources import production_resources
+
+
+@pytest.fixture
+def in_bucket(daydream, data_root, s3_url):
+    """Call the command on a copy of the data root in a bucket."""
+    copied = daydream("copy", str(data_root), s3_url)
+    assert copied.returncode == 0, copied.stderr
+
+    def call(*arguments, **more):
+        return daydream(*arguments, **{"DAYDREAM_DATA_ROOT": s3_url, **more})
+
+    return call
+
+
+def files_of(location):
+    files = open_data_root(location).written_files()
+    return {
+        name: files.read(name)
+        for folder in ("1_raw", "cohorts", "gens", "loops")
+        for name in files.list_files(folder)
+        if not name.endswith((".lock", "index.json"))
+    }
+
+
+def test_a_cohort_lives_in_a_bucket_as_in_a_folder(
+    in_bucket, daydream, s3_url, chat_endpoint, tmp_path
+):
+    assert "21 new" in in_bucket("plan", "c1").stdout
+    ran = in_bucket("run", "c1")
+    assert ran.returncode == 0, ran.stderr
+    calls = len(chat_endpoint.bodies)
+    assert in_bucket("run", "c1").returncode == 0
+    assert len(chat_endpoint.bodies) == calls
+    status = json.loads(in_bucket("status", "c1", "--json").stdout)
+    assert [state["done"] for state in status.values()] == [3, 6, 12]
+    results = json.loads(in_bucket("results", "c1", "--json").stdout)
+    essay = results["essays"][0]["essay"]
+    assert in_bucket("report", "c1").stdout == f"{s3_url}/cohorts/c1/reports/report.html\n"
+    assert json.loads(in_bucket("check", "--json").stdout)["findings"] == []
+    assert f"{s3_url}/gens/essay/{essay}" in in_bucket("show", "essay", essay, "--json").stdout
+    evaluation = open_data_root(s3_url).cohorts.read_membership("c1")["evaluation"][0]
+    assert in_bucket("settle", evaluation, "5").returncode == 0
+    assert "c1" in in_bucket("status").stdout
+    assert "cohort c1" in in_bucket("tail", "c1").stdout
+    bundle = tmp_path / "c1.zip"
+    assert in_bucket("bundle", "c1", "-o", str(bundle)).returncode == 0
+    assert daydream("verify", str(bundle)).returncode == 0
+
+    back = tmp_path / "back"
+    assert daydream("copy", s3_url, str(back)).returncode == 0
+    assert files_of(back) == files_of(s3_url)
+    again = daydream("status", "c1", "--json", DAYDREAM_DATA_ROOT=str(back)).stdout
+    assert json.loads(again) == json.loads(in_bucket("status", "c1", "--json").stdout)
+
+
+def test_a_bucket_gets_the_examples_and_only_once(daydream, s3_url):
+    made = daydream("init", s3_url)
+    assert f"export DAYDREAM_DATA_ROOT={s3_url}" in made.stdout
+    assert "16 new" in daydream("plan", "demo", "-d", s3_url).stdout
+    refused = daydream("init", s3_url)
+    assert refused.returncode != 0
+    assert "it is a data root already" in refused.stderr
+
+
+def test_a_copy_is_resumed_verified_and_overwrites_nothing(daydream, data_root, s3_url):
+    files = open_data_root(s3_url).written_files()
+    template = "1_raw/templates/essay/story.txt"
+    files.create(template, b"mine")
+    files.create("1_raw/llm_models.csv", (data_root / "1_raw/llm_models.csv").read_bytes())
+    total = len(files_of(data_root))
+
+    copied = daydream("copy", str(data_root), s3_url)
+
+    assert copied.returncode == 1
+    assert f"copied {total - 2} files; {total - 1} files verified in {s3_url}" in copied.stdout
+    assert f"{s3_url}/{template} differs from {data_root / template}" in copied.stderr
+    assert files_of(s3_url) == files_of(data_root) | {template: b"mine"}
+    (data_root / template).write_text("mine")
+    assert "copied 0 files" in daydream("copy", str(data_root), s3_url).stdout
+
+
+@pytest.mark.parametrize("make", [lambda root: (root, root), lambda root: (root / "gens", "x")])
+def test_what_cannot_be_copied_is_refused(daydream, data_root, make):
+    source, target = make(data_root)
+    refused = daydream("copy", str(source), str(target))
+    assert refused.returncode == 2
+    assert "onto itself" in refused.stderr or "not a data root" in refused.stderr
+
+
+def test_a_loop_runs_in_a_bucket(loop, daydream, data_root, s3_url, tmp_path):
+    daydream("copy", str(data_root), s3_url)
+    ran = daydream("dream", "l", "--rounds", "1", DAYDREAM_DATA_ROOT=s3_url)
+    assert ran.returncode == 0, ran.stderr
+    root = open_data_root(s3_url)
+    assert len(root.loops.read_journal("l").rounds) >= 1
+    assert "l" in daydream("status", DAYDREAM_DATA_ROOT=s3_url).stdout
+
+
+def test_dagster_makes_assets_in_a_bucket(in_bucket, s3_url, tmp_path):
+    in_bucket("plan", "c1")
+    root = open_data_root(s3_url)
+    members = root.cohorts.read_membership("c1")
+    model = ScriptedLanguageModel(judge_or_echo)
+    resources = {**production_resources(s3_url), "language_model": model}
+    with open_instance(tmp_path / "home") as instance:
+        register_partitions(instance, members)
+        job = build_definitions(resources).resolve_job_def("generate_drafts")
+        draft = members["draft"][0]
+        assert job.execute_in_process(instance=instance, partition_key=draft).success
+    assert root.store.read_parsed("draft", draft)
+
+
+def test_without_the_extra_it_is_named(daydream, monkeypatch):
+    monkeypatch.setitem(sys.modules, "adapters.object_store.bucket", None)
+    refused = daydream("status", "-d", "s3://lab/without-extra")
+    assert refused.returncode == 2
+    assert "daydreaming-dagster[s3]" in refused.stderr

@@ -38,6 +38,7 @@ class TabulatedCohort:
         without: The judges that are left out, as `stage/template/model`.
         notes: Who is left out, and what differs between several cohorts.
         doubts: Why answers of any stage are probably not what they count as, by gen_id.
+        evaluations: What the tables are made of.
     """
 
     tables: "ResultTables"
@@ -47,6 +48,7 @@ class TabulatedCohort:
     without: Sequence[str] = ()
     notes: Sequence[str] = ()
     doubts: Mapping[Stage, Mapping[str, str]] = attrs.field(factory=dict)
+    evaluations: Sequence[Evaluation] = ()
 
 
 def tabulate_cohort(
@@ -72,9 +74,28 @@ def tabulate_cohort(
         DataLayerError: Metadata of a generation is missing or malformed.
         OSError: A file could not be written.
     """
+    cohort_ids = tuple(dict.fromkeys((cohort_id, *more)))
+    results = gather_results(store, cohorts, cohort_ids, fresh=fresh, without=without)
+    folder = f"with-{'-'.join(cohort_ids[1:])}"[:_LONGEST_NAME] + "/" if cohort_ids[1:] else ""
+    made = {f"{folder}{name}": data for name, data in _as_files(results.tables).items()}
+    return attrs.evolve(results, files=cohorts.write_report_files(cohort_id, made))
+
+
+def gather_results(
+    store: GensStoreWithTemplates,
+    cohorts: CohortStore,
+    cohort_ids: Sequence[str],
+    *,
+    fresh: bool = False,
+    without: Sequence[str] = (),
+) -> TabulatedCohort:
+    """Return what `tabulate_cohort` returns. Writes nothing.
+
+    Raises:
+        DaydreamingError: See `tabulate_cohort`.
+    """
     from daydreaming_dagster.domain.results.tables import make_result_tables
 
-    cohort_ids = tuple(dict.fromkeys((cohort_id, *more)))
     catalog = cohorts.read_catalog()
     pipeline = catalog.pipeline
     gathered = gather_cohorts(store, cohorts, cohort_ids, catalog)
@@ -90,24 +111,23 @@ def tabulate_cohort(
     if left_out:
         tables = tables.with_column("without", ", ".join(sorted(left_out)))
     ranks = [
-        attrs.evolve(rank, cohorts=gathered.cohorts_of.get(rank.ref, "") if more else "")
+        attrs.evolve(rank, cohorts=gathered.cohorts_of.get(rank.ref, "") if cohort_ids[1:] else "")
         for rank in with_shown_combos(
             rank_evaluations(store, pipeline, gathered.members, evaluations, duels), catalog
         )
     ]
-    folder = f"with-{'-'.join(cohort_ids[1:])}"[:_LONGEST_NAME] + "/" if cohort_ids[1:] else ""
-    made = {f"{folder}{name}": data for name, data in _as_files(tables).items()}
     return TabulatedCohort(
         tables,
         ranks,
         list(refused_answers(store, catalog, evaluations)),
-        cohorts.write_report_files(cohort_id, made),
+        [],
         sorted(left_out),
         [
             *_say_left_out(judges, left_out),
             *([*gathered.notes(ranks), *_parts(evaluations, duels)] if cohort_ids[1:] else ()),
         ],
         gathered.doubts,
+        evaluations,
     )
 
 
@@ -138,7 +158,7 @@ def _parts(evaluations: Sequence[Evaluation], duels: Sequence[Duel]) -> Iterator
         )
 
 
-def _without_formulas(table: "pl.DataFrame") -> "pl.DataFrame":
+def without_formulas(table: "pl.DataFrame") -> "pl.DataFrame":
     """Return the table with `'` before texts that a spreadsheet would take for a formula.
 
     https://owasp.org/www-community/attacks/CSV_Injection
@@ -153,7 +173,7 @@ def _without_formulas(table: "pl.DataFrame") -> "pl.DataFrame":
 
 def _as_files(tables: "ResultTables") -> dict[str, bytes]:
     files: dict[str, bytes] = {
-        f"{name}.csv": _without_formulas(table).write_csv().encode()
+        f"{name}.csv": without_formulas(table).write_csv().encode()
         for name, table in tables.by_name().items()
     }
     parquet = io.BytesIO()

@@ -34,6 +34,8 @@ _MODULES: Final = {
     "delete": "curate",
     "prune": "curate",
     "rejudge": "rejudge",
+    "export": "export",
+    "compare": "export",
     "rename-concept": "rename_concept",
     "import": "import_",
     "copy": "copy",

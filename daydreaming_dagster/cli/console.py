@@ -44,6 +44,18 @@ CohortArgument = Annotated[str, typer.Argument(metavar="COHORT", help="Folder be
 CohortOrLoopArgument = Annotated[
     str, typer.Argument(metavar="COHORT|LOOP", help="Folder below cohorts/ or loops/.")
 ]
+CohortsArgument = Annotated[
+    list[str], typer.Argument(metavar="COHORT...", help="One cohort, or several in one ranking.")
+]
+WithoutOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--without",
+        metavar="JUDGE",
+        help="Leave out a judge: a template, a model, or TEMPLATE/MODEL; repeatable.",
+    ),
+]
+FreshOption = Annotated[bool, typer.Option("--fresh", help="Leave out scores that are stale.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 

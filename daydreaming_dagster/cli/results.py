@@ -29,8 +29,11 @@ from daydreaming_dagster.cli.console import (
     EXIT_INCOMPLETE,
     EXIT_WRONG,
     CohortOrLoopArgument,
+    CohortsArgument,
     DataRootOption,
+    FreshOption,
     JsonOption,
+    WithoutOption,
     cell,
     complain,
     err,
@@ -55,26 +58,11 @@ _LEFT_OUT: Final = ("lowest", "highest", "spread", "stale", "missing")
 """What tables lack on a narrow terminal, the first ones first. The files have all."""
 
 
-CohortsArgument = Annotated[
-    list[str], typer.Argument(metavar="COHORT...", help="One cohort, or several in one ranking.")
-]
-WithoutOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--without",
-        metavar="JUDGE",
-        help="Leave out a judge: a template, a model, or TEMPLATE/MODEL; repeatable.",
-    ),
-]
-
-
 def results(
     cohort_ids: CohortsArgument,
     data_root: DataRootOption = DEFAULT_DATA_ROOT,
     *,
-    fresh: Annotated[
-        bool, typer.Option("--fresh", help="Leave out scores that are stale.")
-    ] = False,
+    fresh: FreshOption = False,
     without: WithoutOption = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -1,0 +1,111 @@
+"""`daydream export` and `daydream compare`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import attrs
+import typer
+from rich.table import Table
+
+from adapters.atomic_write import replace_file
+from daydreaming_dagster.application.export_texts import ExportForm, export_texts
+from daydreaming_dagster.bootstrap import open_data_root
+from daydreaming_dagster.cli.console import (
+    DEFAULT_DATA_ROOT,
+    CohortArgument,
+    CohortsArgument,
+    DataRootOption,
+    FreshOption,
+    JsonOption,
+    WithoutOption,
+    cell,
+    note,
+    out,
+    say,
+    say_json,
+)
+from daydreaming_dagster.formatting import counted
+
+
+def export(
+    cohort_ids: CohortsArgument,
+    data_root: DataRootOption = DEFAULT_DATA_ROOT,
+    *,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The folder; else COHORT-texts.")
+    ] = None,
+    form: Annotated[
+        ExportForm, typer.Option("--format", help="One table, or a file per text.")
+    ] = "csv",
+    fresh: FreshOption = False,
+    without: WithoutOption = None,
+) -> None:
+    """Write the judged texts of a cohort in the order of the ranking, with the texts themselves.
+
+    CSV and Parquet are one table, with place, axes, the mean score of each judge, and what a text
+    was made from. Markdown is a folder with a file per text.
+    """
+    root = open_data_root(data_root)
+    files = export_texts(
+        root.store, root.cohorts, cohort_ids, form, fresh=fresh, without=without or ()
+    )
+    folder = Path(f"{cohort_ids[0]}-texts") if output is None else output
+    for name, data in files.items():
+        replace_file(folder / name, data)
+    say(f"{folder}: {counted(len(files), 'file')}")
+
+
+def compare(
+    first: CohortArgument,
+    second: CohortArgument,
+    data_root: DataRootOption = DEFAULT_DATA_ROOT,
+    *,
+    fresh: FreshOption = False,
+    without: WithoutOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show in what two cohorts differ, and how much better the scores of the first are.
+
+    Scores of one combination, or of the same texts, are paired. What both have tells nothing apart.
+    """
+    from daydreaming_dagster.application.compare_cohorts import compare_cohorts  # numpy is slow
+
+    root = open_data_root(data_root)
+    compared = compare_cohorts(
+        root.store, root.cohorts, first, second, fresh=fresh, without=without or ()
+    )
+    if as_json:
+        say_json(attrs.asdict(compared))
+        return
+    for judge in compared.without:
+        say(f"left out: {judge}")
+    for one in compared.differences:
+        say(str(one))
+    if not compared.differences:
+        say("their specifications and inputs are the same")
+    table = Table("cohort", title="scores as shares of their scale, 1.00 is the best")
+    for heading in ("texts", "scores", "missing", "mean"):
+        table.add_column(heading, justify="right")
+    for summary in compared.summaries:
+        mean = "-" if summary.mean is None else f"{summary.mean:.2f}"
+        counts = map(str, (summary.texts, summary.scores, summary.missing))
+        table.add_row(cell(summary.cohort_id), *counts, mean)
+    out.print(table)
+    shared = counted(compared.shared_texts, "text")
+    say(f"both have {shared} and {counted(compared.shared_scores, 'score')} of them in common")
+    difference = compared.difference
+    if difference.estimate is not None:
+        interval = (
+            ""
+            if difference.low is None or difference.high is None
+            else f" (95 %: {_signed(difference.low)} to {_signed(difference.high)})"
+        )
+        pairs = counted(difference.pairs, difference.paired_by)
+        of = f"{first} minus {second}: {_signed(difference.estimate)}{interval}"
+        say(f"{of}; {pairs} of both paired")
+    for remark in difference.remarks:
+        note(f"note: {remark}")
+
+
+def _signed(number: float) -> str:
+    return f"{round(number, 2) + 0.0:+.2f}"  # without a minus before zero

@@ -19,9 +19,9 @@ from daydreaming_dagster.bootstrap import (
     DataRoot,
     absolute_location,
     compose_language_model,
-    dagster_home,
     key_prefix,
     open_data_root,
+    prepare_dagster_home,
 )
 from daydreaming_dagster.cli.console import (
     DEFAULT_DATA_ROOT,
@@ -103,7 +103,7 @@ def run(
 def _run(root: DataRoot, cohort_id: str, options: RunOptions, concurrency: int | None) -> bool:
     """Run the cohort, print the outcome, and return whether all of it is done."""
     members = root.cohorts.read_membership(cohort_id)  # reports a wrong name first
-    catalog, prefix, home = root.cohorts.read_catalog(), key_prefix(), dagster_home(root)
+    catalog, prefix, home = root.cohorts.read_catalog(), key_prefix(), prepare_dagster_home(root)
     token = CancellationToken()
     model = compose_language_model(catalog, concurrency)
 

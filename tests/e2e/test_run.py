@@ -216,3 +216,29 @@ def test_replicates_are_told_apart_by_their_seeds_and_all_that_was_asked_is_reco
             "messages": [{"role": "user", "content": prompt}],
             **parameters,
         }
+
+
+@pytest.mark.usefixtures("planned")
+def test_nothing_is_bought_where_dagster_cannot_keep_its_records(daydream, chat_endpoint, tmp_path):
+    (tmp_path / "taken").write_text("no folder")
+
+    ran = daydream("run", "c1", DAGSTER_HOME=str(tmp_path / "taken"))
+
+    assert ran.returncode == 2
+    assert f"cannot be kept in {tmp_path / 'taken'} (File exists); set DAGSTER_HOME" in ran.stderr
+    assert chat_endpoint.bodies == []
+
+
+@pytest.mark.usefixtures("planned")
+def test_a_run_that_makes_nothing_adds_nothing_to_dagsters_records(daydream, data_root):
+    assert daydream("run", "c1").returncode == 0
+    databases = sorted((data_root / "dagster_home/history/runs").glob("*.db"))
+
+    assert daydream("run", "c1").returncode == 0
+    assert sorted((data_root / "dagster_home/history/runs").glob("*.db")) == databases
+
+    # Without its mark, Dagster is asked what it knows.
+    for mark in (data_root / "dagster_home/history/recorded").iterdir():
+        mark.unlink()
+    assert daydream("run", "c1").returncode == 0
+    assert len([*(data_root / "dagster_home/history/runs").glob("*.db")]) == len(databases) + 1

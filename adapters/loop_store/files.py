@@ -12,7 +12,7 @@ from adapters.cohort_store.yaml_files import read_spec_document, read_stages_fil
 from adapters.loop_store.samplers import load_sampler, sampler_names
 from adapters.root_files.layout import LAYOUT
 from daydreaming_dagster.domain.errors import CatalogError, LoopBusyError
-from daydreaming_dagster.domain.loop.decisions import Verdict
+from daydreaming_dagster.domain.loop.decisions import Ruling, Verdict
 from daydreaming_dagster.domain.loop.journal import (
     ENTRIES,
     Entry,
@@ -87,17 +87,18 @@ class FileLoopStore:
             problem = "it is recorded already, and is not replaced"
             raise CatalogError(self.files.locate(name), (problem,))
 
-    def read_verdicts(self, loop_id: str) -> Mapping[str, Verdict]:
+    def read_verdicts(self, loop_id: str) -> Mapping[str, Ruling]:
         path = LAYOUT.loop_verdicts_csv(loop_id)
         if not self.files.exists(path.as_posix()):
             return {}
         problems: list[str] = []
-        rows = read_rows_by_id(self.files, path, ("text_id", "verdict"), problems)
-        verdicts: dict[str, Verdict] = {}
+        columns = ("text_id", "verdict")
+        rows = read_rows_by_id(self.files, path, columns, problems, ("reason",))
+        verdicts: dict[str, Ruling] = {}
         for text_id, row in rows.items():
             for verdict in _VERDICTS:
                 if row.cells["verdict"] == verdict:
-                    verdicts[text_id] = verdict
+                    verdicts[text_id] = Ruling(verdict, row.cells.get("reason", ""))
             if text_id not in verdicts:
                 expected = f"expected {', '.join(_VERDICTS)}, found {row.cells['verdict']!r}"
                 row.note("verdict", expected, problems)

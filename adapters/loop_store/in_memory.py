@@ -10,7 +10,7 @@ from adapters.cohort_store.in_memory import InMemoryCohortStore
 from adapters.loop_store.samplers import load_sampler, sampler_names
 from daydreaming_dagster.domain.errors import CatalogError, LoopBusyError
 from daydreaming_dagster.domain.loop.concepts import make_concept
-from daydreaming_dagster.domain.loop.decisions import Verdict
+from daydreaming_dagster.domain.loop.decisions import Ruling
 from daydreaming_dagster.domain.loop.journal import (
     Entry,
     EntryName,
@@ -33,7 +33,7 @@ class InMemoryLoopStore:
 
     cohorts: InMemoryCohortStore
     specs: dict[str, LoopSpec]
-    verdicts: dict[str, dict[str, Verdict]] = attrs.field(factory=dict)
+    verdicts: dict[str, dict[str, Ruling]] = attrs.field(factory=dict)
     reports: dict[str, bytes] = attrs.field(factory=dict, init=False)
     # As JSON, so that reads share no objects with writes.
     _entries: dict[tuple[str, int], dict[EntryName, str]] = attrs.field(factory=dict, init=False)
@@ -71,7 +71,7 @@ class InMemoryLoopStore:
             )
         entries[name] = json.dumps(entry_document(entry))
 
-    def read_verdicts(self, loop_id: str) -> Mapping[str, Verdict]:
+    def read_verdicts(self, loop_id: str) -> Mapping[str, Ruling]:
         return dict(self.verdicts.get(check_id("loop_id", loop_id), {}))
 
     def write_concept(self, loop_id: str, level: str, concept_id: str, text: str) -> None:

@@ -5,6 +5,7 @@ from contextlib import suppress
 
 import attrs
 
+from daydreaming_dagster.application.loop_rulings import read_rulings
 from daydreaming_dagster.application.plan_cohort import plan_cohort
 from daydreaming_dagster.application.run_cohort import RunOptions, run_cohort
 from daydreaming_dagster.application.run_listener import RunListener
@@ -280,11 +281,18 @@ class LoopRound:
     def _decide(self, written: Written, scores: Mapping[str, Sequence[float]]) -> list[Decision]:
         """Return decisions on the round's texts, on deferred ones, and on those a person named."""
         digests = {text.text_id: text.digest for text in (*self.journal.texts(), *written.texts)}
-        verdicts = self.loops.read_verdicts(self.loop_id)
+        rulings = read_rulings(
+            self.store,
+            self.cohorts,
+            self.loops,
+            self.catalog.pipeline,
+            self.loop_id,
+            self.journal,
+        )
         last = {text_id: each.verdict for text_id, each in self.journal.decisions().items()}
         undecided = {*scores}
         undecided |= {each for each, verdict in last.items() if verdict == "defer"}
-        undecided |= {each for each, verdict in verdicts.items() if verdict != last.get(each)}
+        undecided |= {each for each, said in rulings.items() if said.verdict != last.get(each)}
         selection = self.spec.selection
         held = [
             Decision(
@@ -303,7 +311,7 @@ class LoopRound:
             text_id: digest for text_id, digest in digests.items() if text_id in undecided
         }
         all_scores = {**self.journal.scores(), **scores}
-        return [*decide(decided_about, all_scores, verdicts, selection), *held]
+        return [*decide(decided_about, all_scores, rulings, selection), *held]
 
     def _measures(
         self,

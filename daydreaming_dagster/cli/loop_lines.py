@@ -47,8 +47,9 @@ def _decision(decision: Decision) -> str:
         else f"{worth.mean:.2f} ± {worth.deviation:.2f} of {counted(worth.judgements, 'score')}, "
         f"P(>{decision.bar:g}) = {worth.probability:.2f}"
     )
+    rule = f"{decision.rule} ({decision.reason})" if decision.reason else decision.rule
     return (
-        f"{decision.verdict} {decision.text_id}: {decision.rule}; {numbers}; certainty "
+        f"{decision.verdict} {decision.text_id}: {rule}; {numbers}; certainty "
         f"{decision.certainty:g}; sha256 {decision.digest[:_SHOWN_DIGITS]}"
     )
 

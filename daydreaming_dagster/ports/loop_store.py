@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from daydreaming_dagster.domain.loop.decisions import Verdict
+from daydreaming_dagster.domain.loop.decisions import Ruling
 from daydreaming_dagster.domain.loop.journal import Entry, Journal
 from daydreaming_dagster.domain.loop.sampler import PairSampler
 from daydreaming_dagster.domain.loop.spec import LoopSpec
@@ -60,8 +60,8 @@ class LoopStore(Protocol):
         """
         ...
 
-    def read_verdicts(self, loop_id: str) -> Mapping[str, Verdict]:
-        """Return a person's verdicts by text.
+    def read_verdicts(self, loop_id: str) -> Mapping[str, Ruling]:
+        """Return a person's verdicts by text, with their reasons.
 
         Raises:
             CatalogError: They are malformed.

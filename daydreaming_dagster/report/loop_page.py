@@ -79,7 +79,8 @@ def _lede(report: LoopReport) -> str:
 def _why(idea: Idea) -> str:
     decision, when = idea.decision, f"in round {idea.accepted_in}"
     if decision.rule == "person" or decision.worth is None:
-        return f"A person accepted it {when}."
+        because = f": {decision.reason}" if decision.reason else ""
+        return f"A person accepted it {when}{because}."
     return (
         f"Accepted {when}: it was above {decision.bar:g} with a probability of "
         f"{decision.worth.probability:.0%}, and the loop required {decision.certainty:.0%}."

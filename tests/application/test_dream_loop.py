@@ -13,15 +13,17 @@ from adapters.language_model.scripted import ScriptedLanguageModel
 from adapters.loop_store.in_memory import InMemoryLoopStore
 from builders import Killed, MortalStore
 from daydreaming_dagster.application.dream_loop import DreamOptions, NullDreamListener, dream_loop
+from daydreaming_dagster.application.rate_cohort import write_rating_sheet
 from daydreaming_dagster.domain.catalog import Catalog, ConceptEntry, ModelEntry, TemplateEntry
 from daydreaming_dagster.domain.cohort.spec import make_cohort_spec
 from daydreaming_dagster.domain.digests import sha256
 from daydreaming_dagster.domain.errors import CatalogError, LoopBusyError
 from daydreaming_dagster.domain.generation.cancellation import CancellationToken
-from daydreaming_dagster.domain.loop.decisions import Selection
+from daydreaming_dagster.domain.loop.decisions import Ruling, Selection
 from daydreaming_dagster.domain.loop.journal import Chosen, Decided, Written
 from daydreaming_dagster.domain.loop.measures import StopRules
 from daydreaming_dagster.domain.loop.spec import LoopSpec
+from daydreaming_dagster.domain.people.ratings import COLUMNS
 from daydreaming_dagster.ports.language_model import Completion
 
 NAMES = ("ant", "bee", "cod", "dog", "eel", "fox", "gnu", "hen")
@@ -240,12 +242,15 @@ def test_a_person_decides_in_the_next_round(world):
     (end,) = world.loops.read_journal("l").decided
     rejected = next(one.text_id for one in end.decisions if one.verdict != "accept")
     accepted = next((one.text_id for one in end.decisions if one.verdict == "accept"), None)
-    world.loops.verdicts["l"] = {rejected: "accept"} | ({accepted: "reject"} if accepted else {})
+    world.loops.verdicts["l"] = {rejected: Ruling("accept", "it is new")} | (
+        {accepted: Ruling("reject")} if accepted else {}
+    )
 
     world.dream(rounds=1)
 
     last = world.loops.read_journal("l").decisions()
     assert (last[rejected].verdict, last[rejected].rule) == ("accept", "person")
+    assert last[rejected].reason == "it is new"
     assert accepted not in world.loops.read_journal("l").accepted()
     world.dream(rounds=1)
     memory = world.loops.read_journal("l").rounds[2].chosen.concepts
@@ -256,6 +261,28 @@ def test_a_person_decides_in_the_next_round(world):
         one for one in end.decisions
         if one.verdict == "accept" and one.text_id != accepted
     ])  # fmt: skip
+
+
+def test_what_people_decide_on_a_rating_sheet_overrides_the_rule(world):
+    world.dream(rounds=1)
+    (end,) = world.loops.read_journal("l").decided
+    text_id = next(one.text_id for one in end.decisions if one.verdict != "accept")
+    sheet = write_rating_sheet(world.store, world.cohorts, "l-0001", seed=1).sheet
+    token = next(text.token for text in sheet.texts if text.ref.gen_id == text_id)
+    rows = [
+        f"{sheet.sheet},{who},{token},,,,accept,{why}" for who, why in (("Ann", "new"), ("Bo", ""))
+    ]
+    data = "\n".join([",".join(COLUMNS), *rows]).encode()
+    world.cohorts.write_rating_files("l-0001", {"back.csv": data})
+
+    world.dream(rounds=1)
+
+    last = world.loops.read_journal("l").decisions()[text_id]
+    assert (last.verdict, last.rule, last.reason) == ("accept", "person", "new")
+    world.loops.verdicts["l"] = {text_id: Ruling("reject", "I looked again")}
+    world.dream(rounds=1)
+    last = world.loops.read_journal("l").decisions()[text_id]
+    assert (last.verdict, last.reason) == ("reject", "I looked again")
 
 
 def test_rounds_and_calls_follow_from_the_seed():
@@ -410,7 +437,7 @@ def test_a_wrong_specification_costs_nothing(spec, problem):
 
 
 def test_a_verdict_on_an_unknown_text_is_named(world):
-    world.loops.verdicts["l"] = {"e9": "accept"}
+    world.loops.verdicts["l"] = {"e9": Ruling("accept")}
 
     with pytest.raises(CatalogError, match="'e9' is not a text of the loop"):
         world.dream()

@@ -9,7 +9,7 @@ from adapters import InMemoryGensStore
 from daydreaming_dagster.domain.catalog import Catalog, ConceptEntry
 from daydreaming_dagster.domain.digests import sha256
 from daydreaming_dagster.domain.loop.concepts import make_concept
-from daydreaming_dagster.domain.loop.decisions import Selection, decide
+from daydreaming_dagster.domain.loop.decisions import Ruling, Selection, decide
 from daydreaming_dagster.domain.loop.gate import HeldBack, Threshold
 from daydreaming_dagster.domain.loop.journal import (
     Chosen,
@@ -59,7 +59,7 @@ def page():
                 ),
                 Decided(
                     {text_id: scores[text_id] for text_id in of_round},
-                    tuple(decide(digests, scores, {"e1": "defer"}, Selection(bar=0.5))),
+                    tuple(decide(digests, scores, {"e1": Ruling("defer")}, Selection(bar=0.5))),
                     RoundMeasures(11, 0.5, 0.9, estimate_richness(of_round), 1.5, 0.9),
                 ),
             )

@@ -21,6 +21,14 @@ Rule = Literal["person", "probability", "limit", "unknown", "held back"]
 
 
 @attrs.frozen
+class Ruling:
+    """What a person decided about a text, and why."""
+
+    verdict: Verdict
+    reason: str = ""
+
+
+@attrs.frozen
 class Selection:
     """When a text is accepted.
 
@@ -47,6 +55,7 @@ class Decision:
         worth: What the scores say, if they say anything.
         bar: The bar that the probability is about.
         certainty: The certainty that was required.
+        reason: A person's reason, if one was given.
     """
 
     text_id: str
@@ -56,17 +65,18 @@ class Decision:
     worth: Worth | None
     bar: float
     certainty: float
+    reason: str = ""
 
 
 def decide(
     digests: Mapping[str, str],
     scores: Mapping[str, Sequence[float]],
-    verdicts: Mapping[str, Verdict],
+    rulings: Mapping[str, Ruling],
     selection: Selection,
 ) -> list[Decision]:
     """Return a decision on each text of `digests`, the most probable first.
 
-    `scores` are those of all texts of the loop, which tell how much a score says. `verdicts` are a
+    `scores` are those of all texts of the loop, which tell how much a score says. `rulings` are a
     person's, who has the last word.
     """
     worths = estimate_worth(scores, selection.bar)
@@ -75,7 +85,8 @@ def decide(
     accepted = 0
     for text_id in order:
         worth = worths.get(text_id)
-        verdict, rule = _judge(worth, verdicts.get(text_id), selection, accepted)
+        ruling = rulings.get(text_id)
+        verdict, rule = _judge(worth, ruling, selection, accepted)
         accepted += verdict == "accept" and rule == "probability"
         decisions.append(
             Decision(
@@ -86,16 +97,17 @@ def decide(
                 worth,
                 selection.bar,
                 selection.certainty,
+                "" if ruling is None else ruling.reason,
             )
         )
     return decisions
 
 
 def _judge(
-    worth: Worth | None, by_person: Verdict | None, selection: Selection, accepted: int
+    worth: Worth | None, ruling: Ruling | None, selection: Selection, accepted: int
 ) -> tuple[Verdict, Rule]:
-    if by_person is not None:
-        return by_person, "person"
+    if ruling is not None:
+        return ruling.verdict, "person"
     if worth is None:
         return "defer", "unknown"
     if worth.probability >= selection.certainty:

@@ -201,6 +201,19 @@ def _cohort_problems(spec: LoopSpec, pipeline: Pipeline) -> Iterator[Problem]:
             yield Problem((_COHORT, "axes", name), reason)
     if spec.cohort.texts:
         yield Problem((_COHORT, "texts"), "a loop makes its texts itself; leave them out")
+    if spec.cohort.texts:
+        reason = "the loop chooses its texts; leave this out"
+        yield Problem((_COHORT, "texts"), reason, of_whole=True)
+    if not pipeline.scoring:
+        reason = "no stage scores, so a loop cannot decide; add one with `judges: scores`"
+        yield Problem((_COHORT,), reason, of_whole=True)
+    for definition in pipeline.stages:
+        if definition.judges == "pairs" and spec.cohort.uses(definition):
+            reason = (
+                f"{definition.name!r} says which of two texts is better, not how good they are, so "
+                f"no text of a round can be above the bar; leave it out, and run it on a cohort"
+            )
+            yield Problem((_COHORT, "axes", definition.axes[0]), reason, of_whole=True)
     for problem in spec_problems(spec.cohort, pipeline):
         if problem.path[:2] not in (("axes", "concepts"), ("axes", "k"), ("axes", "combo")):
             yield attrs.evolve(problem, path=(_COHORT, *problem.path))

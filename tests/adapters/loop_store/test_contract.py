@@ -13,6 +13,7 @@ from adapters.loop_store.filesystem import FilesystemLoopStore
 from adapters.loop_store.in_memory import InMemoryLoopStore
 from daydreaming_dagster.data_layer.paths import Paths
 from daydreaming_dagster.domain.errors import CatalogError
+from daydreaming_dagster.domain.loop.decisions import Ruling
 from daydreaming_dagster.domain.loop.registry import SAMPLERS
 from daydreaming_dagster.domain.loop.spec import LoopSpec
 from daydreaming_dagster.ports.errors import UnsafePathError
@@ -84,8 +85,13 @@ def test_a_text_that_two_loops_accepted_has_the_levels_of_both(files, data_root)
 
 def test_verdicts_are_read_and_wrong_ones_are_named(files, data_root):
     path = data_root / "loops/l1/verdicts.csv"
-    path.write_text("text_id,verdict\ne1,accept\ne2,reject\n")
-    assert files.read_verdicts("l1") == {"e1": "accept", "e2": "reject"}
+    path.write_text("text_id,verdict\ne1,accept\n")
+    assert files.read_verdicts("l1") == {"e1": Ruling("accept")}
+    path.write_text("text_id,verdict,reason\ne1,accept,\ne2,reject,known since 1972\n")
+    assert files.read_verdicts("l1") == {
+        "e1": Ruling("accept"),
+        "e2": Ruling("reject", "known since 1972"),
+    }
 
     path.write_text("text_id,verdict\ne1,yes\n")
     with pytest.raises(CatalogError, match="expected accept, defer, reject, found 'yes'"):

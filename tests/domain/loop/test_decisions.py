@@ -5,7 +5,7 @@ import random
 import attrs
 import pytest
 
-from daydreaming_dagster.domain.loop.decisions import Selection, decide
+from daydreaming_dagster.domain.loop.decisions import Ruling, Selection, decide
 from daydreaming_dagster.domain.loop.measures import (
     Richness,
     RoundMeasures,
@@ -62,11 +62,16 @@ def test_a_round_accepts_no_more_than_the_limit_and_the_best_first():
 
 
 def test_a_person_has_the_last_word():
-    by_person = {"bad": "accept", "good": "reject", "better": "defer"}
+    by_person = {
+        "bad": Ruling("accept", "it surprises me"),
+        "good": Ruling("reject"),
+        "better": Ruling("defer"),
+    }
 
-    found = verdicts(decide(DIGESTS, SCORES, by_person, Selection(bar=0.7, certainty=0.9)))
+    decisions = decide(DIGESTS, SCORES, by_person, Selection(bar=0.7, certainty=0.9))
 
-    assert found == {
+    assert {one.text_id: one.reason for one in decisions}["bad"] == "it surprises me"
+    assert verdicts(decisions) == {
         "bad": ("accept", "person"),
         "good": ("reject", "person"),
         "better": ("defer", "person"),

@@ -10,6 +10,7 @@ from daydreaming_dagster.domain.loop.measures import StopRules
 from daydreaming_dagster.domain.loop.registry import SAMPLERS
 from daydreaming_dagster.domain.loop.spec import GateRules, LoopSpec, loop_problems, make_loop_spec
 from daydreaming_dagster.domain.shipped_stages import SHIPPED
+from daydreaming_dagster.domain.stages_document import make_pipeline
 
 FULL = """
 concepts: [ant, bee]
@@ -138,3 +139,23 @@ def test_a_mistake_is_reported_once(text, problem):
 def test_a_loop_needs_two_concepts():
     assert problems("concepts: [ant]") == ["concepts: expected at least two concepts"]
     assert problems("", concepts=["ant"]) == ["concepts: expected at least two concepts"]
+
+
+DUELS = """
+stages:
+  draft: {from: concepts}
+  duel:  {from: {first: draft, second: draft}, judges: pairs, within: cohort}
+"""
+
+
+def test_a_loop_decides_by_scores_and_refuses_duels():
+    pipeline = make_pipeline(yaml.safe_load(DUELS), "stages.yaml")
+    text = (
+        "cohort: {axes: {draft_template: [a], draft_llm: [b], duel_template: [c], duel_llm: [b]}}"
+    )
+    spec = make_loop_spec(yaml.safe_load(text), in_file, pipeline)
+
+    found = [str(each) for each in loop_problems(spec, {"ant", "bee"}, SAMPLERS, pipeline)]
+
+    assert any("no stage scores, so a loop cannot decide" in each for each in found)
+    assert any("'duel' says which of two texts is better, not how good" in each for each in found)

@@ -15,6 +15,7 @@ from daydreaming_dagster.domain.cohort.planning import (
     make_plan,
     record_plan,
 )
+from daydreaming_dagster.domain.errors import CohortNotPlannedError
 from daydreaming_dagster.ports.cohort_store import CohortStore
 from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates
 from daydreaming_dagster.types import Stage
@@ -57,7 +58,15 @@ def plan_cohort(
             the plan were written.
     """
     catalog, plan = _plan(store, cohorts, cohort_id, allow_missing=allow_missing)
-    plan = attrs.evolve(plan, generations=tuple(filter(keep, plan.generations)))
+    chosen = _chosen_before(cohorts, cohort_id) if plan.duels else set()
+    plan = attrs.evolve(
+        plan,
+        generations=tuple(
+            planned
+            for planned in plan.generations
+            if keep(planned) and (planned.stage not in plan.duels or planned.gen_id in chosen)
+        ),
+    )
     previous = cohorts.read_manifest(cohort_id)
     changed = [] if previous is None else plan.manifest.changed_since(previous)
     record = record_plan(store, plan)
@@ -82,7 +91,23 @@ def estimate_cohort(
         CatalogError: Specification or catalogs are wrong.
     """
     catalog, plan = _plan(store, cohorts, cohort_id, allow_missing=allow_missing)
+    left = {stage: choice.calls for stage, choice in plan.duels.items()}
+    expected: list[PlannedGeneration] = []
+    for planned in plan.generations:  # any so many duels stand for those that will be chosen
+        left[planned.stage] = left.get(planned.stage, len(plan.generations)) - 1
+        if left[planned.stage] >= 0:
+            expected.append(planned)
+    plan = attrs.evolve(plan, generations=tuple(expected))
     return plan, estimate_generations(store, catalog, plan.generations)
+
+
+def _chosen_before(cohorts: CohortStore, cohort_id: str) -> set[str]:
+    """Return the members of a cohort as they were planned, and chosen, before."""
+    try:
+        members = cohorts.read_membership(cohort_id)
+    except CohortNotPlannedError:
+        return set()
+    return {gen_id for gen_ids in members.values() for gen_id in gen_ids}
 
 
 def _plan(

@@ -3,11 +3,12 @@
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from itertools import chain
-from typing import Final, Protocol
+from typing import Final, Protocol, Self
 
 import attrs
 
 from daydreaming_dagster.application.cohort_status import look_and_keep
+from daydreaming_dagster.application.extend_duels import extend_duels
 from daydreaming_dagster.application.run_generations import run_generations
 from daydreaming_dagster.application.run_listener import RunListener, RunPlan
 from daydreaming_dagster.domain.catalog import Catalog
@@ -49,6 +50,17 @@ class RunOptions:
     max_calls: int | None = None
     max_cost: float | None = None
     max_cost_total: float | None = None
+
+    def after(self, budgets: Collection[Budget]) -> Self:
+        """Return what is left to spend after runs with these budgets."""
+        calls, cost = (
+            sum(getattr(budget, name) for budget in budgets) for name in ("calls", "cost")
+        )
+        return attrs.evolve(
+            self,
+            max_calls=None if self.max_calls is None else max(self.max_calls - calls, 0),
+            max_cost=None if self.max_cost is None else max(self.max_cost - cost, 0.0),
+        )
 
     @property
     def limits_cost(self) -> bool:
@@ -110,7 +122,8 @@ def run_cohort(
 ) -> CohortRun:
     """Make what a cohort lacks, all stages at once, and return what came of it.
 
-    Each answer is stored before anything is said of it. `token` ends the run early: what was sent
+    If nothing is missing and duels are chosen by doubt, the next of them are chosen first. Each
+    answer is stored before anything is said of it. `token` ends the run early: what was sent
     is kept. `catalog` takes the place of the one that `cohorts` has.
 
     Raises:
@@ -127,6 +140,9 @@ def run_cohort(
         state = look_and_keep(store, cohorts, cohort_id, catalog)
         parsed_again = _parse_again(store, catalog, state)
         if parsed_again:  # whose children may have another prompt now
+            state = look_and_keep(store, cohorts, cohort_id, catalog)
+        if extend_duels(store, cohorts, cohort_id, catalog, state.stages):
+            members = cohorts.read_membership(cohort_id)
             state = look_and_keep(store, cohorts, cohort_id, catalog)
         plan = attrs.evolve(
             _plan(store, catalog, cohort_id, members, state, options), parsed_again=parsed_again

@@ -54,13 +54,15 @@ class RunMonitor:
 
     If the console is not a terminal, it gets the estimate and the final state only. `failed` holds
     the generations that failed, and `reasons` says why models were set aside. `stale` counts the
-    stale answers that the run leaves.
+    stale answers that the run leaves. `budgets` are those of the runs that it has
+    seen, one after the other.
     """
 
     console: Console
     failed: list[Generated] = attrs.field(factory=list, init=False)
     reasons: list[str] = attrs.field(factory=list, init=False)
     stale: int = attrs.field(default=0, init=False)
+    budgets: list[Budget] = attrs.field(factory=list, init=False)
     _progress: _Bars = attrs.field(init=False, repr=False)
     _waited: set[str] = attrs.field(factory=set, init=False)
     _tasks: dict[str, TaskID] = attrs.field(factory=dict, init=False)
@@ -93,6 +95,8 @@ class RunMonitor:
     def begin(self, plan: RunPlan) -> None:
         """Print the expected calls and cost, and show the bars."""
         self.stale = plan.left_stale
+        self.failed.clear()  # a further run tries again what failed in the one before
+        self.reasons.clear()
         if plan.parsed_again:
             again = f"{counted(plan.parsed_again, 'answer')} parsed again, without a call"
             self.console.print(again, highlight=False, soft_wrap=True)
@@ -107,7 +111,9 @@ class RunMonitor:
         """Advance the bars by the finished generations, and count the failed ones."""
         for generated in finished:
             self._note(generated)
-        self._progress.spent = _spent(budget)
+        if not any(known is budget for known in self.budgets):
+            self.budgets.append(budget)
+        self._progress.spent = _spent(self.budgets)
 
     def waiting(self, waits: Sequence[Wait]) -> None:
         """Show which models are waited for; without bars, print each once."""
@@ -133,15 +139,19 @@ class RunMonitor:
             self._progress.update(task, note=f"[red]{failed} failed[/red]")
 
     def _add(self, name: str, planned: int, todo: int) -> None:
+        if name in self._tasks:  # of the run before
+            self._progress.update(self._tasks[name], total=planned, completed=planned - todo)
+            return
         self._tasks[name] = self._progress.add_task(
             name, total=planned, completed=planned - todo, before=planned - todo, note=""
         )
 
 
-def _spent(budget: Budget) -> str:
-    tokens = budget.prompt_tokens + budget.completion_tokens
-    cost = f", {spent(budget)}" if budget.cost else ""
-    return f"{counted(budget.calls, 'call')}, {counted(tokens, 'token')}{cost}"
+def _spent(budgets: Sequence[Budget]) -> str:
+    calls = sum(budget.calls for budget in budgets)
+    tokens = sum(budget.prompt_tokens + budget.completion_tokens for budget in budgets)
+    cost = f", {spent(*budgets)}" if any(budget.cost for budget in budgets) else ""
+    return f"{counted(calls, 'call')}, {counted(tokens, 'token')}{cost}"
 
 
 def _expected(estimate: PlanEstimate) -> str:

@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 
 from daydreaming_dagster.application.cohort_status import look
+from daydreaming_dagster.application.extend_duels import duels_to_come
 from daydreaming_dagster.application.run_cohort import CohortRun, RunOptions, run_cohort
 from daydreaming_dagster.application.run_listener import NullRunListener, RunListener
 from daydreaming_dagster.application.started_run import StartedRun
@@ -45,6 +46,7 @@ from daydreaming_dagster.domain.results.ranking import rank_texts, with_shown_co
 from daydreaming_dagster.domain.stages import GenerationRef, Pipeline
 from daydreaming_dagster.errors import DaydreamingError
 from daydreaming_dagster.formatting import counted
+from daydreaming_dagster.ports.language_model import LanguageModel
 from daydreaming_dagster.signals import handling
 
 _HEAD_START_SECONDS: Final = 5.0
@@ -102,10 +104,42 @@ def run(
 
 def _run(root: DataRoot, cohort_id: str, options: RunOptions, concurrency: int | None) -> bool:
     """Run the cohort, print the outcome, and return whether all of it is done."""
-    members = root.cohorts.read_membership(cohort_id)  # reports a wrong name first
-    catalog, prefix, home = root.cohorts.read_catalog(), key_prefix(), prepare_dagster_home(root)
-    token = CancellationToken()
-    model = compose_language_model(catalog, concurrency)
+    root.cohorts.read_membership(cohort_id)  # reports a wrong name first
+    catalog, token = root.cohorts.read_catalog(), CancellationToken()
+    with (
+        terminal() as console,
+        stopped_by_signals(token, console),
+        RunMonitor(console) as monitor,
+    ):
+        first, going_on, done = True, True, True
+        while going_on:
+            to_come = duels_to_come(root.cohorts, cohort_id)
+            left = options.after(monitor.budgets)
+            model = compose_language_model(catalog, concurrency)
+            done = _run_once(root, cohort_id, left, catalog, model, token, monitor)
+            # The first run makes the texts, and each further one the duels that it chooses.
+            still = duels_to_come(root.cohorts, cohort_id)
+            going_on = 0 < still < to_come or (first and done and still > 0)
+            going_on, first = going_on and not token.reason, False
+    _say_what_failed(monitor.failed, monitor.reasons)
+    _show_ranking(root, catalog, cohort_id)
+    if token.reason and not done:
+        complain(f"stopped: {token.reason}")
+    _say_what_is_left(root, catalog, cohort_id, options, done=done, left_stale=monitor.stale)
+    return done
+
+
+def _run_once(
+    root: DataRoot,
+    cohort_id: str,
+    options: RunOptions,
+    catalog: Catalog,
+    model: LanguageModel,
+    token: CancellationToken,
+    monitor: RunMonitor,
+) -> bool:
+    """Make what the cohort lacks, record it in Dagster, and return whether all of it is done."""
+    prefix, home = key_prefix(), prepare_dagster_home(root)
 
     def run_it(listener: RunListener) -> CohortRun:
         return run_cohort(
@@ -119,13 +153,8 @@ def _run(root: DataRoot, cohort_id: str, options: RunOptions, concurrency: int |
             catalog=catalog,
         )
 
-    recorded = take_mark(home, prefix, cohort_id, members)
-    with (
-        terminal() as console,
-        stopped_by_signals(token, console),
-        RunMonitor(console) as monitor,
-        StartedRun(token, monitor) as started,
-    ):
+    recorded = take_mark(home, prefix, cohort_id, root.cohorts.read_membership(cohort_id))
+    with StartedRun(token, monitor) as started:
         plan = started.start(run_it).plan()
         if recorded and plan.changes_nothing:
             done = started.follow(NullRunListener()).complete
@@ -148,12 +177,7 @@ def _run(root: DataRoot, cohort_id: str, options: RunOptions, concurrency: int |
                 run = (cohort_id, options, catalog.pipeline, prefix)
                 done = thread.submit(_record, home, resources, token, *run).result()
     if done:
-        leave_mark(home, prefix, cohort_id, members)
-    _say_what_failed(monitor.failed, monitor.reasons)
-    _show_ranking(root, catalog, cohort_id)
-    if token.reason and not done:
-        complain(f"stopped: {token.reason}")
-    _say_what_is_left(root, catalog, cohort_id, options, done=done, left_stale=monitor.stale)
+        leave_mark(home, prefix, cohort_id, plan.members)
     return done
 
 

@@ -225,3 +225,34 @@ def test_a_wrong_stages_file_is_told_before_anything_is_done(daydream, data_root
         result = daydream(*command)
         assert result.returncode in (1, 2)
         assert "stages.draft.from: there is no stage 'concept'" in result.stderr + result.stdout
+
+
+def test_duels_are_chosen_by_doubt_in_one_command_and_rank_the_essays(
+    daydream, answering, data_root
+):
+    stages = data_root / "1_raw/stages.yaml"
+    stages.write_text(
+        stages.read_text() + "  contest: {from: {one: essay, other: essay}, judges: pairs}\n"
+    )
+    (data_root / "1_raw/contest_templates.csv").write_text("template_id,parser,generator\nw,,llm\n")
+    (data_root / "1_raw/templates/contest").mkdir()
+    (data_root / "1_raw/templates/contest/w.txt").write_text("WINNER?\n{{ one }}\n{{ other }}\n")
+    spec = data_root / "cohorts/deep/spec/config.yaml"
+    spec.write_text(
+        f"{spec.read_text()}  contest_template: [w]\n  contest_llm: [gpt-4-1-mini]\n"
+        "duels: {contest: {choose: by doubt, calls: 5, top: 2}}\n"
+    )
+    plain = answering.answer
+    answering.answer = lambda prompt: (
+        "WINNER: second" if prompt.startswith("WINNER") else plain(prompt)
+    )
+    daydream("plan", "deep")
+
+    run = daydream("run", "deep")
+
+    assert run.returncode == 0, run.stderr
+    asked = [body for body in answering.bodies if "WINNER" in json.dumps(body)]
+    assert len(asked) == len(members(data_root, "contest")) == 5
+    results = daydream("results", "deep")
+    assert "Judges prefer what is shown second" in results.stdout
+    assert len(table(data_root / "cohorts/deep/reports/duels.csv")) == 5

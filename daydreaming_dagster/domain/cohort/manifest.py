@@ -76,7 +76,9 @@ def make_manifest(
     Raises:
         MissingTemplateError: A template is missing.
     """
-    manifest = Manifest(spec=_digest(attrs.asdict(spec)))
+    # What later versions added and a specification does not use is no difference.
+    described = attrs.asdict(spec, filter=lambda field, value: field.name != "duels" or bool(value))
+    manifest = Manifest(spec=_digest(described))
     for kind, name in set(used):
         if kind == "template":
             stage, template_id = name.split("/")

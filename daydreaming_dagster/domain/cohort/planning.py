@@ -10,6 +10,7 @@ import attrs
 from daydreaming_dagster.domain.catalog import (
     Catalog,
 )
+from daydreaming_dagster.domain.cohort.duel_choice import DuelChoice
 from daydreaming_dagster.domain.cohort.given_texts import read_given_texts, unused_texts
 from daydreaming_dagster.domain.cohort.manifest import Manifest, make_manifest
 from daydreaming_dagster.domain.cohort.plan_checks import (
@@ -39,13 +40,15 @@ class CohortPlan:
     """The generations of a cohort, each parent before its children.
 
     `notices` say what may surprise a researcher: missing descriptions that were replaced, and
-    values that the couplings exclude. `manifest` describes the inputs of the plan.
+    values that the couplings exclude. `manifest` describes the inputs of the plan. `duels` says of
+    which stages only some generations become members, and how those are chosen.
     """
 
     cohort_id: str
     generations: tuple[PlannedGeneration, ...] = attrs.field(repr=False)
     notices: tuple[str, ...] = ()
     manifest: Manifest = attrs.field(factory=Manifest, repr=False)
+    duels: Mapping[Stage, DuelChoice] = attrs.field(factory=dict)
 
     def gen_ids(self, stage: Stage) -> list[str]:
         """Return the gen_ids of a stage in planned order."""
@@ -157,6 +160,7 @@ def make_plan(
         generations,
         (*lacking, *plan_notices(spec, catalog, planner.used)),
         make_manifest(store, spec, catalog, planner.inputs()),
+        spec.duels,
     )
 
 

@@ -11,6 +11,7 @@ import attrs
 
 from daydreaming_dagster.domain.catalog import COMBO_SEPARATOR, DEFAULT_LEVEL
 from daydreaming_dagster.domain.cohort.couplings import Axis, Coupling, balanced
+from daydreaming_dagster.domain.cohort.duel_choice import DuelChoice, duel_problems
 from daydreaming_dagster.domain.cohort.sampling import sampling_problems
 from daydreaming_dagster.domain.documents import (
     NOT_IN_DOCUMENT,
@@ -145,6 +146,8 @@ class CohortSpec:
     `replicates` says how often each stage asks the same question (default: the data root's setting,
     or 1). `sampling` holds its sampling parameters (default: the endpoint's choice).
 
+    `duels` says of a stage that compares which pairs it compares (default: all).
+
     `problems` lists the mistakes in the document. The specification was made without those parts,
     and planning refuses it together with the mistakes that only the catalog can show.
     """
@@ -158,6 +161,7 @@ class CohortSpec:
     ties: list[list[Axis]] = attrs.field(factory=list)
     pairs: list[Pairs] = attrs.field(factory=list)
     tuples: list[Tuples] = attrs.field(factory=list)
+    duels: Mapping[StageName, DuelChoice] = attrs.field(factory=dict)
     problems: tuple[Problem, ...] = attrs.field(default=(), metadata={NOT_IN_DOCUMENT: True})
 
     def values(self, axis: Axis) -> list[str]:
@@ -245,6 +249,7 @@ def spec_problems(spec: CohortSpec, pipeline: Pipeline) -> Iterator[Problem]:
             reason = f"expected 1 to {MOST_REPLICATES:,}, found {count}"
             yield Problem(("replicates", stage), reason)
     yield from sampling_problems(spec.sampling)
+    yield from duel_problems(spec.duels, pipeline)
     for axis, kept in spec.subsets.items():
         yield from _rows_problems(spec, ("subsets", axis), [axis], [[value] for value in kept])
     for i, axes in enumerate(spec.ties):

@@ -197,11 +197,14 @@ class Budget:
         return (self._bounds[key].cost(*tokens) for key, tokens in self._unpriced)
 
 
-def spent(budget: Budget) -> str:
-    """Return the cost of a run's questions as a text, with what of it is not known for sure."""
-    lost, unknown = budget.cost_of_lost, budget.of_unknown_cost
-    if unknown and not budget.cost:
+def spent(*budgets: Budget) -> str:
+    """Return the cost of runs' questions as a text, with what of it is not known for sure."""
+    cost, lost, unknown = (
+        sum(getattr(budget, name) for budget in budgets)
+        for name in ("cost", "cost_of_lost", "of_unknown_cost")
+    )
+    if unknown and not cost:
         return "cost unknown"
     estimated = f" (up to {money(lost)} of it for answers that were lost)" if lost else ""
     more = f", and {counted(unknown, 'call')} of unknown cost" if unknown else ""
-    return f"{money(budget.cost)} USD{estimated}{more}"
+    return f"{money(cost)} USD{estimated}{more}"

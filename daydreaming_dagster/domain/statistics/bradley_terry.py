@@ -27,8 +27,8 @@ from daydreaming_dagster.domain.statistics.judgments import TIE, Duels, Floats, 
 from daydreaming_dagster.domain.statistics.score_evidence import ScoreEvidence
 
 _DISCRIMINATION_VARIANCE: Final = 0.25
-_SPREAD_VARIANCE: Final = 4.0
-"""Of the half-normal prior of the strengths' standard deviation."""
+_SPREAD_VARIANCE: Final = 0.4
+"""Of the half-normal prior of the strengths' standard deviation, per item: many tell it alone."""
 _MOST_STEPS: Final = 200
 _TOLERANCE: Final = 3e-3
 _LONGEST_STEP: Final = 5.0
@@ -147,7 +147,8 @@ def _likeliest_variance(squares: float, items: int) -> float:
     with few items of few duels, the likelihood alone would often choose an enormous one.
     """
     df = max(items - 1, 1)
-    return _SPREAD_VARIANCE / 2 * (math.sqrt(df**2 + 4 * squares / _SPREAD_VARIANCE) - df)
+    prior = _SPREAD_VARIANCE * items
+    return prior / 2 * (math.sqrt(df**2 + 4 * squares / prior) - df)
 
 
 def _discriminate(problem: Problem, state: State) -> float:

@@ -1,0 +1,209 @@
+"""Duels that are chosen by doubt: in batches, from the answers so far, the same after a kill."""
+
+import re
+
+import attrs
+import pytest
+import yaml
+
+from adapters import InMemoryGensStore
+from adapters.cohort_store.in_memory import InMemoryCohortStore
+from adapters.language_model.scripted import ScriptedLanguageModel
+from daydreaming_dagster.application.extend_duels import duels_to_come
+from daydreaming_dagster.application.plan_cohort import estimate_cohort, plan_cohort
+from daydreaming_dagster.application.run_cohort import RunOptions, run_cohort
+from daydreaming_dagster.application.run_listener import NullRunListener
+from daydreaming_dagster.domain.catalog import Catalog, ConceptEntry, ModelEntry, TemplateEntry
+from daydreaming_dagster.domain.cohort.duel_choice import DuelChoice
+from daydreaming_dagster.domain.cohort.spec import make_cohort_spec
+from daydreaming_dagster.domain.errors import CatalogError
+from daydreaming_dagster.domain.generation.cancellation import CancellationToken
+from daydreaming_dagster.domain.generation.state import read_state
+from daydreaming_dagster.domain.shipped_stages import SHIPPED
+from daydreaming_dagster.domain.stages_document import make_pipeline
+from daydreaming_dagster.ports.language_model import Completion
+
+STAGES = """
+stages:
+  draft: {}
+  essay: {}
+  evaluation: {}
+  contest: {from: {one: essay, other: essay}, judges: pairs}
+"""
+CONCEPTS = "abcdefgh"
+
+
+class Lab:
+    """Eight essays whose quality is their concept; each is scored, and some are compared."""
+
+    def __init__(self, *, calls=24):
+        pipeline = make_pipeline(yaml.safe_load(STAGES), "stages.yaml", SHIPPED)
+        catalog = Catalog(
+            concepts={name: ConceptEntry(name, name, {"paragraph": name}) for name in CONCEPTS},
+            templates={(stage, "t"): TemplateEntry("t") for stage in pipeline},
+            models={name: ModelEntry(name, name) for name in ("m", "n")},
+            pipeline=pipeline,
+        )
+        self.store = InMemoryGensStore(
+            templates={
+                ("draft", "t"): "write {{ concepts[0].name }}",
+                ("essay", "t"): "write {{ draft_block }}",
+                ("evaluation", "t"): "score {{ response }}",
+                ("contest", "t"): "compare {{ one }} {{ other }}",
+            }
+        )
+        axes = {f"{stage}_template": ["t"] for stage in pipeline}
+        axes |= {f"{stage}_llm": ["m"] for stage in pipeline}
+        document = {
+            "axes": {**axes, "combo": [[name] for name in CONCEPTS], "contest_llm": ["m", "n"]},
+            "duels": {"contest": {"choose": "by doubt", "calls": calls, "top": 3}},
+        }
+        self.cohorts = InMemoryCohortStore(
+            catalog, {"c": make_cohort_spec(document, None, pipeline)}
+        )
+        self.asked = []
+
+    def answer(self, request):
+        self.asked.append(request.prompt)
+        kind, *texts = request.prompt.split()
+        names = [text[-1] for text in texts]
+        if kind == "score":
+            return f"SCORE: {8 - CONCEPTS.index(names[0])}"
+        if kind == "compare":
+            return f"WINNER: {'first' if names[0] < names[1] else 'second'}"
+        return f"about-{names[0]}"
+
+    def plan(self):
+        return plan_cohort(self.store, self.cohorts, "c")
+
+    def run(self, **options):
+        return run_cohort(
+            self.store,
+            self.cohorts,
+            ScriptedLanguageModel(self.answer),
+            "c",
+            RunOptions(**options),
+            token=CancellationToken(),
+            listener=NullRunListener(),
+        )
+
+    @property
+    def duels(self):
+        return self.cohorts.read_membership("c")["contest"]
+
+    def run_to_the_end(self, **options):
+        for _ in range(100):
+            if self.run(**options).complete and not duels_to_come(self.cohorts, "c"):
+                return
+        raise AssertionError("it does not end")
+
+
+def test_duels_are_chosen_in_batches_until_all_calls_are_spent():
+    lab = Lab()
+    lab.plan()
+
+    counts = []
+    for _ in range(5):
+        lab.run()
+        counts.append(len(lab.duels))
+
+    assert counts == [0, 8, 16, 24, 24]
+    compared = [prompt for prompt in lab.asked if prompt.startswith("compare")]
+    assert len(compared) == 24
+    shown = [re.findall(r"about-(.)", prompt) for prompt in compared]
+    often = sum(one in "abcd" for pair in shown for one in pair)
+    assert often > 2 * 24 * 0.6, "the first three, and those next to them, are compared most"
+
+
+def test_a_killed_run_chooses_the_same_duels_as_one_that_was_not():
+    whole, killed = Lab(), Lab()
+    whole.plan()
+    killed.plan()
+    whole.run_to_the_end()
+
+    for calls in (5, 25, 3, 9, 1, 2, 30):
+        killed.run(max_calls=calls)
+        killed.plan()
+    killed.run_to_the_end()
+
+    assert set(killed.duels) == set(whole.duels)
+    assert sorted(killed.asked) == sorted(whole.asked), "nothing is asked twice"
+
+
+def test_a_pair_is_shown_in_both_orders_and_to_all_judges():
+    lab = Lab(calls=112)
+    lab.plan()
+    lab.run_to_the_end()
+
+    assert len(lab.duels) == len(set(lab.duels)) == 112
+
+
+def test_no_duel_is_chosen_while_an_answer_is_missing():
+    lab = Lab()
+    lab.plan()
+
+    lab.run(max_calls=20)
+    lab.run(max_calls=1)
+
+    assert lab.duels == []
+
+
+def test_an_essay_that_cannot_be_read_is_in_no_duel():
+    lab = Lab()
+    plain = lab.answer
+    cut = Completion("about-c", "length", "m", 0.0)
+    lab.answer = lambda request: cut if request.prompt == "write about-c" else plain(request)
+    lab.plan()
+    lab.run()
+    (refused,) = [
+        gen_id
+        for gen_id in lab.cohorts.read_membership("c")["essay"]
+        if read_state(lab.store, lab.cohorts.catalog.pipeline["essay"], gen_id).state == "cut off"
+    ]
+    lab.run()
+
+    assert len(lab.duels) == 8
+    for gen_id in lab.duels:
+        parents = lab.store.read_main_metadata("contest", gen_id)["parents"]
+        assert refused not in {parent["gen_id"] for parent in parents}
+
+
+def test_an_edited_specification_is_planned_before_it_goes_on():
+    lab = Lab()
+    lab.plan()
+    lab.run()
+    spec = lab.cohorts.read_spec("c")
+    choice = DuelChoice(calls=30)
+    lab.cohorts.write_spec("c", attrs.evolve(spec, duels={"contest": choice}))
+
+    with pytest.raises(CatalogError, match="edited after it was planned; plan the cohort again"):
+        lab.run()
+
+    lab.plan()
+    lab.run_to_the_end()
+    assert len(lab.duels) == 30
+
+
+def test_a_dry_run_counts_the_duels_that_will_be_made():
+    lab = Lab()
+
+    plan, estimate = estimate_cohort(lab.store, lab.cohorts, "c")
+
+    assert len(plan.gen_ids("contest")) == 24
+    assert estimate.stages["contest"].calls == 24
+
+
+def test_mistakes_about_duels_name_their_place():
+    lab = Lab()
+    document = {"duels": {"essay": {"calls": 0, "top": 0}}}
+    spec = make_cohort_spec(document, None, lab.cohorts.catalog.pipeline)
+    lab.cohorts.write_spec("c", spec)
+
+    with pytest.raises(CatalogError) as error:
+        lab.plan()
+
+    assert {problem for problem in error.value.problems if problem.startswith("duels")} == {
+        "duels.essay: the stage does not judge pairs",
+        "duels.essay.calls: expected at least 1, found 0",
+        "duels.essay.top: expected at least 1, found 0",
+    }

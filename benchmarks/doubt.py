@@ -51,12 +51,15 @@ def joined(one: Duels | None, other: Duels) -> Duels:
     """Return the duels of both."""
     if one is None:
         return other
-    parts = [
-        np.concatenate([getattr(one, name), getattr(other, name)])
-        for name in ("first", "second", "first_wins")
-    ]
     judge = Coded(one.judge.names, np.concatenate([one.judge.codes, other.judge.codes]))
-    return Duels(one.items, *parts, judge, one.unreadable)
+    return Duels(
+        one.items,
+        np.concatenate([one.first, other.first]),
+        np.concatenate([one.second, other.second]),
+        np.concatenate([one.first_wins, other.first_wins]),
+        judge,
+        one.unreadable,
+    )
 
 
 def by_doubt(strength: Floats, calls: int, batches: int, rng: np.random.Generator) -> Duels:

@@ -53,10 +53,13 @@ def draw_report(
     cohort_id: str,
     made_at: datetime,
     without: Sequence[str] = (),
+    *,
+    version: int | None = None,
 ) -> DrawnReport:
     """Return the report of a cohort. Writes nothing.
 
-    The judges in `without` are left out, and the page says so.
+    The judges in `without` are left out, and the page says so. `version` is for a page that is
+    watched, see `render_page`.
 
     Raises:
         ReportExtraMissingError: The extra `report` is not installed.
@@ -79,7 +82,7 @@ def draw_report(
     )
     for stage, gen_ids in members.items():
         store = store.read_many(stage, gen_ids, ARTIFACTS)
-    page = render_page(report, figures, partial(read_stored_generation, store), made_at)
+    page = render_page(report, figures, partial(read_stored_generation, store), made_at, version)
     return DrawnReport(figures, page, report)
 
 

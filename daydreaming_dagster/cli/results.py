@@ -129,12 +129,26 @@ def report(
         Path | None, typer.Option(help="Write the figures to this folder too, as SVG and PNG.")
     ] = None,
     without: WithoutOption = None,
+    watch: Annotated[
+        bool,
+        typer.Option(
+            "--watch", help="Write no file: show the report in a browser while a run goes on."
+        ),
+    ] = False,
 ) -> None:
     """Write a report of a cohort as one HTML file, with every text to read and search.
 
     The report of a loop shows the accepted texts, the best first, and how its rounds went. The file
     needs no network. It shows what is there: a cohort or a loop need not be done.
+
+    With --watch, prints an address that only this machine can reach. The page there shows what is
+    new, and changes nothing. Ctrl-C ends it.
     """
+    if watch:
+        if output is not None or figures is not None:
+            raise typer.BadParameter("--watch writes no file: leave out --output and --figures")
+        _watch(open_data_root(data_root), name, without or ())
+        return
     try:
         with err.status("writing the report"):
             files = _write_report(open_data_root(data_root), name, output, figures, without or ())
@@ -145,6 +159,15 @@ def report(
         raise typer.Exit(EXIT_WRONG) from None
     for file in files:
         say(file)
+
+
+def _watch(root: DataRoot, name: str, without: Sequence[str]) -> None:
+    from daydreaming_dagster.application.watch_cohort import WatchedCohort
+    from daydreaming_dagster.cli.watch import watch
+
+    if loops_of(root, name) is not None:
+        raise typer.BadParameter("--watch is for a cohort: name the cohort of a round")
+    watch(WatchedCohort(root.store, root.cohorts, name, without), say)
 
 
 def _write_report(

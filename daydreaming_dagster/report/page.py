@@ -36,13 +36,16 @@ def render_page(
     figures: Sequence[Figure],
     read_generation: ReadGeneration,
     made_at: datetime,
+    version: int | None = None,
 ) -> str:
     """Return the report as HTML.
 
     Calls `read_generation` once per generation, and once more for the texts that come first. The
-    page unpacks a text when a reader opens it.
+    page unpacks a text when a reader opens it. With a `version`, it asks `progress` beside it
+    whether there is another one.
     """
-    style, script = package_file("report.css"), "".join(map(package_file, _SCRIPTS))
+    scripts = _SCRIPTS if version is None else (*_SCRIPTS, "live.js")
+    style, script = package_file("report.css"), "".join(map(package_file, scripts))
     names = name_generations(report)
     used = [
         stage
@@ -77,7 +80,8 @@ def render_page(
             made_at=made_at,
             style=style,
             script=script,
-            csp=content_security_policy(style, script),
+            csp=content_security_policy(style, script, connects=version is not None),
+            version=version,
             index=json_for_html({"kinds": kinds, **index}),
             chunks=chunks,
         )

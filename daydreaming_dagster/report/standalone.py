@@ -18,8 +18,11 @@ def json_for_html(document: JsonValue) -> str:
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).translate(_JSON_IN_HTML)
 
 
-def content_security_policy(style: str, script: str) -> str:
-    """Return the policy of a page with this style and this script, and nothing else."""
+def content_security_policy(style: str, script: str, *, connects: bool = False) -> str:
+    """Return the policy of a page with this style and this script, and nothing else.
+
+    If it `connects`, the script may ask the server that the page comes from.
+    """
     return "; ".join(
         (
             "default-src 'none'",
@@ -28,6 +31,7 @@ def content_security_policy(style: str, script: str) -> str:
             "img-src data:",
             "base-uri 'none'",
             "form-action 'none'",
+            *(["connect-src 'self'"] if connects else ()),
         )
     )
 

@@ -36,7 +36,8 @@ def status(
     """Show how far a cohort or a loop is, and what is stale; without a name, list them."""
     root = open_data_root(data_root)
     if name is None:
-        known = [*root.cohorts.list_cohorts(), *(root.loops.list_loops() if root.loops else ())]
+        cohorts = {*root.cohorts.list_cohorts(), *root.cohorts.list_planned_cohorts()}
+        known = [*sorted(cohorts), *(root.loops.list_loops() if root.loops else ())]
         if not known:
             note(f"no cohort in {root.location}; `daydream init` makes a data root")
         if as_json:

@@ -65,6 +65,7 @@ def discover_cohorts(
     before = set(last.cohorts if last.data_root == data_root else ())
     # Others cannot be planned. `plan` says so.
     there = set(filter(is_id, cohort_store.list_cohorts()))
+    there.update(cohort_store.list_planned_cohorts())  # an imported one may have no specification
     if before and not there:
         return dg.SkipReason(
             "all cohorts are gone; none is removed, since the data root may not be mounted"

@@ -2,6 +2,7 @@
 
 import json
 
+import attrs
 import pytest
 
 from adapters import InMemoryGensStore
@@ -9,6 +10,9 @@ from adapters.older_data_root.root_files import FilesOfOlderDataRoot
 from adapters.root_files.in_memory import InMemoryRootFiles
 from builders import Killed, MortalStore
 from daydreaming_dagster.application.import_data_root import import_data_root
+from daydreaming_dagster.application.plan_cohort import plan_cohort
+from daydreaming_dagster.domain.older.stored import read_older_generations
+from daydreaming_dagster.ports.language_model import SamplingParameters
 
 GENERATIONS = {
     ("draft", "d_old"): ("links", {"combo_id": "combo_1"}, "Ants and bees."),
@@ -334,3 +338,60 @@ def test_a_score_of_an_unknown_template_is_listed(lab, older):
     left = come_in(lab, older).left
 
     assert any("the scale of its score: " in why for _, why in left)
+
+
+def test_a_plan_of_the_same_keeps_their_ids_and_asks_nothing(lab):
+    spec = (
+        "axes:\n  draft_template: [links]\n  draft_llm: [big]\n  essay_template: [story, copied]\n"
+        "  essay_llm: [big]\n  evaluation_template: [judge]\n  evaluation_llm: [big]\n"
+        "  combo_id: [combo_1]\noutput: {field_order: [draft_template]}\n"
+    )
+    older = older_data_root(**{"cohorts/best/spec/config.yaml": spec})
+    come_in(lab, older)
+
+    planned = plan_cohort(lab.store, lab.cohorts, "best")
+    again = plan_cohort(lab.store, lab.cohorts, "best")
+
+    members = lab.cohorts.read_membership("best")
+    assert members["draft"] == ["d_old"]
+    assert members["essay"][0] == "e_old"
+    assert members["evaluation"][0] == "v_old"
+    assert planned.record.created == 2  # the copy, and its judgment
+    assert again.record.created == 0
+    assert lab.run("best").complete
+    assert len(lab.asked) == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"replicates": {"evaluation": 2}},
+        {"sampling": {"evaluation": SamplingParameters(temperature=0.0)}},
+        {"description_level": "sentence"},
+    ],
+)
+def test_what_was_not_made_there_is_planned_anew(lab, older, change):
+    come_in(lab, older)
+    spec = lab.cohorts.specs["c1"]
+    axes = attrs.evolve(
+        spec.axes, concepts=[], k=None, combo=[["bee", "ant"]], essay_template=["story"]
+    )
+    lab.cohorts.specs["own"] = attrs.evolve(spec, axes=axes, **{"replicates": {}, **change})
+
+    plan_cohort(lab.store, lab.cohorts, "own", allow_missing=True)
+
+    members = lab.cohorts.read_membership("own")
+    theirs = [gen_ids for gen_ids in members.values() if gen_ids[0].endswith("_old")]
+    assert (
+        len(theirs) == {"replicates": 3, "sampling": 2, "description_level": 0}[next(iter(change))]
+    )
+    assert len(members["evaluation"]) == (2 if "replicates" in change else 1)
+
+
+def test_an_imported_generation_with_malformed_metadata_is_not_taken(lab, older):
+    come_in(lab, older)
+    lab.store._store("draft", "d_old", "main_metadata", b"{")  # noqa: SLF001  no write makes it
+    lab.store.write_main_metadata("essay", "e_odd", {"origin_cohort_id": "best"})
+
+    found = read_older_generations(lab.store, lab.cohorts.read_pipeline())
+    assert sorted(gen_id for gen_id, _ in found.values()) == ["e_old", "v_old"]

@@ -4,7 +4,7 @@ import base64
 import functools
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, Final
 
@@ -24,6 +24,7 @@ from daydreaming_dagster.domain.cohort.sampling import sampling_of
 from daydreaming_dagster.domain.cohort.spec import CohortSpec
 from daydreaming_dagster.domain.generation.metadata import FORMAT_VERSION, Parent
 from daydreaming_dagster.domain.generation.records import MainRecord, ParentRecord
+from daydreaming_dagster.domain.older.stored import find_older
 from daydreaming_dagster.domain.parsing.registry import RESPONSE_FORMATS
 from daydreaming_dagster.domain.shipped_stages import PARENT_STAGE
 from daydreaming_dagster.domain.stages import COMBO, GenerationRef, StageDefinition
@@ -75,7 +76,8 @@ def _head_of(cohort_id: str) -> JsonObject:
 class Planner:
     """Plans the generations of a cohort, stage by stage.
 
-    `given` are texts that it takes as they are stored. `used` are the values of each axis that lead
+    `given` are texts that it takes as they are stored, `older` are imported generations, whose ids
+    stay theirs. `used` are the values of each axis that lead
     to a generation.
     """
 
@@ -83,6 +85,7 @@ class Planner:
     spec: CohortSpec
     catalog: Catalog
     given: Sequence[GivenText] = ()
+    older: Mapping[Hashable, tuple[str, JsonObject]] = attrs.field(factory=dict, repr=False)
     used: dict[Axis, set[str]] = attrs.field(factory=dict, init=False)
     _variants: dict[tuple[Stage, str, str], list[_Variant]] = attrs.field(factory=dict, init=False)
     _combo_ids: dict[str, str] = attrs.field(factory=dict, init=False)
@@ -118,6 +121,8 @@ class Planner:
                 for template_id, model_id, rows in steps.of(origin.rows):
                     variants = self._variants_of(definition.name, template_id, model_id)
                     added = [described.generation(self._head, variant) for variant in variants]
+                    if self.older:
+                        added = list(map(self._as_imported, added))
                     made += added
                     if definition.name in with_children:
                         as_parents += [
@@ -142,6 +147,13 @@ class Planner:
         for combo in self.used.get(COMBO, ()):
             for concept_id in combo.split(COMBO_SEPARATOR):
                 yield "concept", concept_id
+
+    def _as_imported(self, planned: PlannedGeneration) -> PlannedGeneration:
+        """Return the imported generation that is the planned one; itself if there is none."""
+        found = find_older(self.older, planned.stage, planned.metadata)
+        if found is None:
+            return planned
+        return attrs.evolve(planned, gen_id=found[0], metadata=found[1])
 
     def _combinations(self, couplings: Sequence[Coupling]) -> Iterator[Origin]:
         for row in extensions({}, COMBO, self.spec.values(COMBO), couplings):

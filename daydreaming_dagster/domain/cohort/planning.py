@@ -25,6 +25,7 @@ from daydreaming_dagster.domain.cohort.spec import CohortSpec, spec_problems
 from daydreaming_dagster.domain.documents import Problem, without_consequences
 from daydreaming_dagster.domain.errors import CatalogError, PlanConflictError
 from daydreaming_dagster.domain.generation.records import MainRecord
+from daydreaming_dagster.domain.older.stored import read_older_generations
 from daydreaming_dagster.domain.stages import COMBO, GenerationRef
 from daydreaming_dagster.ports.errors import MissingArtifactError
 from daydreaming_dagster.ports.gens_store import GensStore, GensStoreWithTemplates
@@ -123,7 +124,8 @@ def make_plan(
 
     A gen_id is a function of everything that was chosen for the text: parent, combination,
     template, model, parameters and replicate. So the same generation has the same id in every plan
-    and cohort, and the order of a specification's lists does not change an id.
+    and cohort, and the order of a specification's lists does not change an id. An imported
+    generation that is what is planned keeps the id that it has.
 
     With `allow_missing`, what a concept or a template lacks is a notice: a description at
     another level, or the name, stands in for a missing one.
@@ -150,7 +152,8 @@ def make_plan(
         reasons = lacking
     if reasons:
         raise CatalogError(f"cohort {cohort_id}", tuple(reasons))
-    planner = Planner(cohort_id, spec, catalog, given)
+    older = read_older_generations(store, pipeline)
+    planner = Planner(cohort_id, spec, catalog, given, older)
     generations = planner.generations()
     if not generations:
         problem = "the couplings leave no combination: none satisfies all of them"

@@ -145,7 +145,7 @@ def _dream(  # noqa: PLR0917  those of `dream_loop`
             journal,
             token,
             spent,
-            None if options.max_cost is None else options.max_cost - spent.cost,
+            lambda: None if options.max_cost is None else options.max_cost - spent.cost,
             options.allow_missing,
         )
         try:

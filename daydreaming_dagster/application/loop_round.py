@@ -1,7 +1,8 @@
 """The steps of a loop's round: choose pairs, write texts, judge them."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 
 import attrs
 
@@ -17,7 +18,7 @@ from daydreaming_dagster.domain.digests import sha256
 from daydreaming_dagster.domain.errors import CatalogError
 from daydreaming_dagster.domain.generation.cancellation import CancellationToken
 from daydreaming_dagster.domain.generation.state import read_state
-from daydreaming_dagster.domain.loop.decisions import Decision, decide
+from daydreaming_dagster.domain.loop.decisions import Decision, decide, reject_near_duplicate
 from daydreaming_dagster.domain.loop.gate import KnownText, calibrate, hold_back
 from daydreaming_dagster.domain.loop.journal import (
     Chosen,
@@ -34,6 +35,7 @@ from daydreaming_dagster.domain.loop.measures import (
 )
 from daydreaming_dagster.domain.loop.planned_texts import (
     LEAST_JUDGEMENTS,
+    descriptions,
     judged_by,
     judged_texts,
 )
@@ -45,6 +47,7 @@ from daydreaming_dagster.ports.errors import MissingArtifactError
 from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates
 from daydreaming_dagster.ports.language_model import LanguageModel
 from daydreaming_dagster.ports.loop_store import LoopStore
+from daydreaming_dagster.types import Stage
 
 _NOVELTY_OF_BEST = 10
 """The number of best texts whose novelty is averaged."""
@@ -70,7 +73,7 @@ class LoopRound:
         journal: What it did so far.
         token: Ends a run early.
         listener: Is told of the runs of cohorts.
-        max_cost: What a run may cost, in USD; None means no limit.
+        max_cost: Returns what the next run may cost, in USD; None means no limit.
         allow_missing: That of `make_plan`.
     """
 
@@ -85,7 +88,7 @@ class LoopRound:
     journal: Journal
     token: CancellationToken
     listener: RunListener
-    max_cost: float | None
+    max_cost: Callable[[], float | None]
     allow_missing: bool
 
     def choose_pairs(self, number: int) -> Chosen | None:
@@ -116,7 +119,7 @@ class LoopRound:
             CatalogError: The specification of the round's cohort is wrong. Nothing was asked.
         """
         plan = self._full_plan(begun)
-        self._run(begun, plan, lambda judged: judged is None)
+        self._run(begun, self._members(plan), self._wanted)
         new: list[KnownText] = []
         written: list[WrittenText] = []
         for planned in judged_texts(self.catalog.pipeline, plan):
@@ -140,7 +143,8 @@ class LoopRound:
         held = {each.text_id for each in written.held_back}
         passed = {each.text_id for each in written.texts} - held
         plan = self._full_plan(begun)
-        self._run(begun, plan, lambda judged: judged is None or judged in passed)
+        members = self._members(plan)
+        self._run(begun, members, partial(self._wanted, judged=passed))
         scores: dict[str, tuple[float, ...]] = {}
         for planned in judged_texts(self.catalog.pipeline, plan):
             if planned.text_id in passed:
@@ -164,17 +168,68 @@ class LoopRound:
             for text in (*self.journal.texts(), *written.texts)
             if text.text_id in accepted
         }
-        for text_id, text in texts.items():
+        if self.spec.feedback.distil is not None:
+            described = self._describe(begun, members, passed, texts)
+        else:
+            described = texts
+        for text_id, text in described.items():
             level = self.spec.cohort.description_level
             self.loops.write_concept(self.loop_id, level, text_id, text)
         best = [each.text_id for each in decisions if each.text_id in passed][:_NOVELTY_OF_BEST]
-        measures = self._measures(begun, written, plan, texts, best)
+        measures = self._measures(begun, written, members, texts, best)
         return Decided(scores, tuple(decisions), measures)
 
-    def cost_of(self, plan: CohortPlan) -> float | None:
-        """Return what the answers of a plan cost, in USD; None if it is not known."""
-        members = {stage: plan.gen_ids(stage) for stage in self.catalog.pipeline}
-        return known_spending(self.store, self.catalog, members)
+    def _members(self, plan: CohortPlan) -> dict[Stage, list[str]]:
+        return {stage: plan.gen_ids(stage) for stage in self.catalog.pipeline}
+
+    def _wanted(
+        self,
+        planned: PlannedGeneration,
+        judged: Collection[str] = (),
+        kept: Collection[str] = (),
+    ) -> bool:
+        """Return whether a generation is a text, judges one of `judged`, or is one of `kept`."""
+        distil = self.spec.feedback.distil
+        if planned.gen_id in kept:
+            return True
+        if distil is not None and distil in self.catalog.pipeline.with_ancestors([planned.stage]):
+            return False  # made for accepted texts alone
+        text_id = judged_by(self.catalog.pipeline, planned)
+        return text_id is None or text_id in judged
+
+    def _describe(
+        self,
+        begun: Round,
+        members: dict[Stage, list[str]],
+        passed: Collection[str],
+        accepted: Mapping[str, str],
+    ) -> dict[str, str]:
+        """Return descriptions of accepted texts, made by the stage `distil` in their rounds.
+
+        A text whose description fails is taken whole. `members` gets those of earlier rounds, whose
+        cost counts for this one.
+
+        Raises:
+            RoundInterruptedError: A run ended early.
+        """
+        stage = self.spec.feedback.distil or ""
+        known = {*self.journal.accepted(), *accepted}
+        described = dict(accepted)
+        for each in (*self.journal.rounds[: begun.number - 1], begun):
+            texts = () if each.written is None else each.written.texts
+            if accepted.keys().isdisjoint(text.text_id for text in texts):
+                continue
+            found = descriptions(self._full_plan(each), stage)
+            new = {text_id: found[text_id] for text_id in found if text_id in accepted}
+            if each.number != begun.number:
+                members[stage] += new.values()
+            judged = passed if each.decided is None else each.decided.scores.keys()
+            kept = {gen_id for text_id, gen_id in found.items() if text_id in known}
+            self._run(each, members, partial(self._wanted, judged=judged, kept=kept))
+            for text_id, gen_id in new.items():
+                with suppress(MissingArtifactError):  # it failed, and the run said so
+                    described[text_id] = self.store.read_parsed(stage, gen_id)
+        return described
 
     def _memory(self) -> list[str]:
         """Return the concepts that can be combined: the seeds, then the accepted texts."""
@@ -232,7 +287,7 @@ class LoopRound:
         self.cohorts.write_spec(cohort_id, spec)
         return plan
 
-    def _left_to_spend(self, plan: CohortPlan) -> float | None:
+    def _left_to_spend(self, members: Mapping[Stage, Sequence[str]]) -> float | None:
         """Return what a run of this round may cost, in USD; None means no limit.
 
         Raises:
@@ -240,28 +295,34 @@ class LoopRound:
         """
         limit = self.spec.stop.max_cost
         if limit is None:
-            return self.max_cost
-        costs = [*(end.measures.cost for end in self.journal.decided), self.cost_of(plan)]
+            return self.max_cost()
+        costs = [
+            *(end.measures.cost for end in self.journal.decided),
+            known_spending(self.store, self.catalog, members),
+        ]
         known = [cost for cost in costs if cost is not None]
         if len(known) < len(costs):
             raise RoundInterruptedError(
                 "what answers cost is unknown, so the loop's limit cannot be kept; "
                 "remove stop.max_cost, or use models that report tokens"
             )
-        left = limit - sum(known)
-        return left if self.max_cost is None else min(left, self.max_cost)
+        left, own = limit - sum(known), self.max_cost()
+        return left if own is None else min(left, own)
 
-    def _run(self, begun: Round, plan: CohortPlan, wanted: Callable[[str | None], bool]) -> None:
-        """Make those generations of the round's cohort that score a wanted text (None: no text).
+    def _run(
+        self,
+        begun: Round,
+        members: Mapping[Stage, Sequence[str]],
+        keep: Callable[[PlannedGeneration], bool],
+    ) -> None:
+        """Make those generations of a round's cohort that `keep` accepts.
+
+        `members` are those whose answers count for the round that is not decided yet.
 
         Raises:
             RoundInterruptedError: The run ended early.
         """
         cohort_id = begun.chosen.cohort_id
-
-        def keep(planned: PlannedGeneration) -> bool:
-            return wanted(judged_by(self.catalog.pipeline, planned))
-
         plan_cohort(
             self.store, self.cohorts, cohort_id, allow_missing=self.allow_missing, keep=keep
         )
@@ -270,7 +331,7 @@ class LoopRound:
             self.cohorts,
             self.model,
             cohort_id,
-            RunOptions(max_cost=self._left_to_spend(plan)),
+            RunOptions(max_cost=self._left_to_spend(members)),
             token=self.token,
             listener=self.listener,
             catalog=self.catalog,
@@ -295,15 +356,7 @@ class LoopRound:
         undecided |= {each for each, said in rulings.items() if said.verdict != last.get(each)}
         selection = self.spec.selection
         held = [
-            Decision(
-                each.text_id,
-                each.digest,
-                "reject",
-                "held back",
-                None,
-                selection.bar,
-                selection.certainty,
-            )
+            reject_near_duplicate(each.text_id, each.digest, selection)
             for each in written.held_back
             if each.text_id not in undecided
         ]
@@ -317,7 +370,7 @@ class LoopRound:
         self,
         begun: Round,
         written: Written,
-        plan: CohortPlan,
+        members: Mapping[Stage, Sequence[str]],
         accepted: Mapping[str, str],
         best: Sequence[str],
     ) -> RoundMeasures:
@@ -332,7 +385,7 @@ class LoopRound:
         rounds = (*self.journal.rounds[: begun.number - 1], attrs.evolve(begun, written=written))
         return RoundMeasures(
             accepted=len(accepted),
-            cost=self.cost_of(plan),
+            cost=known_spending(self.store, self.catalog, members),
             novelty=mean_distance(
                 [of_best[text_id].similarity if text_id in of_best else 0.0 for text_id in best]
             ),

@@ -22,8 +22,10 @@ from daydreaming_dagster.domain.generation.cancellation import CancellationToken
 from daydreaming_dagster.domain.loop.decisions import Ruling, Selection
 from daydreaming_dagster.domain.loop.journal import Chosen, Decided, Written
 from daydreaming_dagster.domain.loop.measures import StopRules
-from daydreaming_dagster.domain.loop.spec import LoopSpec
+from daydreaming_dagster.domain.loop.spec import Feedback, LoopSpec
 from daydreaming_dagster.domain.people.ratings import COLUMNS
+from daydreaming_dagster.domain.shipped_stages import SHIPPED
+from daydreaming_dagster.domain.stages import ParentRole, StageDefinition
 from daydreaming_dagster.ports.language_model import Completion
 
 NAMES = ("ant", "bee", "cod", "dog", "eel", "fox", "gnu", "hen")
@@ -283,6 +285,107 @@ def test_what_people_decide_on_a_rating_sheet_overrides_the_rule(world):
     world.dream(rounds=1)
     last = world.loops.read_journal("l").decisions()[text_id]
     assert (last.verdict, last.reason) == ("reject", "I looked again")
+
+
+DISTILLING = attrs.evolve(
+    SHIPPED,
+    stages=(
+        *SHIPPED.stages,
+        StageDefinition("gist", "g_", (ParentRole("essay", ("essay",)),), ("text",)),
+    ),
+)
+
+
+def distilling_world(store=None):
+    """A world whose loop describes accepted texts by the stage `gist`."""
+    document = {
+        "axes": {
+            **{name: SPEC.cohort.axes.values(name) for name in ("draft_template", "draft_llm")},
+            "essay_template": ["copied"],
+            "evaluation_template": ["judge"],
+            "evaluation_llm": ["big"],
+            "gist_template": ["short"],
+            "gist_llm": ["big"],
+        },
+        "replicates": {"evaluation": 3},
+        "sampling": {"evaluation": {"seed": 1}},
+    }
+    cohort = make_cohort_spec(document, lambda _name, _columns: [], DISTILLING)
+    world = new_world(attrs.evolve(SPEC, cohort=cohort, feedback=Feedback("gist")), store)
+    catalog = attrs.evolve(
+        CATALOG,
+        templates={**CATALOG.templates, ("gist", "short"): TemplateEntry("short")},
+        pipeline=DISTILLING,
+        parsers={},
+    )
+    world.cohorts.catalog = attrs.evolve(
+        catalog, parsers=Catalog({}, {}, {}, pipeline=DISTILLING).parsers
+    )
+    world.store.templates["gist", "short"] = "Gist of: {{ text }}"
+
+    def gist_or_answer(request):
+        if request.prompt.startswith("Gist"):
+            topics = re.findall(r"\b[A-Z]{3}\b", request.prompt)
+            text = f"{topics} {words(request.prompt, 8)}"
+            return Completion(text, "stop", "big", 0.1, 100, 500)
+        return answer(request)
+
+    world.answer = gist_or_answer
+    return world
+
+
+def test_a_stage_describes_accepted_texts_and_no_others():
+    world = distilling_world()
+
+    world.dream()
+
+    journal = world.loops.read_journal("l")
+    accepted = journal.accepted()
+    gists = [prompt for prompt, _ in world.asked if prompt.startswith("Gist")]
+    assert accepted
+    assert len(gists) == len(set(gists)) == len(accepted)
+    for text_id in accepted:
+        concept = world.cohorts.catalog.concepts[text_id]
+        made = {
+            world.store.read_main_metadata("gist", gen_id)["parent_gen_id"]: gen_id
+            for gen_id in world.store.list_generations("gist")
+        }
+        assert concept.descriptions["paragraph"] == world.store.read_parsed("gist", made[text_id])
+    assert sum(end.measures.cost for end in journal.decided) == pytest.approx(
+        0.0011 * len(world.asked)
+    )
+
+
+@pytest.mark.parametrize("after", [40, 90, 140])
+def test_a_kill_while_a_text_is_described_changes_nothing(after):
+    unkilled = distilling_world()
+    unkilled.dream()
+    store = MortalStore(templates=dict(TEMPLATES))
+    killed = distilling_world(store)
+
+    store.left[0] = after
+    with pytest.raises(Killed):
+        killed.dream()
+    store.left[0] = float("inf")
+    killed.dream()
+
+    assert killed.everything() == unkilled.everything()
+
+
+def test_a_text_whose_description_fails_is_taken_whole():
+    world = distilling_world()
+    gist = world.answer
+    world.answer = lambda request: (
+        Completion("", "length", "big", 0.1, 100, 500)
+        if request.prompt.startswith("Gist")
+        else gist(request)
+    )
+
+    world.dream(rounds=1)
+
+    (text_id, *_) = world.loops.read_journal("l").accepted()
+    description = world.cohorts.catalog.concepts[text_id].descriptions["paragraph"]
+    assert description == world.store.read_parsed("essay", text_id)
 
 
 def test_rounds_and_calls_follow_from_the_seed():

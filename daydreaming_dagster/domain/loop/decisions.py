@@ -103,6 +103,13 @@ def decide(
     return decisions
 
 
+def reject_near_duplicate(text_id: str, digest: str, selection: Selection) -> Decision:
+    """Return the decision on a text that was held back."""
+    return Decision(
+        text_id, digest, "reject", "held back", None, selection.bar, selection.certainty
+    )
+
+
 def _judge(
     worth: Worth | None, ruling: Ruling | None, selection: Selection, accepted: int
 ) -> tuple[Verdict, Rule]:

@@ -44,6 +44,15 @@ def judged_texts(pipeline: Pipeline, plan: CohortPlan) -> list[JudgedText]:
     ]
 
 
+def descriptions(plan: CohortPlan, stage: Stage | None) -> dict[str, str]:
+    """Return the gen_ids of a stage that describes texts, by the text that each describes."""
+    return {
+        planned.parents[0].gen_id: planned.gen_id
+        for planned in plan.generations
+        if planned.stage == stage
+    }
+
+
 def _pair_of(by_ref: Mapping[GenerationRef, PlannedGeneration], ref: GenerationRef) -> Pair:
     while parents := by_ref[ref].parents:
         ref = parents[0]

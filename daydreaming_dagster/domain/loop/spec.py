@@ -47,6 +47,16 @@ class GateRules:
 
 
 @attrs.frozen
+class Feedback:
+    """How an accepted text becomes the description of a concept.
+
+    `distil` is the stage that describes it; None means that it is taken whole.
+    """
+
+    distil: str | None = None
+
+
+@attrs.frozen
 class LoopSpec:
     """A loop as its `spec.yaml` defines it.
 
@@ -63,6 +73,7 @@ class LoopSpec:
             concepts.
         gate: When a text is held back.
         selection: When a text is accepted.
+        feedback: How an accepted text becomes a concept.
         stop: When the loop ends.
         problems: The mistakes in the document. The specification was made without those parts.
     """
@@ -75,6 +86,7 @@ class LoopSpec:
     cohort: CohortSpec = attrs.field(factory=CohortSpec, metadata={NOT_IN_DOCUMENT: True})
     gate: GateRules = attrs.field(factory=GateRules)
     selection: Selection = attrs.field(factory=Selection)
+    feedback: Feedback = attrs.field(factory=Feedback)
     stop: StopRules = attrs.field(factory=StopRules)
     problems: tuple[Problem, ...] = attrs.field(default=(), metadata={NOT_IN_DOCUMENT: True})
 
@@ -127,7 +139,11 @@ def loop_problems(
 
     Those that only templates and models can show come with the plan of a round.
     """
-    found = [*_own_problems(spec, known_concepts, samplers), *_cohort_problems(spec, pipeline)]
+    found = [
+        *_own_problems(spec, known_concepts, samplers),
+        *_feedback_problems(spec, pipeline),
+        *_cohort_problems(spec, pipeline),
+    ]
     return [*spec.problems, *without_consequences(found, spec.problems)]
 
 
@@ -191,6 +207,27 @@ def _stop_problems(stop: StopRules) -> Iterator[Problem]:
     chance = stop.least_chance_of_new
     if chance is not None and not 0 <= chance <= 1:
         yield Problem(("stop", "least_chance_of_new"), f"expected 0 to 1, found {chance}")
+
+
+def _feedback_problems(spec: LoopSpec, pipeline: Pipeline) -> Iterator[Problem]:
+    stage, path = spec.feedback.distil, ("feedback", "distil")
+    if stage is None:
+        return
+    if stage not in pipeline:
+        reason = f"there is no stage {stage!r}{suggestion(stage, pipeline)}"
+        yield Problem(path, reason)
+        return
+    definition = pipeline[stage]
+    parent = definition.only_parent
+    if parent is None or not {*parent.stages} & {*pipeline.scored} or definition.judges:
+        scored = " or ".join(pipeline.scored)
+        yield Problem(path, f"{stage!r} must be made from one text of {scored}, and judge nothing")
+    elif stage in pipeline.judged_lineage:
+        yield Problem(path, f"what is judged is made from {stage!r}; name another stage")
+    elif [len(spec.cohort.axes.values(axis)) for axis in definition.axes] != [1, 1]:
+        yield Problem(path, f"name one template and one model for {stage!r} in cohort.axes")
+    elif spec.cohort.replicates.get(stage, 1) != 1:
+        yield Problem(path, f"{stage!r} describes each text once; remove its replicates")
 
 
 def _cohort_problems(spec: LoopSpec, pipeline: Pipeline) -> Iterator[Problem]:

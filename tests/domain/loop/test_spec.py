@@ -159,3 +159,51 @@ def test_a_loop_decides_by_scores_and_refuses_duels():
 
     assert any("no stage scores, so a loop cannot decide" in each for each in found)
     assert any("'duel' says which of two texts is better, not how good" in each for each in found)
+
+
+DISTILLING = """
+stages:
+  draft:    {from: concepts}
+  essay:    {from: draft}
+  verdict:  {from: essay, judges: scores}
+  gist:     {from: essay}
+"""
+
+
+@pytest.mark.parametrize(
+    ("stage", "more", "problem"),
+    [
+        ("gist", "gist_template: [a], gist_llm: [b]", None),
+        ("gits", "", "there is no stage 'gits'; did you mean 'gist'?"),
+        ("verdict", "", "'verdict' must be made from one text of essay, and judge nothing"),
+        ("draft", "", "'draft' must be made from one text of essay, and judge nothing"),
+        ("gist", "gist_template: [a, c], gist_llm: [b]", "name one template and one model"),
+    ],
+)
+def test_accepted_texts_are_described_by_a_stage_that_can(stage, more, problem):
+    pipeline = make_pipeline(yaml.safe_load(DISTILLING), "stages.yaml")
+    text = f"feedback: {{distil: {stage}}}\ncohort: {{axes: {{{more}}}}}"
+    spec = make_loop_spec(yaml.safe_load(text), in_file, pipeline)
+
+    found = loop_problems(spec, {"ant", "bee"}, SAMPLERS, pipeline)
+    of_feedback = [str(each) for each in found if each.path == ("feedback", "distil")]
+
+    assert [problem in each for each in of_feedback] == ([] if problem is None else [True])
+
+
+def test_a_description_is_made_once_and_from_what_was_judged():
+    pipeline = make_pipeline(
+        yaml.safe_load(DISTILLING + "  check: {from: gist, judges: scores}\n"), "stages.yaml"
+    )
+    text = "feedback: {distil: gist}\ncohort: {axes: {gist_template: [a], gist_llm: [b]}}"
+
+    def said(spec, pipeline):
+        found = loop_problems(spec, {"ant", "bee"}, SAMPLERS, pipeline)
+        return [str(each) for each in found if each.path == ("feedback", "distil")]
+
+    (first,) = said(make_loop_spec(yaml.safe_load(text), in_file, pipeline), pipeline)
+    assert "what is judged is made from 'gist'" in first
+    plain = make_pipeline(yaml.safe_load(DISTILLING), "stages.yaml")
+    repeated = text.replace("axes", "replicates: {gist: 2}, axes")
+    (second,) = said(make_loop_spec(yaml.safe_load(repeated), in_file, plain), plain)
+    assert "describes each text once; remove its replicates" in second

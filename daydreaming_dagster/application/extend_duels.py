@@ -35,7 +35,7 @@ def extend_duels(
         CatalogError: The specification was edited after the cohort was planned.
         DataLayerError: Metadata of a generation is missing or malformed.
     """
-    if not catalog.pipeline.comparing:
+    if not catalog.pipeline.comparing or cohort_id not in cohorts.list_cohorts():
         return 0
     spec = cohorts.read_spec(cohort_id)
     members = cohorts.read_membership(cohort_id)
@@ -108,6 +108,8 @@ def duels_to_come(cohorts: CohortStore, cohort_id: str) -> int:
     Raises:
         CatalogError: The specification cannot be read.
     """
+    if cohort_id not in cohorts.list_cohorts():  # it was imported without a specification
+        return 0
     spec, members = cohorts.read_spec(cohort_id), cohorts.read_membership(cohort_id)
     return sum(
         max(choice.calls - len(members.get(stage, ())), 0) for stage, choice in spec.duels.items()

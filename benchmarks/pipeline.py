@@ -297,15 +297,15 @@ SECTIONS: Final[Mapping[str, Callable[[], Iterator[Row]]]] = {
 }
 
 
-def main() -> None:
+def print_sections(sections: Mapping[str, Callable[[], Iterator[Row]]]) -> None:
     """Print the table of the sections that the command line names, or of all."""
     with tempfile.TemporaryDirectory() as folder:
         tempfile.tempdir = folder
-        for name in sys.argv[1:] or SECTIONS:
-            print(f"\n{SECTIONS[name].__doc__}\n")
-            for row in SECTIONS[name]():
-                print(f"{row.name:42}{row.figure:48}  {row.wanted}", flush=True)
+        for name in sys.argv[1:] or sections:
+            print(f"\n{sections[name].__doc__}\n")
+            for row in sections[name]():
+                print(f"{row.name:46}{row.figure:48}  {row.wanted}", flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    print_sections(SECTIONS)

@@ -4,10 +4,9 @@ Each figure is that of whole processes, imports included: the bare loop of `benc
 the command `daydream`, one after the other in each round. Peers are not measured here. The CPU
 time of a process counts what it started.
 """
-# ruff: noqa: INP001, T201  a program to be run by hand
+# ruff: noqa: INP001  a program to be run by hand
 
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -17,10 +16,10 @@ from typing import Final, NamedTuple
 from adapters.cohort_store.filesystem import FilesystemCohortStore
 from benchmarks.endpoint import RunningEndpoint, Settings, running_endpoint
 from benchmarks.loops import COHORT
-from benchmarks.pipeline import Row, Used, planned, spend
+from benchmarks.pipeline import Row, Used, planned, print_sections, spend
 from daydreaming_dagster.data_layer.paths import Paths
 
-ROUNDS: Final = 1
+ROUNDS: Final = 5
 _DAYDREAM: Final = [sys.executable, "-m", "daydreaming_dagster"]
 
 
@@ -132,15 +131,5 @@ SECTIONS: Final[Mapping[str, Callable[[], Iterator[Row]]]] = {
 }
 
 
-def main() -> None:
-    """Print the table of the sections that the command line names, or of all."""
-    with tempfile.TemporaryDirectory() as folder:
-        tempfile.tempdir = folder
-        for name in sys.argv[1:] or SECTIONS:
-            print(f"\n{SECTIONS[name].__doc__}\n")
-            for row in SECTIONS[name]():
-                print(f"{row.name:46}{row.figure:48}  {row.wanted}", flush=True)
-
-
 if __name__ == "__main__":
-    main()
+    print_sections(SECTIONS)

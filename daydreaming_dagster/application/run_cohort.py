@@ -1,9 +1,9 @@
 """Running a cohort: everything that it lacks is made, within a budget."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from itertools import chain
-from typing import Final, Protocol, Self
+from typing import Final, Self
 
 import attrs
 
@@ -90,23 +90,8 @@ class CohortRun:
         return not self.outcome.failed and not self.outcome.left
 
 
-class CohortRunner(Protocol):
-    """Runs a cohort as `run_cohort` does, or follows a run of it that is under way."""
-
-    def __call__(
-        self,
-        store: GensStoreWithTemplates,
-        cohorts: CohortStore,
-        model: LanguageModel,
-        cohort_id: str,
-        options: RunOptions,
-        *,
-        token: CancellationToken,
-        listener: RunListener,
-        catalog: Catalog | None = None,
-    ) -> CohortRun:
-        """Return what came of the run."""
-        ...
+CohortRunner = Callable[..., CohortRun]
+"""`run_cohort`, or what is called like it and follows a run that is under way."""
 
 
 def run_cohort(

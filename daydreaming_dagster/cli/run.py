@@ -245,11 +245,14 @@ def _say_what_failed(failed: Iterable[Generated], set_aside: Collection[str]) ->
 def _show_ranking(root: DataRoot, catalog: Catalog, cohort_id: str) -> None:
     try:
         members = root.cohorts.read_membership(cohort_id)
+        judges = (*catalog.pipeline.scoring, *catalog.pipeline.comparing)
+        if not any(members.get(stage) for stage in judges):
+            return  # without the statistics, which are slow to import
         ranks = with_shown_combos(rank_texts(root.store, catalog.pipeline, members), catalog)
     except DaydreamingError as error:  # a generation is unreadable; the others are done
         complain(f"no ranking: {error}")
         return
-    if any(rank.scores for rank in ranks):
+    if any(rank.scores or rank.duels for rank in ranks):
         # Imported here because the calls come first, and it is slow to import.
         from daydreaming_dagster.cli.results import print_ranking
 

@@ -41,6 +41,9 @@ STAND_INS = {
     "make demo": 'ln -s "$PREFIX" .venv; daydream init demo_data; daydream plan demo -d demo_data',
     "make test": ":",
     "make mutants": ":",
+    "daydream init night": (
+        "daydream init night; sed -i 's/,local,/,mine,/' night/1_raw/llm_models.csv"
+    ),
     ".venv/bin/python -m benchmarks.mutants 500": ":",
     ".venv/bin/python -m benchmarks.mutants all": ":",
     # The test has an endpoint of its own.

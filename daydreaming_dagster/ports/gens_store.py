@@ -129,8 +129,7 @@ class GensStore(Protocol):
     def read_parsed_metadata(self, stage: Stage, gen_id: str) -> JsonObject: ...
 
 
-StoreT = TypeVar("StoreT", bound=GensStore)
-"""A store, and its views."""
+_StoreT = TypeVar("_StoreT", bound=GensStore)
 
 
 @runtime_checkable
@@ -230,8 +229,8 @@ def versions_of(store: GensStore, stage: Stage) -> Mapping[str, str]:
 
 
 def read_ahead(
-    store: StoreT, stage: Stage, gen_ids: Sequence[str], artifacts: Sequence[Artifact]
-) -> Iterator[tuple[str, StoreT]]:
+    store: _StoreT, stage: Stage, gen_ids: Sequence[str], artifacts: Sequence[Artifact]
+) -> Iterator[tuple[str, _StoreT]]:
     """Yield each gen_id with a view of the store that has read these artifacts of it."""
     for start in range(0, len(gen_ids), READ_TOGETHER):
         some = gen_ids[start : start + READ_TOGETHER]

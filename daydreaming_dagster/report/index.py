@@ -179,8 +179,21 @@ def _texts(
             )
         },
         "problems": list(texts.unreadable.values()),
+        "took": _took(item),
         "concepts": [[concept.name, concept.description] for concept in report.concepts_of(item)],
     }
+
+
+def _took(item: ReportGeneration) -> str:
+    """Return the tokens, seconds and cost of an answer, as far as they are known."""
+    outcome = item.outcome
+    known = (
+        (outcome.prompt_tokens, "{:,} tokens in"),
+        (outcome.completion_tokens, "{:,} tokens out"),
+        (outcome.duration_seconds, "{:.1f} s"),
+        (outcome.cost, "{:.2g} USD"),
+    )
+    return ", ".join(shown.format(value) for value, shown in known if value is not None)
 
 
 def _earlier(texts: StoredGeneration) -> Iterator[JsonValue]:

@@ -38,7 +38,7 @@ const readerOf = ({ index, childStages, make, share, capital, route, link, unpac
     ];
   }
 
-  function facts(item) {
+  function facts(item, texts) {
     const { judges } = stages[item.stage];
     const entries = [
       ["Ranks it may have", item.rank === null ? null : item.band],
@@ -48,6 +48,7 @@ const readerOf = ({ index, childStages, make, share, capital, route, link, unpac
       ["Template", item.template],
       ["Model", item.llm || "copy"],
       ["Replicate", item.replicate],
+      ["It took", texts.took],
       ["State", item.state],
       ["Stale", item.stale],
     ];

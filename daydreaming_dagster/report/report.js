@@ -277,7 +277,7 @@
     const [body, texts] = await Promise.all([bodyOf(item), unpack(item.chunk)]);
     const [text, ...rest] = body.filter(Boolean);
     const made = rest.pop();
-    const content = [facts(item), text, versions(texts[item.id]), ...rest, siblingList(item, generations), made];
+    const content = [facts(item, texts[item.id]), text, versions(texts[item.id]), ...rest, siblingList(item, generations), made];
     const title = [capital(item.stage), comboOf(item) && ": ", make("bdi", {}, comboOf(item)), make("bdi", { class: "maker" }, item.name), make("bdi", { class: "mono" }, item.id)];
     present(route(item), title, neighbours(item), content);
     document.title = `${nameOf(item)}: ${index.cohort}`;
@@ -353,7 +353,10 @@
     if (target) came = { top: window.scrollY, link: target };
   });
   document.addEventListener("keydown", (event) => {
-    if (event.key === "Escape" && !reader.hidden) location.hash = "#generations";
+    if (reader.hidden || event.altKey || event.ctrlKey || event.metaKey || event.target.matches("input, select")) return;
+    if (event.key === "Escape") location.hash = "#generations";
+    const step = { ArrowLeft: "previous", ArrowRight: "next" }[event.key];
+    if (step) reader.querySelector(`a[rel="${step}"]`)?.click();
   });
   window.addEventListener("hashchange", go);
 

@@ -7,14 +7,19 @@ import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import attrs
 import pytest
 import typer
 
-from bucket_server import CREDENTIALS
+from adapters import FilesystemGensStore
+from adapters.cohort_store.filesystem import FilesystemCohortStore
+from daydreaming_dagster.application.plan_cohort import plan_cohort
 from daydreaming_dagster.cli.app import app
+from daydreaming_dagster.cli.examples import copy_examples
+from daydreaming_dagster.formatting import counted
 
 ROOT = Path(__file__).parents[2]
 PAGES = {
@@ -35,15 +40,11 @@ STAND_INS = {
     "pip wheel --no-deps --wheel-dir wheels ../daydreaming_dagster": ":",
     'pip install "$(ls wheels/daydreaming_dagster-*.whl)[report,ui]"': ":",
     "pip install ./verdict": 'python "$INSTALL" verdict "$SITE"',
-    'pip install "daydreaming-dagster[s3]"': ":",
     "pip install ./sqlite_store": 'python "$INSTALL" sqlite_store "$SITE"',
     # They run `pip install`, and download a model or take minutes.
     "make demo": 'ln -s "$PREFIX" .venv; daydream init demo_data; daydream plan demo -d demo_data',
     "make test": ":",
     "make mutants": ":",
-    "daydream init night": (
-        "daydream init night; sed -i 's/,local,/,mine,/' night/1_raw/llm_models.csv"
-    ),
     ".venv/bin/python -m benchmarks.mutants 500": ":",
     ".venv/bin/python -m benchmarks.mutants all": ":",
     # The test has an endpoint of its own.
@@ -196,18 +197,44 @@ def test_the_tutorial_does_what_it_says(tutorial):
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page != TUTORIAL and commands(page)])
-def test_every_command_does_what_its_page_says(page, tutorial, environment, tmp_path, request):
+def test_every_command_does_what_its_page_says(page, tutorial, environment, tmp_path):
     folder, scratch = tmp_path / "folder", tmp_path / "scratch"
     scratch.mkdir()
     folder.mkdir()
     if page.startswith("docs/how-to/"):  # they say that they go on where the tutorial ends
         shutil.copytree(tutorial.folder / "lab", folder / "lab")
         environment = {**environment, "DAYDREAM_DATA_ROOT": str(folder / "lab")}
-    if page == "docs/how-to/bucket.md":
-        server = request.getfixturevalue("s3_server")
-        environment = {**environment, **CREDENTIALS, "AWS_ENDPOINT_URL": server.endpoint}
 
     assert "\n".join(follow(page, folder, scratch, environment)) == ""
+
+
+def test_the_examples_of_cohorts_can_be_planned_in_what_init_makes(tmp_path):
+    page = "docs/cohorts.md"
+    copy_examples(tmp_path / "lab")
+    store = FilesystemGensStore.from_root(tmp_path / "lab")
+    examples = [block.text for block in blocks(page) if block.language == "yaml"]
+    assert len(examples) > 5
+    for number, text in enumerate(examples):
+        spec = tmp_path / f"lab/cohorts/example-{number}/spec"
+        spec.mkdir(parents=True)
+        (spec / "config.yaml").write_text(text, "utf-8")
+        for block in blocks(page):
+            if block.language == "csv" and block.file in ("design.csv", "judges.csv"):
+                (spec / block.file).write_text(block.text, "utf-8")
+
+        recorded = plan_cohort(store, FilesystemCohortStore(store.paths), spec.parent.name)
+
+        counts = Counter(planned.stage for planned in recorded.plan.generations)
+        said = ", ".join(counted(count, stage) for stage, count in counts.items())
+        assert text.startswith(f"# {said}\n")
+
+
+def test_a_day_takes_as_many_commands_as_it_says():
+    page = "docs/how-to/day.md"
+    said = re.search(r"in (\d+) commands", PAGES[page])[1]
+
+    assert len(commands(page)) == int(said)
+    assert f"how-to/day.md): {said} commands" in PAGES["docs/index.md"]
 
 
 def test_every_stand_in_is_for_a_command_of_some_page():
@@ -240,7 +267,10 @@ def test_commands_and_options_in_the_text_exist(page):
     known = {name: group.get_command(context, name) for name in group.list_commands(context)}
     for said in re.findall(r"`daydream ([^`]+)`", PAGES[page]):
         name, *arguments = said.split()
-        options = {option for parameter in known[name].params for option in parameter.opts}
+        command = known[name]
+        if arguments and arguments[0] in getattr(command, "commands", {}):
+            command = command.commands[arguments[0]]
+        options = {option for parameter in command.params for option in parameter.opts}
         assert {word for word in arguments if word.startswith("-")} <= options, said
 
 

@@ -127,7 +127,7 @@ def _dream(  # noqa: PLR0917  those of `dream_loop`
         spec, journal = loops.read_spec(loop_id), loops.read_journal(loop_id)
         catalog = cohorts.read_catalog()
         spec = spec.with_planned_ids(catalog.planned_ids())
-        _check(loop_id, spec, catalog, loops, journal)
+        check_loop(loop_id, spec, catalog, loops, journal)
         step = next_step(spec.stop, journal)
         if isinstance(step, Stop):
             return Dream(finished, step.reason, interrupted=False, journal=journal)
@@ -172,10 +172,10 @@ def _take(step: Step, parts: LoopRound) -> tuple[int, Entry | None]:
     raise AssertionError(step)
 
 
-def _check(
+def check_loop(
     loop_id: str, spec: LoopSpec, catalog: Catalog, loops: LoopStore, journal: Journal
 ) -> None:
-    """Check all that the researcher wrote.
+    """Check all that the researcher wrote about a loop.
 
     Raises:
         CatalogError: Something is wrong. Lists every problem.

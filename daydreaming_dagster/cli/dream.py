@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from daydreaming_dagster.application.dream_loop import Dream, DreamOptions
+from daydreaming_dagster.application.loop_estimate import estimate_round
 from daydreaming_dagster.application.run_cohort import run_cohort
 from daydreaming_dagster.application.run_listener import RunPlan
 from daydreaming_dagster.bootstrap import (
@@ -33,12 +34,12 @@ from daydreaming_dagster.cli.console import (
 from daydreaming_dagster.cli.grouping import grouped
 from daydreaming_dagster.cli.interruption import loading
 from daydreaming_dagster.cli.loop_lines import entry_lines
-from daydreaming_dagster.cli.monitor import RunMonitor
+from daydreaming_dagster.cli.monitor import RunMonitor, expected_calls
 from daydreaming_dagster.cli.run import ConcurrencyOption, stopped_by_signals
 from daydreaming_dagster.domain.generation.budget import Budget
 from daydreaming_dagster.domain.generation.cancellation import CancellationToken
 from daydreaming_dagster.domain.generation.generated import Generated
-from daydreaming_dagster.domain.loop.journal import Entry
+from daydreaming_dagster.domain.loop.journal import Entry, Stop
 from daydreaming_dagster.domain.stages import GenerationRef
 from daydreaming_dagster.formatting import counted
 from daydreaming_dagster.ports.language_model import Wait
@@ -56,6 +57,10 @@ def dream(
     max_cost: Annotated[
         float | None, typer.Option("--max-cost", min=0, help="Spend at most this much, in USD.")
     ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Say what the next round may cost; call no model."),
+    ] = False,
     allow_missing: Annotated[
         bool,
         typer.Option(
@@ -72,10 +77,23 @@ def dream(
     was, with the same choices. Ctrl-C and SIGTERM wait for the answers in flight.
     """
     root = open_data_root(absolute_location(data_root))
+    if dry_run:
+        _say_cost(root, loop_id, allow_missing=allow_missing)
+        return
     options = DreamOptions(rounds, max_cost, allow_missing)
     if not _dream(root, loop_id, options, concurrency):
         complain("a round is not finished; the same command goes on with it")
         raise typer.Exit(EXIT_INCOMPLETE)
+
+
+def _say_cost(root: DataRoot, loop_id: str, *, allow_missing: bool) -> None:
+    estimate = estimate_round(
+        root.store, root.cohorts, root.kept_loops(), loop_id, allow_missing=allow_missing
+    )
+    if isinstance(estimate, Stop):
+        say(f"no further round: {estimate.reason}")
+    else:
+        say(f"the next round: {expected_calls(estimate)}")
 
 
 def _dream(root: DataRoot, loop_id: str, options: DreamOptions, concurrency: int | None) -> bool:

@@ -100,7 +100,7 @@ class RunMonitor:
         if plan.parsed_again:
             again = f"{counted(plan.parsed_again, 'answer')} parsed again, without a call"
             self.console.print(again, highlight=False, soft_wrap=True)
-        self.console.print(_expected(plan.estimate), highlight=False, soft_wrap=True)
+        self.console.print(expected_calls(plan.estimate), highlight=False, soft_wrap=True)
         for stage, gen_ids in plan.members.items():
             if gen_ids:
                 self._add(stage, len(gen_ids), len(plan.todo[stage]))
@@ -154,7 +154,8 @@ def _spent(budgets: Sequence[Budget]) -> str:
     return f"{counted(calls, 'call')}, {counted(tokens, 'token')}{cost}"
 
 
-def _expected(estimate: PlanEstimate) -> str:
+def expected_calls(estimate: PlanEstimate) -> str:
+    """Return how many calls are to make, and what they cost."""
     stages = estimate.stages.values()
     calls = sum(stage.calls for stage in stages)
     if not calls:

@@ -129,7 +129,8 @@ class GensStore(Protocol):
     def read_parsed_metadata(self, stage: Stage, gen_id: str) -> JsonObject: ...
 
 
-_StoreT = TypeVar("_StoreT", bound=GensStore)
+StoreT = TypeVar("StoreT", bound=GensStore)
+"""A store, and its views."""
 
 
 @runtime_checkable
@@ -229,8 +230,8 @@ def versions_of(store: GensStore, stage: Stage) -> Mapping[str, str]:
 
 
 def read_ahead(
-    store: _StoreT, stage: Stage, gen_ids: Sequence[str], artifacts: Sequence[Artifact]
-) -> Iterator[tuple[str, _StoreT]]:
+    store: StoreT, stage: Stage, gen_ids: Sequence[str], artifacts: Sequence[Artifact]
+) -> Iterator[tuple[str, StoreT]]:
     """Yield each gen_id with a view of the store that has read these artifacts of it."""
     for start in range(0, len(gen_ids), READ_TOGETHER):
         some = gen_ids[start : start + READ_TOGETHER]

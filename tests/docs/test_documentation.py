@@ -16,6 +16,7 @@ import typer
 
 from adapters import FilesystemGensStore
 from adapters.cohort_store.filesystem import FilesystemCohortStore
+from bucket_server import CREDENTIALS
 from daydreaming_dagster.application.plan_cohort import plan_cohort
 from daydreaming_dagster.cli.app import app
 from daydreaming_dagster.cli.examples import copy_examples
@@ -40,11 +41,15 @@ STAND_INS = {
     "pip wheel --no-deps --wheel-dir wheels ../daydreaming_dagster": ":",
     'pip install "$(ls wheels/daydreaming_dagster-*.whl)[report,ui]"': ":",
     "pip install ./verdict": 'python "$INSTALL" verdict "$SITE"',
+    'pip install "daydreaming-dagster[s3]"': ":",
     "pip install ./sqlite_store": 'python "$INSTALL" sqlite_store "$SITE"',
     # They run `pip install`, and download a model or take minutes.
     "make demo": 'ln -s "$PREFIX" .venv; daydream init demo_data; daydream plan demo -d demo_data',
     "make test": ":",
     "make mutants": ":",
+    "daydream init night": (
+        "daydream init night; sed -i 's/,local,/,mine,/' night/1_raw/llm_models.csv"
+    ),
     ".venv/bin/python -m benchmarks.mutants 500": ":",
     ".venv/bin/python -m benchmarks.mutants all": ":",
     # The test has an endpoint of its own.
@@ -197,13 +202,16 @@ def test_the_tutorial_does_what_it_says(tutorial):
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page != TUTORIAL and commands(page)])
-def test_every_command_does_what_its_page_says(page, tutorial, environment, tmp_path):
+def test_every_command_does_what_its_page_says(page, tutorial, environment, tmp_path, request):
     folder, scratch = tmp_path / "folder", tmp_path / "scratch"
     scratch.mkdir()
     folder.mkdir()
     if page.startswith("docs/how-to/"):  # they say that they go on where the tutorial ends
         shutil.copytree(tutorial.folder / "lab", folder / "lab")
         environment = {**environment, "DAYDREAM_DATA_ROOT": str(folder / "lab")}
+    if page == "docs/how-to/bucket.md":
+        server = request.getfixturevalue("s3_server")
+        environment = {**environment, **CREDENTIALS, "AWS_ENDPOINT_URL": server.endpoint}
 
     assert "\n".join(follow(page, folder, scratch, environment)) == ""
 

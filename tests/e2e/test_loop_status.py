@@ -152,3 +152,21 @@ def test_show_draws_the_family_of_a_text_down_to_the_seeds(daydream, dreamt):
         assert f"─ {seed}\n" in tree
     alone = next(text for text, pair in pairs.items() if not accepted & {*pair})
     assert not daydream("show", "essay", alone).stdout.startswith("essay/")
+
+
+def test_what_a_round_may_cost_is_said_before(daydream, data_root, loop, chat_endpoint):
+    (data_root / "1_raw/llm_models.csv").write_text(
+        "id,model,provider,prompt_price,completion_price\nbig,big-1,acme,1,2\n"
+    )
+
+    said = daydream("dream", "l", "--dry-run")
+
+    assert said.stdout.startswith("the next round: 12 model calls to make, about ")
+    assert said.stdout.rstrip().endswith(" USD")
+    assert chat_endpoint.bodies == []
+    assert not (loop / "rounds").exists()
+    daydream("dream", "l", "--rounds", "1")
+    loop.joinpath("rounds/0001/decided.json").unlink()
+    assert daydream("dream", "l", "--dry-run").stdout == "the next round: no model call to make\n"
+    daydream("dream", "l")
+    assert "no further round: 3 rounds done" in daydream("dream", "l", "--dry-run").stdout

@@ -16,6 +16,7 @@ from daydreaming_dagster.installation import check_adapters
 
 check_adapters()  # before the imports below find another package of that name
 
+from adapters.batch_store.filesystem import FilesystemBatchStore
 from adapters.cohort_store.filesystem import FilesystemCohortStore
 from adapters.file_lock import locked
 from adapters.gens_store.filesystem import FilesystemGensStore
@@ -26,6 +27,7 @@ from daydreaming_dagster.data_layer.paths import Paths
 from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.endpoints import LOCAL_PROVIDER, EndpointEntry
 from daydreaming_dagster.errors import DaydreamingError
+from daydreaming_dagster.ports.batch_store import BatchStore
 from daydreaming_dagster.ports.cohort_bundle import CohortBundle
 from daydreaming_dagster.ports.cohort_store import CohortStore, StorageInspection
 from daydreaming_dagster.ports.errors import UnsafePathError
@@ -72,6 +74,7 @@ class DataRoot:
             bucket is on this machine.
         loops: The loops; None if the data root cannot keep any.
         files: Its files as bytes; None if it does not consist of files.
+        batches: The records of batches; None if the data root cannot keep any.
     """
 
     location: str
@@ -81,6 +84,7 @@ class DataRoot:
     dagster_home: Path
     loops: LoopStore | None = None
     files: RootFiles | None = None
+    batches: BatchStore | None = None
 
     def kept_loops(self) -> LoopStore:
         """Return the loops of the data root.
@@ -218,6 +222,7 @@ def _open_folder(folder: Path) -> DataRoot:
         folder / "dagster_home",
         FilesystemLoopStore(paths),
         FilesystemRootFiles(folder),
+        FilesystemBatchStore(paths),
     )
 
 
@@ -297,7 +302,7 @@ def compose_language_model(catalog: Catalog, concurrency: int | None = None) -> 
     def layers(entry: EndpointEntry) -> LanguageModel:
         of_account = folder / sha256(repr(entry.account).encode()).hexdigest()[:12]
         folders.append(of_account)
-        endpoint = _open_endpoint(entry)
+        endpoint = open_endpoint(entry)
         return RetryingLanguageModel(
             LimitingLanguageModel(endpoint, limits, of_account, concurrency, entry.patience_seconds)
         )
@@ -310,7 +315,7 @@ def compose_language_model(catalog: Catalog, concurrency: int | None = None) -> 
         inners = [layers(entry) for entry in entries]
         routes[endpoint_id] = SharingLanguageModel(inners) if inners[1:] else inners[0]
     default = RetryingLanguageModel(
-        LimitingLanguageModel(_open_default_endpoint(), limits, folder, concurrency)
+        LimitingLanguageModel(open_default_endpoint(), limits, folder, concurrency)
     )
     try:
         for place in folders:
@@ -323,7 +328,7 @@ def compose_language_model(catalog: Catalog, concurrency: int | None = None) -> 
     return RoutingLanguageModel(routes, default)
 
 
-def _open_default_endpoint() -> LanguageModel:
+def open_default_endpoint() -> LanguageModel:
     """Return the endpoint of the environment, which serves providers without a row."""
     from adapters.language_model.openai import OpenAILanguageModel
     from adapters.language_model.unusable import UnusableLanguageModel
@@ -339,7 +344,7 @@ def _open_default_endpoint() -> LanguageModel:
         return UnusableLanguageModel(f"{error}; set {BASE_URL_VARIABLE} and {API_KEY_VARIABLE}")
 
 
-def _open_endpoint(entry: EndpointEntry) -> LanguageModel:
+def open_endpoint(entry: EndpointEntry) -> LanguageModel:
     """Return the endpoint of a row of `endpoints.csv`."""
     from adapters.language_model.openai import OpenAILanguageModel
     from adapters.language_model.unusable import UnusableLanguageModel

@@ -48,8 +48,9 @@ def read_catalog(files: RootFiles, pipeline: Pipeline) -> Catalog:
     `schemas`); in the model catalog `prompt_price`, `completion_price` and `cached_prompt_price`
     (USD per million tokens), `max_concurrency`, `requests_per_minute` and `tokens_per_minute`,
     `temperature`, `top_p`, `max_tokens`, `max_tokens_name`, `seed`, `reasoning_effort` and
-    `extra_body` (JSON); in the concept catalog `formerly`, the id that a renamed concept had when
-    its generations were planned. The files `replication_config.csv`
+    `extra_body` (JSON), `batch` (yes or no) and `batch_discount` (a part of the price, from 0 to
+    1); in the concept catalog `formerly`, the id that a renamed concept had when its generations
+    were planned. The files `replication_config.csv`
     (`stage,replicates`) and `endpoints.csv` (see `read_endpoints`) are optional too. A concept's
     descriptions are the files `concepts/descriptions-<level>/<id>.txt`. The texts that loops
     accepted are concepts too (see `read_accepted_concepts`).
@@ -206,6 +207,8 @@ def _models(
             "seed",
             "reasoning_effort",
             "extra_body",
+            "batch",
+            "batch_discount",
         ),
     )
     for row in rows.values():
@@ -221,8 +224,10 @@ def _models(
             row.number("completion_price", problems),
             _limits(row, problems),
             row.number("cached_prompt_price", problems),
-            _sampling(row, problems),
-            "max_completion_tokens" if _renames_limit(row, problems) else "",
+            sampling=_sampling(row, problems),
+            max_tokens_name="max_completion_tokens" if _renames_limit(row, problems) else "",
+            batch=_batch(row, problems),
+            batch_discount=_discount(row, problems),
         )
         for model_id, row in rows.items()
     }
@@ -258,6 +263,21 @@ def _renames_limit(row: CsvRow, problems: list[str]) -> bool:
         reason = f"expected max_tokens or {MAX_COMPLETION_TOKENS}, found {name!r}"
         row.note("max_tokens_name", reason, problems)
     return name == MAX_COMPLETION_TOKENS
+
+
+def _batch(row: CsvRow, problems: list[str]) -> bool | None:
+    value = row.cells["batch"].lower()
+    if value not in ("", "yes", "no"):
+        row.note("batch", f"expected yes, no or nothing, found {value!r}", problems)
+    return {"yes": True, "no": False}.get(value)
+
+
+def _discount(row: CsvRow, problems: list[str]) -> float:
+    discount = row.number("batch_discount", problems) or 0.0
+    if discount > 1:
+        reason = f"expected a part of the price, such as 0.5 for half of it, found {discount:g}"
+        row.note("batch_discount", reason, problems)
+    return discount
 
 
 def _limits(row: CsvRow, problems: list[str]) -> ModelLimits:

@@ -8,18 +8,24 @@ from adapters.cohort_store.csv_rows import CsvRow, read_rows
 from adapters.language_model.endpoint_url import endpoint_url
 from adapters.language_model.redaction import basic_credentials
 from adapters.root_files.layout import LAYOUT
-from daydreaming_dagster.domain.endpoints import LOCAL_PROVIDER, EndpointEntry
+from daydreaming_dagster.domain.endpoints import (
+    DEFAULT_BATCH_REQUESTS,
+    LOCAL_PROVIDER,
+    EndpointEntry,
+)
 from daydreaming_dagster.ports.root_files import RootFiles
 
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _HEADER: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 """A field name, according to RFC 9110, section 5.6.2."""
-_SECONDS: Final[Mapping[str, float]] = {
+_NUMBERS: Final[Mapping[str, float]] = {
     "timeout_seconds": 0.1,
     "first_token_timeout_seconds": 0.1,
     "patience_seconds": 0.0,
+    "batch_megabytes": 0.001,
+    "batch_poll_seconds": 0.01,
 }
-"""The columns with durations, each with the shortest that makes sense."""
+"""The columns with durations and sizes, each with the least that makes sense."""
 _NOT_SHOWN: Final = "what it holds is not shown, because it may be a key"
 
 
@@ -27,8 +33,9 @@ def read_endpoints(files: RootFiles, problems: list[str]) -> dict[str, tuple[End
     """Return the rows of each endpoint by its id; none if the file is missing.
 
     The columns `id` and `base_url` are required. `api_key_variable`, `header_variables` (pairs
-    `HEADER=VARIABLE` with spaces between), `stream` (yes or no), `timeout_seconds`,
-    `first_token_timeout_seconds` and `patience_seconds` are optional. Mistakes are noted in
+    `HEADER=VARIABLE` with spaces between), `stream` and `batch` (yes or no), `timeout_seconds`,
+    `first_token_timeout_seconds`, `patience_seconds`, `batch_requests`, `batch_megabytes` and
+    `batch_poll_seconds` are optional. Mistakes are noted in
     `problems`. Nothing that may be a key is quoted.
     """
     endpoints: dict[str, tuple[EndpointEntry, ...]] = {}
@@ -39,15 +46,27 @@ def read_endpoints(files: RootFiles, problems: list[str]) -> dict[str, tuple[End
         LAYOUT.endpoints_csv,
         ("id", "base_url"),
         problems,
-        optional=("api_key_variable", "header_variables", "stream", *_SECONDS),
+        optional=(
+            "api_key_variable",
+            "header_variables",
+            "stream",
+            "batch",
+            "batch_requests",
+            *_NUMBERS,
+        ),
     ):
         entry = EndpointEntry(
             _id(row, problems),
             _url(row, problems),
             _key_variable(row, problems),
             _header_variables(row, problems),
-            stream=_stream(row, problems),
-            **_seconds(row, problems),
+            stream=_is_yes(row, "stream", problems),
+            batch=_is_yes(row, "batch", problems),
+            batch_requests=int(
+                row.number("batch_requests", problems, least=1, whole=True)
+                or DEFAULT_BATCH_REQUESTS
+            ),
+            **_numbers(row, problems),
         )
         others = endpoints.get(entry.id, ())
         # Two accounts at one URL are two endpoints; the same account twice is a mistake.
@@ -57,19 +76,19 @@ def read_endpoints(files: RootFiles, problems: list[str]) -> dict[str, tuple[End
     return endpoints
 
 
-def _stream(row: CsvRow, problems: list[str]) -> bool:
-    value = row.cells["stream"].lower() or "yes"
+def _is_yes(row: CsvRow, column: str, problems: list[str]) -> bool:
+    value = row.cells[column].lower() or "yes"
     if value not in ("yes", "no"):
-        row.note("stream", f"expected yes or no, found {value!r}", problems)
+        row.note(column, f"expected yes or no, found {value!r}", problems)
     return value != "no"
 
 
-def _seconds(row: CsvRow, problems: list[str]) -> dict[str, float]:
-    """Return the durations that are given; the others keep their defaults."""
+def _numbers(row: CsvRow, problems: list[str]) -> dict[str, float]:
+    """Return the numbers that are given; the others keep their defaults."""
     given = {
-        column: row.number(column, problems, least=least) for column, least in _SECONDS.items()
+        column: row.number(column, problems, least=least) for column, least in _NUMBERS.items()
     }
-    return {column: seconds for column, seconds in given.items() if seconds is not None}
+    return {column: number for column, number in given.items() if number is not None}
 
 
 def _id(row: CsvRow, problems: list[str]) -> str:

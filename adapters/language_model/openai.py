@@ -122,7 +122,7 @@ class OpenAILanguageModel:
         # These imports take 0.8 s, so only processes that call a model make them.
         import openai
 
-        client, errors = self._connect(request), self._errors
+        client, errors = self.connect(request), self.errors
         started = time.perf_counter()
         try:
             async with asyncio.timeout(self.timeout_seconds):
@@ -136,7 +136,7 @@ class OpenAILanguageModel:
             # Not chained, here and below: the original error has the key in its request headers.
             headers = {name.lower(): value for name, value in error.response.headers.items()}
             raise errors.refused(request, error.status_code, error.body, headers) from None
-        except _connection_errors() as error:
+        except connection_errors() as error:
             raise errors.without_connection(request, error) from None
         except UnicodeEncodeError:
             raise errors.unsendable(request) from None
@@ -155,12 +155,17 @@ class OpenAILanguageModel:
         if client is not None:
             await client.close()
 
-    def _connect(self, request: ModelRequest) -> "AsyncOpenAI":
+    def connect(self, request: ModelRequest) -> "AsyncOpenAI":
+        """Return the client, made at the first call.
+
+        Raises:
+            LanguageModelError: No connection can be made as it is set up.
+        """
         import openai  # here because it is slow, as in `complete`
 
         if self._client is None:
             if problems := self.check([request.key]):
-                raise self._errors.unconnectable(request, problems[0])
+                raise self.errors.unconnectable(request, problems[0])
             parts = urlsplit(self.base_url)
             # Credentials are passed separately: HTTP clients log the URL and append paths to its
             # query.
@@ -192,10 +197,10 @@ class OpenAILanguageModel:
                 # Not `chat.completions.create`, which takes 0.6 ms of CPU to look at each field.
                 response = await client.post(
                     "/chat/completions",
-                    body=_body(request, streamed=streamed),
+                    body=chat_body(request, streamed=streamed),
                     cast_to=httpx2.Response,
                     # A redirect would lose the body (301, 302) or take the headers elsewhere.
-                    options={"follow_redirects": False, "headers": self._omitted_headers()},
+                    options={"follow_redirects": False, "headers": self.omitted_headers()},
                     stream=streamed,
                     stream_cls=openai.AsyncStream[object],
                 )
@@ -204,18 +209,18 @@ class OpenAILanguageModel:
                         completion = await self._read_stream(request, response, first_token)
                     else:
                         completion = self._read_body(request, await response.aread())
-                    headers = kept_headers(response.headers, self._errors.quoted)
+                    headers = kept_headers(response.headers, self.errors.quoted)
                     return attrs.evolve(completion, headers=headers)
         except TimeoutError:
             if limit is None or not first_token.expired():
                 raise
-            raise self._errors.timed_out(request, "first token", limit) from None
+            raise self.errors.timed_out(request, "first token", limit) from None
 
     async def _read_stream(
         self, request: ModelRequest, response: "Response", first_token: asyncio.Timeout
     ) -> Completion:
         """Return the completion that a stream of events brings in parts."""
-        errors, answer = self._errors, StreamedAnswer()
+        errors, answer = self.errors, StreamedAnswer()
         try:
             async for data in read_events(response.aiter_bytes()):
                 more = answer.add(data)
@@ -225,7 +230,7 @@ class OpenAILanguageModel:
                     break
         except ValueError:
             raise errors.lost(request, "a part of it is not JSON") from None
-        except _connection_errors():
+        except connection_errors():
             if not answer.ended:  # nothing but the usage may follow its end
                 raise
         if answer.error is not None and answer.began:
@@ -235,21 +240,22 @@ class OpenAILanguageModel:
                 raise errors.lost(request, f"the endpoint reports an error: {words}")
         elif answer.error is None and not answer.ended:
             raise errors.lost(request, "the stream ends early")
-        return self._completion(request, answer.body(), answer.text())
+        return self.completion_in(request, answer.body(), answer.text())
 
     def _refuses_streams(self, status: int, body: object) -> bool:
         """Return whether a refusal is one of streaming, and not of the request itself."""
         streamed = self.stream and not self._cannot_stream
         return streamed and status in _OF_PARAMETERS and "stream" in str(body).lower()
 
-    def _omitted_headers(self) -> "dict[str, str | Omit]":
+    def omitted_headers(self) -> "dict[str, str | Omit]":
         """Return the headers not to send: the client's placeholder beside another kind of key."""
         import openai
 
         return {"Authorization": openai.Omit()} if self.headers and not self.api_key else {}
 
     @property
-    def _errors(self) -> EndpointErrors:
+    def errors(self) -> EndpointErrors:
+        """What makes the errors of this endpoint."""
         quoted = Redaction(self.api_key, self.base_url, tuple(self.headers.values()))
         return EndpointErrors(self.base_url, self.url_setting, self.api_key_variable, quoted)
 
@@ -258,7 +264,7 @@ class OpenAILanguageModel:
 
         The body is parsed here because the client does not validate it.
         """
-        errors, text = self._errors, content.decode("utf-8-sig", errors="replace")
+        errors, text = self.errors, content.decode("utf-8-sig", errors="replace")
         try:
             body = read_body(text)
         except CutOffError:
@@ -266,11 +272,15 @@ class OpenAILanguageModel:
         except ValueError:
             reason = f"the answer is not JSON: {errors.quoted(text)}"
             raise errors.unexpected(request, reason) from None
-        return self._completion(request, body, text)
+        return self.completion_in(request, body, text)
 
-    def _completion(self, request: ModelRequest, body: object, text: str) -> Completion:
-        """Return the completion in a body, which is `text` as JSON."""
-        errors, error = self._errors, None
+    def completion_in(self, request: ModelRequest, body: object, text: str) -> Completion:
+        """Return the completion in a body, which is `text` as JSON.
+
+        Raises:
+            LanguageModelError: It contains none.
+        """
+        errors, error = self.errors, None
         if isinstance(body, Mapping):
             completion = read_completion(body, text, request, errors.quoted)
             if completion is not None:
@@ -295,7 +305,7 @@ def _http_client(*, trust_env: bool) -> "AsyncClient":
     return openai.DefaultAioHttpClient(trust_env=trust_env)
 
 
-def _connection_errors() -> tuple[type[Exception], ...]:
+def connection_errors() -> tuple[type[Exception], ...]:
     """Return the errors of a failed connection.
 
     httpx2's own come while a response is read, and aiohttp's if the response is not HTTP.
@@ -310,7 +320,7 @@ def _connection_errors() -> tuple[type[Exception], ...]:
     return openai.APIConnectionError, httpx2.HTTPError, aiohttp.ClientError
 
 
-def _body(request: ModelRequest, *, streamed: bool) -> dict[str, object]:
+def chat_body(request: ModelRequest, *, streamed: bool) -> dict[str, object]:
     """Return what is sent: model, messages, and whatever parameter is set, under its own name."""
     messages = [{"role": message.role, "content": message.text} for message in request.messages]
     chosen = attrs.asdict(

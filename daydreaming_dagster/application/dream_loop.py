@@ -211,6 +211,9 @@ class _Spending:
     def set_aside(self, reason: str) -> None:
         self.listener.set_aside(reason)
 
+    def remark(self, notice: str) -> None:
+        self.listener.remark(notice)
+
     def note(self, finished: Sequence[Generated], budget: Budget) -> None:
         self.cost += budget.cost - self._of_run
         self._of_run = budget.cost

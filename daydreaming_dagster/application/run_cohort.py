@@ -7,6 +7,7 @@ from typing import Final, Self
 
 import attrs
 
+from daydreaming_dagster.application.batch_lane import Batches
 from daydreaming_dagster.application.cohort_status import look_and_keep
 from daydreaming_dagster.application.extend_duels import extend_duels
 from daydreaming_dagster.application.run_generations import run_generations
@@ -25,7 +26,7 @@ from daydreaming_dagster.domain.generation.runner import GenerationRunner
 from daydreaming_dagster.errors import DaydreamingError
 from daydreaming_dagster.ports.cohort_store import CohortStore
 from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates
-from daydreaming_dagster.ports.language_model import LanguageModel
+from daydreaming_dagster.ports.language_model import LanguageModel, ModelKey
 from daydreaming_dagster.types import Stage
 
 _WORTH_A_LOOK: Final = 5_000
@@ -43,6 +44,9 @@ class RunOptions:
         max_cost: What they may cost, in USD; None means no limit.
         max_cost_total: What they and all stored answers of the cohort may cost, in USD; None means
             no limit.
+        batch: Whether models whose endpoint has batches are asked by batch.
+        cancel_batches: Whether to cancel the cohort's batches, take what was answered, and ask
+            nothing.
     """
 
     stale: bool = False
@@ -50,6 +54,8 @@ class RunOptions:
     max_calls: int | None = None
     max_cost: float | None = None
     max_cost_total: float | None = None
+    batch: bool = False
+    cancel_batches: bool = False
 
     def after(self, budgets: Collection[Budget]) -> Self:
         """Return what is left to spend after runs with these budgets."""
@@ -104,34 +110,44 @@ def run_cohort(
     token: CancellationToken,
     listener: RunListener,
     catalog: Catalog | None = None,
+    batches: Batches | None = None,
 ) -> CohortRun:
     """Make what a cohort lacks, all stages at once, and return what came of it.
 
     If nothing is missing and duels are chosen by doubt, the next of them are chosen first. Each
     answer is stored before anything is said of it. `token` ends the run early: what was sent
-    is kept. `catalog` takes the place of the one that `cohorts` has.
+    is kept. `catalog` takes the place of the one that `cohorts` has. Without `batches`, nothing is
+    asked by batch.
 
     Raises:
         CohortNotPlannedError: The cohort was not planned yet.
         CohortBusyError: Another run holds the cohort.
         CatalogError: The catalogs are wrong, a gen_id in `force` is not in the cohort, a model has
             no price and the cost is limited, the total cost is limited and what was spent is not
-            known, or a model cannot be called as its endpoint is set up. In all these cases no
-            model was asked.
+            known, a model cannot be called as its endpoint is set up, or batches are wanted and
+            not possible. In all these cases no model was asked.
     """
     catalog = cohorts.read_catalog() if catalog is None else catalog
     members = cohorts.read_membership(cohort_id)
+    if batches is None and (options.batch or options.cancel_batches):
+        raise CatalogError("the data root", ("it cannot keep records of batches; use a folder",))
     with cohorts.hold(cohort_id):
         state = look_and_keep(store, cohorts, cohort_id, catalog)
         parsed_again = _parse_again(store, catalog, state)
         if parsed_again:  # whose children may have another prompt now
             state = look_and_keep(store, cohorts, cohort_id, catalog)
-        if extend_duels(store, cohorts, cohort_id, catalog, state.stages):
+        if not options.cancel_batches and extend_duels(
+            store, cohorts, cohort_id, catalog, state.stages
+        ):
             members = cohorts.read_membership(cohort_id)
             state = look_and_keep(store, cohorts, cohort_id, catalog)
+        by_batch = _models_by_batch(batches, catalog, options)
         plan = attrs.evolve(
-            _plan(store, catalog, cohort_id, members, state, options), parsed_again=parsed_again
+            _plan(store, catalog, cohort_id, members, state, options, by_batch=by_batch),
+            parsed_again=parsed_again,
         )
+        if batches is not None and options.cancel_batches:
+            plan = attrs.evolve(plan, todo=batches.only_waiting(cohort_id, plan.todo))
         if problems := model.check(plan.estimate.called):
             raise CatalogError("the set-up of the models", tuple(problems))
         budget = Budget.of(
@@ -140,7 +156,10 @@ def run_cohort(
             options.max_cost,
             max_cost_total=options.max_cost_total,
             spent_before=(
-                0.0 if options.max_cost_total is None else spent_before(store, catalog, members)
+                0.0
+                if options.max_cost_total is None
+                else spent_before(store, catalog, members)
+                + (0.0 if batches is None else batches.unused_cost(cohort_id))
             ),
         )
         listener.begin(plan)
@@ -157,11 +176,31 @@ def run_cohort(
             },
             stop=token,
             budget=budget,
+            lane=None
+            if batches is None
+            else batches.lane(
+                store,
+                cohort_id,
+                by_batch,
+                budget=budget,
+                stop=token,
+                cancelling=options.cancel_batches,
+            ),
         )
         outcome = run_generations(runner, plan.todo, listener)
         if outcome.made >= _WORTH_A_LOOK:
             look_and_keep(store, cohorts, cohort_id, catalog)
     return CohortRun(plan, outcome, runner.budget, token.reason)
+
+
+def _models_by_batch(
+    batches: Batches | None, catalog: Catalog, options: RunOptions
+) -> set[ModelKey]:
+    if batches is None:
+        return set()
+    if options.cancel_batches:
+        return batches.all_models(catalog)
+    return batches.models(catalog, wanted=options.batch)
 
 
 def _parse_again(store: GensStoreWithTemplates, catalog: Catalog, state: CohortState) -> int:
@@ -185,12 +224,15 @@ def _plan(  # noqa: PLR0917  a cohort, what it is planned from, what was asked f
     members: Mapping[Stage, Sequence[str]],
     state: CohortState,
     options: RunOptions,
+    *,
+    by_batch: set[ModelKey],
 ) -> RunPlan:
     stale = state.stale if options.stale else {}
     todo = generations_to_make(members, state.stages, stale, options.force)
     unanswered = [status.missing for status in state.stages.values()]
     asked = {*options.force, *chain(*unanswered, *stale.values())}
-    estimate = estimate_generations(store, catalog, planned_generations(store, todo), asked)
+    planned = planned_generations(store, todo)
+    estimate = estimate_generations(store, catalog, planned, asked, by_batch)
     if options.limits_cost and estimate.unpriced:
         problem = f"a limit of cost needs a price for {', '.join(estimate.unpriced)}"
         raise CatalogError("the model catalog", (problem,))

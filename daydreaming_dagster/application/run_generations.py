@@ -28,10 +28,13 @@ def run_generations(
                     yield item
         finally:
             await runner.model.aclose()
+            if runner.lane is not None:
+                await runner.lane.submission.model.aclose()
 
     finished, failed = 0, list[Generated]()
     for arrived in iterate_in_thread(run, idle=True):
-        listener.waiting(tuple(runner.waits.values()))
+        in_batches = () if runner.lane is None else runner.lane.waits()
+        listener.waiting((*runner.waits.values(), *in_batches))
         if not arrived:
             continue
         listener.note(arrived, runner.budget)
@@ -41,4 +44,6 @@ def run_generations(
     set_aside = tuple(runner.set_aside.values())
     for reason in set_aside:
         listener.set_aside(reason)
+    for notice in () if runner.lane is None else runner.lane.notices():
+        listener.remark(notice)
     return Outcome(finished - len(failed), failed, total - finished, set_aside)

@@ -58,6 +58,10 @@ class RunListener(Protocol):
         """Called at the end for each model that was set aside, with a sentence that says why."""
         ...
 
+    def remark(self, notice: str) -> None:
+        """Called at the end with each sentence that there is to say about batches."""
+        ...
+
 
 class NullRunListener:
     """Does nothing."""
@@ -69,3 +73,5 @@ class NullRunListener:
     def waiting(self, waits: Sequence[Wait]) -> None: ...
 
     def set_aside(self, reason: str) -> None: ...
+
+    def remark(self, notice: str) -> None: ...

@@ -130,6 +130,11 @@ class StartedRun:
         self.watcher.set_aside(reason)
         self._messages.put(lambda follower: follower.set_aside(reason))
 
+    def remark(self, notice: str) -> None:
+        """Tell the watcher, and the follower later."""
+        self.watcher.remark(notice)
+        self._messages.put(lambda follower: follower.remark(notice))
+
     def _call(self, run: Callable[[RunListener], CohortRun]) -> CohortRun:
         try:
             return run(self)

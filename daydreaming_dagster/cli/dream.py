@@ -27,6 +27,7 @@ from daydreaming_dagster.cli.console import (
     DataRootOption,
     complain,
     explained,
+    note,
     output,
     say,
     terminal,
@@ -175,6 +176,9 @@ class _DreamMonitor:
 
     def set_aside(self, reason: str) -> None:
         complain(reason)
+
+    def remark(self, notice: str) -> None:
+        note(notice)
 
     def record(self, number: int, entry: Entry) -> None:
         self._end_run()

@@ -53,14 +53,15 @@ class RunMonitor:
     """A bar for each stage with its failures, one for all, and a line with what was spent.
 
     If the console is not a terminal, it gets the estimate and the final state only. `failed` holds
-    the generations that failed, and `reasons` says why models were set aside. `stale` counts the
-    stale answers that the run leaves. `budgets` are those of the runs that it has
-    seen, one after the other.
+    the generations that failed, and `reasons` says why models were set aside. `notices` are about
+    batches. `stale` counts the stale answers that the run leaves. `budgets` are those of the runs
+    that it has seen, one after the other.
     """
 
     console: Console
     failed: list[Generated] = attrs.field(factory=list, init=False)
     reasons: list[str] = attrs.field(factory=list, init=False)
+    notices: list[str] = attrs.field(factory=list, init=False)
     stale: int = attrs.field(default=0, init=False)
     budgets: list[Budget] = attrs.field(factory=list, init=False)
     _progress: _Bars = attrs.field(init=False, repr=False)
@@ -127,6 +128,10 @@ class RunMonitor:
     def set_aside(self, reason: str) -> None:
         """Keep the reason for the end, when the failures are listed."""
         self.reasons.append(reason)
+
+    def remark(self, notice: str) -> None:
+        """Keep the notice for the end."""
+        self.notices.append(notice)
 
     def _note(self, generated: Generated) -> None:
         task = self._tasks[generated.stage]

@@ -8,6 +8,7 @@ import attrs
 import typer
 from rich.table import Table
 
+from daydreaming_dagster.application.batch_status import waiting_of_cohort
 from daydreaming_dagster.application.cohort_status import look
 from daydreaming_dagster.bootstrap import open_data_root
 from daydreaming_dagster.cli.console import (
@@ -22,6 +23,7 @@ from daydreaming_dagster.cli.console import (
 )
 from daydreaming_dagster.cli.grouping import doubtful, grouped
 from daydreaming_dagster.cli.loops import loops_of, show_loop_status, tail_loop
+from daydreaming_dagster.domain.batch.record import BatchRecord
 from daydreaming_dagster.domain.cohort.staleness import CohortState, look_at_cohort
 from daydreaming_dagster.domain.stages import GenerationRef
 from daydreaming_dagster.formatting import counted
@@ -49,6 +51,7 @@ def status(
         show_loop_status(root, loops, name, as_json=as_json)
         return
     looked = look(root.store, root.cohorts, name, root.cohorts.read_catalog())
+    waiting = waiting_of_cohort(root.batches, looked)
     if as_json:
         say_json(
             {
@@ -58,12 +61,25 @@ def status(
                     "outdated": looked.outdated[stage],
                     "unknown_finish": looked.unknown_finish[stage],
                     "doubtful": looked.doubts[stage],
+                    "waiting": {
+                        ref.gen_id: progress_of(record)
+                        for ref, record in waiting.items()
+                        if ref.stage == stage
+                    },
                 }
                 for stage, state in looked.stages.items()
             }
         )
         return
     _print_status(name, looked)
+    for batch, number in Counter(map(progress_of, waiting.values())).items():
+        note(f"waiting for an answer: {counted(number, 'generation')} in {batch}")
+
+
+def progress_of(record: BatchRecord) -> str:
+    """Return which batch it is, since when, and what the last run that looked at it saw."""
+    asked = len(record.questions)
+    return f"{record} ({record.status}, {record.answered:,} of {asked:,} answered when last seen)"
 
 
 def _print_status(cohort_id: str, looked: CohortState) -> None:

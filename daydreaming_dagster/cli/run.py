@@ -11,11 +11,13 @@ from typing import Annotated, Final
 import typer
 from rich.console import Console
 
+from daydreaming_dagster.application.batch_status import waiting_of_cohort
 from daydreaming_dagster.application.cohort_status import look
 from daydreaming_dagster.application.extend_duels import duels_to_come
 from daydreaming_dagster.application.run_cohort import CohortRun, RunOptions, run_cohort
 from daydreaming_dagster.application.run_listener import NullRunListener, RunListener
 from daydreaming_dagster.application.started_run import StartedRun
+from daydreaming_dagster.batch_bootstrap import compose_batches
 from daydreaming_dagster.bootstrap import (
     DataRoot,
     absolute_location,
@@ -89,15 +91,30 @@ def run(
             help="Spend at most this much, in USD, in all runs of the cohort together.",
         ),
     ] = None,
+    batch: Annotated[
+        bool,
+        typer.Option("--batch", help="Ask by batch where the endpoint can: cheaper, within a day."),
+    ] = False,
+    cancel_batches: Annotated[
+        bool,
+        typer.Option(
+            "--cancel-batches", help="Cancel this cohort's batches and keep what was answered."
+        ),
+    ] = False,
 ) -> None:
     """Generate what a planned cohort still lacks, with Dagster, and rank what was judged.
 
     Every answer is stored as soon as it arrives and reused later. After an interruption, or if some
     generations failed, run the command again. A replaced answer is kept beside the new one. Ctrl-C
-    and SIGTERM wait for the answers in flight; a second one does not.
+    and SIGTERM wait for the answers in flight; a second one does not. Batches go on without the
+    run.
     """
+    if batch and cancel_batches:
+        raise typer.BadParameter("--batch and --cancel-batches exclude each other; choose one")
     root = open_data_root(absolute_location(data_root))
-    options = RunOptions(stale, force or (), max_calls, max_cost, max_cost_total)
+    options = RunOptions(
+        stale, force or (), max_calls, max_cost, max_cost_total, batch, cancel_batches
+    )
     if not _run(root, cohort_id, options, concurrency):
         raise typer.Exit(EXIT_INCOMPLETE)
 
@@ -122,6 +139,8 @@ def _run(root: DataRoot, cohort_id: str, options: RunOptions, concurrency: int |
             going_on = 0 < still < to_come or (first and done and still > 0)
             going_on, first = going_on and not token.reason, False
     _say_what_failed(monitor.failed, monitor.reasons)
+    for notice in monitor.notices:
+        note(notice)
     _show_ranking(root, catalog, cohort_id)
     if token.reason and not done:
         complain(f"stopped: {token.reason}")
@@ -151,6 +170,7 @@ def _run_once(
             token=token,
             listener=listener,
             catalog=catalog,
+            batches=compose_batches(root, catalog),
         )
 
     recorded = take_mark(home, prefix, cohort_id, root.cohorts.read_membership(cohort_id))
@@ -272,6 +292,11 @@ def _say_what_is_left(
     if not done or options.force:
         looked = look(root.store, root.cohorts, cohort_id, catalog)
         left_stale = sum(map(len, looked.stale.values()))
+        if waiting_of_cohort(root.batches, looked):
+            note(
+                f"batches go on without this command: `daydream run {cohort_id} --batch` takes "
+                f"their answers, and --cancel-batches cancels them"
+            )
         if not done:
             _say_what_is_missing(looked.stages.values(), left_stale if options.stale else 0)
     if left_stale and not options.stale:

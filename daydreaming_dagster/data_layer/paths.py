@@ -183,6 +183,20 @@ class Paths:
     def cohort_ratings_dir(self, cohort_id: str) -> Path:
         return self.cohort_dir(cohort_id) / "ratings"
 
+    # Batches
+
+    @property
+    def batches_dir(self) -> Path:
+        return self.data_root / "batches"
+
+    def batch_json(self, name: str) -> Path:
+        """Return the record of a batch that waits for its answers."""
+        return self.batches_dir / f"{check_id('batch', name)}.json"
+
+    @property
+    def batches_lock(self) -> Path:
+        return self.batches_dir / "batches.lock"
+
     # Loops
 
     @property

@@ -7,6 +7,7 @@ from typing import Final
 
 import dagster as dg
 
+from daydreaming_dagster.application.batch_lane import Batches
 from daydreaming_dagster.application.run_generations import run_generations
 from daydreaming_dagster.application.run_listener import RunListener
 from daydreaming_dagster.defs.checks import check_results, check_specs
@@ -23,6 +24,7 @@ from daydreaming_dagster.defs.recording import RecordingListener
 from daydreaming_dagster.defs.termination import ending_when_terminated
 from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.checks.quality import checks_of
+from daydreaming_dagster.domain.generation.budget import Budget
 from daydreaming_dagster.domain.generation.cancellation import CancellationToken
 from daydreaming_dagster.domain.generation.generated import STEPS, Step
 from daydreaming_dagster.domain.generation.runner import GenerationRunner
@@ -83,6 +85,7 @@ def build_stage_asset(pipeline: Pipeline, stage: Stage) -> dg.AssetsDefinition:
         config: StageRunConfig,
         gens_store: dg.ResourceParam[GensStoreWithTemplates],
         language_model: dg.ResourceParam[LanguageModel],
+        batches: dg.ResourceParam[Batches | None],
         catalog: dg.ResourceParam[Catalog],
         stop: dg.ResourceParam[CancellationToken],
         listener: dg.ResourceParam[RunListener],
@@ -97,8 +100,18 @@ def build_stage_asset(pipeline: Pipeline, stage: Stage) -> dg.AssetsDefinition:
         check_pipeline(pipeline, catalog)
         chosen = {key.path[-1] for key in selected}
         steps: list[Step] = [step for step in STEPS if f"{stage}_{step}" in chosen]
+        budget = Budget()
         runner = GenerationRunner(
-            gens_store, language_model, catalog, replace_stale=config.stale, stop=stop
+            gens_store,
+            language_model,
+            catalog,
+            replace_stale=config.stale,
+            stop=stop,
+            budget=budget,
+            # Without models: it leaves alone what waits in a batch of a cohort.
+            lane=None
+            if batches is None
+            else batches.lane(gens_store, "", set(), budget=budget, stop=stop),
         )
         generations: dict[Stage, Sequence[str]] = {stage: context.partition_keys}
         with databases_open(context.instance, context.run.run_id):

@@ -71,5 +71,5 @@ def build_definitions(
         ],
         schedules=[dreaming],
         sensors=[discover_cohorts, discover_loops],
-        resources={**resources, "key_prefix": key_prefix},
+        resources={"batches": None, **resources, "key_prefix": key_prefix},
     )

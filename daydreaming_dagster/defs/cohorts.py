@@ -13,6 +13,7 @@ from typing import Any, Final
 import dagster as dg
 from pydantic import Field
 
+from daydreaming_dagster.application.batch_lane import Batches
 from daydreaming_dagster.application.plan_cohort import plan_cohort
 from daydreaming_dagster.application.run_cohort import CohortRunner, RunOptions
 from daydreaming_dagster.application.run_listener import RunListener
@@ -114,6 +115,10 @@ class CohortRunConfig(dg.Config):
         max_cost: The maximum cost in USD; None means no limit.
         max_cost_total: The maximum cost of the cohort in USD, with what its stored answers cost;
             resumed and retried runs share it. None means no limit.
+        batch: Whether to ask by batch where the endpoint can, which is cheaper and takes up to a
+            day.
+        cancel_batches: Whether to cancel the cohort's batches, keep what was answered, and ask
+            nothing.
     """
 
     stale: bool = False
@@ -121,6 +126,8 @@ class CohortRunConfig(dg.Config):
     max_calls: int | None = None
     max_cost: float | None = None
     max_cost_total: float | None = None
+    batch: bool = False
+    cancel_batches: bool = False
 
 
 def build_cohort_run(pipeline: Pipeline) -> dg.AssetsDefinition:
@@ -146,6 +153,7 @@ def build_cohort_run(pipeline: Pipeline) -> dg.AssetsDefinition:
         gens_store: dg.ResourceParam[GensStoreWithTemplates],
         cohort_store: dg.ResourceParam[CohortStore],
         language_model: dg.ResourceParam[LanguageModel],
+        batches: dg.ResourceParam[Batches | None],
         catalog: dg.ResourceParam[Catalog],
         stop: dg.ResourceParam[CancellationToken],
         listener: dg.ResourceParam[RunListener],
@@ -170,6 +178,7 @@ def build_cohort_run(pipeline: Pipeline) -> dg.AssetsDefinition:
                 token=stop,
                 listener=recording,
                 catalog=catalog,
+                batches=batches,
             )
             recording.check()
             mark_failed(context, run.outcome.failed)

@@ -159,6 +159,9 @@ class _DreamRecorder:
     def set_aside(self, reason: str) -> None:
         self._run.set_aside(reason)
 
+    def remark(self, notice: str) -> None:
+        self._run.remark(notice)
+
     def record(self, number: int, entry: Entry) -> None:
         self.then.record(number, entry)
         match entry:

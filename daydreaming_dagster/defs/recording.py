@@ -129,6 +129,11 @@ class RecordingListener:
         self.then.set_aside(reason)
         self._attempt(partial(self.context.log.warning, reason))
 
+    def remark(self, notice: str) -> None:
+        """Log it, and tell the next listener."""
+        self.then.remark(notice)
+        self._attempt(partial(self.context.log.info, notice))
+
     def _attempt(self, record: Callable[[], None]) -> None:
         """Call this unless the database failed before; if it fails now, end the run."""
         if self._error is not None:

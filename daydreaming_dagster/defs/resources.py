@@ -4,8 +4,10 @@ from pathlib import Path
 
 import dagster as dg
 
+from daydreaming_dagster.application.batch_lane import Batches
 from daydreaming_dagster.application.dream_loop import NullDreamListener
 from daydreaming_dagster.application.run_cohort import run_cohort
+from daydreaming_dagster.batch_bootstrap import compose_batches
 from daydreaming_dagster.bootstrap import (
     absolute_location,
     compose_language_model,
@@ -89,6 +91,22 @@ class LanguageModelResource(dg.ConfigurableResource[LanguageModel]):
             return compose_language_model(catalog, self.concurrency)
 
 
+class BatchesResource(dg.ConfigurableResource[Batches | None]):
+    """What asks models by batch, at the endpoints of `LanguageModelResource`."""
+
+    data_root: str
+
+    def create_resource(self, context: dg.InitResourceContext) -> Batches | None:
+        """Return it, or None if the data root cannot keep records of batches.
+
+        Raises:
+            dagster.Failure: A catalog is wrong.
+        """
+        with as_failure(context, DaydreamingError):
+            root = open_data_root(self.data_root)
+            return compose_batches(root, root.cohorts.read_catalog())
+
+
 @dg.resource(description="Ends a run early; each run gets a new one.")
 def cancellation_token(_context: dg.InitResourceContext) -> CancellationToken:
     """Return a token that is not cancelled."""
@@ -104,6 +122,7 @@ def production_resources(data_root: str | Path) -> dict[str, object]:
         "cohort_store": CohortStoreResource(data_root=location),
         "catalog": CatalogResource(data_root=location),
         "language_model": LanguageModelResource(data_root=location),
+        "batches": BatchesResource(data_root=location),
         "stop": cancellation_token,
         "listener": NullDreamListener(),
         "runner": run_cohort,

@@ -123,6 +123,8 @@ class ModelEntry:
     Prices are in USD per million tokens, or None. Without a `cached_prompt_price`, cached tokens
     cost as much as other tokens of the prompt. `sampling` holds where a cohort says nothing.
     `max_tokens_name` is what the endpoint calls the limit of an answer; empty means `max_tokens`.
+    `batch` says whether it is always asked by batch or never; None leaves it to the run.
+    `batch_discount` is the part of the price, from 0 to 1, that a batch saves.
     """
 
     id: str
@@ -134,6 +136,8 @@ class ModelEntry:
     cached_prompt_price: float | None = None
     sampling: SamplingParameters = attrs.field(factory=SamplingParameters)
     max_tokens_name: Literal["", "max_completion_tokens"] = ""
+    batch: bool | None = None
+    batch_discount: float = 0.0
 
     @property
     def key(self) -> ModelKey:
@@ -145,6 +149,8 @@ class ModelEntry:
         prompt_tokens: int | None,
         completion_tokens: int | None,
         cached_tokens: int | None = None,
+        *,
+        by_batch: bool = False,
     ) -> float | None:
         """Return the cost of these tokens in USD, or None if a number or a price is missing.
 
@@ -163,7 +169,8 @@ class ModelEntry:
             + cached * cached_price
             + completion_tokens * self.completion_price
         )
-        return total / _MILLION
+        paid = 1.0 - self.batch_discount if by_batch else 1.0
+        return total * paid / _MILLION
 
 
 @attrs.frozen

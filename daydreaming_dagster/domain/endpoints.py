@@ -12,6 +12,11 @@ LOCAL_PROVIDER: Final = "local"
 
 DEFAULT_TIMEOUT_SECONDS: Final = 600.0
 
+DEFAULT_BATCH_REQUESTS: Final = 50_000
+DEFAULT_BATCH_MEGABYTES: Final = 200.0
+"""OpenAI's limits on one batch: https://developers.openai.com/api/docs/guides/batch."""
+DEFAULT_BATCH_POLL_SECONDS: Final = 10.0
+
 
 @attrs.frozen
 class EndpointEntry:
@@ -29,6 +34,10 @@ class EndpointEntry:
             long as for the whole.
         stream: Whether answers are sent in parts.
         patience_seconds: How long the endpoint is waited for if it takes no calls.
+        batch: Whether it has batches.
+        batch_requests: The maximum number of questions in a batch.
+        batch_megabytes: The maximum size of a batch, in units of 1,000,000 bytes.
+        batch_poll_seconds: The wait before the first look at a batch.
     """
 
     id: str
@@ -39,6 +48,10 @@ class EndpointEntry:
     patience_seconds: float = DEFAULT_PATIENCE_SECONDS
     first_token_timeout_seconds: float | None = None
     stream: bool = True
+    batch: bool = True
+    batch_requests: int = DEFAULT_BATCH_REQUESTS
+    batch_megabytes: float = DEFAULT_BATCH_MEGABYTES
+    batch_poll_seconds: float = DEFAULT_BATCH_POLL_SECONDS
 
     @property
     def account(self) -> tuple[str, ...]:

@@ -56,6 +56,16 @@ class AnswerLostError(DaydreamingError):
 
 
 @attrs.define(eq=False)
+class WaitsForBatchError(DaydreamingError):
+    """A generation is left for now, because of a batch; `reason` says which."""
+
+    reason: str
+
+    def __str__(self) -> str:
+        return f"not asked: {self.reason}"
+
+
+@attrs.define(eq=False)
 class UnusableAnswerError(ResponseParseError):
     """A stored answer has no usable text. Only `force` replaces it."""
 

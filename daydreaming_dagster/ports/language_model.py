@@ -111,12 +111,12 @@ class Completion:
     `model` is the model that answered, according to the endpoint. `finish_reason` is the endpoint's
     (`stop`, `length`, …). Token counts are None if the endpoint does not report them; cached tokens
     are among those of the prompt, reasoning tokens among those of the answer. `cost` is what the
-    provider says that it billed, in USD. `response_id` and `system_fingerprint` are the endpoint's.
-    `failed_attempts` are the errors of earlier attempts. `reasoning` is the reasoning that the
-    endpoint sends separately from the text. If the answer was paid for but has no usable text,
-    `unreadable` says why. `response` is all that the endpoint sent, as compact JSON without
-    secrets, and `headers` are those with its limits; both are only kept, and nothing depends on
-    them.
+    provider says that it billed, in USD. `response_id` and `system_fingerprint` are the endpoint's,
+    and so is `batch_id`, the batch that it came in if it did. `failed_attempts` are the errors of
+    earlier attempts. `reasoning` is the reasoning that the endpoint sends apart from the text. If
+    the answer was paid for but has no usable text, `unreadable` says why. `response` is all that
+    the endpoint sent, as compact JSON without secrets, and `headers` are those with its limits;
+    both are only kept, and nothing depends on them.
     """
 
     text: str
@@ -135,6 +135,7 @@ class Completion:
     response_id: str = ""
     system_fingerprint: str = ""
     headers: Mapping[str, str] = attrs.field(factory=dict, eq=False)
+    batch_id: str = ""
 
 
 @attrs.define(eq=False)

@@ -7,6 +7,7 @@ from adapters import InMemoryGensStore
 from adapters.cohort_store.in_memory import InMemoryCohortStore
 from adapters.language_model.scripted import ScriptedLanguageModel
 from builders import judge_or_echo
+from daydreaming_dagster.application.batch_lane import Batches
 from daydreaming_dagster.application.run_cohort import RunOptions, run_cohort
 from daydreaming_dagster.application.run_listener import NullRunListener
 from daydreaming_dagster.domain.catalog import Catalog, ConceptEntry, ModelEntry, TemplateEntry
@@ -55,6 +56,7 @@ class Lab:
     cohorts: InMemoryCohortStore
     asked: list = attrs.field(factory=list)
     answer: object = judge_or_echo
+    batches: Batches | None = None
 
     def run(self, cohort_id="c1", *, listener=None, token=None, **options):
         def counting(request):
@@ -69,6 +71,7 @@ class Lab:
             RunOptions(**options),
             token=token or CancellationToken(),
             listener=listener or NullRunListener(),
+            batches=self.batches,
         )
 
 

@@ -326,6 +326,7 @@ def test_every_key_of_a_document_is_described(document, tutorial):
         "reasoning",
         "unreadable",
         "headers",
+        "batch_id",
         "score_minimum",
         "refused",
     }

@@ -3,6 +3,7 @@
 They fork here, since the process that runs pytest may have threads, which do not survive it.
 """
 
+import asyncio
 import itertools
 import json
 import os
@@ -14,11 +15,16 @@ import time
 from pathlib import Path
 
 from adapters import FilesystemGensStore, UnsyncedFilesystemGensStore
+from adapters.batch_store.filesystem import FilesystemBatchStore
 from adapters.cohort_store.filesystem import FilesystemCohortStore
 from adapters.language_model.limiting import LimitingLanguageModel
+from adapters.language_model.openai import OpenAILanguageModel
+from adapters.language_model.openai_batches import OpenAIBatches
 from adapters.language_model.scripted import ScriptedLanguageModel
 from adapters.loop_store.filesystem import FilesystemLoopStore
+from daydreaming_dagster.application.batch_lane import Batches
 from daydreaming_dagster.application.dream_loop import DreamOptions, dream_loop
+from daydreaming_dagster.application.run_cohort import RunOptions, run_cohort
 from daydreaming_dagster.application.run_listener import NullRunListener
 from daydreaming_dagster.data_layer.paths import Paths
 from daydreaming_dagster.domain.generation.cancellation import CancellationToken
@@ -211,6 +217,85 @@ def dream_and_be_killed(root, kills, seed):
         generations = sorted(str(path.relative_to(folder)) for path in folder.glob("gens/*/[a-z]*"))
         ends.append([journal, generations, len(Path(folder, "calls").read_bytes()), killed])
     return ends
+
+
+def run_by_batch(root, url, headers):
+    """Run the cohort c1 by batch to its end."""
+    paths = Paths(Path(root))
+    headers = {"X-Process": str(os.getpid()), **headers}
+    endpoint = OpenAILanguageModel(url, headers=headers, environment_proxies=False)
+    later = OpenAIBatches(endpoint, root, poll_seconds=0.02)
+    run = run_cohort(
+        UnsyncedFilesystemGensStore(root),
+        FilesystemCohortStore(paths),
+        ScriptedLanguageModel(lambda _request: RuntimeError("called")),
+        "c1",
+        RunOptions(batch=True),
+        token=CancellationToken(),
+        listener=NullRunListener(),
+        batches=Batches(FilesystemBatchStore(paths), later, arrives_within_seconds=0.0),
+    )
+    assert run.complete, run
+
+
+def kill_at_change(at):
+    """Kill this process when it is about to change the folder for the n-th time."""
+    seen = itertools.count()
+
+    def mortal(change):
+        def act(*arguments, **options):
+            if next(seen) == at:
+                os.kill(os.getpid(), signal.SIGKILL)
+            change(*arguments, **options)
+
+        return act
+
+    os.replace, os.unlink = mortal(os.replace), mortal(os.unlink)
+
+
+def run_by_batch_and_be_killed(root, url):
+    """Kill a run at every request and at every change of its folder, and let another one finish.
+
+    Return for each its folder, how it was killed, and the texts at the end.
+    """
+    asyncio.run(import_client(url))
+    ends = []
+    for how in ("lost", "taken", "change"):
+        for at in itertools.count():
+            folder = shutil.copytree(Path(root, "begun"), Path(root, f"{how}-{at}"))
+            headers = {} if how == "change" else {"X-Kill-At": str(at), "X-Kill-How": how}
+            killed = in_child(run_by_batch, str(folder), url, headers, at if not headers else None)
+            if killed:
+                assert not in_child(run_by_batch, str(folder), url, {}, None)
+            texts = {
+                str(path.relative_to(folder)): path.read_text()
+                for path in sorted(folder.glob("gens/*/[a-z]*/*.txt"))
+            }
+            left = [path.name for path in folder.glob("batches/[!.]*.json")]
+            ends.append([folder.name, killed, texts, left])
+            if not killed:
+                break
+    return ends
+
+
+async def import_client(url):
+    """Import here, once, what takes a second."""
+    later = OpenAIBatches(OpenAILanguageModel(url))
+    await later.find(("", "any"), "none", "none")
+    await later.aclose()
+
+
+def in_child(run, folder, url, headers, kill_at):
+    """Return whether the run was killed."""
+    child = os.fork()
+    if child == 0:
+        if kill_at is not None:
+            kill_at_change(kill_at)
+        run(folder, url, headers)
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0
+    return os.WIFSIGNALED(status)
 
 
 SHARED = ("shared0", "shared1")

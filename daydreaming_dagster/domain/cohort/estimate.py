@@ -68,10 +68,12 @@ def estimate_generations(
     catalog: Catalog,
     generations: Iterable[PlannedGeneration],
     again: Collection[str] = (),
+    by_batch: Collection[ModelKey] = (),
 ) -> PlanEstimate:
     """Return what these generations, parents first, still ask of the models. Writes nothing.
 
-    Those whose gen_ids are in `again` are asked though they have an answer. Lengths are
+    Those whose gen_ids are in `again` are asked though they have an answer. The models in
+    `by_batch` cost what they do by batch. Lengths are
     guesses: templates, descriptions and typical answers at `CHARACTERS_PER_TOKEN`, thinking
     not included. What cannot be read counts for nothing: it fails by itself, and asks nothing.
     """
@@ -107,7 +109,9 @@ def estimate_generations(
         model = catalog.models.get(model_id)
         if model is not None:
             called[model.key] = None
-        cost = None if model is None else model.cost(prompt, answer)
+        cost = None
+        if model is not None:
+            cost = model.cost(prompt, answer, by_batch=model.key in by_batch)
         if cost is None:
             unpriced.add(model_id)
         estimate.add_call(prompt, answer, cost)

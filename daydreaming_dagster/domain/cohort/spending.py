@@ -32,7 +32,7 @@ def spent_before(
             for record in _bought(if_there(view.read_raw_metadata, stage, gen_id)):
                 usage = record.usage or Usage()
                 model = models.get((record.provider or "", record.model or ""))
-                cost = answer_cost(usage, model)
+                cost = answer_cost(usage, model, by_batch=record.batch_id is not None)
                 if cost is None:
                     unknown[f"{stage}/{gen_id} ({record.model})"] = None
                 else:

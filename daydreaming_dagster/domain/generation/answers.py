@@ -62,6 +62,7 @@ def _record(recipe: Recipe, prompt: str, completion: Completion) -> RawRecord:
         answered_by=_storable(completion.model),
         response_id=_storable(completion.response_id) or None,
         system_fingerprint=_storable(completion.system_fingerprint) or None,
+        batch_id=_storable(completion.batch_id) or None,
         finish_reason=_storable(completion.finish_reason),
         truncated=was_cut_off(completion.finish_reason),
         usage=Usage.of(completion),

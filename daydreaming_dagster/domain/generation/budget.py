@@ -27,7 +27,8 @@ class Budget:
     counts as spent.
 
     A question that does not fit next to the reservations waits until they settle, because most cost
-    less than reserved and some are never sent. The limit of cost can be exceeded only by as much as
+    less than reserved and some are never sent. Questions that wait in a batch are reserved like
+    those in flight, also in a later run. The limit of cost can be exceeded only by as much as
     answers in flight are longer than expected; the limit of calls cannot be exceeded.
 
     Attributes:
@@ -58,6 +59,7 @@ class Budget:
     )
     _models: Mapping[tuple[str, str], ModelEntry] = attrs.field(factory=dict, repr=False)
     _in_flight: int = attrs.field(default=0, init=False)
+    _in_batches: int = attrs.field(default=0, init=False)
     _reserved: float = attrs.field(default=0.0, init=False)
     _longest: dict[tuple[str, str], int] = attrs.field(factory=dict, init=False, repr=False)
     _queue: asyncio.Lock = attrs.field(factory=asyncio.Lock, init=False, repr=False, eq=False)
@@ -82,6 +84,11 @@ class Budget:
     def of_unknown_cost(self) -> int:
         """The number of answered and lost calls of which nothing tells the cost."""
         return self._unknown + sum(cost is None for cost in self._unpriced_costs())
+
+    @property
+    def reservations(self) -> tuple[int, int, int]:
+        """Changes whenever a reservation is made or ends."""
+        return self.calls, self._in_flight, self._in_batches
 
     @classmethod
     def of(
@@ -113,7 +120,7 @@ class Budget:
         """
         async with self._queue:
             while (reason := self._why_too_much(request)) is not None:
-                if not self._in_flight:
+                if not self._in_flight + self._in_batches:
                     raise StoppedError(reason)
                 self._settled.clear()
                 await stop.wait(self._settled)
@@ -123,11 +130,39 @@ class Budget:
             self._reserved += expected
             return expected
 
+    def reserve_in_batch(self, request: ModelRequest) -> float | None:
+        """Return what is reserved for a question of a batch, in USD; None if it does not fit now.
+
+        Raises:
+            StoppedError: The question does not fit, and nothing is reserved that could make room.
+        """
+        if (reason := self._why_too_much(request, by_batch=True)) is not None:
+            if not self._in_flight + self._in_batches:
+                raise StoppedError(reason)
+            return None
+        expected = self._expected_cost(request, by_batch=True)
+        self.resume_in_batch(expected)
+        return expected
+
+    def resume_in_batch(self, reserved: float) -> None:
+        """Reserve for a question that an earlier run put into a batch, whatever the limits."""
+        self._in_batches += 1
+        self._reserved += reserved
+
+    def take_from_batch(self) -> None:
+        """Count the reservation of a question in a batch as that of one in flight.
+
+        Its outcome is known, so it is settled or withdrawn next.
+        """
+        self._in_batches -= 1
+        self._in_flight += 1
+
     def withdraw(self, reserved: float) -> None:
         """Give back the reservation of a question that was not put after all."""
         self._in_flight -= 1
         # The sum of rounding errors would keep the last question from fitting exactly.
-        self._reserved = self._reserved - reserved if self._in_flight else 0.0
+        left = self._in_flight + self._in_batches
+        self._reserved = self._reserved - reserved if left else 0.0
         self._settled.set()
 
     def settle_unanswered(
@@ -144,26 +179,29 @@ class Budget:
             self._unpriced.append((request.key, self._expected_tokens(request)))
         self.withdraw(reserved)
 
-    def settle(self, request: ModelRequest, reserved: float, completion: Completion) -> None:
-        """Count what an answer cost in the place of what was reserved."""
+    def settle(self, request: ModelRequest, reserved: float, completion: Completion) -> float:
+        """Count what an answer cost in the place of what was reserved, and return it."""
         self.calls += 1
         key = request.provider, request.model
         prompt, answer = completion.prompt_tokens, completion.completion_tokens
         self.prompt_tokens += prompt or 0
         self.completion_tokens += answer or 0
         self._longest[key] = max(self._longest.get(key, 0), answer or 0)
-        usage = Usage.of(completion)
+        usage, by_batch = Usage.of(completion), bool(completion.batch_id)
         self._bounds[key].note(usage)
-        cost = answer_cost(usage, self._models.get(key))
-        self._cost += reserved if cost is None else cost
-        self._unknown += cost is None and not reserved
+        known = answer_cost(usage, self._models.get(key), by_batch=by_batch)
+        cost = reserved if known is None else known
+        self._cost += cost
+        self._unknown += known is None and not reserved
         self.withdraw(reserved)
+        return cost
 
-    def _why_too_much(self, request: ModelRequest) -> str | None:
+    def _why_too_much(self, request: ModelRequest, *, by_batch: bool = False) -> str | None:
         """Return which limit a question would pass now, None if it fits."""
-        if self.max_calls is not None and self.calls + self._in_flight >= self.max_calls:
+        asked = self.calls + self._in_flight + self._in_batches
+        if self.max_calls is not None and asked >= self.max_calls:
             return f"the limit of {counted(self.max_calls, 'model call')} is reached"
-        expected = self._expected_cost(request)
+        expected = self._expected_cost(request, by_batch=by_batch)
         committed = self.cost + self._reserved
         if self.max_cost is not None and not committed + expected <= self.max_cost:  # NaN too
             return (
@@ -181,9 +219,9 @@ class Budget:
             )
         return None
 
-    def _expected_cost(self, request: ModelRequest) -> float:
+    def _expected_cost(self, request: ModelRequest, *, by_batch: bool = False) -> float:
         tokens, model = self._expected_tokens(request), self._models.get(request.key)
-        return 0.0 if model is None else model.cost(*tokens) or 0.0
+        return 0.0 if model is None else model.cost(*tokens, by_batch=by_batch) or 0.0
 
     def _expected_tokens(self, request: ModelRequest) -> tuple[int, int]:
         return expected_tokens(request, self._longest.get(request.key, 0))

@@ -154,6 +154,7 @@ class RawRecord(Record):
     answered_by: str | None = None
     response_id: str | None = None
     system_fingerprint: str | None = None
+    batch_id: str | None = None
     finish_reason: str | None = None
     truncated: bool | None = None
     usage: Usage | None = None

@@ -1,15 +1,22 @@
 """The use case of a whole run: many generations at once, each failing alone."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from contextlib import ExitStack
 from random import uniform
-from typing import Final, TypeVar, TypeVarTuple
+from typing import Final
 
 import attrs
 
+from daydreaming_dagster.domain.batch.lane import BatchLane
+from daydreaming_dagster.domain.batch.record import question_id
+from daydreaming_dagster.domain.batch.submission import AskedLater
 from daydreaming_dagster.domain.catalog import Catalog
-from daydreaming_dagster.domain.errors import AnswerLostError, StaleAnswerError
+from daydreaming_dagster.domain.errors import (
+    AnswerLostError,
+    StaleAnswerError,
+    WaitsForBatchError,
+)
 from daydreaming_dagster.domain.generation.answers import (
     read_answer,
     read_parsed,
@@ -21,8 +28,10 @@ from daydreaming_dagster.domain.generation.budget import Budget
 from daydreaming_dagster.domain.generation.cancellation import CancellationToken, StoppedError
 from daydreaming_dagster.domain.generation.claiming import Claiming, ClaimLostError
 from daydreaming_dagster.domain.generation.generated import STEPS, Generated, Step
+from daydreaming_dagster.domain.generation.in_thread import in_thread
 from daydreaming_dagster.domain.generation.metadata import resolve_generation_metadata
 from daydreaming_dagster.domain.generation.order import RunOrder
+from daydreaming_dagster.domain.generation.prepared import Prepared
 from daydreaming_dagster.domain.generation.prompts import render_planned_input
 from daydreaming_dagster.domain.generation.recipe import Recipe, make_recipe, why_stale
 from daydreaming_dagster.domain.generation.refusals import Refusals, Verdict
@@ -59,21 +68,6 @@ STORE_SECONDS: Final = 1.0
 _ATTEMPTS: Final = 3
 """How often storing a paid answer is tried after the last answer in flight has come."""
 
-_T = TypeVar("_T")
-_Ts = TypeVarTuple("_Ts")
-
-
-@attrs.frozen
-class _Prepared:
-    """How a generation is made, and the question to ask; None if there is nothing to ask.
-
-    `late_prompt` is written after the answer.
-    """
-
-    recipe: Recipe
-    question: str | None
-    late_prompt: str | None
-
 
 @attrs.frozen
 class GenerationRunner:
@@ -86,6 +80,7 @@ class GenerationRunner:
         force: Generations for which to call a model in any case.
         stop: Ends the run early.
         budget: What the run may spend.
+        lane: Asks models by batch, and leaves alone what waits in batches of others.
         set_aside: The models that are no longer called, each with the reason. Their generations and
             the descendants of these are left as they are.
         waits: The models whose endpoint takes no calls at the moment.
@@ -101,6 +96,7 @@ class GenerationRunner:
     force: Collection[tuple[Stage, str]] = attrs.field(default=(), kw_only=True)
     stop: CancellationToken = attrs.field(factory=CancellationToken, kw_only=True)
     budget: Budget = attrs.field(factory=Budget, kw_only=True)
+    lane: BatchLane | None = attrs.field(default=None, kw_only=True)
     set_aside: dict[ModelKey, str] = attrs.field(factory=dict, init=False)
     waits: dict[ModelKey, Wait] = attrs.field(factory=dict, init=False)
     second_call_seconds: float = attrs.field(default=10.0, kw_only=True)
@@ -116,12 +112,12 @@ class GenerationRunner:
         result = Generated(stage, gen_id)
         try:
             with ExitStack() as kept, Claiming(self.store, result.ref) as claim:
-                while (prepared := await _in_thread(self._prepare, result, steps, claim)) is None:
+                while (prepared := await in_thread(self._prepare, result, steps, claim)) is None:
                     await self.stop.sleep(CLAIM_SECONDS)
                 completion = None
                 if prepared.question is not None:
                     result.asked = True
-                    completion = await self._ask(prepared.recipe, prepared.question, kept)
+                    completion = await self._ask(result.ref, prepared, prepared.question, kept)
                 if completion is not None or ("parsed" in steps and result.parsed is None):
                     await self._finish(result, steps, claim, prepared, completion)
         except (DaydreamingError, OSError) as error:
@@ -151,32 +147,53 @@ class GenerationRunner:
         in_flight = await asyncio.to_thread(self._check_storage, generations, in_flight)
         self.stop.subscribe(self.model.stop)
         order = await asyncio.to_thread(RunOrder.of, self.store, generations)
-        finished = asyncio.Queue[asyncio.Task[Generated]]()
+        finished = asyncio.Queue[asyncio.Task[Generated] | None]()  # None: look at batches
         running: set[asyncio.Task[Generated]] = set()
         refusals = Refusals()
+        if self.lane is not None:
+            self.lane.start(order, lambda: finished.put_nowait(None))
         try:
             while True:
-                while order.ready and len(running) < in_flight and self.stop.reason is None:
-                    task = asyncio.create_task(self.generate(*order.ready.popleft(), steps))
+                while len(running) < in_flight and (ref := self._next(order)) is not None:
+                    task = asyncio.create_task(self.generate(*ref, steps))
                     task.add_done_callback(finished.put_nowait)
                     running.add(task)
-                if not running:
+                if not running and not self._waits_for_batches():
                     return
-                task = await finished.get()
-                running.remove(task)
-                done = task.result()
-                if isinstance(done.error, StoppedError):
-                    if done.model not in self.set_aside:
-                        self.stop.stop(done.error.reason)
+                ended = await finished.get()
+                if ended is None:
                     continue
-                if (verdict := refusals.count(done)) is not None:
-                    self._obey(verdict)
-                if done.error is None:
-                    order.note_made(done.ref)
-                yield done
+                running.remove(ended)
+                done = ended.result()
+                if await self._is_news(done, refusals):
+                    if done.error is None:
+                        order.note_made(done.ref)
+                    yield done
         finally:
             if running:
                 await self._finish_those(running)
+            if self.lane is not None:
+                await self.lane.end()
+
+    async def _is_news(self, done: Generated, refusals: Refusals) -> bool:
+        """Return whether a generation was made or failed, and not left; obey what follows of it."""
+        if self.lane is not None:
+            await self.lane.note_done(done)
+        if isinstance(done.error, StoppedError) and done.model not in self.set_aside:
+            self.stop.stop(done.error.reason)
+        if isinstance(done.error, StoppedError | WaitsForBatchError):
+            return False
+        if (verdict := refusals.count(done)) is not None:
+            self._obey(verdict)
+        return True
+
+    def _next(self, order: RunOrder) -> GenerationRef | None:
+        if self.stop.reason is not None:
+            return None
+        return order.take(no_more=self.lane is not None and self.lane.full)
+
+    def _waits_for_batches(self) -> bool:
+        return self.stop.reason is None and self.lane is not None and self.lane.busy
 
     def _obey(self, verdict: Verdict) -> None:
         """End the run, or let no further call of a model begin."""
@@ -206,7 +223,7 @@ class GenerationRunner:
 
     def _prepare(
         self, result: Generated, steps: Collection[Step], claim: Claiming
-    ) -> _Prepared | None:
+    ) -> Prepared | None:
         """Claim the generation, write its prompt, and look for a stored answer.
 
         Returns None if another run holds the claim.
@@ -233,15 +250,17 @@ class GenerationRunner:
             self._check_before_call(result)
         # An answer keeps its own prompt beside it until its replacement is stored.
         if question is not None and stored.answer is not None:
-            return _Prepared(recipe, question, prompt)
+            return Prepared(recipe, question, prompt, stored.raw_record.raw_sha256)
         if prompt is not None:
             self.store.write_prompt(stage, gen_id, prompt)
             result.prompt = prompt
-        return _Prepared(recipe, question, None)
+        return Prepared(recipe, question, None, stored.raw_record.raw_sha256)
 
     def _check_before_call(self, result: Generated) -> None:
         if result.model in self.set_aside:
             raise StoppedError(self.set_aside[result.model])
+        if self.lane is not None and result.model is not None:
+            self.lane.check(result.ref)
         check_space(self.store, self.budget.in_flight + 1)
 
     def _serves(
@@ -259,8 +278,11 @@ class GenerationRunner:
             raise StaleAnswerError(*ref, reason)
         return reason is None
 
-    async def _ask(self, recipe: Recipe, prompt: str, kept: ExitStack) -> Completion:
+    async def _ask(
+        self, ref: GenerationRef, prepared: Prepared, prompt: str, kept: ExitStack
+    ) -> Completion:
         """Return the model's answer; in mode copy, the prompt itself."""
+        recipe = prepared.recipe
         if recipe.mode == "copy":
             return Completion(prompt, "stop", model="", duration_seconds=0.0)
         key = recipe.provider, recipe.model
@@ -272,6 +294,11 @@ class GenerationRunner:
         request = ModelRequest(
             messages, recipe.model, recipe.provider, recipe.parameters, kept, on_wait=note
         )
+        if self.lane is not None and key in self.lane.models:
+            custom_id = question_id(ref, recipe.question(prompt))
+            return self.lane.ask(AskedLater(ref, custom_id, request, prepared.replaces))
+        if self.lane is not None:
+            self.lane.note_call(ref)
         try:
             return await self._buy(request)
         except LanguageModelError as error:
@@ -310,7 +337,7 @@ class GenerationRunner:
         result: Generated,
         steps: Collection[Step],
         claim: Claiming,
-        prepared: _Prepared,
+        prepared: Prepared,
         completion: Completion | None,
     ) -> None:
         """Store and parse the answer, and release the claim.
@@ -326,7 +353,7 @@ class GenerationRunner:
         while True:
             of_last_calls = not self.budget.in_flight
             try:
-                return await _in_thread(self._store, result, steps, claim, prepared, completion)
+                return await in_thread(self._store, result, steps, claim, prepared, completion)
             except ClaimLostError:  # the other run stores its own answer first
                 pass
             except (DataLayerError, OSError) as error:
@@ -346,7 +373,7 @@ class GenerationRunner:
         result: Generated,
         steps: Collection[Step],
         claim: Claiming,
-        prepared: _Prepared,
+        prepared: Prepared,
         completion: Completion | None,
     ) -> None:
         """Store the answer, parse it, and release the claim, which is kept for another attempt.
@@ -371,20 +398,3 @@ class GenerationRunner:
             if "parsed" in steps:
                 answer = result.raw or read_answer(self.store, stage, gen_id)
                 result.parsed = store_parsed(self.store, stage, gen_id, recipe.reader, answer)
-
-
-async def _in_thread(function: Callable[[*_Ts], _T], *arguments: *_Ts) -> _T:
-    """Call a function that may wait for a device, without blocking other generations.
-
-    It runs to completion even if the run is cancelled, so that an answer is stored and its claim
-    released.
-    """
-    # Not a task: when a loop ends, it cancels its tasks but waits for its threads.
-    call = asyncio.get_running_loop().run_in_executor(None, function, *arguments)
-    try:
-        return await asyncio.shield(call)
-    except asyncio.CancelledError:
-        while not call.done():
-            with suppress(asyncio.CancelledError):
-                await asyncio.wait([call])
-        raise

@@ -160,7 +160,7 @@ def read_outcome(
         prompt_tokens=usage.prompt_tokens,
         completion_tokens=usage.completion_tokens,
         duration_seconds=record.duration_seconds,
-        cost=answer_cost(usage, model),
+        cost=answer_cost(usage, model, by_batch=record.batch_id is not None),
         finish_reason=record.finish_reason,
         answered_by=record.answered_by,
         by_hand=stored.scored_by_hand,

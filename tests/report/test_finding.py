@@ -99,7 +99,7 @@ def test_combinations_of_one_draft_each_are_listed_but_not_compared(vivid):
     combination = factors_of(vivid)["combination"]
 
     assert len(combination.levels) == 15
-    assert combination.verdict == ("cannot be compared: it has 15 levels for 15 independent units")
+    assert combination.verdict == ("cannot be compared: too few independent texts for each")
     assert {level.difference for level in combination.levels} == {None}
     means = [level.mean for level in combination.levels]
     assert means == sorted(means, reverse=True)

@@ -141,9 +141,11 @@ def _factor(
     contrasts = [effect for effect in fitted.contrasts if effect.group == name]
     against = [effect for effect in contrasts if first in (effect.level, effect.than)]
     is_won = len(against) == len(levels) - 1 and all(map(_is_finding, against))
-    reason = fitted.left_out.get(name, "")
-    if not reason and all(level.low is None for level in levels):
-        reason = "too little is independent of the other factors"
+    reason = ""
+    if name in fitted.left_out:
+        reason = "too few independent texts for each"
+    elif all(level.low is None for level in levels):
+        reason = "they cannot be told from the other factors"
     return Factor(name, tuple(levels), is_won, reason)
 
 

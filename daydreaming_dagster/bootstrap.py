@@ -26,6 +26,7 @@ from adapters.root_files.filesystem import FilesystemRootFiles
 from daydreaming_dagster.data_layer.paths import Paths
 from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.endpoints import LOCAL_PROVIDER, EndpointEntry
+from daydreaming_dagster.domain.exchange.scores import ForeignScore
 from daydreaming_dagster.errors import DaydreamingError
 from daydreaming_dagster.ports.batch_store import BatchStore
 from daydreaming_dagster.ports.cohort_bundle import CohortBundle
@@ -248,6 +249,18 @@ def _open_bucket(url: str) -> DataRoot:
     homes = platformdirs.user_state_path("daydreaming_dagster") / "dagster_homes"
     home = homes / sha256(url.encode()).hexdigest()[:12]
     return DataRoot(url, store, FileCohortStore(files), None, home, FileLoopStore(files), files)
+
+
+def read_score_file(file: Path) -> list[ForeignScore]:
+    """Return the scores in a log of inspect_ai or in results of promptfoo.
+
+    Raises:
+        CatalogError: It is neither, or a package is missing that reads it.
+        OSError: The file system refused.
+    """
+    from adapters.exchange import score_files  # few commands read one
+
+    return score_files.read_score_file(file)
 
 
 def open_bundle(file: Path) -> CohortBundle:

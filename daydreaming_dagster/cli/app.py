@@ -34,6 +34,7 @@ _MODULES: Final = {
     "delete": "curate",
     "prune": "curate",
     "rejudge": "rejudge",
+    "import-scores": "import_scores",
     "export": "export",
     "compare": "export",
     "rename-concept": "rename_concept",

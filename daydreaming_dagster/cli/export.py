@@ -1,5 +1,6 @@
 """`daydream export` and `daydream compare`."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -43,11 +44,18 @@ def export(
     """Write the judged texts of a cohort in the order of the ranking, with the texts themselves.
 
     CSV and Parquet are one table, with place, axes, the mean score of each judge, and what a text
-    was made from. Markdown is a folder with a file per text.
+    was made from. Markdown is a folder with a file per text. inspect and promptfoo are results as
+    these tools read them.
     """
     root = open_data_root(data_root)
     files = export_texts(
-        root.store, root.cohorts, cohort_ids, form, fresh=fresh, without=without or ()
+        root.store,
+        root.cohorts,
+        cohort_ids,
+        form,
+        datetime.now(UTC),
+        fresh=fresh,
+        without=without or (),
     )
     folder = Path(f"{cohort_ids[0]}-texts") if output is None else output
     for name, data in files.items():

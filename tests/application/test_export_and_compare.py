@@ -2,6 +2,7 @@
 
 import io
 import json
+from datetime import UTC, datetime
 
 import attrs
 import polars as pl
@@ -13,6 +14,7 @@ from daydreaming_dagster.application.plan_cohort import plan_cohort
 from daydreaming_dagster.domain.catalog import ConceptEntry, TemplateEntry
 from daydreaming_dagster.domain.errors import CatalogError
 
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 NAMES = ("ant", "bee", "cod", "dog", "elk")
 
 
@@ -109,7 +111,7 @@ def test_a_judge_is_left_out_of_a_comparison(ran):
 
 
 def export(lab, form, *cohort_ids, **options):
-    return export_texts(lab.store, lab.cohorts, cohort_ids or ("tales",), form, **options)
+    return export_texts(lab.store, lab.cohorts, cohort_ids or ("tales",), form, NOW, **options)
 
 
 def test_a_table_has_place_axes_judges_texts_and_what_they_are_made_from(ran):

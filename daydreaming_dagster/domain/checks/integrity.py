@@ -92,7 +92,7 @@ class IntegrityCheck:
             yield "bad metadata", str(error)
             return
         yield from (("no parent", message) for message in self._parent_problems(stage, metadata))
-        if self.catalog is None:
+        if self.catalog is None or metadata.record.imported is not None:  # another tool judged
             return
         if (stage, metadata.template_id) not in self.catalog.templates:
             yield "unknown template", f"the catalog lacks {metadata.template_id!r}"

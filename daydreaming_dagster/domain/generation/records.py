@@ -90,8 +90,8 @@ class MainRecord(Record):
     """How a generation is made, as planning writes it (`metadata.json`).
 
     `parent_gen_id` names an only parent; documents of older versions have no `parents`.
-    `origin_cohort_id` is what older data roots call the cohort. What the version and the
-    parameters have to be is said where they are used.
+    `origin_cohort_id` is what older data roots call the cohort, `imported` what another tool said
+    that gave a score. What the version and the parameters have to be is said where they are used.
     """
 
     format_version: Any = None
@@ -109,6 +109,7 @@ class MainRecord(Record):
     concept_ids: list[str] | None = None
     description_level: str | None = None
     origin_cohort_id: str | None = None
+    imported: JsonObject | None = None
 
 
 @attrs.frozen

@@ -1,0 +1,192 @@
+"""Scores that other tools gave to stored texts, as a cohort of these texts and evaluations."""
+
+import base64
+import hashlib
+from collections.abc import Iterable, Sequence
+
+import attrs
+
+from daydreaming_dagster.domain.digests import sha256
+from daydreaming_dagster.domain.errors import CatalogError, CohortNotPlannedError
+from daydreaming_dagster.domain.exchange.scores import ForeignScore, Scales
+from daydreaming_dagster.domain.generation.metadata import (
+    FORMAT_VERSION,
+    resolve_generation_metadata,
+)
+from daydreaming_dagster.domain.generation.records import (
+    MainRecord,
+    ParentRecord,
+    ParsedRecord,
+    RawRecord,
+)
+from daydreaming_dagster.domain.generation.stored import if_there
+from daydreaming_dagster.domain.parsing.response import Score
+from daydreaming_dagster.domain.stages import GenerationRef, Pipeline
+from daydreaming_dagster.ports.cohort_store import CohortStore
+from daydreaming_dagster.ports.errors import DataLayerError, StorageUnavailableError
+from daydreaming_dagster.ports.gens_store import GensStore
+from daydreaming_dagster.ports.ids import check_id, is_id
+from daydreaming_dagster.types import Stage
+
+
+@attrs.frozen
+class ImportedScores:
+    """What came of an import.
+
+    Attributes:
+        texts: The texts that got scores.
+        evaluations: The scores, each an evaluation of one of them.
+        left: What could not be imported, each with the reason.
+    """
+
+    texts: Sequence[GenerationRef]
+    evaluations: Sequence[GenerationRef]
+    left: Sequence[str]
+
+
+def import_scores(
+    store: GensStore,
+    cohorts: CohortStore,
+    cohort_id: str,
+    scores: Iterable[ForeignScore],
+    scales: Scales,
+) -> ImportedScores:
+    """Store the scores that are about stored texts, and make them the members of a cohort.
+
+    A text is found by its gen_id, or by its words; if both are known, they have to agree. Importing
+    again changes nothing. The cohort has no specification, and a later import adds to it.
+
+    Raises:
+        CatalogError: The cohort has a specification. Nothing was written.
+        InvalidIdError: The name of the cohort is not a safe name.
+        OSError: The storage refused.
+    """
+    if check_id("cohort_id", cohort_id) in cohorts.list_cohorts():
+        problem = f"the cohort {cohort_id!r} has a specification; name a new one"
+        raise CatalogError("the data root", (problem,))
+    pipeline = cohorts.read_pipeline()
+    texts = _Texts(store, pipeline)
+    found: dict[GenerationRef, None] = {}
+    evaluations: dict[GenerationRef, None] = {}
+    left: list[str] = []
+    for given in scores:
+        try:
+            text = texts.find(given)
+            evaluation = _store(store, pipeline, cohort_id, text, given, given.score(scales))
+        except StorageUnavailableError:
+            raise
+        except (LookupError, DataLayerError) as error:
+            left.append(f"{given.place}: {error.args[0] if error.args else error}")
+            continue
+        found[text] = None
+        evaluations[evaluation] = None
+    if evaluations:
+        _add_members(cohorts, cohort_id, pipeline, [*found, *evaluations])
+    return ImportedScores(list(found), list(evaluations), left)
+
+
+def _add_members(
+    cohorts: CohortStore, cohort_id: str, pipeline: Pipeline, refs: Sequence[GenerationRef]
+) -> None:
+    try:
+        members = cohorts.read_membership(cohort_id)
+    except CohortNotPlannedError:
+        members = {stage: [] for stage in pipeline}
+    for ref in refs:
+        if ref.gen_id not in members[ref.stage]:
+            members[ref.stage].append(ref.gen_id)
+    cohorts.write_membership(cohort_id, members)
+
+
+@attrs.define
+class _Texts:
+    """The stored texts that can be scored."""
+
+    store: GensStore
+    pipeline: Pipeline
+    _by_digest: dict[str, GenerationRef] | None = None
+
+    def find(self, given: ForeignScore) -> GenerationRef:
+        """Return the text that a score is about.
+
+        Raises:
+            LookupError: There is none, or it has other words.
+        """
+        words = sha256(given.text.strip())
+        for stage in self.pipeline.scored:
+            if is_id(given.text_id) and self.store.exists(stage, given.text_id):
+                ref = GenerationRef(stage, given.text_id)
+                if sha256((if_there(self.store.read_parsed, *ref) or "").strip()) != words:
+                    raise LookupError(f"it judged another text than {ref}")
+                return ref
+        if self._by_digest is None:
+            self._by_digest = {
+                sha256(text.strip()): GenerationRef(stage, gen_id)
+                for stage in self.pipeline.scored
+                for gen_id in self.store.list_generations(stage)
+                if (text := if_there(self.store.read_parsed, stage, gen_id)) is not None
+            }
+        if not given.text.strip() or words not in self._by_digest:
+            raise LookupError("no stored text has these words")
+        return self._by_digest[words]
+
+
+def _store(  # noqa: PLR0917  a score, what it is about, and where it goes
+    store: GensStore,
+    pipeline: Pipeline,
+    cohort_id: str,
+    text: GenerationRef,
+    given: ForeignScore,
+    score: Score,
+) -> GenerationRef:
+    """Store a score as an evaluation, and return it.
+
+    Raises:
+        LookupError: No stage scores such a text alone.
+        DataLayerError: What is stored of the text is malformed.
+    """
+    stage = _scoring(pipeline, text.stage)
+    role = pipeline[stage].parents[0].name
+    key = repr((text, given.scorer, given.model, given.replicate, given.source))
+    digest = base64.b32encode(hashlib.sha256(key.encode()).digest()[:16]).decode().lower()
+    ref = GenerationRef(stage, f"{pipeline[stage].id_prefix}_{digest.rstrip('=')}")
+    about = resolve_generation_metadata(store, *text)
+    main = MainRecord(
+        format_version=FORMAT_VERSION,
+        gen_id=ref.gen_id,
+        cohort_id=cohort_id,
+        stage=stage,
+        mode="llm",
+        template_id=given.scorer,
+        llm_model_id=given.model,
+        replicate=given.replicate,
+        parent_gen_id=text.gen_id,
+        parents=[ParentRecord(role, *text)],
+        combo_id=about.combo_id or None,
+        imported=given.source,
+    )
+    raw = RawRecord(
+        mode="llm", model=given.model, finish_reason="stop", raw_sha256=sha256(given.explanation)
+    )
+    words = f"{score.value:g}\n"
+    parsed = ParsedRecord(
+        raw_sha256=raw.raw_sha256,
+        parsed_sha256=sha256(words),
+        score=score.value,
+        score_maximum=score.maximum,
+        score_minimum=score.minimum,
+    )
+    store.write_main_metadata(*ref, main.as_document())
+    store.write_raw_metadata(*ref, raw.as_document())
+    store.write_raw(*ref, given.explanation)
+    store.write_parsed_metadata(*ref, parsed.as_document())
+    store.write_parsed(*ref, words)
+    return ref
+
+
+def _scoring(pipeline: Pipeline, judged: Stage) -> Stage:
+    for stage in pipeline.scoring:
+        only = pipeline[stage].only_parent
+        if only is not None and judged in only.stages:
+            return stage
+    raise LookupError(f"no stage scores a text of the stage {judged} alone")

@@ -1,0 +1,83 @@
+"""Scores as they come from another tool, and texts with their scores as they go there."""
+
+from collections.abc import Mapping, Sequence
+from math import isfinite
+from typing import Final
+
+import attrs
+
+from daydreaming_dagster.domain.parsing.response import Score
+from daydreaming_dagster.domain.stages import GenerationRef
+from daydreaming_dagster.types import JsonObject
+
+IMPORTED: Final = "imported"
+"""The key of main metadata with what another tool said, as it said it."""
+
+Scales = Mapping[str, tuple[float, float]]
+"""The worst and the best score of scorers, by name; 0 and 1 of those that are not named."""
+
+
+@attrs.frozen
+class ForeignScore:
+    """A score that another tool gave to a text.
+
+    Attributes:
+        place: Where it stands in the file, for messages.
+        text_id: What the tool calls the text: a gen_id if it got the text from here.
+        text: The text that was judged.
+        scorer: Who judged, such as the name of a scorer or an assertion.
+        model: The model that judged; the name of the tool if it names none.
+        replicate: Which of several judgments of the text by this scorer.
+        value: The score as the tool has it; None if it has none that is a number.
+        explanation: Why.
+        source: All that the tool says of the score and of the text, besides the text itself.
+    """
+
+    place: str
+    text_id: str
+    text: str
+    scorer: str
+    model: str
+    replicate: int
+    value: float | None
+    explanation: str
+    source: JsonObject = attrs.field(hash=False)
+
+    def score(self, scales: Scales) -> Score:
+        """Return the score on its scale.
+
+        Raises:
+            LookupError: It is not on its scale.
+        """
+        least, best = scales.get(self.scorer, (0.0, 1.0))
+        if self.value is None or not isfinite(self.value) or not least <= self.value <= best:
+            reason = f"{self.value} is not a score on {least:g} to {best:g}"
+            raise LookupError(f"{reason}; --scale says another scale")
+        return Score(self.value, best, least or None)
+
+
+@attrs.frozen
+class SentScore:
+    """A score of a text as it goes to another tool.
+
+    `document` is what the tool that gave it said of it; None of our own judges' scores.
+    """
+
+    judge: str
+    gen_id: str
+    replicate: int
+    score: Score
+    explanation: str
+    document: JsonObject | None = attrs.field(default=None, hash=False)
+
+
+@attrs.frozen
+class SentText:
+    """A text with its prompt, what is known of it, and its scores."""
+
+    ref: GenerationRef
+    prompt: str
+    text: str
+    model: str
+    known: Mapping[str, str | float]
+    scores: Sequence[SentScore]

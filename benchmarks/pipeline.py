@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Final, NamedTuple
@@ -24,10 +24,12 @@ from adapters.cohort_store.filesystem import FilesystemCohortStore
 from benchmarks.endpoint import RunningEndpoint, Settings, running_endpoint
 from benchmarks.loops import COHORT, MODEL, Measured
 from daydreaming_dagster.application.plan_cohort import plan_cohort
+from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.generation.answers import store_answer, store_parsed
 from daydreaming_dagster.domain.generation.metadata import resolve_generation_metadata
 from daydreaming_dagster.domain.generation.prompts import render_planned_input
 from daydreaming_dagster.domain.generation.recipe import make_recipe
+from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates
 from daydreaming_dagster.ports.language_model import Completion
 from daydreaming_dagster.types import STAGES
 
@@ -275,9 +277,17 @@ def _answer_all_but(plan: Plan, left: int) -> None:
     """Make all generations but the last evaluations, without a model."""
     store = UnsyncedFilesystemGensStore(plan.root)
     catalog = FilesystemCohortStore(store.paths).read_catalog()
+    store_answers(
+        store, catalog, {**plan.members, "evaluation": plan.members["evaluation"][:-left]}
+    )
+
+
+def store_answers(
+    store: GensStoreWithTemplates, catalog: Catalog, members: Mapping[str, Sequence[str]]
+) -> None:
+    """Make planned generations without a model."""
     for stage in STAGES:
-        gen_ids = plan.members[stage]
-        for gen_id in gen_ids[:-left] if stage == "evaluation" else gen_ids:
+        for gen_id in members[stage]:
             metadata = resolve_generation_metadata(store, stage, gen_id)
             recipe = make_recipe(store, catalog, stage, gen_id, metadata)
             prompt = render_planned_input(store, catalog, gen_id, metadata, recipe)

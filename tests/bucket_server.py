@@ -1,5 +1,6 @@
 """Servers of buckets: real processes on this machine, each on a free port."""
 
+import hmac
 import os
 import shutil
 import socket
@@ -7,7 +8,10 @@ import subprocess
 import sys
 import sysconfig
 import time
+from base64 import b64decode, b64encode
+from collections.abc import Callable
 from contextlib import suppress
+from email.utils import formatdate
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
@@ -37,14 +41,24 @@ def script(name):
     return shutil.which(name)
 
 
+AZURE = {
+    # The account that Azurite is shipped with; its key is public.
+    "AZURE_STORAGE_ACCOUNT_NAME": "devstoreaccount1",
+    "AZURE_STORAGE_ACCOUNT_KEY": (
+        "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+    ),
+}
+
+
 @attrs.define
-class S3Server:
-    """An S3 server with the bucket `lab`, which can be killed and started again."""
+class Server:
+    """A server with the bucket `lab`, which can be killed and started again."""
 
     command: list
     environment: dict
     port: int
     log: Path
+    make_bucket: Callable[[int], Request]
     process: subprocess.Popen | None = None
 
     @property
@@ -61,8 +75,7 @@ class S3Server:
         while True:
             try:
                 with suppress(HTTPError):  # the bucket exists
-                    request = Request(f"{self.endpoint}/lab", method="PUT")  # noqa: S310  http
-                    urlopen(request, timeout=5).close()  # noqa: S310  http
+                    urlopen(self.make_bucket(self.port), timeout=5).close()  # noqa: S310  http
             except OSError:
                 assert self.process.poll() is None, self.log.read_text()
                 assert time.monotonic() < deadline, self.log.read_text()
@@ -81,9 +94,46 @@ def start_ministack(folder):
         pytest.skip("no ministack: pip install ministack")
     port = free_port()
     environment = {"BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port)}
-    server = S3Server([command], environment, port, folder / "server.log")
+    server = Server([command], environment, port, folder / "server.log", _s3_bucket)
     server.start()
     return server
+
+
+def _s3_bucket(port):
+    return Request(f"http://127.0.0.1:{port}/lab", method="PUT")
+
+
+def start_azurite(folder):
+    command = script("azurite-blob")
+    if command is None:
+        pytest.skip("no azurite-blob: npm install -g azurite")
+    port = free_port()
+    options = ["--blobHost", "127.0.0.1", "--blobPort", str(port), "--inMemoryPersistence"]
+    options += ["--silent", "--skipApiVersionCheck", "--disableTelemetry"]
+    server = Server([command, *options], {}, port, folder / "server.log", _azure_container)
+    server.start()
+    return server
+
+
+def _azure_container(port):
+    """Return the request that makes a container, signed with the account's key.
+
+    See https://learn.microsoft.com/en-us/rest/api/storageservices/authorize-with-shared-key
+    """
+    account, key = AZURE.values()
+    date, version = formatdate(usegmt=True), "2021-08-06"
+    signed = f"PUT{chr(10) * 12}x-ms-date:{date}\nx-ms-version:{version}\n"
+    signed += f"/{account}/{account}/lab\nrestype:container"
+    mac = hmac.new(b64decode(key), signed.encode(), "sha256").digest()
+    return Request(
+        f"http://127.0.0.1:{port}/{account}/lab?restype=container",
+        method="PUT",
+        headers={
+            "x-ms-date": date,
+            "x-ms-version": version,
+            "Authorization": f"SharedKey {account}:{b64encode(mac).decode()}",
+        },
+    )
 
 
 @pytest.fixture(scope="session")
@@ -104,3 +154,19 @@ def use_s3(s3_server, monkeypatch):
 def s3_url(use_s3):
     """The URL of a data root that nobody used yet."""
     return f"s3://lab/{uuid4().hex}"
+
+
+@pytest.fixture(scope="session")
+def azure_server(tmp_path_factory):
+    server = start_azurite(tmp_path_factory.mktemp("azure"))
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def azure_url(azure_server, monkeypatch):
+    """The URL of a data root in a container of Azure that nobody used yet."""
+    endpoint = f"{azure_server.endpoint}/{AZURE['AZURE_STORAGE_ACCOUNT_NAME']}"
+    for name, value in {**AZURE, "AZURE_ENDPOINT": endpoint}.items():
+        monkeypatch.setenv(name, value)
+    return f"az://lab/{uuid4().hex}"

@@ -10,7 +10,13 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from bucket_server import s3_server, s3_url, use_s3  # noqa: F401  fixtures
+from bucket_server import (  # noqa: F401  fixtures
+    azure_server,
+    azure_url,
+    s3_server,
+    s3_url,
+    use_s3,
+)
 from builders import FILES, write_data_root
 from command import DAYDREAM, call_daydream
 from endpoint import ChatEndpoint, serving_chat

@@ -43,7 +43,8 @@ class InBucket:
 
 @pytest.fixture
 def url(request):
-    return request.getfixturevalue("s3_url") if request.cls.on_server else "memory:///"
+    server = request.cls.server
+    return request.getfixturevalue(f"{server}_url") if server else "memory:///"
 
 
 @pytest.fixture
@@ -54,7 +55,7 @@ def bucket_store(url):
 
 
 class TestInMemory(InBucket, GensStoreContract):
-    on_server = False
+    server = None
 
     @pytest.fixture
     def store(self, bucket_store):
@@ -62,7 +63,7 @@ class TestInMemory(InBucket, GensStoreContract):
 
 
 class TestReadOnlyInMemory(InBucket, ReadOnlyGensStoreContract):
-    on_server = False
+    server = None
 
     @pytest.fixture
     def inner(self, bucket_store):
@@ -74,8 +75,16 @@ class TestReadOnlyInMemory(InBucket, ReadOnlyGensStoreContract):
 
 
 class TestOnS3(TestInMemory):
-    on_server = True
+    server = "s3"
 
 
 class TestReadOnlyOnS3(TestReadOnlyInMemory):
-    on_server = True
+    server = "s3"
+
+
+class TestOnAzure(TestInMemory):
+    server = "azure"
+
+
+class TestReadOnlyOnAzure(TestReadOnlyInMemory):
+    server = "azure"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
+from daydreaming_dagster.application.rate_cohort import read_cohort_ratings
 from daydreaming_dagster.domain.generation.stored import read_stored_generation
 from daydreaming_dagster.domain.results.report import CohortReport, gather_report
 from daydreaming_dagster.errors import DaydreamingError
@@ -64,7 +65,8 @@ def draw_report(
     Raises:
         ReportExtraMissingError: The extra `report` is not installed.
         CohortNotPlannedError: The cohort was not planned yet.
-        CatalogError: The catalogs or the membership are wrong, or `without` names no judge.
+        CatalogError: The catalogs, the membership or the ratings of people are wrong, or `without`
+            names no judge.
         DataLayerError: Metadata of a generation is missing or malformed.
     """
     try:  # takes a second to import
@@ -77,6 +79,8 @@ def draw_report(
     members = cohorts.read_membership(cohort_id)
     index = cohorts.read_index(cohort_id)
     report = gather_report(store, cohorts.read_catalog(), cohort_id, members, index, without)
+    ratings = read_cohort_ratings(store, cohorts, cohort_id, report.pipeline, members)
+    report = attrs.evolve(report, ratings=ratings)
     figures = make_figures(
         report, make_result_tables(report.pipeline, report.evaluations, report.duels)
     )

@@ -16,6 +16,7 @@ from daydreaming_dagster.domain.stages import GenerationRef, Pipeline
 from daydreaming_dagster.formatting import plural
 from daydreaming_dagster.report.markdown import first_words, render_markdown, visible
 from daydreaming_dagster.report.parts import scores
+from daydreaming_dagster.report.people import people_on
 from daydreaming_dagster.types import JsonObject, JsonValue, Stage
 
 ReadGeneration = Callable[[Stage, str], StoredGeneration]
@@ -50,7 +51,7 @@ def make_index(
     report: CohortReport, names: Mapping[GenerationRef, Name], read_generation: ReadGeneration
 ) -> tuple[JsonObject, list[str]]:
     """Return what the list of generations shows, searches and filters, and the packed texts."""
-    packed = _pack(report, read_generation)
+    packed = _pack(report, names, read_generation)
     ranks = {rank.ref: rank for rank in report.ranks}
     means = report.ancestor_means()
     rows: list[JsonValue] = []
@@ -121,7 +122,9 @@ class _Packed:
     places: dict[GenerationRef, tuple[int, str, int]] = attrs.field(factory=dict)
 
 
-def _pack(report: CohortReport, read_generation: ReadGeneration) -> _Packed:
+def _pack(
+    report: CohortReport, names: Mapping[GenerationRef, Name], read_generation: ReadGeneration
+) -> _Packed:
     """Compress a judged text and its evaluations together.
 
     A prompt repeats the parent's text, and deflate only finds repetitions that are close. Each
@@ -136,7 +139,11 @@ def _pack(report: CohortReport, read_generation: ReadGeneration) -> _Packed:
             text = shown_text(texts, item, report)
             begins = "" if text is None else first_words(text, _FIRST_CHARACTERS)
             packed.places[item.ref] = len(packed.chunks), begins, len(earlier)
-            document[item.member.gen_id] = {**_texts(texts, text, item, report), "earlier": earlier}
+            document[item.member.gen_id] = {
+                **_texts(texts, text, item, report),
+                "earlier": earlier,
+                "people": [*people_on(item.ref, report.ratings, names)],
+            }
         data = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
         packed.chunks.append(base64.b64encode(zlib.compress(data, 9)).decode())
     return packed

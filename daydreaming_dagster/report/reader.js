@@ -84,6 +84,13 @@ const readerOf = ({ index, childStages, make, share, capital, route, link, unpac
     );
   }
 
+  function people(texts) {
+    const said = texts.people.map(([rater, what, reason, stale]) =>
+      make("li", {}, make("bdi", {}, rater), ": ", make("bdi", {}, what), reason && make("p", { class: "begins", dir: "auto" }, reason), stale && make("p", { class: "state" }, stale)),
+    );
+    return said.length ? section("People", make("ul", { class: "siblings" }, ...said)) : null;
+  }
+
   function concepts(texts) {
     return texts.concepts.map(([name, description]) =>
       make("details", { open: true }, make("summary", {}, make("bdi", {}, name)), description ? make("p", { dir: "auto" }, description) : absent("The catalog has no description of it.")),
@@ -136,6 +143,8 @@ const readerOf = ({ index, childStages, make, share, capital, route, link, unpac
       const answers = scores.map((child, place) => evaluation(child, all[child.id], place === 0));
       parts.push(section(capital(index.judges), ...(answers.length ? answers : [absent("None.")])));
     }
+    const raters = people(all[item.id]);
+    if (raters) parts.push(raters);
     if (!item.parents.length) parts.push(section("Concepts", ...concepts(all[item.id])));
     return parts.length ? make("div", { class: "side" }, ...parts) : null;
   }

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean, quantiles
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
@@ -26,6 +26,9 @@ from daydreaming_dagster.domain.results.verdicts import Duel, read_verdicts
 from daydreaming_dagster.domain.stages import GenerationRef, Pipeline
 from daydreaming_dagster.ports.gens_store import GensStore, GensStoreWithTemplates, read_ahead
 from daydreaming_dagster.types import Stage
+
+if TYPE_CHECKING:  # few cohorts have ratings
+    from daydreaming_dagster.domain.people.ratings import Rating
 
 FAILED_STATES: Final[frozenset[State]] = frozenset({"not parsed", "cut off"})
 """What was answered, and cannot be used."""
@@ -192,6 +195,7 @@ class CohortReport:
         concepts: What the first stages are made of, by level of detail and concept_id.
         duels: The duels of its texts, where a stage compares.
         without: The judges that are left out of all but `generations`.
+        ratings: What people said of its texts.
     """
 
     cohort_id: str
@@ -202,6 +206,7 @@ class CohortReport:
     concepts: Mapping[tuple[str, str], ReportConcept]
     duels: Sequence[Duel] = ()
     without: Sequence[str] = ()
+    ratings: "Sequence[Rating]" = ()
 
     def stage_totals(self) -> list[StageTotals]:
         """Return the numbers of each stage."""

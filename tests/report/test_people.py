@@ -1,0 +1,57 @@
+"""What people said of a text stands beside it."""
+
+from datetime import UTC, datetime
+from functools import partial
+
+import attrs
+import pytest
+
+from daydreaming_dagster.domain.generation.stored import read_stored_generation
+from daydreaming_dagster.domain.parsing.response import Score
+from daydreaming_dagster.domain.people.ratings import Rating
+from daydreaming_dagster.domain.results.naming import name_generations
+from daydreaming_dagster.report.page import render_page
+from daydreaming_dagster.report.people import people_on
+
+
+@pytest.fixture
+def texts(deep):
+    return [item.ref for item in deep.report.generations["essay"][:3]]
+
+
+def ratings_of(first, second):
+    return [
+        Rating("a.csv, line 2", "Ann", first, score=Score(7.0, 9.0), decision="accept"),
+        Rating(
+            "a.csv, line 3", "Ann", first, second, preferred="second", reason="It is <b>new</b>."
+        ),
+        Rating("b.csv, line 2", "Bob", second, first, preferred="tie", stale="it has changed"),
+    ]
+
+
+def test_each_rating_of_a_text_says_who_what_and_why(deep, texts):
+    first, second, third = texts
+    names = name_generations(deep.report)
+    ratings = ratings_of(first, second)
+
+    assert list(people_on(first, ratings, names)) == [
+        ["Ann", "7/9, accept", "", ""],
+        ["Ann", f"worse than {names[second]}", "It is <b>new</b>.", ""],
+        ["Bob", f"as good as {names[second]}", "", "it has changed"],
+    ]
+    assert next(iter(people_on(second, ratings[1:2], {})))[1] == f"better than {first.gen_id}"
+    assert list(people_on(third, ratings, names)) == []
+
+
+def test_the_page_of_a_text_shows_its_ratings(open_report, deep, texts):
+    report = attrs.evolve(deep.report, ratings=ratings_of(*texts[:2]))
+    read = partial(read_stored_generation, deep.store)
+    html = render_page(report, deep.figures, read, datetime(2026, 1, 2, tzinfo=UTC))
+    reader = open_report(attrs.evolve(deep, report=report, html=html))
+
+    reader.open(deep.report.generations["essay"][0])
+
+    said = reader.page.locator("#reader section", has_text="People").last.inner_text()
+    assert "Ann: 7/9, accept" in said
+    assert "It is <b>new</b>." in said
+    assert reader.complaints == []

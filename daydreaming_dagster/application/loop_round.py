@@ -6,6 +6,12 @@ from functools import partial
 
 import attrs
 
+from daydreaming_dagster.application.loop_canaries import (
+    CanaryPlan,
+    plan_canaries,
+    read_canaries,
+)
+from daydreaming_dagster.application.loop_measures import Memory, measure_round
 from daydreaming_dagster.application.loop_rulings import read_rulings
 from daydreaming_dagster.application.plan_cohort import plan_cohort
 from daydreaming_dagster.application.run_cohort import RunOptions, run_cohort
@@ -28,11 +34,7 @@ from daydreaming_dagster.domain.loop.journal import (
     Written,
     WrittenText,
 )
-from daydreaming_dagster.domain.loop.measures import (
-    RoundMeasures,
-    estimate_richness,
-    mean_distance,
-)
+from daydreaming_dagster.domain.loop.measures import CanaryScores
 from daydreaming_dagster.domain.loop.planned_texts import (
     LEAST_JUDGEMENTS,
     descriptions,
@@ -40,7 +42,6 @@ from daydreaming_dagster.domain.loop.planned_texts import (
     judged_texts,
 )
 from daydreaming_dagster.domain.loop.sampler import ExploringSampler, PairSampler
-from daydreaming_dagster.domain.loop.similarity import effective_number, nearest
 from daydreaming_dagster.domain.loop.spec import LoopSpec
 from daydreaming_dagster.ports.cohort_store import CohortStore
 from daydreaming_dagster.ports.errors import MissingArtifactError
@@ -119,7 +120,8 @@ class LoopRound:
             CatalogError: The specification of the round's cohort is wrong. Nothing was asked.
         """
         plan = self._full_plan(begun)
-        self._run(begun, self._members(plan), self._wanted)
+        self._plan_canaries()  # refuses what is wrong with them before anything is asked
+        self._run(begun.chosen.cohort_id, self._members(plan), self._wanted)
         new: list[KnownText] = []
         written: list[WrittenText] = []
         for planned in judged_texts(self.catalog.pipeline, plan):
@@ -144,7 +146,8 @@ class LoopRound:
         passed = {each.text_id for each in written.texts} - held
         plan = self._full_plan(begun)
         members = self._members(plan)
-        self._run(begun, members, partial(self._wanted, judged=passed))
+        self._run(begun.chosen.cohort_id, members, partial(self._wanted, judged=passed))
+        canaries = self._judge_canaries(members)
         scores: dict[str, tuple[float, ...]] = {}
         for planned in judged_texts(self.catalog.pipeline, plan):
             if planned.text_id in passed:
@@ -176,8 +179,28 @@ class LoopRound:
             level = self.spec.cohort.description_level
             self.loops.write_concept(self.loop_id, level, text_id, text)
         best = [each.text_id for each in decisions if each.text_id in passed][:_NOVELTY_OF_BEST]
-        measures = self._measures(begun, written, members, texts, best)
-        return Decided(scores, tuple(decisions), measures)
+        memory = Memory([*self._descriptions()], [*self._earlier_texts(begun)])
+        measures = measure_round(self.store, self.journal, begun, written, memory, texts, best)
+        cost = known_spending(self.store, self.catalog, members)
+        return Decided(
+            scores, tuple(decisions), attrs.evolve(measures, cost=cost, canaries=canaries)
+        )
+
+    def _judge_canaries(self, members: dict[Stage, list[str]]) -> CanaryScores | None:
+        """Return what the judges give the canaries in this round; `members` gets the judgments."""
+        plan = self._plan_canaries()
+        if plan is None:
+            return None
+        for stage, gen_ids in plan.members().items():
+            members[stage] += gen_ids
+        self.cohorts.write_spec(plan.cohort_id, plan.spec)
+        self._run(plan.cohort_id, members, lambda _planned: True)
+        return read_canaries(self.store, self.catalog, self.spec, plan, self.journal)
+
+    def _plan_canaries(self) -> CanaryPlan | None:
+        return plan_canaries(
+            self.store, self.cohorts, self.catalog, self.loop_id, self.spec, self.journal
+        )
 
     def _members(self, plan: CohortPlan) -> dict[Stage, list[str]]:
         return {stage: plan.gen_ids(stage) for stage in self.catalog.pipeline}
@@ -225,7 +248,9 @@ class LoopRound:
                 members[stage] += new.values()
             judged = passed if each.decided is None else each.decided.scores.keys()
             kept = {gen_id for text_id, gen_id in found.items() if text_id in known}
-            self._run(each, members, partial(self._wanted, judged=judged, kept=kept))
+            self._run(
+                each.chosen.cohort_id, members, partial(self._wanted, judged=judged, kept=kept)
+            )
             for text_id, gen_id in new.items():
                 with suppress(MissingArtifactError):  # it failed, and the run said so
                     described[text_id] = self.store.read_parsed(stage, gen_id)
@@ -311,18 +336,17 @@ class LoopRound:
 
     def _run(
         self,
-        begun: Round,
+        cohort_id: str,
         members: Mapping[Stage, Sequence[str]],
         keep: Callable[[PlannedGeneration], bool],
     ) -> None:
-        """Make those generations of a round's cohort that `keep` accepts.
+        """Make those generations of a cohort that `keep` accepts.
 
         `members` are those whose answers count for the round that is not decided yet.
 
         Raises:
             RoundInterruptedError: The run ended early.
         """
-        cohort_id = begun.chosen.cohort_id
         plan_cohort(
             self.store, self.cohorts, cohort_id, allow_missing=self.allow_missing, keep=keep
         )
@@ -365,36 +389,3 @@ class LoopRound:
         }
         all_scores = {**self.journal.scores(), **scores}
         return [*decide(decided_about, all_scores, rulings, selection), *held]
-
-    def _measures(
-        self,
-        begun: Round,
-        written: Written,
-        members: Mapping[Stage, Sequence[str]],
-        accepted: Mapping[str, str],
-        best: Sequence[str],
-    ) -> RoundMeasures:
-        of_round = {
-            text.text_id: self.store.read_parsed(text.stage, text.text_id) for text in written.texts
-        }
-        best_texts = {text_id: of_round[text_id] for text_id in best}
-        seeds = [(each.text_id, each.text) for each in self._descriptions()]
-        earlier = ((each.text_id, each.text) for each in self._earlier_texts(begun))
-        of_best = nearest(best_texts, [*seeds, *earlier])
-        of_accepted = nearest(accepted, seeds)
-        rounds = (*self.journal.rounds[: begun.number - 1], attrs.evolve(begun, written=written))
-        return RoundMeasures(
-            accepted=len(accepted),
-            cost=known_spending(self.store, self.catalog, members),
-            novelty=mean_distance(
-                [of_best[text_id].similarity if text_id in of_best else 0.0 for text_id in best]
-            ),
-            richness=estimate_richness(Journal(rounds).ideas().values()),
-            diversity=effective_number(list(of_round.values())),
-            drift=mean_distance(
-                [
-                    of_accepted[text_id].similarity if text_id in of_accepted else 0.0
-                    for text_id in accepted
-                ]
-            ),
-        )

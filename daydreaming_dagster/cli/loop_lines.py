@@ -7,7 +7,7 @@ from typing import Final
 from daydreaming_dagster.domain.loop.decisions import Decision
 from daydreaming_dagster.domain.loop.gate import HeldBack
 from daydreaming_dagster.domain.loop.journal import Chosen, Decided, Entry, Written
-from daydreaming_dagster.domain.loop.measures import RoundMeasures
+from daydreaming_dagster.domain.loop.measures import CanaryScores, RoundMeasures
 from daydreaming_dagster.formatting import counted, money
 
 _SHOWN_DIGITS: Final = 12
@@ -70,4 +70,15 @@ def _measures(measures: RoundMeasures) -> str:
         parts.append(f"of {_MORE_TEXTS} more texts about {more:.0f} would be new ideas")
     if measures.drift is not None:
         parts.append(f"drift {measures.drift:.2f}")
+    if measures.canaries is not None:
+        parts.append(_canaries(measures.canaries))
     return ", ".join(parts)
+
+
+def _canaries(canaries: CanaryScores) -> str:
+    shown = [
+        f"{name} {'-' if score is None else f'{score:.2f}'}"
+        for name, score in (("good", canaries.good), ("bad", canaries.bad))
+    ]
+    moved = "" if canaries.moved is None else f", moved by {canaries.moved:.2f}"
+    return f"canaries: {', '.join(shown)}{moved}"

@@ -78,8 +78,8 @@ def show_loop_status(root: DataRoot, loops: LoopStore, loop_id: str, *, as_json:
         cohort_id = looked.journal.rounds[looked.stale_from - 1].chosen.cohort_id
         note(
             f"stale from round {looked.stale_from} on: {stale}; `daydream status {cohort_id}` says "
-            f"why. What was decided stands, and nothing is asked again; later rounds ask as you "
-            f"write now"
+            f"why. What was decided stands, and nothing is asked again; later rounds use what you "
+            f"edited. To decide anew, begin a loop with another id and seed"
         )
 
 

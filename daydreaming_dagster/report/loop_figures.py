@@ -20,7 +20,7 @@ _AHEAD: Final = tuple(range(0, _MORE + 1, 10))
 def make_loop_figures(journal: Journal) -> list[Figure]:
     """Return the figures of a loop, in the order of the page."""
     ends = journal.decided
-    return [
+    figures = [
         _accepted(ends),
         _over_rounds(
             ends,
@@ -51,6 +51,19 @@ def make_loop_figures(journal: Journal) -> list[Figure]:
             "Nothing was accepted yet.",
         ),
     ]
+    if any(end.measures.canaries is not None for end in ends):
+        figures.append(
+            _over_rounds(
+                ends,
+                "canaries",
+                "How far the judges moved",
+                lambda measures: None if measures.canaries is None else measures.canaries.moved,
+                "How far the mean score of the canaries, texts known to be good or bad, moved "
+                "since the first round that judged them, as a share of the scale.",
+                "The canaries were judged once, so nothing can have moved.",
+            )
+        )
+    return figures
 
 
 def _accepted(ends: Sequence[Decided]) -> Figure:

@@ -14,6 +14,7 @@ from adapters.loop_store.in_memory import InMemoryLoopStore
 from builders import Killed, MortalStore
 from daydreaming_dagster.application.dream_loop import DreamOptions, NullDreamListener, dream_loop
 from daydreaming_dagster.application.rate_cohort import write_rating_sheet
+from daydreaming_dagster.cli.loop_lines import entry_lines
 from daydreaming_dagster.domain.catalog import Catalog, ConceptEntry, ModelEntry, TemplateEntry
 from daydreaming_dagster.domain.cohort.spec import make_cohort_spec
 from daydreaming_dagster.domain.digests import sha256
@@ -22,7 +23,7 @@ from daydreaming_dagster.domain.generation.cancellation import CancellationToken
 from daydreaming_dagster.domain.loop.decisions import Ruling, Selection
 from daydreaming_dagster.domain.loop.journal import Chosen, Decided, Written
 from daydreaming_dagster.domain.loop.measures import StopRules
-from daydreaming_dagster.domain.loop.spec import Feedback, LoopSpec
+from daydreaming_dagster.domain.loop.spec import Canaries, Feedback, LoopSpec
 from daydreaming_dagster.domain.people.ratings import COLUMNS
 from daydreaming_dagster.domain.shipped_stages import SHIPPED
 from daydreaming_dagster.domain.stages import ParentRole, StageDefinition
@@ -285,6 +286,65 @@ def test_what_people_decide_on_a_rating_sheet_overrides_the_rule(world):
     world.dream(rounds=1)
     last = world.loops.read_journal("l").decisions()[text_id]
     assert (last.verdict, last.reason) == ("reject", "I looked again")
+
+
+def with_canaries(world, judge, **stop):
+    """Let a loop judge three texts of an earlier loop as canaries, by a judge of the test."""
+    world.dream(rounds=1)
+    scores = world.loops.read_journal("l").scores()
+    order = sorted(scores, key=lambda text_id: sum(scores[text_id]))
+    canaries = Canaries(good=order[-1:], bad=order[:2])
+    world.loops.specs["m"] = attrs.evolve(
+        SPEC, seed=9, canaries=canaries, stop=StopRules(rounds=3, **stop)
+    )
+    world.asked.clear()
+    world.answer = judge
+    return canaries
+
+
+def test_canaries_are_judged_again_in_each_round_by_the_loops_judges(world):
+    with_canaries(world, answer)
+
+    world.dream("m")
+
+    ends = world.loops.read_journal("m").decided
+    assert all(end.measures.canaries.good > end.measures.canaries.bad for end in ends)
+    assert [end.measures.canaries.moved is None for end in ends] == [True, False, False]
+    assert ends[2].measures.canaries.moved < 0.2
+    lines = [[*entry_lines(end)][-1] for end in ends]
+    assert ", canaries: good 0." in lines[0]
+    assert f", moved by {ends[2].measures.canaries.moved:.2f}" in lines[2]
+    assert len(world.cohorts.read_membership("m-canaries")["evaluation"]) == 3 * 3 * 3
+
+
+def test_a_loop_stops_if_its_judges_change(world):
+    def mild_later(request):
+        if request.prompt.startswith("Judge") and len(world.asked) > 5 * 4 + 9:
+            return attrs.evolve(answer(request), text="SCORE: 9")
+        return answer(request)
+
+    with_canaries(world, mild_later, most_canary_drift=0.2)
+
+    dream = world.dream("m")
+
+    assert dream.finished == 2
+    assert dream.reason.startswith("the judges changed: the scores of the canaries moved by 0.")
+    assert dream.reason.endswith(", more than 0.20")
+
+
+def test_a_canary_that_is_not_there_costs_nothing(world):
+    world.loops.specs["l"] = attrs.evolve(SPEC, canaries=Canaries(good=["e_gone"]))
+
+    with pytest.raises(CatalogError, match="e_gone"):
+        world.dream()
+
+    assert world.asked == []
+    world.loops.specs["l"] = attrs.evolve(
+        SPEC, canaries=Canaries(["e1", "e1"]), stop=StopRules(most_canary_drift=2)
+    )
+    with pytest.raises(CatalogError, match="'e1' is named twice") as caught:
+        world.dream()
+    assert "most_canary_drift: expected 0 to 1, found 2" in str(caught.value)
 
 
 DISTILLING = attrs.evolve(

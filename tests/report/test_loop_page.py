@@ -19,7 +19,7 @@ from daydreaming_dagster.domain.loop.journal import (
     Written,
     WrittenText,
 )
-from daydreaming_dagster.domain.loop.measures import RoundMeasures, estimate_richness
+from daydreaming_dagster.domain.loop.measures import CanaryScores, RoundMeasures, estimate_richness
 from daydreaming_dagster.domain.loop.report import gather_loop_report
 from daydreaming_dagster.domain.loop.sampler import Choice
 from daydreaming_dagster.domain.loop.similarity import Neighbour
@@ -60,7 +60,10 @@ def page():
                 Decided(
                     {text_id: scores[text_id] for text_id in of_round},
                     tuple(decide(digests, scores, {"e1": Ruling("defer")}, Selection(bar=0.5))),
-                    RoundMeasures(11, 0.5, 0.9, estimate_richness(of_round), 1.5, 0.9),
+                    RoundMeasures(
+                        *(11, 0.5, 0.9, estimate_richness(of_round), 1.5, 0.9),
+                        canaries=CanaryScores(0.8, 0.3, None if number == 1 else 0.05),
+                    ),
                 ),
             )
         )
@@ -112,6 +115,13 @@ def test_ten_ideas_are_open_and_the_others_open_with_a_click(shown):
     assert not folded.locator(".prose").is_visible()
     folded.locator("summary").click()
     assert folded.locator(".prose").is_visible()
+
+
+def test_how_far_the_judges_moved_is_drawn(shown):
+    figure = shown().locator("figure", has_text="How far the judges moved")
+
+    assert figure.locator("svg").count() == 1
+    assert "Last: 0.05." in figure.inner_text()
 
 
 def test_an_idea_is_called_by_what_it_was_made_of(shown):

@@ -57,6 +57,21 @@ def estimate_richness(ideas: Iterable[Hashable]) -> Richness:
 
 
 @attrs.frozen
+class CanaryScores:
+    """What the judges gave texts that are known to be good or bad, as shares of the scale.
+
+    Attributes:
+        good: The mean score of the good ones; None if none has a score.
+        bad: That of the bad ones.
+        moved: How far the mean of either moved since the first round that judged them; None in it.
+    """
+
+    good: float | None
+    bad: float | None
+    moved: float | None
+
+
+@attrs.frozen
 class RoundMeasures:
     """What a round came to.
 
@@ -69,6 +84,7 @@ class RoundMeasures:
         diversity: The effective number of different texts in the round.
         drift: The mean over accepted texts of one minus the similarity to the nearest seed; None
             without any.
+        canaries: What the judges gave the canaries; None if the loop has none.
     """
 
     accepted: int
@@ -77,6 +93,7 @@ class RoundMeasures:
     richness: Richness
     diversity: float
     drift: float | None
+    canaries: CanaryScores | None = None
 
     @property
     def accepted_per_dollar(self) -> float | None:
@@ -98,12 +115,15 @@ class StopRules:
         max_cost: What all rounds may cost, in USD.
         rounds_without_acceptance: The number of rounds in a row that accept nothing.
         least_chance_of_new: The probability of a new idea below which it is not worth going on.
+        most_canary_drift: How far the scores of the canaries may move since they were first
+            judged, as a share of the scale.
     """
 
     rounds: int | None = None
     max_cost: float | None = None
     rounds_without_acceptance: int | None = None
     least_chance_of_new: float | None = None
+    most_canary_drift: float | None = None
 
 
 def reason_to_stop(rules: StopRules, rounds: Sequence[RoundMeasures]) -> str | None:
@@ -126,4 +146,14 @@ def reason_to_stop(rules: StopRules, rounds: Sequence[RoundMeasures]) -> str | N
         if chance is not None and chance < rules.least_chance_of_new:
             least = f"less than {rules.least_chance_of_new:.1%}"
             return f"the next text is a new idea with a probability of {chance:.1%}, {least}"
-    return None
+    return _reason_of_canaries(rules, rounds)
+
+
+def _reason_of_canaries(rules: StopRules, rounds: Sequence[RoundMeasures]) -> str | None:
+    canaries = rounds[-1].canaries if rounds else None
+    if rules.most_canary_drift is None or canaries is None or canaries.moved is None:
+        return None
+    if canaries.moved <= rules.most_canary_drift:
+        return None
+    moved = f"{canaries.moved:.2f}, more than {rules.most_canary_drift:.2f}"
+    return f"the judges changed: the scores of the canaries moved by {moved}"

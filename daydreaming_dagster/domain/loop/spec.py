@@ -57,6 +57,14 @@ class Feedback:
 
 
 @attrs.frozen
+class Canaries:
+    """gen_ids of stored texts that are known to be good, or bad; judged again in each round."""
+
+    good: list[str] = attrs.field(factory=list)
+    bad: list[str] = attrs.field(factory=list)
+
+
+@attrs.frozen
 class LoopSpec:
     """A loop as its `spec.yaml` defines it.
 
@@ -74,6 +82,7 @@ class LoopSpec:
         gate: When a text is held back.
         selection: When a text is accepted.
         feedback: How an accepted text becomes a concept.
+        canaries: Texts that show whether the judges change; none are judged by default.
         stop: When the loop ends.
         problems: The mistakes in the document. The specification was made without those parts.
     """
@@ -87,6 +96,7 @@ class LoopSpec:
     gate: GateRules = attrs.field(factory=GateRules)
     selection: Selection = attrs.field(factory=Selection)
     feedback: Feedback = attrs.field(factory=Feedback)
+    canaries: Canaries = attrs.field(factory=Canaries)
     stop: StopRules = attrs.field(factory=StopRules)
     problems: tuple[Problem, ...] = attrs.field(default=(), metadata={NOT_IN_DOCUMENT: True})
 
@@ -177,6 +187,16 @@ def _own_problems(
             yield Problem(path, f"expected a share above 0, at most 1, found {share}")
     yield from _selection_problems(spec.selection)
     yield from _stop_problems(spec.stop)
+    yield from _canary_problems(spec)
+
+
+def _canary_problems(spec: LoopSpec) -> Iterator[Problem]:
+    if spec.stop.most_canary_drift is not None and not (spec.canaries.good or spec.canaries.bad):
+        reason = "the loop has no canaries; name some, or remove the rule"
+        yield Problem(("stop", "most_canary_drift"), reason)
+    canaries = [*spec.canaries.good, *spec.canaries.bad]
+    for text_id in sorted({each for each in canaries if canaries.count(each) > 1}):
+        yield Problem(("canaries",), f"{text_id!r} is named twice")
 
 
 _PAIR: Final = 2
@@ -204,9 +224,10 @@ def _stop_problems(stop: StopRules) -> Iterator[Problem]:
             yield Problem(("stop", name), f"expected at least 1, found {count}")
     if stop.max_cost is not None and not (stop.max_cost >= 0 and math.isfinite(stop.max_cost)):
         yield Problem(("stop", "max_cost"), f"expected an amount in USD, found {stop.max_cost}")
-    chance = stop.least_chance_of_new
-    if chance is not None and not 0 <= chance <= 1:
-        yield Problem(("stop", "least_chance_of_new"), f"expected 0 to 1, found {chance}")
+    for name in ("least_chance_of_new", "most_canary_drift"):
+        share = getattr(stop, name)
+        if share is not None and not 0 <= share <= 1:
+            yield Problem(("stop", name), f"expected 0 to 1, found {share}")
 
 
 def _feedback_problems(spec: LoopSpec, pipeline: Pipeline) -> Iterator[Problem]:

@@ -18,12 +18,18 @@ import sys
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
 _WORDS: Final = "An idea that two others had together, and what follows from it. " * 60
 _ANSWER_CHARACTERS: Final = 3_500
+
+PROMPT_PRICE: Final = 2.0
+CACHED_PRICE: Final = 0.5
+ANSWER_PRICE: Final = 8.0
+"""What the answers cost, in USD per million tokens."""
+
 _HEAD_END: Final = b"\r\n\r\n"
 _REASONS: Final = {200: "OK", 404: "Not Found", 429: "Too Many Requests", 500: "Internal Error"}
 
@@ -34,9 +40,12 @@ class Settings(NamedTuple):
     Attributes:
         shortest_seconds: How long it thinks at least.
         longest_seconds: How long it thinks at most; which time between both, the prompt decides.
-        limited: The share of requests that get 429, with `Retry-After: 1`.
+        limited: The share of requests that get 429, with `Retry-After`.
         failing: The share of requests that get 500.
         concurrency: How many requests may be under way; more get 429. 0 allows any number.
+        losing: The share of requests whose answer is billed, and never sent.
+        says: Whether an answer says what it cost.
+        retry_after: The seconds in the `Retry-After` of a refusal.
     """
 
     shortest_seconds: float = 0.0
@@ -44,6 +53,9 @@ class Settings(NamedTuple):
     limited: float = 0.0
     failing: float = 0.0
     concurrency: int = 0
+    losing: float = 0.0
+    says: bool = True
+    retry_after: int = 1
 
 
 class Stats(NamedTuple):
@@ -58,6 +70,8 @@ class Stats(NamedTuple):
         highest: How many requests were under way at once at most.
         thought_seconds: The sum of the latencies of all answers.
         first_asked: When the first request came, in seconds since 1970; 0 before it.
+        billed: What the answers that were sent cost, in USD.
+        billed_lost: What those cost that were never sent.
     """
 
     asked: dict[str, int]
@@ -68,6 +82,8 @@ class Stats(NamedTuple):
     highest: int
     thought_seconds: float
     first_asked: float
+    billed: float
+    billed_lost: float
 
 
 class Endpoint:
@@ -78,7 +94,7 @@ class Endpoint:
         self.asked = Counter[str]()
         self.answered = Counter[str]()
         self.refused = self.abandoned = self.in_flight = self.highest = 0
-        self.thought_seconds = self.first_asked = 0.0
+        self.thought_seconds = self.first_asked = self.billed = self.billed_lost = 0.0
 
     @property
     def stats(self) -> Stats:
@@ -91,6 +107,8 @@ class Endpoint:
             self.highest,
             self.thought_seconds,
             self.first_asked,
+            self.billed,
+            self.billed_lost,
         )
 
     def status(self, digest: str) -> int:
@@ -103,6 +121,10 @@ class Endpoint:
         if drawn < self.settings.limited:
             return 429
         return 500 if drawn < self.settings.limited + self.settings.failing else 200
+
+    def loses(self, digest: str) -> bool:
+        """Return whether the answer to this request gets lost."""
+        return _share(f"lost {digest}:{self.asked[digest]}") < self.settings.losing
 
     def latency(self, digest: str) -> float:
         """Return for how many seconds a prompt is thought about."""
@@ -143,27 +165,65 @@ class Connection(asyncio.Protocol):
 
     def complete(self, request: dict[str, Any]) -> None:
         """Answer now with a refusal, or later with a completion."""
-        prompt = request["messages"][0]["content"]
+        prompt = request["messages"][-1]["content"]
         digest = hashlib.sha256(prompt.encode()).hexdigest()
         status = self.endpoint.status(digest)
         if status != _OK:
             self.endpoint.refused += 1
-            self.send(status, {"error": {"message": "not now"}}, "Retry-After: 1\r\n")
+            self.send(
+                status,
+                {"error": {"message": "not now"}},
+                f"Retry-After: {self.endpoint.settings.retry_after}\r\n",
+            )
             return
         self.endpoint.in_flight += 1
         self.endpoint.highest = max(self.endpoint.highest, self.endpoint.in_flight)
         seconds = self.endpoint.latency(digest)
         answer = completion(request["model"], prompt, digest)
-        asyncio.get_running_loop().call_later(seconds, self.answer, digest, seconds, answer)
+        cost = answer["usage"]["cost"]
+        if not self.endpoint.settings.says:
+            del answer["usage"]["cost"]
+        lost = self.endpoint.loses(digest)
+        reply = self.send_events if request.get("stream") else self.send_answer
+        finish = self.lose if lost else reply
+        asyncio.get_running_loop().call_later(
+            seconds, self.answer, digest, seconds, answer, cost, finish
+        )
 
-    def answer(self, digest: str, seconds: float, answer: dict[str, Any]) -> None:
+    def answer(
+        self,
+        digest: str,
+        seconds: float,
+        answer: dict[str, Any],
+        cost: float,
+        finish: Callable[[dict[str, Any], float], None],
+    ) -> None:
         self.endpoint.in_flight -= 1
         if self.transport.is_closing():
             self.endpoint.abandoned += 1
             return
         self.endpoint.answered[digest] += 1
         self.endpoint.thought_seconds += seconds
+        finish(answer, cost)
+
+    def lose(self, _answer: dict[str, Any], cost: float) -> None:
+        self.endpoint.billed_lost += cost
+        self.transport.close()
+
+    def send_answer(self, answer: dict[str, Any], cost: float) -> None:
+        self.endpoint.billed += cost
         self.send(200, answer)
+
+    def send_events(self, answer: dict[str, Any], cost: float) -> None:
+        """Send the answer in parts of a token each."""
+        self.endpoint.billed += cost
+        self.transport.write(
+            b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+            b"Transfer-Encoding: chunked\r\n\r\n"
+        )
+        for event in events(answer):
+            self.transport.write(b"%x\r\n%b\r\n" % (len(event), event))
+        self.transport.write(b"0\r\n\r\n")
 
     def send(self, status: int, document: object, headers: str = "") -> None:
         body = json.dumps(document).encode()
@@ -179,7 +239,9 @@ def completion(model: str, prompt: str, digest: str) -> dict[str, Any]:
     text = f"{digest}\n{_WORDS[:_ANSWER_CHARACTERS]}"
     if "SCORE" in prompt:
         text = f"Fair.\nSCORE: {int(digest[0], 16) % 10}"
-    usage = {"prompt_tokens": len(prompt) // 4, "completion_tokens": len(text) // 4}
+    sent, received = len(prompt) // 4, len(text) // 4
+    cached, thought = int(sent * _share(f"cached {digest}")), received // 3
+    cost = (sent - cached) * PROMPT_PRICE + cached * CACHED_PRICE + received * ANSWER_PRICE
     return {
         "id": f"chatcmpl-{digest[:8]}",
         "object": "chat.completion",
@@ -192,8 +254,27 @@ def completion(model: str, prompt: str, digest: str) -> dict[str, Any]:
                 "finish_reason": "stop",
             }
         ],
-        "usage": {**usage, "total_tokens": sum(usage.values())},
+        "usage": {
+            "prompt_tokens": sent,
+            "completion_tokens": received,
+            "total_tokens": sent + received,
+            "prompt_tokens_details": {"cached_tokens": cached},
+            "completion_tokens_details": {"reasoning_tokens": thought},
+            "cost": cost / 1e6,
+        },
     }
+
+
+def events(answer: dict[str, Any]) -> Iterator[bytes]:
+    """Yield an answer as server-sent events: a part for each token, its usage, and the end."""
+    shared = {key: answer[key] for key in ("id", "object", "created", "model")}
+    text = answer["choices"][0]["message"]["content"]
+    deltas = [{"content": text[start : start + 4]} for start in range(0, len(text), 4)]
+    choices: list[dict[str, Any]] = [{"index": 0, "delta": delta} for delta in deltas]
+    for choice in (*choices, {"index": 0, "delta": {}, "finish_reason": "stop"}):
+        yield b"data: %b\n\n" % json.dumps({**shared, "choices": [choice]}).encode()
+    last = {**shared, "choices": [], "usage": answer["usage"]}
+    yield b"data: %b\n\ndata: [DONE]\n\n" % json.dumps(last).encode()
 
 
 class RunningEndpoint(NamedTuple):
@@ -213,7 +294,9 @@ def running_endpoint(settings: Settings) -> Iterator[RunningEndpoint]:
     options = [
         *("--latency", str(settings.shortest_seconds), str(settings.longest_seconds)),
         *("--limited", str(settings.limited), "--failing", str(settings.failing)),
-        *("--concurrency", str(settings.concurrency)),
+        *("--concurrency", str(settings.concurrency), "--losing", str(settings.losing)),
+        *("--retry-after", str(settings.retry_after)),
+        *(() if settings.says else ("--silent",)),
     ]
     command = [sys.executable, "-m", "benchmarks.endpoint", *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
@@ -241,8 +324,12 @@ def main() -> None:
     parser.add_argument("--limited", type=float, default=0.0, metavar="SHARE")
     parser.add_argument("--failing", type=float, default=0.0, metavar="SHARE")
     parser.add_argument("--concurrency", type=int, default=0)
+    parser.add_argument("--losing", type=float, default=0.0, metavar="SHARE")
+    parser.add_argument("--silent", action="store_true", help="say nothing of the cost")
+    parser.add_argument("--retry-after", type=int, default=1, metavar="SECONDS")
     given = parser.parse_args()
-    asyncio.run(serve(Settings(*given.latency, given.limited, given.failing, given.concurrency)))
+    shares = given.limited, given.failing, given.concurrency, given.losing
+    asyncio.run(serve(Settings(*given.latency, *shares, not given.silent, given.retry_after)))
 
 
 _OK: Final = 200

@@ -33,13 +33,14 @@ from daydreaming_dagster.ports.cohort_bundle import CohortBundle
 from daydreaming_dagster.ports.cohort_store import CohortStore, StorageInspection
 from daydreaming_dagster.ports.errors import UnsafePathError
 from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates
-from daydreaming_dagster.ports.language_model import LanguageModel
+from daydreaming_dagster.ports.language_model import DEFAULT_PATIENCE_SECONDS, LanguageModel
 from daydreaming_dagster.ports.loop_store import LoopStore
 from daydreaming_dagster.ports.older_data_root import OlderDataRoot
 from daydreaming_dagster.ports.root_files import RootFiles
 
 API_KEY_VARIABLE: Final = "OPENAI_API_KEY"
 BASE_URL_VARIABLE: Final = "OPENAI_BASE_URL"
+PATIENCE_VARIABLE: Final = "DAYDREAM_PATIENCE_SECONDS"
 
 KEY_PREFIX_VARIABLE: Final = "DAYDREAM_KEY_PREFIX"
 
@@ -297,7 +298,7 @@ def compose_language_model(catalog: Catalog, concurrency: int | None = None) -> 
     nowhere else. An endpoint that is not set up refuses calls; `LanguageModel.check` says why.
 
     Raises:
-        SetupError: The folder for limits is not writable.
+        SetupError: The folder for limits is not writable, or the patience is not a number.
     """
     # Imported here because most commands call no model.
     import platformdirs
@@ -328,7 +329,9 @@ def compose_language_model(catalog: Catalog, concurrency: int | None = None) -> 
         inners = [layers(entry) for entry in entries]
         routes[endpoint_id] = SharingLanguageModel(inners) if inners[1:] else inners[0]
     default = RetryingLanguageModel(
-        LimitingLanguageModel(open_default_endpoint(), limits, folder, concurrency)
+        LimitingLanguageModel(
+            open_default_endpoint(), limits, folder, concurrency, _default_patience()
+        )
     )
     try:
         for place in folders:
@@ -339,6 +342,18 @@ def compose_language_model(catalog: Catalog, concurrency: int | None = None) -> 
             "writable folder with locks, set XDG_STATE_HOME to one, or remove the limits"
         ) from error
     return RoutingLanguageModel(routes, default)
+
+
+def _default_patience() -> float:
+    """Return how long the endpoint of the environment is waited for.
+
+    Raises:
+        SetupError: The environment variable holds something else than seconds.
+    """
+    value = os.environ.get(PATIENCE_VARIABLE, "").strip() or str(DEFAULT_PATIENCE_SECONDS)
+    if not re.fullmatch(r"\d+(\.\d+)?", value, re.ASCII):
+        raise SetupError(f"{PATIENCE_VARIABLE} is {value!r}; set it to seconds, such as 600")
+    return float(value)
 
 
 def open_default_endpoint() -> LanguageModel:

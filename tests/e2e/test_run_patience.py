@@ -86,6 +86,21 @@ def test_an_endpoint_that_stays_down_is_given_up_after_its_patience(
     assert "21 generations not done" in ran.stderr
 
 
+def test_the_patience_with_the_endpoint_of_the_environment_is_a_variable(daydream, chat_endpoint):
+    chat_endpoint.answer = lambda _prompt: (503, {"error": {"message": "maintenance"}})
+
+    ran = daydream("run", "c1", DAYDREAM_PATIENCE_SECONDS="1.5")
+
+    assert ran.returncode == 1
+    assert len(chat_endpoint.bodies) <= 3 + 3
+    asked = len(chat_endpoint.bodies)
+    for value in ("soon", "-1", "inf"):
+        ran = daydream("run", "c1", DAYDREAM_PATIENCE_SECONDS=value)
+        assert ran.returncode == 2
+        assert f"DAYDREAM_PATIENCE_SECONDS is '{value}'; set it to seconds" in ran.stderr
+    assert len(chat_endpoint.bodies) == asked
+
+
 def test_an_endpoint_that_is_not_there_yet_is_waited_for(start, chat_endpoint):
     def answer(handler):
         handler.reply(*chat_endpoint.respond(handler))

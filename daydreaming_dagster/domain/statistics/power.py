@@ -2,25 +2,39 @@
 
 from typing import Final
 
+import attrs
 import numpy as np
 
-from daydreaming_dagster.formatting import plural
+from daydreaming_dagster.domain.statistics.judgments import Floats
+from daydreaming_dagster.formatting import counted, money, plural
 
 DEFAULT_ICC: Final = 0.19
 """How two experts' scores of the novelty of a research idea correlate (Si, Yang and Hashimoto,
 "Can LLMs generate novel research ideas?", arXiv 2409.04109)."""
 
 _EXPERIMENTS: Final = 4000
+_FINALISTS: Final = 5
+
+
+@attrs.frozen
+class AssumedIcc:
+    """How two scores of an item correlate, and where that is known from."""
+
+    value: float = DEFAULT_ICC
+    source: str = "assumed, as experts' of research ideas do"
 
 
 def chance_that_the_best_comes_first(
-    items: int, scores_per_item: float, icc: float = DEFAULT_ICC
+    items: int, scores_per_item: float, icc: float = DEFAULT_ICC, duels_per_order: float = 0
 ) -> float:
     """Return how probably the item with the highest mean score is the truly best one.
 
     By simulation. Assumes that true values and errors are normal, that errors are independent, and
     that two scores of an item correlate by `icc`. The error of a mean is then that of Spearman and
-    Brown's formula.
+    Brown's formula. With `duels_per_order`, the first five then duel, each pair so often in each
+    order, and the one that wins most comes first. A duel is taken to go to the item to which one
+    more score each would give more (Thurstone, "A law of comparative judgment", Psychological
+    Review 34, 1927).
     """
     rng = np.random.default_rng(0)
     right = 0
@@ -28,17 +42,56 @@ def chance_that_the_best_comes_first(
     for rows in np.array_split(np.arange(_EXPERIMENTS), 16):
         truth = np.sqrt(icc) * rng.standard_normal((len(rows), items))
         mean = truth + error * rng.standard_normal(truth.shape)
+        if duels_per_order:
+            mean = _after_duels(truth, mean, icc, round(2 * duels_per_order), rng)
         right += int((truth.argmax(axis=1) == mean.argmax(axis=1)).sum())
     return right / _EXPERIMENTS
 
 
-def say_what_can_be_told(items: int, scores: int, kind: str) -> str:
-    """Return what so many scores of so many items tell, and what four times as many would."""
+def _after_duels(
+    truth: Floats, mean: Floats, icc: float, per_pair: int, rng: np.random.Generator
+) -> Floats:
+    """Return numbers of which the highest is that of the finalist who won most duels."""
+    finalists = min(_FINALISTS, truth.shape[1])
+    chosen = np.argpartition(-mean, finalists - 1, axis=1)[:, :finalists]
+    rows = np.arange(len(truth))[:, None]
+    quality, wins = truth[rows, chosen], np.zeros(chosen.shape)
+    for one in range(finalists):
+        for other in range(one):
+            noise = np.sqrt(2 * (1 - icc)) * rng.standard_normal((len(truth), per_pair))
+            won = (quality[:, one, None] - quality[:, other, None] + noise > 0).sum(axis=1)
+            wins[:, one] += won
+            wins[:, other] += per_pair - won
+    result = np.full(mean.shape, -np.inf)
+    result[rows, chosen] = wins + 1e-3 * mean[rows, chosen]  # the mean decides between equals
+    return result
+
+
+def say_what_can_be_told(
+    items: int, scores: int, kind: str, icc: AssumedIcc | None = None, price: float | None = None
+) -> str:
+    """Return what so many scores of so many items tell, and what would tell more.
+
+    `price` is what a score costs in USD, as far as that is known.
+    """
+    icc = icc or AssumedIcc()
+    # A correlation of 1 or 0 or less, estimated from few scores, would promise all or nothing.
+    value = min(max(icc.value, 0.01), 0.99)
     each = scores / items
-    now = chance_that_the_best_comes_first(items, each)
-    more = chance_that_the_best_comes_first(items, 4 * each)
+    calls = 3 * scores
+    orders = _FINALISTS * (_FINALISTS - 1) if items >= _FINALISTS else items * (items - 1)
+    now = chance_that_the_best_comes_first(items, each, value)
+    more = chance_that_the_best_comes_first(items, 4 * each, value)
+    duels = chance_that_the_best_comes_first(items, each, value, max(calls / orders, 0.5))
+    cost = "" if price is None else f", about {money(price * calls)} USD"
     return (
-        f"with {items:,} {plural(kind)} and {each:.3g} scores each, the truly best comes first with"
-        f" probability {now:.2f}; {3 * each:.3g} more scores each give {more:.2f} (assumed: two"
-        f" scores of one {kind} correlate by {DEFAULT_ICC}, as experts' of research ideas do)"
+        f"with {items:,} {plural(kind)} and {counted_scores(each)} each, the truly best comes first"
+        f" with probability {now:.2f}; {3 * each:.3g} more scores each ({counted(calls, 'call')}"
+        f"{cost}) give {more:.2f}, as many duels among the first {min(_FINALISTS, items)} give"
+        f" {duels:.2f} (two scores of one {kind} correlate by {value:.2g}, {icc.source})"
     )
+
+
+def counted_scores(each: float) -> str:
+    """Return how many scores an item has: `1 score`, `2.5 scores`."""
+    return f"{each:.3g} {'score' if each == 1 else 'scores'}"

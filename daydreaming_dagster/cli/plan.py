@@ -2,11 +2,12 @@
 
 from collections import Counter
 from itertools import islice
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 from rich.table import Table
 
+from daydreaming_dagster.application.earlier_icc import earlier_icc
 from daydreaming_dagster.application.plan_cohort import estimate_cohort, plan_cohort
 from daydreaming_dagster.bootstrap import open_data_root
 from daydreaming_dagster.cli.console import (
@@ -22,6 +23,9 @@ from daydreaming_dagster.domain.cohort.estimate import PlanEstimate
 from daydreaming_dagster.domain.cohort.planning import CohortPlan
 from daydreaming_dagster.domain.stages import COMBO, Pipeline
 from daydreaming_dagster.formatting import counted, money
+
+if TYPE_CHECKING:  # scipy is slow to import
+    from daydreaming_dagster.domain.statistics.power import AssumedIcc
 
 _FIRST_VALUES: Final = 3
 """How many values of an axis a dry run names."""
@@ -55,7 +59,8 @@ def plan(
         estimated = estimate_cohort(
             root.store, root.cohorts, cohort_id, allow_missing=allow_missing
         )
-        _print_estimate(*estimated, root.cohorts.read_pipeline())
+        icc = earlier_icc(root.store, root.cohorts, cohort_id)
+        _print_estimate(*estimated, root.cohorts.read_pipeline(), icc)
         return
     recorded = plan_cohort(root.store, root.cohorts, cohort_id, allow_missing=allow_missing)
     for notice in recorded.plan.notices:
@@ -75,11 +80,13 @@ def plan(
         note(f"changed since the last plan: {inputs}; stale: {counts or 'no answer'}")
 
 
-def _print_estimate(planned: CohortPlan, estimate: PlanEstimate, pipeline: Pipeline) -> None:
+def _print_estimate(
+    planned: CohortPlan, estimate: PlanEstimate, pipeline: Pipeline, icc: "AssumedIcc"
+) -> None:
     for notice in planned.notices:
         note(f"note: {notice}")
     _print_values(planned)
-    _print_power(planned, pipeline)
+    _print_power(planned, estimate, pipeline, icc)
     table = Table("stage", title=f"cohort {planned.cohort_id}, nothing written")
     for heading in ("generations", "model calls", "tokens in", "tokens out", "cost, USD"):
         table.add_column(heading, justify="right")
@@ -115,14 +122,19 @@ def _print_estimate(planned: CohortPlan, estimate: PlanEstimate, pipeline: Pipel
         note(f"without a price in llm_models.csv: {', '.join(estimate.unpriced)}")
 
 
-def _print_power(planned: CohortPlan, pipeline: Pipeline) -> None:
+def _print_power(
+    planned: CohortPlan, estimate: PlanEstimate, pipeline: Pipeline, icc: "AssumedIcc"
+) -> None:
     """Print what the ranking will be able to tell apart."""
     from daydreaming_dagster.domain.statistics.power import say_what_can_be_told
 
     items = sum(len(planned.gen_ids(stage)) for stage in pipeline.scored)
     scores = sum(len(planned.gen_ids(stage)) for stage in pipeline.scoring)
     if items > 1 and scores:
-        said = say_what_can_be_told(items, scores, pipeline.judged)
+        asked = [estimate.stages[stage] for stage in pipeline.scoring]
+        costs = [of_stage.cost / of_stage.calls for of_stage in asked if of_stage.cost]
+        price = max(costs) if costs else None  # of judges with several prices, the dearest
+        said = say_what_can_be_told(items, scores, pipeline.judged, icc, price)
         out.print(cell(said), soft_wrap=not out.is_terminal)
 
 

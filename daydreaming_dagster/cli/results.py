@@ -106,15 +106,24 @@ def _print_results(tabulated: TabulatedCohort) -> None:
         say(line)
     print_ranking(tabulated.ranks, tabulated.tables.judged, tabulated.tables.remarks)
     for title, table in (
+        ("effects (a finding is beyond chance; other differences are not)", _found(tabulated)),
         ("templates", tabulated.tables.templates),
         ("models", tabulated.tables.models),
         ("agreement of judges (1 is perfect, 0 is chance)", tabulated.tables.agreement),
     ):
-        _print_table(title, table)
+        if table.height:
+            _print_table(title, table)
     if tabulated.tables.duels.height:
         _print_table("judges of duels", _odds_with_intervals(tabulated.tables.duel_judges))
     for file in tabulated.files:
         say(file)
+
+
+def _found(tabulated: TabulatedCohort) -> "DataFrame":
+    """Return the effects that the terminal shows: findings, or else the levels of each factor."""
+    effects = tabulated.tables.effects.drop("error", "p")
+    found = effects.filter(effects["finding"])
+    return found if found.height else effects.filter(effects["than"].is_null()).drop("than")
 
 
 def report(

@@ -15,6 +15,7 @@ from daydreaming_dagster.domain.statistics.judgments import code, make_scores
 from daydreaming_dagster.formatting import counted
 
 _SEPARATOR: Final = "+"
+_CONCEPT: Final = "concept "
 _FEWEST_CLUSTERS: Final = 5
 """Fewer show hardly how much they differ."""
 _TWO: Final = 2
@@ -50,7 +51,8 @@ def find_effects(pipeline: Pipeline, evaluations: Iterable[Evaluation]) -> Found
     Factors are the templates and models of each stage, each concept, the combination, the stage of
     the text if texts of several are scored, and the interaction of each two templates or models
     that have two levels each. Errors are clustered by what texts share: their combination if there
-    are several, otherwise the text that all goes back to, otherwise the text.
+    are several, otherwise the text that all goes back to, otherwise the text. Combinations
+    themselves are compared by the texts that are made of them.
     """
     scored = [row for row in evaluations if row.outcome.score is not None]
     factors = _factors(pipeline, scored)
@@ -64,13 +66,19 @@ def find_effects(pipeline: Pipeline, evaluations: Iterable[Evaluation]) -> Found
         factors,
     )
     clusters, shared = _clusters(pipeline, scored)
-    effects = estimate_effects(scores, code(clusters))
+    texts = code([str(row.judged) for row in scored])
+    alone = {name: code(clusters) for name in factors if name.startswith(_CONCEPT)}
+    effects = estimate_effects(scores, code(clusters), alone | {COMBO: texts})
     found = [*effects.levels, *effects.contrasts]
     rows = [
         [*(getattr(effect, name) for name in list(_SCHEMA)[:-1]), effect.is_finding]
         for effect in found
     ]
-    table = pl.DataFrame(rows, schema=_SCHEMA, orient="row").fill_nan(None)
+    table = (
+        pl.DataFrame(rows, schema=_SCHEMA, orient="row")
+        .fill_nan(None)
+        .filter(pl.col("estimate").is_not_null())
+    )
     return FoundEffects(table, tuple(_say(found, shared)))
 
 
@@ -86,7 +94,7 @@ def _factors(pipeline: Pipeline, scored: Sequence[Evaluation]) -> dict[str, list
     others: dict[str, list[str]] = {COMBO: [row.combo for row in scored]}
     concepts = [row.combo.partition("@")[0].split(_SEPARATOR) for row in scored]
     for concept in sorted({name for names in concepts for name in names if name}):
-        others[f"concept {concept}"] = [
+        others[f"{_CONCEPT}{concept}"] = [
             "with" if concept in names else "without" for names in concepts
         ]
     others[f"{JUDGED}_stage"] = [row.judged.stage for row in scored]
@@ -138,7 +146,7 @@ def _clusters(pipeline: Pipeline, scored: Sequence[Evaluation]) -> tuple[list[st
 
 
 def _say(found: Sequence[Effect], shared: str) -> Iterator[str]:
-    compared = sum(effect.p == effect.p for effect in found)  # noqa: PLR0124  not nan
+    compared = sum(effect.p == effect.p for effect in found)
     if not compared:
         return
     beyond = [effect for effect in found if effect.is_finding]

@@ -10,7 +10,9 @@ import polars as pl
 
 from daydreaming_dagster.domain.generation.records import BY_HAND
 from daydreaming_dagster.domain.results.duel_tables import make_duel_judge_table, make_duel_table
+from daydreaming_dagster.domain.results.effect_tables import find_effects
 from daydreaming_dagster.domain.results.evaluations import Evaluation, Member
+from daydreaming_dagster.domain.results.knowing_more import say_how_to_know_more
 from daydreaming_dagster.domain.results.places import Placing, place_texts
 from daydreaming_dagster.domain.results.ranking import judgment_of, shares_by_text
 from daydreaming_dagster.domain.results.sentences import say_of_duels
@@ -98,8 +100,10 @@ class ResultTables:
         missing: The evaluations without a score, and why.
         duels: A row a duel, see `make_duel_table`; empty where nothing compares.
         duel_judges: A row a judge of duels, see `make_duel_judge_table`.
+        effects: What templates, models, concepts and stages do to the scores, see `find_effects`.
         judged: What the judged texts are called.
-        remarks: What the duels count, and what their judges prefer, in sentences.
+        remarks: What the duels count, which effects were found, and what would tell more, in
+            sentences.
         judge: What the evaluations are called.
     """
 
@@ -111,6 +115,7 @@ class ResultTables:
     missing: pl.DataFrame
     duels: pl.DataFrame
     duel_judges: pl.DataFrame
+    effects: pl.DataFrame
     judged: str
     remarks: tuple[str, ...]
     judge: str
@@ -124,6 +129,7 @@ class ResultTables:
             "models": self.models,
             "agreement": self.agreement,
             "missing": self.missing,
+            "effects": self.effects,
         }
         if self.duels.height:
             tables |= {"duels": self.duels, "duel_judges": self.duel_judges}
@@ -174,6 +180,7 @@ def make_result_tables(
     texts = pl.concat(
         [_summary(rows, of_text), _compared_alone(rows, of_text, judged, duels)], how="diagonal"
     )
+    effects = find_effects(pipeline, evaluations)
     return ResultTables(
         evaluations=rows,
         ranking=_ranked(texts, judged, placing, duels),
@@ -185,8 +192,13 @@ def make_result_tables(
         ),
         duels=of_duels,
         duel_judges=make_duel_judge_table(of_duels, placing.fitted),
+        effects=effects.table,
         judged=judged,
-        remarks=tuple(say_of_duels(placing.fitted, judged)),
+        remarks=(
+            *say_of_duels(placing.fitted, judged),
+            *effects.sentences,
+            *say_how_to_know_more(evaluations, duels, judged),
+        ),
         judge=judge,
     )
 

@@ -84,7 +84,9 @@ class _Difference:
     clusters: int
 
 
-def estimate_effects(scores: Scores, cluster: Coded | None = None) -> Effects:
+def estimate_effects(
+    scores: Scores, cluster: Coded | None = None, alone: Mapping[str, Coded] | None = None
+) -> Effects:
     """Return the main effects of the groups, each adjusted for the others and for the judges.
 
     Ordinary least squares on the levels of all groups. Judges' means are taken out if a group
@@ -93,19 +95,24 @@ def estimate_effects(scores: Scores, cluster: Coded | None = None) -> Effects:
     coarser than items (a draft, of which several essays were made). Scores of one cluster may be
     correlated in any way; so differences within clusters are paired.
 
+    Groups in `alone` are not adjusted for other groups: each is one of several that determine each
+    other, such as whether a concept is there or not. Each has its own clusters.
+
     P values are corrected by the joint normal distribution of all differences: Hothorn, Bretz and
     Westfall, "Simultaneous inference in general parametric models", Biometrical Journal 50 (2008),
     with each t value first turned into the normal value of the same p value.
     """
-    cluster = cluster or scores.item
+    cluster, alone = cluster or scores.item, alone or {}
     left_out: dict[str, str] = {}
     between_judges: list[str] = []
     within_judges: list[str] = []
     for name, group in scores.groups.items():
         if group.size == 1:
             left_out[name] = "it has one level"
-        elif group.size > cluster.size / 2:
-            left_out[name] = f"it has {group.size} levels for {cluster.size} independent units"
+        elif group.size > (units := alone.get(name, cluster).size) / 2:
+            left_out[name] = f"it has {group.size} levels for {units} independent units"
+        elif name in alone:
+            continue
         elif _is_function_of(group, scores.judge) and scores.judge.size > 1:
             between_judges.append(name)
         else:
@@ -114,6 +121,11 @@ def estimate_effects(scores: Scores, cluster: Coded | None = None) -> Effects:
     for names, adjust in ((within_judges, True), (between_judges, False)):
         if names:
             found.append(_fit(scores, names, cluster, adjust=adjust))
+    found += [
+        _fit(scores, [name], own, adjust=not _is_function_of(scores.groups[name], scores.judge))
+        for name, own in alone.items()
+        if name in scores.groups and name not in left_out
+    ]
     effects = _correct(found)
     return Effects(
         tuple(effect for effect in effects if effect.than is None),

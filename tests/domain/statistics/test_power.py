@@ -3,6 +3,7 @@
 import pytest
 
 from daydreaming_dagster.domain.statistics.power import (
+    AssumedIcc,
     chance_that_the_best_comes_first,
     say_what_can_be_told,
 )
@@ -21,4 +22,22 @@ def test_it_is_said_what_more_scores_would_give():
     said = say_what_can_be_told(20, 80, "essay")
 
     assert said.startswith("with 20 essays and 4 scores each, the truly best comes first")
-    assert "12 more scores each give 0." in said
+    assert "12 more scores each (240 calls) give 0." in said
+    assert "as many duels among the first 5 give 0." in said
+    assert said.endswith(
+        "(two scores of one essay correlate by 0.19, assumed, as experts' of research ideas do)"
+    )
+
+
+def test_a_known_correlation_and_price_are_named():
+    said = say_what_can_be_told(20, 80, "essay", AssumedIcc(0.5, "as 30 here show"), 0.002)
+
+    assert "(240 calls, about 0.48 USD)" in said
+    assert said.endswith("correlate by 0.5, as 30 here show)")
+
+
+def test_duels_among_the_first_find_the_best_more_often_than_their_scores_did():
+    alone = chance_that_the_best_comes_first(20, 4)
+
+    assert chance_that_the_best_comes_first(20, 4, duels_per_order=12) > alone + 0.1
+    assert chance_that_the_best_comes_first(2, 4, duels_per_order=50) > 0.9

@@ -1,0 +1,61 @@
+"""What would tell more of the texts, and what it would cost. Imports scipy: import where used."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from math import isfinite
+from statistics import fmean
+from typing import Final
+
+from daydreaming_dagster.domain.results.evaluations import Evaluation
+from daydreaming_dagster.domain.results.ranking import Judgment, judgment_of, shares_by_text
+from daydreaming_dagster.domain.results.verdicts import Duel, verdicts
+from daydreaming_dagster.domain.statistics.judgments import make_scores
+from daydreaming_dagster.domain.statistics.power import AssumedIcc, say_what_can_be_told
+from daydreaming_dagster.domain.statistics.reliability import one_way_icc
+from daydreaming_dagster.formatting import counted, money
+
+FEWEST_TEXTS: Final = 5
+"""With fewer texts of two scores each, a correlation says next to nothing."""
+
+
+def icc_of(judgments: Iterable[Judgment]) -> tuple[float, int] | None:
+    """Return how two scores of a text correlate and how many texts show it, None if too few."""
+    shares = {ref: given for ref, given in shares_by_text(judgments).items() if len(given) > 1}
+    if len(shares) < FEWEST_TEXTS:
+        return None
+    rows = [(str(ref), judge, share) for ref, given in shares.items() for judge, share in given]
+    items, judges, scores = zip(*rows, strict=True)
+    value = one_way_icc(make_scores(items, judges, scores)).value
+    return (value, len(shares)) if isfinite(value) else None
+
+
+def pooled_icc(of_cohorts: Iterable[tuple[float, int] | None]) -> AssumedIcc:
+    """Return the mean correlation of cohorts, weighted by their texts; the default of none."""
+    known = [one for one in of_cohorts if one is not None]
+    texts = sum(count for _, count in known)
+    if not known:
+        return AssumedIcc()
+    mean = sum(value * count for value, count in known) / texts
+    source = f"as in {counted(len(known), 'earlier cohort')} with {counted(texts, 'text')}"
+    return AssumedIcc(mean, source)
+
+
+def say_how_to_know_more(
+    evaluations: Sequence[Evaluation], duels: Sequence[Duel], judged: str
+) -> Iterator[str]:
+    """Yield what more scores or duels would tell, and what they would cost at the same prices."""
+    judgments = [judgment_of(row) for row in evaluations if row.outcome.score is not None]
+    texts = len({judgment.judged for judgment in judgments})
+    if texts > 1:
+        own = icc_of(judgments)
+        icc = None if own is None else AssumedIcc(own[0], f"as {own[1]} here show")
+        price = _mean_cost(row.outcome.cost for row in evaluations)
+        yield "To know more: " + say_what_can_be_told(texts, len(judgments), judged, icc, price)
+    if fought := verdicts(duels):
+        price = _mean_cost(duel.outcome.cost for duel in fought)
+        cost = "" if price is None else f" and cost about {money(price * len(fought))} USD"
+        yield f"As many duels again would narrow the intervals by almost a third{cost}."
+
+
+def _mean_cost(costs: Iterable[float | None]) -> float | None:
+    known = [cost for cost in costs if cost is not None]
+    return fmean(known) if known else None

@@ -104,7 +104,8 @@ def results(
 def _print_results(tabulated: TabulatedCohort) -> None:
     for line in tabulated.notes:
         say(line)
-    print_ranking(tabulated.ranks, tabulated.tables.judged, tabulated.tables.remarks)
+    tables = tabulated.tables
+    print_ranking(tabulated.ranks, tables.judged, [*tables.found, *tables.remarks])
     for title, table in (
         ("effects (a finding is beyond chance; other differences are not)", _found(tabulated)),
         ("templates", tabulated.tables.templates),

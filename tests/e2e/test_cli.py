@@ -103,7 +103,7 @@ def test_a_ranking_that_is_no_terminals_is_not_cut(daydream, daydream_process):
 
     narrow = daydream_process("results", "c1", COLUMNS="40")
 
-    ranking = narrow.stdout.split("templates")[0]
+    ranking = narrow.stdout.split("effects (")[0]
     essays = [line for line in ranking.splitlines() if line.startswith("│")]
     assert len(essays) == 6
     assert all("0.67" in line and ("story" in line or "copied" in line) for line in essays)

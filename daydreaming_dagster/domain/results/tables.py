@@ -102,8 +102,8 @@ class ResultTables:
         duel_judges: A row a judge of duels, see `make_duel_judge_table`.
         effects: What templates, models, concepts and stages do to the scores, see `find_effects`.
         judged: What the judged texts are called.
-        remarks: What the duels count, which effects were found, and what would tell more, in
-            sentences.
+        remarks: What the duels count, and what would tell more, in sentences.
+        found: Which effects are beyond chance, in sentences.
         judge: What the evaluations are called.
     """
 
@@ -118,6 +118,7 @@ class ResultTables:
     effects: pl.DataFrame
     judged: str
     remarks: tuple[str, ...]
+    found: tuple[str, ...]
     judge: str
 
     def by_name(self) -> dict[str, pl.DataFrame]:
@@ -196,9 +197,9 @@ def make_result_tables(
         judged=judged,
         remarks=(
             *say_of_duels(placing.fitted, judged),
-            *effects.sentences,
             *say_how_to_know_more(evaluations, duels, judged),
         ),
+        found=effects.sentences,
         judge=judge,
     )
 

@@ -1,6 +1,6 @@
 """What people said of a text, as the reader of a page sees it."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from daydreaming_dagster.domain.people.ratings import Rating
 from daydreaming_dagster.domain.results.naming import Name
@@ -9,12 +9,17 @@ from daydreaming_dagster.types import JsonValue
 
 
 def people_on(
-    ref: GenerationRef, ratings: Iterable[Rating], names: Mapping[GenerationRef, Name]
+    ref: GenerationRef, ratings: Sequence[Rating], names: Mapping[GenerationRef, Name]
 ) -> Iterator[JsonValue]:
-    """Yield for each rating of a text who said what, why, and what is wrong with the rating."""
+    """Yield for each rating of a text who said what, why, and what is wrong with the rating.
+
+    People are numbered: their names are personal data, and a page may be handed on.
+    """
+    raters = sorted({rating.rater for rating in ratings})
+    persons = {rater: f"person {number}" for number, rater in enumerate(raters, start=1)}
     for rating in ratings:
         if ref in (rating.first, rating.second):
-            yield [rating.rater, _said(ref, rating, names), rating.reason, rating.stale]
+            yield [persons[rating.rater], _said(ref, rating, names), rating.reason, rating.stale]
 
 
 def _said(ref: GenerationRef, rating: Rating, names: Mapping[GenerationRef, Name]) -> str:

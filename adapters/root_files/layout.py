@@ -25,10 +25,14 @@ class LaidOutFiles:
         return list(self.list_files(LAYOUT.raw_dir.as_posix()))
 
     def cohort_files(self, cohort_id: str) -> list[str]:
-        folder = LAYOUT.cohort_dir(cohort_id)
-        kept = (LAYOUT.cohort_membership_csv(cohort_id), LAYOUT.cohort_manifest_json(cohort_id))
-        found = {path.as_posix() for path in kept} & set(self.list_files(folder.as_posix()))
-        return sorted({*found, *self.list_files((folder / "spec").as_posix())})
+        reports = f"{LAYOUT.cohort_reports_dir(cohort_id).as_posix()}/"
+        made_again = (LAYOUT.cohort_index_json(cohort_id), LAYOUT.cohort_run_lock(cohort_id))
+        left_out = {path.as_posix() for path in made_again}
+        return [
+            name
+            for name in self.list_files(LAYOUT.cohort_dir(cohort_id).as_posix())
+            if name not in left_out and not name.startswith(reports)
+        ]
 
     def generation_files(self, stage: Stage, gen_id: str) -> list[str]:
         folder = LAYOUT.generation_dir(stage, gen_id).as_posix()

@@ -8,6 +8,7 @@ from daydreaming_dagster.application.curate import CohortDeletion, preview_delet
 from daydreaming_dagster.domain.checks.integrity import Finding
 from daydreaming_dagster.domain.cohort.sharing import refs_of, with_ancestors
 from daydreaming_dagster.domain.errors import CatalogError
+from daydreaming_dagster.ports.batch_store import BatchStore
 from daydreaming_dagster.ports.cohort_bundle import CohortBundle
 from daydreaming_dagster.ports.cohort_store import CohortStore
 from daydreaming_dagster.ports.gens_store import GensStore
@@ -58,6 +59,7 @@ def archive_cohort(
     *,
     cohort_id: str,
     bundle: CohortBundle,
+    batches: BatchStore | None = None,
 ) -> CohortDeletion:
     """Bundle a cohort, verify the bundle, and delete the cohort with what only it has.
 
@@ -71,7 +73,7 @@ def archive_cohort(
         DaydreamingError: See `delete_cohort`.
         OSError: The storage refused.
     """
-    preview_deletion(store, cohorts, loops, cohort_id)
+    preview_deletion(store, cohorts, loops, cohort_id, batches)
     members = list(refs_of(cohorts.read_membership(cohort_id)))
     with cohorts.hold(cohort_id):
         own = list(_own_files(store, cohorts, files, cohort_id))
@@ -84,7 +86,7 @@ def archive_cohort(
         if not _is_whole(files, own, cohort_id, bundle):
             problem = f"it is not a whole bundle of {cohort_id!r} as it is now; name another file"
             raise CatalogError("the archive", (problem,))
-        return remove_cohort(store, cohorts, loops, cohort_id)
+        return remove_cohort(store, cohorts, loops, cohort_id, batches)
 
 
 def restore_cohort(bundle: CohortBundle, files: RootFiles) -> RestoredCohort:

@@ -1,11 +1,13 @@
 """Deletes what nobody needs any more: a cohort with what only it has, and generations of none."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import attrs
 
+from daydreaming_dagster.domain.batch.record import BatchRecords
 from daydreaming_dagster.domain.cohort.sharing import children_first, refs_of, with_ancestors
 from daydreaming_dagster.domain.errors import (
+    AnswerAwaitedError,
     CatalogError,
     CohortInUseError,
     CohortNotPlannedError,
@@ -13,6 +15,7 @@ from daydreaming_dagster.domain.errors import (
 )
 from daydreaming_dagster.domain.loop.journal import Journal
 from daydreaming_dagster.domain.stages import GenerationRef
+from daydreaming_dagster.ports.batch_store import BatchStore
 from daydreaming_dagster.ports.cohort_store import CohortStore
 from daydreaming_dagster.ports.gens_store import GensStore, claim_generation
 from daydreaming_dagster.ports.loop_store import LoopStore
@@ -35,7 +38,11 @@ class CohortDeletion:
 
 
 def preview_deletion(
-    store: GensStore, cohorts: CohortStore, loops: LoopStore | None, cohort_id: str
+    store: GensStore,
+    cohorts: CohortStore,
+    loops: LoopStore | None,
+    cohort_id: str,
+    batches: BatchStore | None = None,
 ) -> CohortDeletion:
     """Return what `delete_cohort` would do. Writes nothing.
 
@@ -43,6 +50,7 @@ def preview_deletion(
         CatalogError: There is no such cohort, or a membership or journal is malformed, so that
             nobody knows what is shared.
         CohortInUseError: A loop made the cohort.
+        AnswerAwaitedError: A batch has the answer of a generation that would be deleted.
         DataLayerError: Metadata of a generation that stays is malformed.
     """
     pipeline = cohorts.read_pipeline()
@@ -71,6 +79,7 @@ def preview_deletion(
             *_in_loops(loops),
         ],
     )
+    _check_batches(batches, there - needed)
     return CohortDeletion(
         cohort_id,
         children_first(pipeline, there - needed),
@@ -79,7 +88,11 @@ def preview_deletion(
 
 
 def delete_cohort(
-    store: GensStore, cohorts: CohortStore, loops: LoopStore | None, cohort_id: str
+    store: GensStore,
+    cohorts: CohortStore,
+    loops: LoopStore | None,
+    cohort_id: str,
+    batches: BatchStore | None = None,
 ) -> CohortDeletion:
     """Delete a cohort with the generations that only it has, and return what was deleted.
 
@@ -91,13 +104,19 @@ def delete_cohort(
         DaydreamingError: See `preview_deletion`. Nothing was deleted.
         OSError: The storage refused.
     """
-    preview_deletion(store, cohorts, loops, cohort_id)  # holding one that is not there makes it
+    preview_deletion(
+        store, cohorts, loops, cohort_id, batches
+    )  # holding one that is not there makes it
     with cohorts.hold(cohort_id):
-        return remove_cohort(store, cohorts, loops, cohort_id)
+        return remove_cohort(store, cohorts, loops, cohort_id, batches)
 
 
 def remove_cohort(
-    store: GensStore, cohorts: CohortStore, loops: LoopStore | None, cohort_id: str
+    store: GensStore,
+    cohorts: CohortStore,
+    loops: LoopStore | None,
+    cohort_id: str,
+    batches: BatchStore | None = None,
 ) -> CohortDeletion:
     """Do what `delete_cohort` does with a cohort that the caller holds.
 
@@ -106,20 +125,24 @@ def remove_cohort(
         DaydreamingError: See `preview_deletion`. Nothing was deleted.
         OSError: The storage refused.
     """
-    deletion = preview_deletion(store, cohorts, loops, cohort_id)
+    deletion = preview_deletion(store, cohorts, loops, cohort_id, batches)
     _delete(store, deletion.deleted)
     cohorts.delete_cohort(cohort_id)
     return deletion
 
 
 def find_orphans(
-    store: GensStore, cohorts: CohortStore, loops: LoopStore | None
+    store: GensStore,
+    cohorts: CohortStore,
+    loops: LoopStore | None,
+    batches: BatchStore | None = None,
 ) -> Sequence[GenerationRef]:
     """Return the generations that no cohort and no loop needs, children first. Writes nothing.
 
     Raises:
         CatalogError: A membership or journal is malformed, or no cohort is planned: the data root
             may not be mounted whole.
+        AnswerAwaitedError: A batch has the answer of an orphan.
         DataLayerError: Metadata of a needed generation is malformed.
     """
     pipeline, planned = cohorts.read_pipeline(), cohorts.list_planned_cohorts()
@@ -132,11 +155,15 @@ def find_orphans(
         problem = "no cohort is planned, so every generation would be an orphan; plan one first"
         raise CatalogError("the data root", (problem,))
     needed = with_ancestors(store, [*_in_cohorts(cohorts, planned), *_in_loops(loops)])
+    _check_batches(batches, stored - needed)
     return children_first(pipeline, stored - needed)
 
 
 def prune_orphans(
-    store: GensStore, cohorts: CohortStore, loops: LoopStore | None
+    store: GensStore,
+    cohorts: CohortStore,
+    loops: LoopStore | None,
+    batches: BatchStore | None = None,
 ) -> Sequence[GenerationRef]:
     """Delete the generations of `find_orphans`, and return them.
 
@@ -145,7 +172,7 @@ def prune_orphans(
         DaydreamingError: See `find_orphans`. Nothing was deleted.
         OSError: The storage refused.
     """
-    orphans = find_orphans(store, cohorts, loops)
+    orphans = find_orphans(store, cohorts, loops, batches)
     _delete(store, orphans)
     return orphans
 
@@ -165,6 +192,17 @@ def _journals(loops: LoopStore | None) -> Mapping[str, Journal]:
     if loops is None:
         return {}
     return {loop_id: loops.read_journal(loop_id) for loop_id in loops.list_loops()}
+
+
+def _check_batches(batches: BatchStore | None, refs: Collection[GenerationRef]) -> None:
+    """Check that no batch has the answers of generations, which are paid.
+
+    Raises:
+        AnswerAwaitedError: A batch has one.
+    """
+    waiting = {} if batches is None else BatchRecords(batches).waiting()
+    for ref in sorted(waiting.keys() & set(refs)):
+        raise AnswerAwaitedError(*ref, str(waiting[ref]))
 
 
 def _delete(store: GensStore, refs: Sequence[GenerationRef]) -> None:

@@ -49,11 +49,13 @@ def delete(
     """
     root = open_data_root(data_root)
     if not yes:
-        preview = preview_deletion(root.store, root.cohorts, root.loops, cohort_id)
+        preview = preview_deletion(root.store, root.cohorts, root.loops, cohort_id, root.batches)
+        for name in () if root.files is None else root.files.cohort_files(cohort_id):
+            say(name)
         _print_deletion(preview, done=False)
         note(f"nothing was deleted; `daydream delete {cohort_id} --yes` deletes this for good")
         return
-    deletion = delete_cohort(root.store, root.cohorts, root.loops, cohort_id)
+    deletion = delete_cohort(root.store, root.cohorts, root.loops, cohort_id, root.batches)
     _forget(root, deletion.deleted)
     _print_deletion(deletion, done=True)
 
@@ -75,12 +77,20 @@ def archive(
     root, file = open_data_root(data_root), output or Path(f"{cohort_id}.zip")
     files = root.written_files()
     if not yes:
-        preview = preview_deletion(root.store, root.cohorts, root.loops, cohort_id)
+        preview = preview_deletion(root.store, root.cohorts, root.loops, cohort_id, root.batches)
+        for name in () if root.files is None else root.files.cohort_files(cohort_id):
+            say(name)
         _print_deletion(preview, done=False)
         note(f"nothing was written; with --yes, this moves to {file}")
         return
     deletion = archive_cohort(
-        root.store, root.cohorts, root.loops, files, cohort_id=cohort_id, bundle=open_bundle(file)
+        root.store,
+        root.cohorts,
+        root.loops,
+        files,
+        cohort_id=cohort_id,
+        bundle=open_bundle(file),
+        batches=root.batches,
     )
     _forget(root, deletion.deleted)
     say(f"{file}")
@@ -115,14 +125,14 @@ def prune(data_root: DataRootOption = DEFAULT_DATA_ROOT, *, yes: YesOption = Fal
     """
     root = open_data_root(data_root)
     if not yes:
-        orphans = find_orphans(root.store, root.cohorts, root.loops)
+        orphans = find_orphans(root.store, root.cohorts, root.loops, root.batches)
         for ref in orphans:
             say(str(ref))
         say(_counts(orphans))
         if orphans:
             note("nothing was deleted; `daydream prune --yes` deletes these for good")
         return
-    orphans = prune_orphans(root.store, root.cohorts, root.loops)
+    orphans = prune_orphans(root.store, root.cohorts, root.loops, root.batches)
     _forget(root, orphans)
     say(f"deleted: {_counts(orphans)}")
 

@@ -48,7 +48,7 @@ def delete_cohort_op(
     with as_failure(None, DaydreamingError):
         root = open_data_root(data_root)
         act = delete_cohort if config.yes else preview_deletion
-        deletion = act(root.store, root.cohorts, root.loops, config.cohort_id)
+        deletion = act(root.store, root.cohorts, root.loops, config.cohort_id, root.batches)
     _conclude(context, deletion.deleted, key_prefix, done=config.yes)
 
 
@@ -67,7 +67,7 @@ def prune_orphans_op(
     with as_failure(None, DaydreamingError):
         root = open_data_root(data_root)
         act = prune_orphans if config.yes else find_orphans
-        orphans = act(root.store, root.cohorts, root.loops)
+        orphans = act(root.store, root.cohorts, root.loops, root.batches)
     _conclude(context, orphans, key_prefix, done=config.yes)
 
 

@@ -139,6 +139,21 @@ class GenerationBusyError(DaydreamingError, BlockingIOError):
 
 
 @attrs.define(eq=False)
+class AnswerAwaitedError(DaydreamingError, BlockingIOError):
+    """A batch has the paid answer of a generation that is about to be deleted."""
+
+    stage: str
+    gen_id: str
+    batch: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.stage}/{self.gen_id} waits for its answer in {self.batch}; run its cohort "
+            f"until the answer is there"
+        )
+
+
+@attrs.define(eq=False)
 class LoopBusyError(DaydreamingError, BlockingIOError):
     """Another process is running the loop; a second one would make the same rounds."""
 

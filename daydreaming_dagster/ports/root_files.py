@@ -45,7 +45,9 @@ class RootFiles(Protocol):
         ...
 
     def cohort_files(self, cohort_id: str) -> Sequence[str]:
-        """Return the names of what a cohort consists of, sorted: specification, plan, no reports.
+        """Return the names of all files of a cohort that cannot be made again, sorted.
+
+        So neither its reports nor its index are among them, but what people wrote is.
 
         Raises:
             InvalidIdError: The cohort_id is not a safe name.

@@ -3,6 +3,7 @@
 import attrs
 import pytest
 
+from adapters.batch_store.in_memory import InMemoryBatchStore
 from adapters.bundles.zip_file import ZipBundle
 from adapters.loop_store.in_memory import InMemoryLoopStore
 from adapters.root_files.filesystem import FilesystemRootFiles
@@ -17,8 +18,10 @@ from daydreaming_dagster.application.curate import (
 )
 from daydreaming_dagster.application.plan_cohort import plan_cohort
 from daydreaming_dagster.bootstrap import open_data_root
+from daydreaming_dagster.domain.batch.record import BatchedQuestion, BatchRecord
 from daydreaming_dagster.domain.cohort.sharing import refs_of
 from daydreaming_dagster.domain.errors import (
+    AnswerAwaitedError,
     CatalogError,
     CohortBusyError,
     CohortInUseError,
@@ -193,6 +196,25 @@ def test_the_same_call_finishes_a_deletion_that_was_killed(make_lab, deletions):
     assert found(lab) == []
 
 
+def test_an_answer_that_a_batch_has_is_not_thrown_away(two):
+    ref = min(members(two, "c1") - members(two, "c2"))
+    question = BatchedQuestion("q", *ref)
+    record = BatchRecord(written_at="2026-01-02T03:04:05+00:00", questions=[question])
+    batches = InMemoryBatchStore()
+    batches.write_batch("b1", record.as_document())
+    before = stored(two)
+
+    for delete in (preview_deletion, delete_cohort):
+        with pytest.raises(AnswerAwaitedError, match=ref.gen_id):
+            delete(two.store, two.cohorts, None, "c1", batches)
+    assert stored(two) == before
+    two.cohorts.delete_cohort("c1")
+    with pytest.raises(AnswerAwaitedError, match=ref.gen_id):
+        prune_orphans(two.store, two.cohorts, None, batches)
+    batches.delete_batch("b1")
+    assert ref in prune_orphans(two.store, two.cohorts, None, batches)
+
+
 def test_orphans_are_what_a_new_plan_left_out(two):
     spec = two.cohorts.specs["c1"]
     two.cohorts.specs["c1"] = attrs.evolve(
@@ -241,7 +263,11 @@ def archived(root, bundle):
     )
 
 
-def test_an_archived_cohort_comes_back_as_it_was(root, tmp_path):
+def test_an_archived_cohort_comes_back_as_it_was(root, data_root, tmp_path):
+    folder = data_root / "cohorts" / "c1"
+    (folder / "ratings").mkdir()
+    (folder / "ratings" / "anna.csv").write_text("what a person said")
+    (folder / "notes.txt").write_text("what the researcher thinks")
     before, bundle = contents(root), ZipBundle(tmp_path / "c1.zip")
 
     archived(root, bundle)

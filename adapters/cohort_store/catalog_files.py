@@ -1,6 +1,7 @@
 """Reads the researcher's catalogs in a data root."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import date
 from typing import Final
 
 from adapters.cohort_store.concept_rows import FORMERLY
@@ -49,8 +50,8 @@ def read_catalog(files: RootFiles, pipeline: Pipeline) -> Catalog:
     (USD per million tokens), `max_concurrency`, `requests_per_minute` and `tokens_per_minute`,
     `temperature`, `top_p`, `max_tokens`, `max_tokens_name`, `seed`, `reasoning_effort` and
     `extra_body` (JSON), `batch` (yes or no) and `batch_discount` (a part of the price, from 0 to
-    1); in the concept catalog `formerly`, the id that a renamed concept had when its generations
-    were planned. The files `replication_config.csv`
+    1), `retires` (a date); in the concept catalog `formerly`, the id that a renamed concept had
+    when its generations were planned. The files `replication_config.csv`
     (`stage,replicates`) and `endpoints.csv` (see `read_endpoints`) are optional too. A concept's
     descriptions are the files `concepts/descriptions-<level>/<id>.txt`. The texts that loops
     accepted are concepts too (see `read_accepted_concepts`).
@@ -209,6 +210,7 @@ def _models(
             "extra_body",
             "batch",
             "batch_discount",
+            "retires",
         ),
     )
     for row in rows.values():
@@ -228,9 +230,19 @@ def _models(
             max_tokens_name="max_completion_tokens" if _renames_limit(row, problems) else "",
             batch=_batch(row, problems),
             batch_discount=_discount(row, problems),
+            retires=_date(row, "retires", problems),
         )
         for model_id, row in rows.items()
     }
+
+
+def _date(row: CsvRow, column: str, problems: list[str]) -> date | None:
+    cell = row.cells[column]
+    try:
+        return date.fromisoformat(cell) if cell else None
+    except ValueError:
+        row.note(column, f"expected a date such as 2026-03-31, found {cell!r}", problems)
+        return None
 
 
 def _sampling(row: CsvRow, problems: list[str]) -> SamplingParameters:

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
+from daydreaming_dagster.application.rate_cohort import read_cohort_ratings
 from daydreaming_dagster.application.several_cohorts import gather_cohorts
+from daydreaming_dagster.domain.people.ratings import Rating
 from daydreaming_dagster.domain.results.evaluations import Evaluation, without_stale
 from daydreaming_dagster.domain.results.judges import judge_of, judges_named, leave_out
 from daydreaming_dagster.domain.results.ranking import TextRank, rank_evaluations, with_shown_combos
@@ -39,6 +41,8 @@ class TabulatedCohort:
         notes: Who is left out, and what differs between several cohorts.
         doubts: Why answers of any stage are probably not what they count as, by gen_id.
         evaluations: What the tables are made of.
+        people: What people said of the texts, and the judges' means corrected by it; empty if
+            nobody said anything.
     """
 
     tables: "ResultTables"
@@ -49,6 +53,7 @@ class TabulatedCohort:
     notes: Sequence[str] = ()
     doubts: Mapping[Stage, Mapping[str, str]] = attrs.field(factory=dict)
     evaluations: Sequence[Evaluation] = ()
+    people: "Mapping[str, pl.DataFrame]" = attrs.field(factory=dict)
 
 
 def tabulate_cohort(
@@ -70,14 +75,16 @@ def tabulate_cohort(
 
     Raises:
         CohortNotPlannedError: A cohort was not planned yet.
-        CatalogError: The catalogs or a membership are wrong, or `without` names no judge.
+        CatalogError: The catalogs, a membership or people's ratings are wrong, or `without` names
+            no judge.
         DataLayerError: Metadata of a generation is missing or malformed.
         OSError: A file could not be written.
     """
     cohort_ids = tuple(dict.fromkeys((cohort_id, *more)))
     results = gather_results(store, cohorts, cohort_ids, fresh=fresh, without=without)
     folder = f"with-{'-'.join(cohort_ids[1:])}"[:_LONGEST_NAME] + "/" if cohort_ids[1:] else ""
-    made = {f"{folder}{name}": data for name, data in _as_files(results.tables).items()}
+    files = _as_files(results.tables) | _as_csv(results.people)
+    made = {f"{folder}{name}": data for name, data in files.items()}
     return attrs.evolve(results, files=cohorts.write_report_files(cohort_id, made))
 
 
@@ -116,6 +123,14 @@ def gather_results(
             rank_evaluations(store, pipeline, gathered.members, evaluations, duels), catalog
         )
     ]
+    people, uncorrected = _people_tables(
+        evaluations,
+        [
+            rating
+            for each in cohort_ids
+            for rating in read_cohort_ratings(store, cohorts, each, pipeline, gathered.members)
+        ],
+    )
     return TabulatedCohort(
         tables,
         ranks,
@@ -125,10 +140,26 @@ def gather_results(
         [
             *_say_left_out(judges, left_out),
             *([*gathered.notes(ranks), *_parts(evaluations, duels)] if cohort_ids[1:] else ()),
+            *uncorrected,
         ],
         gathered.doubts,
         evaluations,
+        people,
     )
+
+
+def _people_tables(
+    evaluations: Sequence[Evaluation], ratings: Sequence[Rating]
+) -> "tuple[dict[str, pl.DataFrame], Sequence[str]]":
+    """Return the tables of people's ratings, and why judges could not be corrected by them."""
+    if not ratings:
+        return {}, ()
+    from daydreaming_dagster.domain.people.corrected import correct_judges
+    from daydreaming_dagster.domain.people.tables import make_corrected_table, make_rating_table
+
+    means, notes = correct_judges(evaluations, ratings)
+    tables = {"ratings": make_rating_table(ratings), "corrected": make_corrected_table(means)}
+    return tables, notes
 
 
 def _say_left_out(judges: Sequence[str], left_out: Collection[str]) -> Iterator[str]:
@@ -172,11 +203,15 @@ def without_formulas(table: "pl.DataFrame") -> "pl.DataFrame":
 
 
 def _as_files(tables: "ResultTables") -> dict[str, bytes]:
-    files: dict[str, bytes] = {
-        f"{name}.csv": without_formulas(table).write_csv().encode()
-        for name, table in tables.by_name().items()
-    }
+    files = _as_csv(tables.by_name())
     parquet = io.BytesIO()
     tables.evaluations.write_parquet(parquet)
     files["evaluations.parquet"] = parquet.getvalue()
     return files
+
+
+def _as_csv(tables: "Mapping[str, pl.DataFrame]") -> dict[str, bytes]:
+    return {
+        f"{name}.csv": without_formulas(table).write_csv().encode()
+        for name, table in tables.items()
+    }

@@ -25,6 +25,7 @@ _MODULES: Final = {
     "check": "inspect",
     "report": "results",
     "rate": "rate",
+    "judges": "judges",
     "parse": "parse",
     "settle": "settle",
     "bundle": "bundle",

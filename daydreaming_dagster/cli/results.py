@@ -79,7 +79,8 @@ def results(
     )
     tables = tabulated.tables
     if as_json:
-        shown = {name: table.to_dicts() for name, table in tables.by_name().items()}
+        every = {**tables.by_name(), **tabulated.people}
+        shown = {name: table.to_dicts() for name, table in every.items()}
         refused = [attrs.asdict(answer) for answer in tabulated.refused]
         doubts = {stage: of_stage for stage, of_stage in tabulated.doubts.items() if of_stage}
         said = {"without": tabulated.without, "notes": tabulated.notes, "doubtful": doubts}
@@ -116,6 +117,8 @@ def _print_results(tabulated: TabulatedCohort) -> None:
             _print_table(title, table)
     if tabulated.tables.duels.height:
         _print_table("judges of duels", _odds_with_intervals(tabulated.tables.duel_judges))
+    if "corrected" in tabulated.people and tabulated.people["corrected"].height:
+        _print_table("what people would give (0 to 1)", tabulated.people["corrected"])
     for file in tabulated.files:
         say(file)
 

@@ -1,6 +1,7 @@
 """The catalogs of a data root: concepts, templates, models and parsers."""
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Final, Literal
 
 import attrs
@@ -125,6 +126,7 @@ class ModelEntry:
     `max_tokens_name` is what the endpoint calls the limit of an answer; empty means `max_tokens`.
     `batch` says whether it is always asked by batch or never; None leaves it to the run.
     `batch_discount` is the part of the price, from 0 to 1, that a batch saves.
+    `retires` is the day from which the endpoint no longer offers the model, if that is known.
     """
 
     id: str
@@ -138,6 +140,7 @@ class ModelEntry:
     max_tokens_name: Literal["", "max_completion_tokens"] = ""
     batch: bool | None = None
     batch_discount: float = 0.0
+    retires: date | None = None
 
     @property
     def key(self) -> ModelKey:

@@ -1,15 +1,28 @@
 """The page for people, and what comes back, on stores in memory."""
 
 import json
+from datetime import date
 from hashlib import sha256
 from itertools import chain
 
+import attrs
 import pytest
 
+from daydreaming_dagster.application.cohort_results import tabulate_cohort
+from daydreaming_dagster.application.judge_passports import (
+    equate_judges,
+    know_judges,
+    retirements,
+)
 from daydreaming_dagster.application.plan_cohort import plan_cohort
 from daydreaming_dagster.application.rate_cohort import read_cohort_ratings, write_rating_sheet
-from daydreaming_dagster.domain.errors import CohortNotPlannedError, NothingToRateError
+from daydreaming_dagster.domain.errors import (
+    CatalogError,
+    CohortNotPlannedError,
+    NothingToRateError,
+)
 from daydreaming_dagster.domain.people.ratings import CHANGED, COLUMNS
+from daydreaming_dagster.domain.statistics.judgments import JudgmentsError
 
 
 def answer(request):
@@ -74,3 +87,56 @@ def test_nothing_is_written_where_nothing_is_done(lab):
     with pytest.raises(NothingToRateError, match="cohort 'c1': no essay is done yet"):
         write_rating_sheet(lab.store, lab.cohorts, "c1", seed=1)
     assert lab.cohorts.ratings == {}
+
+
+def rate(lab):
+    """Let Ann score all that a sheet asks for, by the length of the text."""
+    sheet = write_rating_sheet(lab.store, lab.cohorts, "c1", seed=7).sheet
+    rows = [
+        f"{sheet.sheet},Ann,{text.token},,{1 + number % 9},,,"
+        for number, text in enumerate(sheet.texts)
+    ]
+    data = "\n".join([",".join(COLUMNS), *rows]).encode()
+    lab.cohorts.write_rating_files("c1", {"ann.csv": data})
+
+
+def test_results_have_people_as_judges_and_what_they_would_give(lab):
+    lab.run()
+    assert tabulate_cohort(lab.store, lab.cohorts, "c1").people == {}
+    rate(lab)
+
+    tabulated = tabulate_cohort(lab.store, lab.cohorts, "c1")
+    ratings, corrected = tabulated.people["ratings"], tabulated.people["corrected"]
+    assert set(ratings["judge_kind"]) == {"human"}
+    assert ratings.height == 6
+    assert set(corrected["factor"]) == {"all texts", "essay_template", "essay_llm"}
+    assert {"c1/ratings.csv", "c1/corrected.csv"} <= lab.cohorts.reports.keys()
+
+
+def test_judges_are_known_with_people_beside_them_and_models_that_retire_are_named(lab):
+    lab.run()
+    today = date(2026, 3, 1)
+    models = lab.cohorts.catalog.models
+    big = attrs.evolve(models["big"], retires=date(2026, 3, 31))
+    lab.cohorts.catalog = attrs.evolve(lab.cohorts.catalog, models={**models, "big": big})
+    known = know_judges(lab.store, lab.cohorts, "c1", today)
+    assert [passport.judge for passport in known.passports] == ["evaluation/judge/big"]
+    retires, unrated = known.notes
+    assert retires.startswith("big retires on 2026-03-31, in 30 days: let its successor judge")
+    assert unrated == "no person has rated a text yet: daydream rate c1"
+
+    rate(lab)
+    known = know_judges(lab.store, lab.cohorts, "c1", date(2027, 1, 1))
+    assert [passport.kind for passport in known.passports] == ["model", "human"]
+    assert known.notes == ["big was retired on 2026-03-31: it can no longer be asked"]
+    assert [*retirements(models, ["big", "gone"], today)] == []
+    assert [*retirements({"big": big}, ["big"], date(2025, 1, 1))] == []
+
+
+def test_judges_are_equated_or_refused_by_name(lab):
+    lab.run()
+
+    with pytest.raises(CatalogError, match="'small' is none of the judges: evaluation/judge/big"):
+        equate_judges(lab.store, lab.cohorts, "c1", "big", "small")
+    with pytest.raises(JudgmentsError, match="cannot be equated: both judges scored 6 texts"):
+        equate_judges(lab.store, lab.cohorts, "c1", "big", "judge/big")

@@ -24,6 +24,7 @@ from daydreaming_dagster.domain.statistics.judgments import (
     JudgmentsError,
     sums,
 )
+from daydreaming_dagster.formatting import counted
 
 Target = Literal["expected", "unlabelled"]
 """Of which texts the mean is estimated: of all that the group might have, or of those in it that
@@ -86,9 +87,9 @@ def group_means(
     label_mean, label_x = _means(of, y, count), _means(of, x, count)
     df = len(y) - int((count > 0).sum()) - 1
     if df < 1:
+        told = f"{counted(len(y), 'text')} of {counted(int((count > 0).sum()), 'group')}"
         raise JudgmentsError(
-            f"people scored {len(y)} texts of {int((count > 0).sum())} groups; too few to correct"
-            " the judges by them: have more texts scored"
+            f"people scored {told}, too few to correct the judges by them; have more texts scored"
         )
     deviation_x, deviation_y = x - label_x[of], y - label_mean[of]
     squares = float(deviation_x @ deviation_x)

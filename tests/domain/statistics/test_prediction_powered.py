@@ -129,5 +129,5 @@ def test_labels_without_noise_are_taken_as_they_are():
 def test_too_few_labels_are_refused():
     labels = np.array([3.0, np.nan, 4.0, np.nan])
 
-    with pytest.raises(JudgmentsError, match="people scored 2 texts of 2 groups; too few"):
+    with pytest.raises(JudgmentsError, match="people scored 2 texts of 2 groups, too few"):
         group_means(groups(2, 2), np.arange(4.0), labels)

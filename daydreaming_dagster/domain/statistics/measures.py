@@ -1,0 +1,115 @@
+"""Numbers with their 95 % intervals, from few values: means, shares, correlations, slopes."""
+
+import math
+from typing import Final
+
+import attrs
+import numpy as np
+from scipy.special import stdtrit
+
+from daydreaming_dagster.domain.statistics.judgments import Floats
+
+_NORMAL: Final = 1.959964
+_SPREAD: Final = 1e-12
+"""What varies by less varies by rounding alone."""
+
+
+@attrs.frozen
+class Measure:
+    """A number with its 95 % interval; None where too little is known.
+
+    Attributes:
+        value: The estimate.
+        low: The lower bound.
+        high: The upper bound.
+        n: How many texts, pairs or duels it rests on.
+    """
+
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    n: int = 0
+
+
+def around(value: float, margin: float, n: int, least: float = -math.inf) -> Measure:
+    """Return a measure with a symmetric interval, cut at `least`."""
+    return Measure(value, max(value - margin, least), value + margin, n)
+
+
+def mean_of(values: Floats) -> Measure:
+    """Return the mean, with Student's interval."""
+    n = len(values)
+    if n < 2:  # noqa: PLR2004  one value has no spread
+        return Measure(n=n)
+    error = float(values.std(ddof=1)) / math.sqrt(n)
+    return around(float(values.mean()), float(stdtrit(n - 1, 0.975)) * error, n)
+
+
+def difference_of(first: Floats, second: Floats) -> Measure:
+    """Return the mean of the first minus that of the second (Welch, Biometrika 34, 1947)."""
+    n = len(first) + len(second)
+    if min(len(first), len(second)) < 2:  # noqa: PLR2004  one value has no spread
+        return Measure(n=n)
+    parts = [float(part.var(ddof=1)) / len(part) for part in (first, second)]
+    total = sum(parts)
+    value = float(first.mean() - second.mean())
+    if total <= _SPREAD:
+        return Measure(value, None, None, n)
+    df = total**2 / sum(
+        part**2 / (len(of) - 1) for part, of in zip(parts, (first, second), strict=True)
+    )
+    return around(value, float(stdtrit(df, 0.975)) * math.sqrt(total), n)
+
+
+def share_of(count: int, n: int) -> Measure:
+    """Return a share with the interval of Wilson (JASA 22, 1927)."""
+    if n == 0:
+        return Measure()
+    share, square = count / n, _NORMAL**2 / n
+    center = (share + square / 2) / (1 + square)
+    margin = math.sqrt(share * (1 - share) * square + square**2 / 4) / (1 + square)
+    # Rounding must not leave the share itself outside.
+    return Measure(share, min(center - margin, share), max(center + margin, share), n)
+
+
+def correlation_of(first: Floats, second: Floats) -> Measure:
+    """Return Pearson's correlation with the interval of Fisher's z (Metron 1, 1921)."""
+    n = len(first)
+    if n < 4 or min(np.ptp(first), np.ptp(second)) <= _SPREAD:  # noqa: PLR2004  n - 3 is under a root
+        return Measure(n=n)
+    value = float(np.clip(np.corrcoef(first, second)[0, 1], -1.0, 1.0))
+    z = math.atanh(min(max(value, -1 + 1e-15), 1 - 1e-15))
+    margin = _NORMAL / math.sqrt(n - 3)
+    return Measure(value, math.tanh(z - margin), math.tanh(z + margin), n)
+
+
+def slope_of(x: Floats, y: Floats) -> Measure:
+    """Return how much y rises with x by least squares, with Student's interval."""
+    n = len(x)
+    centred = x - x.mean() if n else x
+    squares = float(centred @ centred)
+    if n < 4 or squares <= _SPREAD:  # noqa: PLR2004  two degrees of freedom for the noise
+        return Measure(n=n)
+    slope = float(centred @ y) / squares
+    residuals = y - y.mean() - slope * centred
+    error = math.sqrt(float(residuals @ residuals) / (n - 2) / squares)
+    return around(slope, float(stdtrit(n - 2, 0.975)) * error, n)
+
+
+def ties_of(values: Floats) -> Measure:
+    """Return the share of pairs of values that are equal, with the jackknife's interval."""
+    n = len(values)
+    if n < 3:  # noqa: PLR2004  leaving one out must leave a pair
+        return Measure(n=n)
+    counts = np.unique(np.round(values, 9), return_inverse=True, return_counts=True)
+    equal = float((counts[2] * (counts[2] - 1)).sum()) / 2
+    without = (equal - (counts[2][counts[1]] - 1)) / ((n - 1) * (n - 2) / 2)
+    error = math.sqrt((n - 1) / n * float(((without - without.mean()) ** 2).sum()))
+    return around(equal / (n * (n - 1) / 2), _NORMAL * error, n, least=0.0)
+
+
+def standardised(values: Floats) -> Floats:
+    """Return the values with mean 0 and standard deviation 1; all 0 if they are equal."""
+    spread = float(values.std()) if len(values) else 0.0
+    centred = values - values.mean() if len(values) else values
+    return centred / spread if spread > _SPREAD else np.zeros(len(values))

@@ -21,7 +21,11 @@ from daydreaming_dagster.domain.cohort.manifest import Manifest
 from daydreaming_dagster.domain.cohort.spec import CohortSpec
 from daydreaming_dagster.domain.errors import CatalogError, CohortBusyError, CohortNotPlannedError
 from daydreaming_dagster.domain.stages import Pipeline
-from daydreaming_dagster.ports.errors import InvalidIdError, UnsafePathError
+from daydreaming_dagster.ports.errors import (
+    InvalidIdError,
+    StorageUnavailableError,
+    UnsafePathError,
+)
 from daydreaming_dagster.ports.ids import check_id, is_id
 from daydreaming_dagster.ports.root_files import RootFiles
 from daydreaming_dagster.types import Stage
@@ -105,6 +109,8 @@ class FileCohortStore:
             document = json.loads(self.files.read(name))
         except FileNotFoundError:
             return None
+        except StorageUnavailableError:  # deleting the file would not help
+            raise
         except (OSError, UnsafePathError) as error:
             problem = f"cannot be read: {error}; delete it, and plan the cohort again"
             raise CatalogError(location, (problem,)) from None

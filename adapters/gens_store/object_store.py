@@ -9,7 +9,7 @@ from typing import Final, Self
 import attrs
 
 from adapters.gens_store.encoded import EncodedGensStore
-from adapters.object_store.bucket import Bucket
+from adapters.object_store.bucket import AT_ONCE, Bucket
 from adapters.object_store.claims import BucketClaim, BucketClaims
 from daydreaming_dagster.data_layer.paths import ARTIFACT_FILENAMES, GENS_DIRNAME, Paths
 from daydreaming_dagster.ports.gens_store import Artifact
@@ -43,6 +43,9 @@ class ObjectGensStore(EncodedGensStore):
     )
     # What a view has read: the contents by name, None for what does not exist.
     _ahead_of: dict[str, bytes | None] | None = attrs.field(default=None, repr=False)
+
+    def threads(self) -> int:
+        return AT_ONCE
 
     def close(self) -> None:
         self.claims.close()

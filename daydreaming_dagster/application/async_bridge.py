@@ -11,20 +11,27 @@ from typing import Final, TypeVar
 _T = TypeVar("_T")
 _TOGETHER_SECONDS: Final = 0.5
 
-# Threads for work that waits for a disk. More threads compete for the interpreter's lock: with
-# asyncio's default number, a run takes a fifth more CPU time. Two threads store 40 generations per
-# second on a disk that takes 10 ms to confirm a write.
-_THREADS: Final = 2
+DISK_THREADS: Final = 2
+"""Threads for work that waits for a disk.
+
+More threads compete for the interpreter's lock: with asyncio's default number, a run takes a fifth
+more CPU time. Two threads store 40 generations per second on a disk that takes 10 ms to confirm a
+write.
+"""
 
 
 def iterate_in_thread(
-    start: Callable[[], AsyncGenerator[_T, None]], *, idle: bool = False
+    start: Callable[[], AsyncGenerator[_T, None]],
+    *,
+    idle: bool = False,
+    threads: int = DISK_THREADS,
 ) -> Iterator[list[_T]]:
     """Yield the items of `start()`, whose event loop runs in a thread of its own.
 
     The loop continues while the consumer is busy. The items that arrived are yielded together every
     `_TOGETHER_SECONDS`, and the last ones as soon as the iterator ends. With `idle`, an empty list
-    is yielded if none arrived, so that the consumer can see to other things. If the consumer stops
+    is yielded if none arrived, so that the consumer can see to other things. Blocking work of the
+    iterator gets so many `threads`. If the consumer stops
     early, the iterator is cancelled, and this waits until it has ended. An interrupt during a wait
     cancels all tasks of the loop. An exception of the iterator is raised here.
     """
@@ -37,7 +44,7 @@ def iterate_in_thread(
 
     with asyncio.Runner() as runner, ThreadPoolExecutor(max_workers=1) as thread:
         loop = runner.get_loop()
-        loop.set_default_executor(ThreadPoolExecutor(_THREADS))
+        loop.set_default_executor(ThreadPoolExecutor(threads))
         task = loop.create_task(drain())
 
         def cancel_all() -> None:

@@ -3,10 +3,11 @@
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import aclosing
 
-from daydreaming_dagster.application.async_bridge import iterate_in_thread
+from daydreaming_dagster.application.async_bridge import DISK_THREADS, iterate_in_thread
 from daydreaming_dagster.application.run_listener import RunListener
 from daydreaming_dagster.domain.generation.generated import STEPS, Generated, Outcome, Step
 from daydreaming_dagster.domain.generation.runner import GenerationRunner
+from daydreaming_dagster.ports.gens_store import threads_for
 from daydreaming_dagster.types import Stage
 
 
@@ -32,7 +33,8 @@ def run_generations(
                 await runner.lane.submission.model.aclose()
 
     finished, failed = 0, list[Generated]()
-    for arrived in iterate_in_thread(run, idle=True):
+    threads = threads_for(runner.store, DISK_THREADS)
+    for arrived in iterate_in_thread(run, idle=True, threads=threads):
         in_batches = () if runner.lane is None else runner.lane.waits()
         listener.waiting((*runner.waits.values(), *in_batches))
         if not arrived:

@@ -221,6 +221,20 @@ class Capacity(Protocol):
         ...
 
 
+@runtime_checkable
+class SlowRequests(Protocol):
+    """Tells that each request waits for a network, so that many threads should make them."""
+
+    def threads(self) -> int:
+        """Return how many threads of a run should use the store at once."""
+        ...
+
+
+def threads_for(store: GensStore, of_disk: int) -> int:
+    """Return how many threads of a run should use the store; `of_disk` if requests are fast."""
+    return store.threads() if isinstance(store, SlowRequests) else of_disk
+
+
 def versions_of(store: GensStore, stage: Stage) -> Mapping[str, str]:
     """Return the versions that the store knows.
 

@@ -137,6 +137,16 @@ def test_an_interrupt_ends_the_wait_and_all_tasks(leave):
     assert cancelled == [True]
 
 
+def test_blocking_work_gets_the_threads_that_it_asks_for():
+    together = threading.Barrier(3, timeout=30)
+
+    async def numbers():
+        waits = (asyncio.to_thread(together.wait) for _ in range(3))
+        yield len(set(await asyncio.gather(*waits)))
+
+    assert list(chain.from_iterable(iterate_in_thread(numbers, threads=3))) == [3]
+
+
 INTERRUPTED_AT_EACH_LINE = """
 import asyncio, itertools, sys
 from daydreaming_dagster.application import async_bridge as threads

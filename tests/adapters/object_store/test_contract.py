@@ -3,10 +3,11 @@
 import obstore
 import pytest
 
-from adapters import ReadOnlyGensStore
+from adapters import InMemoryGensStore, ReadOnlyGensStore
 from adapters.gens_store.object_store import ObjectGensStore
-from adapters.object_store.bucket import Bucket
+from adapters.object_store.bucket import AT_ONCE, Bucket
 from daydreaming_dagster.data_layer.paths import ARTIFACT_FILENAMES
+from daydreaming_dagster.ports.gens_store import threads_for
 from daydreaming_dagster.testing import GensStoreContract, ReadOnlyGensStoreContract
 
 
@@ -52,6 +53,11 @@ def bucket_store(url):
     store = ObjectGensStore(Bucket.open(url))
     yield store
     store.close()
+
+
+def test_a_run_uses_many_threads_for_a_bucket_and_few_for_a_disk():
+    assert threads_for(ObjectGensStore(Bucket.open("memory:///")), 2) == AT_ONCE
+    assert threads_for(InMemoryGensStore(), 2) == 2
 
 
 class TestInMemory(InBucket, GensStoreContract):

@@ -26,6 +26,7 @@ from daydreaming_dagster.cli.family import family_tree, worth_a_tree
 from daydreaming_dagster.data_layer.paths import ARTIFACT_FILENAMES
 from daydreaming_dagster.domain.errors import CatalogError
 from daydreaming_dagster.domain.generation.metadata import ancestry
+from daydreaming_dagster.domain.generation.records import without_responses
 from daydreaming_dagster.domain.generation.stored import read_stored_generation
 from daydreaming_dagster.domain.stages import GenerationRef
 from daydreaming_dagster.formatting import counted
@@ -68,12 +69,9 @@ def show(
                 if content is None:
                     out.print("(not there)", style="dim")
                     continue
-                text = (
-                    content
-                    if isinstance(content, str)
-                    else json.dumps(content, ensure_ascii=False, indent=2)
-                )
-                out.print(cell(text), soft_wrap=True)
+                if isinstance(content, dict):
+                    content = json.dumps(without_responses(content), ensure_ascii=False, indent=2)
+                out.print(cell(str(content)), soft_wrap=True)
 
 
 def check(

@@ -8,7 +8,11 @@ from typing import Final
 
 import attrs
 
-from daydreaming_dagster.domain.generation.records import RawRecord, ReplacedAnswer
+from daydreaming_dagster.domain.generation.records import (
+    RawRecord,
+    ReplacedAnswer,
+    without_responses,
+)
 from daydreaming_dagster.domain.generation.stored import StoredGeneration
 from daydreaming_dagster.domain.results.naming import Name, name_combinations, short_id
 from daydreaming_dagster.domain.results.report import CohortReport, ReportGeneration
@@ -181,7 +185,7 @@ def _texts(
             name: None if document is None else visible(_pretty(document))
             for name, document in (
                 ("metadata.json", texts.main_metadata),
-                ("raw_metadata.json", texts.raw_metadata),
+                ("raw_metadata.json", without_responses(texts.raw_metadata or {}) or None),
                 ("parsed_metadata.json", texts.parsed_metadata),
             )
         },

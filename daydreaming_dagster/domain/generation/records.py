@@ -190,6 +190,24 @@ class RawRecord(Record):
         return None if known else self.finish_reason
 
 
+def without_responses(document: JsonObject) -> JsonObject:
+    """Return raw metadata for people to read: of each response that was read, its size."""
+    shown = dict(document)
+    response, replaced = document.get(_RESPONSE), document.get(_REPLACED)
+    if isinstance(response, str) and not document.get(_UNREADABLE):
+        shown[_RESPONSE] = f"({len(response):,} characters, in raw_metadata.json)"
+    if isinstance(replaced, list):
+        shown[_REPLACED] = [
+            without_responses(answer) if isinstance(answer, dict) else answer for answer in replaced
+        ]
+    return shown
+
+
+_RESPONSE: Final = attrs.fields(RawRecord).response.name
+_REPLACED: Final = attrs.fields(RawRecord).replaced.name
+_UNREADABLE: Final = attrs.fields(RawRecord).unreadable.name
+
+
 @attrs.frozen(kw_only=True)
 class ReplacedAnswer(RawRecord):
     """An answer that another one replaced: its record, with its text."""

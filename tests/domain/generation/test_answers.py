@@ -18,14 +18,13 @@ from daydreaming_dagster.domain.generation.recipe import Recipe, make_recipe, wh
 from daydreaming_dagster.domain.generation.records import RawRecord
 from daydreaming_dagster.domain.generation.state import RawAnswer, read_state
 from daydreaming_dagster.domain.parsing.registry import find_parser
-from daydreaming_dagster.domain.parsing.response import ParsedResponse, ResponseReader
-from daydreaming_dagster.domain.parsing.text_blocks import parse_identity
+from daydreaming_dagster.domain.parsing.response import ParsedResponse
 from daydreaming_dagster.domain.shipped_stages import SHIPPED
 from daydreaming_dagster.domain.stages import GenerationRef
 from daydreaming_dagster.ports.errors import InvalidMetadataError, MissingArtifactError
 from daydreaming_dagster.ports.language_model import Completion, SamplingParameters
 
-IDENTITY = ResponseReader("identity", parse_identity)
+IDENTITY = find_parser("identity")
 SCORE = find_parser("in_last_line")
 DRAFT = Parent("draft", GenerationRef("draft", "d0"))
 CRITIQUE = Parent("critique", GenerationRef("critique", "c0"))

@@ -12,6 +12,7 @@ from daydreaming_dagster.domain.generation.records import (
     ParsedRecord,
     RawRecord,
     Usage,
+    without_responses,
 )
 from daydreaming_dagster.domain.parsing.response import Score
 
@@ -96,3 +97,15 @@ def test_a_list_with_a_wrong_item_is_not_known_rather_than_shorter():
 )
 def test_a_score_is_on_a_scale_or_not_known(document, expected):
     assert ParsedRecord.from_document(document).judged == expected
+
+
+def test_people_are_shown_the_size_of_a_response_unless_it_is_all_that_there_is():
+    size = "(7 characters, in raw_metadata.json)"
+    unreadable = {"unreadable": "it holds no text", "response": '{"a":1}'}
+    document = {"usage": None, "response": '{"a":1}', "replaced": [unreadable, {"text": "x"}, 7]}
+
+    shown = without_responses({**document, "replaced": [document, *document["replaced"]]})
+
+    again = {"usage": None, "response": size, "replaced": [unreadable, {"text": "x"}, 7]}
+    assert shown == {**again, "replaced": [again, unreadable, {"text": "x"}, 7]}
+    assert without_responses({"mode": "copy"}) == {"mode": "copy"}

@@ -23,7 +23,7 @@ from adapters.language_model.openai_batches import OpenAIBatches
 from adapters.language_model.scripted import ScriptedLanguageModel
 from adapters.loop_store.filesystem import FilesystemLoopStore
 from daydreaming_dagster.application.batch_lane import Batches
-from daydreaming_dagster.application.dream_loop import DreamOptions, dream_loop
+from daydreaming_dagster.application.dream_loop import DreamOptions, NullDreamListener, dream_loop
 from daydreaming_dagster.application.run_cohort import RunOptions, run_cohort
 from daydreaming_dagster.application.run_listener import NullRunListener
 from daydreaming_dagster.data_layer.paths import Paths
@@ -168,8 +168,6 @@ def dream(root):
 
     model = ScriptedLanguageModel(answer, latency_seconds=0.01)
     paths = Paths(Path(root))
-    listener = NullRunListener()
-    listener.record = lambda _number, _entry: None
     dreamt = dream_loop(
         UnsyncedFilesystemGensStore(root),
         FilesystemCohortStore(paths),
@@ -178,7 +176,7 @@ def dream(root):
         "l",
         options=DreamOptions(),
         token=CancellationToken(),
-        listener=listener,
+        listener=NullDreamListener(),
     )
     assert not dreamt.interrupted
 

@@ -56,7 +56,7 @@ def test_each_idea_shows_what_it_grew_from_down_to_the_seeds(daydream, dreamt):
         for text in json.loads(path.read_text())["texts"]
     }
     accepted = {one for one, last in decisions(dreamt).items() if last["verdict"] == "accept"}
-    trees = re.findall(r'<ul class="family">(.*?)</ul>\s*<h4>Where', page, re.DOTALL)
+    trees = re.findall(r'<ul class="family">(.*?)</ul>\s*<h3>Where', page, re.DOTALL)
     shown = re.findall(r'class="mono">essay/(\w+)</span>', page)
 
     def seeds(concept):

@@ -40,7 +40,6 @@ def test_the_rounds_and_what_came_of_them(daydream, dreamt):
         [
             str(number),
             "4",
-            "4",
             "0",
             str(of_round.count("accept")),
             str(of_round.count("defer")),

@@ -1,5 +1,6 @@
 """The documentation, done as its reader would do it: each page in one shell, in a fresh folder."""
 
+import ast
 import hashlib
 import json
 import os
@@ -8,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from importlib import import_module
 from pathlib import Path
 
 import attrs
@@ -235,6 +237,28 @@ def test_the_examples_of_cohorts_can_be_planned_in_what_init_makes(tmp_path):
         counts = Counter(planned.stage for planned in recorded.plan.generations)
         said = ", ".join(counted(count, stage) for stage, count in counts.items())
         assert text.startswith(f"# {said}\n")
+
+
+def test_the_reference_has_every_name_that_a_program_of_a_page_imports():
+    reference = PAGES["docs/reference/api.md"]
+    modules = [import_module(name) for name in re.findall(r"automodule:: (\S+)", reference)]
+    programs = [
+        block.text for page in PAGES for block in blocks(page) if block.language == "python"
+    ]
+    imported = {
+        (imports.module, alias.name)
+        for program in programs
+        for imports in ast.walk(ast.parse(program))
+        if isinstance(imports, ast.ImportFrom)
+        and (imports.module or "").split(".")[0] in ("daydreaming_dagster", "adapters")
+        for alias in imports.names
+    }
+    assert len(imported) > 10
+    for module, name in imported:
+        documented = re.search(rf"\b{name}\b", reference) or any(
+            hasattr(known, name) for known in modules
+        )
+        assert documented, (module, name)
 
 
 def test_a_day_takes_as_many_commands_as_it_says():

@@ -5,9 +5,11 @@ from collections.abc import Mapping
 import attrs
 
 from daydreaming_dagster.domain.catalog import Catalog
+from daydreaming_dagster.domain.cohort.duel_choice import settled_places
 from daydreaming_dagster.domain.cohort.planner import PlannedGeneration
 from daydreaming_dagster.domain.cohort.planning import CohortPlan, make_plan, record_plan
 from daydreaming_dagster.domain.cohort.progress import StageStatus
+from daydreaming_dagster.domain.cohort.spec import CohortSpec
 from daydreaming_dagster.domain.errors import CatalogError
 from daydreaming_dagster.domain.generation.metadata import resolve_generation_metadata
 from daydreaming_dagster.domain.results.evaluations import read_evaluations
@@ -25,29 +27,44 @@ def extend_duels(
     cohort_id: str,
     catalog: Catalog,
     states: Mapping[Stage, StageStatus],
+    *,
+    until: str | None = None,
 ) -> int:
     """Choose the next duels of a cohort, make them members, and return how many there are.
 
     None are chosen while an answer is missing that could be made: what is chosen depends on all of
     them. The choice is recorded before anything is asked, so that a killed run goes on with it.
+    `until` is a stop rule that takes the place of those in the specification.
 
     Raises:
-        CatalogError: The specification was edited after the cohort was planned.
+        CatalogError: The specification was edited after the cohort was planned, or `until` is not a
+            stop rule, or no duels are chosen by doubt that it could stop.
         DataLayerError: Metadata of a generation is missing or malformed.
     """
-    if not catalog.pipeline.comparing or cohort_id not in cohorts.list_cohorts():
+    if until is not None and not settled_places(until):
+        raise CatalogError("the stop rule", (f"expected such as 'top 3 settled', found {until!r}",))
+    has_spec = cohort_id in cohorts.list_cohorts()
+    spec = cohorts.read_spec(cohort_id) if has_spec else CohortSpec()
+    if until is not None and not spec.duels:
+        problem = f"{until!r} stops no duels: none are chosen by doubt; add `duels`, and plan again"
+        raise CatalogError(f"the specification of cohort {cohort_id}", (problem,))
+    if not catalog.pipeline.comparing or not has_spec:
         return 0
-    spec = cohorts.read_spec(cohort_id)
     members = cohorts.read_membership(cohort_id)
     if _could_be_made(store, states) or all(
         len(members[stage]) >= choice.calls for stage, choice in spec.duels.items()
     ):
         return 0
+    choices = {
+        stage: choice if until is None else attrs.evolve(choice, until=until)
+        for stage, choice in spec.duels.items()
+    }
     plan = make_plan(store, cohort_id, spec, catalog, allow_missing=True)
     manifest = cohorts.read_manifest(cohort_id)
     if manifest is not None and manifest.spec != plan.manifest.spec:
         problem = "it was edited after it was planned; plan the cohort again"
         raise CatalogError(f"the specification of cohort {cohort_id}", (problem,))
+    plan = attrs.evolve(plan, duels=choices)
     chosen = _choose(store, catalog, plan, members, states)
     record_plan(store, attrs.evolve(plan, generations=tuple(chosen)))
     for planned in chosen:

@@ -47,6 +47,7 @@ class RunOptions:
         batch: Whether models whose endpoint has batches are asked by batch.
         cancel_batches: Whether to cancel the cohort's batches, take what was answered, and ask
             nothing.
+        until: A stop rule for duels that are chosen by doubt, such as `top 3 settled`.
     """
 
     stale: bool = False
@@ -56,6 +57,7 @@ class RunOptions:
     max_cost_total: float | None = None
     batch: bool = False
     cancel_batches: bool = False
+    until: str | None = None
 
     def after(self, budgets: Collection[Budget]) -> Self:
         """Return what is left to spend after runs with these budgets."""
@@ -137,7 +139,7 @@ def run_cohort(
         if parsed_again:  # whose children may have another prompt now
             state = look_and_keep(store, cohorts, cohort_id, catalog)
         if not options.cancel_batches and extend_duels(
-            store, cohorts, cohort_id, catalog, state.stages
+            store, cohorts, cohort_id, catalog, state.stages, until=options.until
         ):
             members = cohorts.read_membership(cohort_id)
             state = look_and_keep(store, cohorts, cohort_id, catalog)

@@ -101,6 +101,12 @@ def run(
             "--cancel-batches", help="Cancel this cohort's batches and keep what was answered."
         ),
     ] = False,
+    until: Annotated[
+        str | None,
+        typer.Option(
+            help="Choose no more duels by doubt once this is certain, such as 'top 3 settled'."
+        ),
+    ] = None,
 ) -> None:
     """Generate what a planned cohort still lacks, with Dagster, and rank what was judged.
 
@@ -113,7 +119,7 @@ def run(
         raise typer.BadParameter("--batch and --cancel-batches exclude each other; choose one")
     root = open_data_root(absolute_location(data_root))
     options = RunOptions(
-        stale, force or (), max_calls, max_cost, max_cost_total, batch, cancel_batches
+        stale, force or (), max_calls, max_cost, max_cost_total, batch, cancel_batches, until
     )
     if not _run(root, cohort_id, options, concurrency):
         raise typer.Exit(EXIT_INCOMPLETE)

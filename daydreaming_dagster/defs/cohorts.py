@@ -119,6 +119,7 @@ class CohortRunConfig(dg.Config):
             day.
         cancel_batches: Whether to cancel the cohort's batches, keep what was answered, and ask
             nothing.
+        until: A stop rule for duels that are chosen by doubt, such as `top 3 settled`.
     """
 
     stale: bool = False
@@ -128,6 +129,7 @@ class CohortRunConfig(dg.Config):
     max_cost_total: float | None = None
     batch: bool = False
     cancel_batches: bool = False
+    until: str | None = None
 
 
 def build_cohort_run(pipeline: Pipeline) -> dg.AssetsDefinition:

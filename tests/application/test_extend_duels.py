@@ -3,6 +3,7 @@
 import re
 
 import attrs
+import numpy as np
 import pytest
 import yaml
 
@@ -19,8 +20,12 @@ from daydreaming_dagster.domain.cohort.spec import make_cohort_spec
 from daydreaming_dagster.domain.errors import CatalogError
 from daydreaming_dagster.domain.generation.cancellation import CancellationToken
 from daydreaming_dagster.domain.generation.state import read_state
+from daydreaming_dagster.domain.results.next_duels import is_settled
 from daydreaming_dagster.domain.shipped_stages import SHIPPED
 from daydreaming_dagster.domain.stages_document import make_pipeline
+from daydreaming_dagster.domain.statistics.bradley_terry import fit_duels
+from daydreaming_dagster.domain.statistics.covariance import Covariance
+from daydreaming_dagster.domain.statistics.judgments import make_duels
 from daydreaming_dagster.ports.language_model import Completion
 
 STAGES = """
@@ -36,7 +41,7 @@ CONCEPTS = "abcdefgh"
 class Lab:
     """Eight essays whose quality is their concept; each is scored, and some are compared."""
 
-    def __init__(self, *, calls=24):
+    def __init__(self, *, calls=24, replicates=1):
         pipeline = make_pipeline(yaml.safe_load(STAGES), "stages.yaml", SHIPPED)
         catalog = Catalog(
             concepts={name: ConceptEntry(name, name, {"paragraph": name}) for name in CONCEPTS},
@@ -56,6 +61,7 @@ class Lab:
         axes |= {f"{stage}_llm": ["m"] for stage in pipeline}
         document = {
             "axes": {**axes, "combo": [[name] for name in CONCEPTS], "contest_llm": ["m", "n"]},
+            "replicates": {"contest": replicates},
             "duels": {"contest": {"choose": "by doubt", "calls": calls, "top": 3}},
         }
         self.cohorts = InMemoryCohortStore(
@@ -193,9 +199,50 @@ def test_a_dry_run_counts_the_duels_that_will_be_made():
     assert estimate.stages["contest"].calls == 24
 
 
+def test_no_more_duels_are_chosen_once_the_first_places_are_settled():
+    lab = Lab(calls=400, replicates=5)
+    lab.plan()
+
+    for _ in range(22):
+        lab.run(until="top 2 settled")
+
+    assert 20 < len(lab.duels) < 400
+    spent = len(lab.duels)
+    lab.run(until="top 2 settled")
+    assert len(lab.duels) == spent
+    lab.run()
+    assert len(lab.duels) > spent, "the specification has no stop rule"
+
+
+def test_a_stop_rule_that_cannot_be_read_or_stops_nothing_is_refused():
+    lab = Lab()
+    lab.plan()
+
+    with pytest.raises(CatalogError, match="expected such as 'top 3 settled', found 'best'"):
+        lab.run(until="best")
+    spec = lab.cohorts.read_spec("c")
+    lab.cohorts.write_spec("c", attrs.evolve(spec, duels={}))
+    with pytest.raises(CatalogError, match="stops no duels: none are chosen by doubt"):
+        lab.run(until="top 3 settled")
+    assert lab.asked == []
+
+
+def test_the_more_looks_there_were_the_surer_each_must_be():
+    fit = fit_duels(make_duels(["a", "b"], ["c", "d"], [1.0, 1.0]))
+    fit = attrs.evolve(
+        fit,
+        strength=np.array([3.0, 2.0, 0.0, 0.0]),
+        covariance=Covariance.dense(np.eye(4) * 0.11),
+        component=np.zeros(4, dtype=np.int64),
+    )
+
+    assert is_settled(fit, 2, look=1)
+    assert not is_settled(fit, 2, look=1000)
+
+
 def test_mistakes_about_duels_name_their_place():
     lab = Lab()
-    document = {"duels": {"essay": {"calls": 0, "top": 0}}}
+    document = {"duels": {"essay": {"calls": 0, "top": 0, "until": "soon"}}}
     spec = make_cohort_spec(document, None, lab.cohorts.catalog.pipeline)
     lab.cohorts.write_spec("c", spec)
 
@@ -206,4 +253,5 @@ def test_mistakes_about_duels_name_their_place():
         "duels.essay: the stage does not judge pairs",
         "duels.essay.calls: expected at least 1, found 0",
         "duels.essay.top: expected at least 1, found 0",
+        "duels.essay.until: expected a rule such as 'top 3 settled', found 'soon'",
     }

@@ -13,7 +13,7 @@ from daydreaming_dagster.domain.results.evaluations import Evaluation
 from daydreaming_dagster.domain.results.naming import COPY, name_combinations
 from daydreaming_dagster.domain.results.ranking import judgment_of
 from daydreaming_dagster.domain.results.report import CohortReport
-from daydreaming_dagster.domain.statistics.effects import Effect, Effects, estimate_effects
+from daydreaming_dagster.domain.statistics.effects import FINDING, Effect, Effects, estimate_effects
 from daydreaming_dagster.domain.statistics.judgments import code, make_scores
 
 COMBINATION: Final = "combination"
@@ -21,7 +21,7 @@ CONCEPT: Final = "concept"
 _FAMILIES: Final = 2
 """Concepts are compared apart from the other factors. Both together find something by chance as
 rarely as `Effect.is_finding` says of one."""
-_FINDING: Final = 0.025 / _FAMILIES
+_FINDING: Final = FINDING / _FAMILIES
 _MOST_CONCEPTS: Final = 200
 _PAIR: Final = 2
 

@@ -6,15 +6,18 @@ from typing import Final
 
 import numpy as np
 
-from daydreaming_dagster.domain.cohort.duel_choice import DuelChoice
+from daydreaming_dagster.domain.cohort.duel_choice import DuelChoice, settled_places
 from daydreaming_dagster.domain.cohort.planner import PlannedGeneration
 from daydreaming_dagster.domain.results.places import SharesByText
 from daydreaming_dagster.domain.results.verdicts import Duel
 from daydreaming_dagster.domain.stages import GenerationRef
+from daydreaming_dagster.domain.statistics.bradley_terry import DuelFit, fit_duels
 from daydreaming_dagster.domain.statistics.judgments import Duels, code, make_scores
 from daydreaming_dagster.domain.statistics.pair_choice import believe, pairs_in_doubt
+from daydreaming_dagster.domain.statistics.ranks import rank_bands
 from daydreaming_dagster.domain.statistics.score_evidence import ScoreEvidence, make_evidence
 
+_ERROR: Final = 0.05
 _SPARE: Final = 64
 """How many more pairs are drawn than are needed: some have no duel left."""
 
@@ -44,7 +47,13 @@ def choose_duels(
     texts = sorted({ref for planned in candidates for ref in planned.parents[:2]})
     if wanted < 1 or len(texts) < 2:  # noqa: PLR2004  a pair
         return []
-    belief = believe(len(texts), _verdicts(texts, duels), _evidence(texts, scores))
+    verdicts, evidence = _verdicts(texts, duels), _evidence(texts, scores)
+    look = -(-left.taken // choice.batch)
+    if choice.until is not None and verdicts is not None and look:
+        fit = fit_duels(verdicts, evidence)
+        if is_settled(fit, settled_places(choice.until), look):
+            return []
+    belief = believe(len(texts), verdicts, evidence)
     found: list[PlannedGeneration] = []
     for one, other in pairs_in_doubt(belief, wanted * _SPARE, choice.top, left.taken):
         duel = left.take(texts[one], texts[other])
@@ -53,6 +62,18 @@ def choose_duels(
         if len(found) == wanted:
             return found
     return [*found, *left.others(wanted - len(found))]
+
+
+def is_settled(fit: DuelFit, places: int, look: int) -> bool:
+    """Return whether it is certain which items take the first places, at the so-many-th look.
+
+    At look t, all rank bands are right with a probability of 1 - 0.05 / t(t + 1). Those errors add
+    up to 5 %, so the rank bands are right at all looks together, whenever one stops: Darling and
+    Robbins, "Confidence sequences for mean, variance, and median", PNAS 58 (1967).
+    """
+    level = 1 - _ERROR / (look * (look + 1))
+    bands = rank_bands(fit.strength, fit.covariance, component=fit.component, level=level)
+    return int((bands.high <= places).sum()) == places
 
 
 def _verdicts(texts: Sequence[GenerationRef], duels: Iterable[Duel]) -> Duels | None:

@@ -96,12 +96,12 @@ def rank_scores(scores: Scores) -> RankedScores:
 
 
 def score_bands(fit: ScoreFit) -> RankBands:
-    """Return the rank bands of scores, all right with 97.5 % probability.
+    """Return the rank bands of scores, all right with 98.25 % probability.
 
-    So bands and findings about factors (`Effect.is_finding`) together err in 5 % of experiments.
+    Bands and findings about factors (`Effect.is_finding`) together err in 3.5 % of experiments.
     """
     df = float(fit.df.min())
-    return rank_bands(fit.estimate, fit.covariance, df, fit.component, level=0.975)
+    return rank_bands(fit.estimate, fit.covariance, df, fit.component, level=0.9825)
 
 
 def rank_duels(duels: Duels, fit: DuelFit) -> tuple[RankedItem, ...]:

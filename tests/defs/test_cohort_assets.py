@@ -308,7 +308,7 @@ def test_the_report_is_a_file_and_its_ranking_is_shown(materialize, data_root):
     assert file.read_text("utf-8").startswith("<!doctype html>")
     assert shown["ranking"].count("| 0.67 |") == 6
     assert shown["figure"].startswith(
-        "![Essays by score, with the ranks they may have](data:image/png;base64,"
+        "![Essays by their judges, with the ranks they may have](data:image/png;base64,"
     )
 
 

@@ -1,12 +1,16 @@
 """How a loop goes on: what a round found, what is still to be found, and when to stop."""
 
+import math
 from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
 from statistics import fmean
+from typing import Final
 
 import attrs
 
 from daydreaming_dagster.formatting import counted
+
+_LAST: Final = 3
 
 
 @attrs.frozen
@@ -115,6 +119,9 @@ class StopRules:
         max_cost: What all rounds may cost, in USD.
         rounds_without_acceptance: The number of rounds in a row that accept nothing.
         least_chance_of_new: The probability of a new idea below which it is not worth going on.
+        least_accepted_per_dollar: The number of accepted texts per USD over the last three rounds.
+        least_novelty: The mean novelty of the last three rounds.
+        most_drift: The mean drift of the last three rounds.
         most_canary_drift: How far the scores of the canaries may move since they were first
             judged, as a share of the scale.
     """
@@ -123,6 +130,9 @@ class StopRules:
     max_cost: float | None = None
     rounds_without_acceptance: int | None = None
     least_chance_of_new: float | None = None
+    least_accepted_per_dollar: float | None = None
+    least_novelty: float | None = None
+    most_drift: float | None = None
     most_canary_drift: float | None = None
 
 
@@ -146,7 +156,30 @@ def reason_to_stop(rules: StopRules, rounds: Sequence[RoundMeasures]) -> str | N
         if chance is not None and chance < rules.least_chance_of_new:
             least = f"less than {rules.least_chance_of_new:.1%}"
             return f"the next text is a new idea with a probability of {chance:.1%}, {least}"
-    return _reason_of_canaries(rules, rounds)
+    return _reason_of_last_rounds(rules, rounds[-_LAST:]) or _reason_of_canaries(rules, rounds)
+
+
+def _reason_of_last_rounds(rules: StopRules, last: Sequence[RoundMeasures]) -> str | None:
+    """Return why the last rounds are a reason to stop: one alone may be an accident."""
+    if len(last) < _LAST:
+        return None
+    least = rules.least_accepted_per_dollar
+    if least is not None:
+        cost = sum(each.cost or 0.0 for each in last)
+        if any(each.cost is None for each in last):
+            return "the cost of a round is unknown, so nobody knows what is accepted per USD"
+        rate = sum(each.accepted for each in last) / cost if cost else math.inf
+        if rate < least:
+            return f"the last {_LAST} rounds accepted {rate:.2f} per USD, less than {least:g}"
+    novelty = [each.novelty for each in last if each.novelty is not None]
+    if rules.least_novelty is not None and novelty and fmean(novelty) < rules.least_novelty:
+        less = f"{fmean(novelty):.2f}, less than {rules.least_novelty:g}"
+        return f"the mean novelty of the last {_LAST} rounds is {less}"
+    drift = [each.drift for each in last if each.drift is not None]
+    if rules.most_drift is not None and drift and fmean(drift) > rules.most_drift:
+        more = f"{fmean(drift):.2f}, more than {rules.most_drift:g}"
+        return f"the mean drift of the last {_LAST} rounds is {more}"
+    return None
 
 
 def _reason_of_canaries(rules: StopRules, rounds: Sequence[RoundMeasures]) -> str | None:

@@ -224,7 +224,11 @@ def _stop_problems(stop: StopRules) -> Iterator[Problem]:
             yield Problem(("stop", name), f"expected at least 1, found {count}")
     if stop.max_cost is not None and not (stop.max_cost >= 0 and math.isfinite(stop.max_cost)):
         yield Problem(("stop", "max_cost"), f"expected an amount in USD, found {stop.max_cost}")
-    for name in ("least_chance_of_new", "most_canary_drift"):
+    rate = stop.least_accepted_per_dollar
+    if rate is not None and not (rate >= 0 and math.isfinite(rate)):
+        reason = f"expected a number of texts per USD, found {rate}"
+        yield Problem(("stop", "least_accepted_per_dollar"), reason)
+    for name in ("least_chance_of_new", "least_novelty", "most_drift", "most_canary_drift"):
         share = getattr(stop, name)
         if share is not None and not 0 <= share <= 1:
             yield Problem(("stop", name), f"expected 0 to 1, found {share}")

@@ -7,6 +7,7 @@ import pytest
 
 from daydreaming_dagster.domain.loop.decisions import Ruling, Selection, decide
 from daydreaming_dagster.domain.loop.measures import (
+    CanaryScores,
     Richness,
     RoundMeasures,
     StopRules,
@@ -140,6 +141,13 @@ def test_distances_are_averaged():
     assert mean_distance([]) is None
 
 
+PLAIN = attrs.evolve(MEASURES, accepted=4, cost=0.5, novelty=0.5, drift=0.9)
+
+
+def with_canaries(moved):
+    return attrs.evolve(PLAIN, canaries=CanaryScores(0.8, 0.2, moved))
+
+
 @pytest.mark.parametrize(
     ("rules", "rounds", "reason"),
     [
@@ -163,6 +171,42 @@ def test_distances_are_averaged():
         (StopRules(least_chance_of_new=0.3), [MEASURES], None),
         (StopRules(least_chance_of_new=0.31), [MEASURES], "probability of 30.0%, less than 31.0%"),
         (StopRules(least_chance_of_new=0.31), [], None),
+        (StopRules(least_accepted_per_dollar=9), [PLAIN] * 2, None),
+        (StopRules(least_accepted_per_dollar=8), [PLAIN] * 3, None),
+        (
+            StopRules(least_accepted_per_dollar=9),
+            [PLAIN] * 3,
+            "the last 3 rounds accepted 8.00 per USD, less than 9",
+        ),
+        (
+            StopRules(least_accepted_per_dollar=9),
+            [attrs.evolve(PLAIN, cost=0.0)] * 3,
+            None,
+        ),
+        (
+            StopRules(least_accepted_per_dollar=9),
+            [PLAIN, PLAIN, attrs.evolve(PLAIN, cost=None)],
+            "the cost of a round is unknown",
+        ),
+        (StopRules(least_novelty=0.5, most_drift=0.9), [PLAIN] * 3, None),
+        (
+            StopRules(least_novelty=0.6),
+            [attrs.evolve(PLAIN, novelty=0.9), PLAIN, PLAIN, PLAIN],
+            "the mean novelty of the last 3 rounds is 0.50, less than 0.6",
+        ),
+        (
+            StopRules(most_drift=0.8),
+            [PLAIN, attrs.evolve(PLAIN, drift=None), PLAIN],
+            "the mean drift of the last 3 rounds is 0.90, more than 0.8",
+        ),
+        (StopRules(most_canary_drift=0.1), [PLAIN], None),
+        (StopRules(most_canary_drift=0.1), [with_canaries(None)], None),
+        (StopRules(most_canary_drift=0.1), [with_canaries(0.1)], None),
+        (
+            StopRules(most_canary_drift=0.1),
+            [with_canaries(0.2)],
+            "the scores of the canaries moved by 0.20, more than 0.10",
+        ),
     ],
 )
 def test_a_loop_stops_for_a_stated_reason(rules, rounds, reason):

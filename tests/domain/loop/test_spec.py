@@ -88,7 +88,8 @@ cohort:
   replicates: {evaluation: 0}
 gate: {false_positives: 2}
 selection: {bar: 70, certainty: 0.5, most: 0}
-stop: {rounds: 0, max_cost: -1, rounds_without_acceptance: 0, least_chance_of_new: 5}
+stop: {rounds: 0, max_cost: -1, rounds_without_acceptance: 0, least_chance_of_new: 5,
+       least_accepted_per_dollar: -1, most_drift: 2}
 """
     found = problems(text)
 
@@ -109,8 +110,10 @@ stop: {rounds: 0, max_cost: -1, rounds_without_acceptance: 0, least_chance_of_ne
         "selection.bar",
         "selection.certainty",
         "selection.most",
+        "stop.least_accepted_per_dollar",
         "stop.least_chance_of_new",
         "stop.max_cost",
+        "stop.most_drift",
         "stop.rounds",
         "stop.rounds_without_acceptance",
     ]

@@ -1,11 +1,14 @@
 """Daydreaming: rounds of a loop, in which accepted texts are combined again."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Protocol
 
 import attrs
 
+from daydreaming_dagster.application.batch_lane import Batches
 from daydreaming_dagster.application.loop_round import LoopRound, RoundInterruptedError
+from daydreaming_dagster.application.run_cohort import CohortRunner, run_cohort
 from daydreaming_dagster.application.run_listener import NullRunListener, RunListener, RunPlan
 from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.errors import CatalogError
@@ -92,12 +95,14 @@ def dream_loop(
     options: DreamOptions,
     token: CancellationToken,
     listener: DreamListener,
+    batches: Batches | None = None,
 ) -> Dream:
     """Go on with a loop until it stops, the options say so, or the token is stopped.
 
     Each step is recorded when it is done. A loop that was killed goes on with the step that it was
     in: answers that were stored are not asked for again, and it makes the same choices and
-    decisions as a loop that was not killed.
+    decisions as a loop that was not killed. Models whose row says `batch` are asked by batch, if
+    there are `batches`.
 
     Raises:
         CatalogError: The specification, the catalogs or the journal are wrong. Lists all problems.
@@ -106,7 +111,8 @@ def dream_loop(
         SamplerError: A sampler broke the rules of its port.
     """
     with loops.hold(loop_id):
-        dream = _dream(store, cohorts, loops, model, loop_id, options, token, listener)
+        run = partial(run_cohort, model=model, batches=batches)
+        dream = _dream(store, cohorts, loops, run, loop_id, options, token, listener)
     listener.end(dream)
     return dream
 
@@ -115,7 +121,7 @@ def _dream(  # noqa: PLR0917  those of `dream_loop`
     store: GensStoreWithTemplates,
     cohorts: CohortStore,
     loops: LoopStore,
-    model: LanguageModel,
+    run: CohortRunner,
     loop_id: str,
     options: DreamOptions,
     token: CancellationToken,
@@ -137,7 +143,7 @@ def _dream(  # noqa: PLR0917  those of `dream_loop`
             store,
             cohorts,
             loops,
-            model,
+            run,
             loop_id,
             spec,
             loops.load_sampler(spec.sampler),

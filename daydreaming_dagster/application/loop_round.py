@@ -14,7 +14,7 @@ from daydreaming_dagster.application.loop_canaries import (
 from daydreaming_dagster.application.loop_measures import Memory, measure_round
 from daydreaming_dagster.application.loop_rulings import read_rulings
 from daydreaming_dagster.application.plan_cohort import plan_cohort
-from daydreaming_dagster.application.run_cohort import RunOptions, run_cohort
+from daydreaming_dagster.application.run_cohort import CohortRunner, RunOptions
 from daydreaming_dagster.application.run_listener import RunListener
 from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.cohort.planner import PlannedGeneration
@@ -46,7 +46,6 @@ from daydreaming_dagster.domain.loop.spec import LoopSpec
 from daydreaming_dagster.ports.cohort_store import CohortStore
 from daydreaming_dagster.ports.errors import MissingArtifactError
 from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates
-from daydreaming_dagster.ports.language_model import LanguageModel
 from daydreaming_dagster.ports.loop_store import LoopStore
 from daydreaming_dagster.types import Stage
 
@@ -66,7 +65,7 @@ class LoopRound:
         store: The generations.
         cohorts: The catalogs, and the cohorts that the rounds make.
         loops: The loops.
-        model: What writes and judges.
+        run: Runs a cohort with the models that write and judge.
         loop_id: The loop.
         spec: Its specification, which has no mistakes.
         sampler: Its sampler.
@@ -81,7 +80,7 @@ class LoopRound:
     store: GensStoreWithTemplates
     cohorts: CohortStore
     loops: LoopStore
-    model: LanguageModel
+    run: CohortRunner
     loop_id: str
     spec: LoopSpec
     sampler: PairSampler
@@ -350,12 +349,11 @@ class LoopRound:
         plan_cohort(
             self.store, self.cohorts, cohort_id, allow_missing=self.allow_missing, keep=keep
         )
-        run = run_cohort(
+        run = self.run(
             self.store,
             self.cohorts,
-            self.model,
-            cohort_id,
-            RunOptions(max_cost=self._left_to_spend(members)),
+            cohort_id=cohort_id,
+            options=RunOptions(max_cost=self._left_to_spend(members)),
             token=self.token,
             listener=self.listener,
             catalog=self.catalog,

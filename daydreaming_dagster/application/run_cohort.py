@@ -192,7 +192,8 @@ def run_cohort(
         outcome = run_generations(runner, plan.todo, listener)
         if outcome.made >= _WORTH_A_LOOK:
             look_and_keep(store, cohorts, cohort_id, catalog)
-    return CohortRun(plan, outcome, runner.budget, token.reason)
+    waits = None if runner.lane is None else runner.lane.waiting
+    return CohortRun(plan, outcome, runner.budget, token.reason or waits)
 
 
 def _models_by_batch(

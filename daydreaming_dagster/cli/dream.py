@@ -13,6 +13,7 @@ from daydreaming_dagster.application.dream_loop import Dream, DreamOptions
 from daydreaming_dagster.application.loop_estimate import estimate_round
 from daydreaming_dagster.application.run_cohort import run_cohort
 from daydreaming_dagster.application.run_listener import RunPlan
+from daydreaming_dagster.batch_bootstrap import compose_batches
 from daydreaming_dagster.bootstrap import (
     DataRoot,
     absolute_location,
@@ -113,6 +114,7 @@ def _dream(root: DataRoot, loop_id: str, options: DreamOptions, concurrency: int
         "cohort_store": root.cohorts,
         "catalog": catalog,
         "language_model": compose_language_model(catalog, concurrency),
+        "batches": compose_batches(root, catalog),
         "stop": token,
         "runner": run_cohort,
     }

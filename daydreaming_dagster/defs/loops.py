@@ -9,6 +9,7 @@ from typing import Any, Final
 import attrs
 import dagster as dg
 
+from daydreaming_dagster.application.batch_lane import Batches
 from daydreaming_dagster.application.dream_loop import (
     Dream,
     DreamListener,
@@ -86,6 +87,7 @@ def build_loop_assets(pipeline: Pipeline) -> list[dg.AssetSpec | dg.AssetsDefini
         cohort_store: dg.ResourceParam[CohortStore],
         data_root: dg.ResourceParam[str],
         language_model: dg.ResourceParam[LanguageModel],
+        batches: dg.ResourceParam[Batches | None],
         catalog: dg.ResourceParam[Catalog],
         stop: dg.ResourceParam[CancellationToken],
         listener: dg.ResourceParam[DreamListener],
@@ -109,6 +111,7 @@ def build_loop_assets(pipeline: Pipeline) -> list[dg.AssetSpec | dg.AssetsDefini
                 options=DreamOptions(**config.model_dump()),
                 token=stop,
                 listener=recording,
+                batches=batches,
             )
             recording.check()
             mark_failed(context, recording.failed)

@@ -97,7 +97,7 @@ def test_a_run_without_batches_leaves_alone_what_waits_and_says_where(lab, later
     assert not lab.asked
     assert called.outcome.left == 21
     assert not called.outcome.failed
-    assert called.stopped is None
+    assert called.stopped == "3 generations left until a batch ends"
     (notice,) = listener.notices
     assert notice.startswith(
         "3 generations wait in batch batch-0 of big-1 at https://batches.example/v1 since 20"

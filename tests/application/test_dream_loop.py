@@ -8,10 +8,13 @@ import attrs
 import pytest
 
 from adapters import InMemoryGensStore
+from adapters.batch_store.in_memory import InMemoryBatchStore
 from adapters.cohort_store.in_memory import InMemoryCohortStore
 from adapters.language_model.scripted import ScriptedLanguageModel
 from adapters.loop_store.in_memory import InMemoryLoopStore
+from answering_later import ScriptedBatches
 from builders import Killed, MortalStore
+from daydreaming_dagster.application.batch_lane import Batches
 from daydreaming_dagster.application.dream_loop import DreamOptions, NullDreamListener, dream_loop
 from daydreaming_dagster.application.rate_cohort import write_rating_sheet
 from daydreaming_dagster.cli.loop_lines import entry_lines
@@ -27,7 +30,11 @@ from daydreaming_dagster.domain.loop.spec import Canaries, Feedback, LoopSpec
 from daydreaming_dagster.domain.people.ratings import COLUMNS
 from daydreaming_dagster.domain.shipped_stages import SHIPPED
 from daydreaming_dagster.domain.stages import ParentRole, StageDefinition
-from daydreaming_dagster.ports.language_model import Completion
+from daydreaming_dagster.ports.language_model import (
+    Completion,
+    ModelRequest,
+    SamplingParameters,
+)
 
 NAMES = ("ant", "bee", "cod", "dog", "eel", "fox", "gnu", "hen")
 GOOD = {"ANT", "BEE", "COD"}
@@ -97,7 +104,7 @@ class World:
     recorded: list = attrs.field(factory=list)
     answer: object = answer
 
-    def dream(self, loop_id="l", *, token=None, **options):
+    def dream(self, loop_id="l", *, token=None, batches=None, **options):
         def counting(request):
             self.asked.append((request.prompt, request.parameters.seed))
             return self.answer(request)
@@ -113,6 +120,7 @@ class World:
             options=DreamOptions(**options),
             token=token or CancellationToken(),
             listener=listener,
+            batches=batches,
         )
 
     def everything(self):
@@ -153,6 +161,33 @@ def test_each_round_chooses_writes_and_decides(world):
     # A draft for each of 5 pairs and 3 evaluations of its copy, in 3 rounds.
     assert len(world.asked) == len(set(world.asked)) == 3 * 5 * 4
     assert world.cohorts.list_planned_cohorts() == ["l-0001", "l-0002", "l-0003"]
+
+
+def test_models_that_are_always_asked_by_batch_are_so_in_a_loop_which_goes_on_with_them(world):
+    def judge(prompt):
+        parameters = SamplingParameters(seed=1)
+        return attrs.evolve(answer(ModelRequest(prompt, "m", "", parameters)), batch_id="b")
+
+    later = ScriptedBatches(judge)
+    batches = Batches(InMemoryBatchStore(), later)
+    models = world.cohorts.catalog.models
+    always = {name: attrs.evolve(model, batch=True) for name, model in models.items()}
+    world.cohorts.catalog = attrs.evolve(world.cohorts.catalog, models=always)
+    later.looks = 10**9
+    token = CancellationToken()
+    later.after = lambda method: token.stop("test") if method == "submit" else None
+    assert world.dream(batches=batches, token=token, rounds=1).interrupted
+
+    world.cohorts.catalog = attrs.evolve(world.cohorts.catalog, models=models)
+    called = world.dream(batches=batches, rounds=1)
+    assert (called.interrupted, called.reason) == (True, "5 generations left until a batch ends")
+    assert not world.asked
+
+    world.cohorts.catalog = attrs.evolve(world.cohorts.catalog, models=always)
+    later.batches["batch-0"]["looks"] = later.looks = 1
+    assert world.dream(batches=batches, rounds=1).finished == 1
+    assert not world.asked
+    assert [len(batch["questions"]) for batch in later.batches.values()] == [5, 15]
 
 
 def test_what_was_accepted_is_combined_in_later_rounds(world):

@@ -197,6 +197,12 @@ class BatchLane:
             if pile.not_before is not None:
                 yield Wait(key[1], pile.not_before.astimezone(), "no batch is taken")
 
+    @property
+    def waiting(self) -> str | None:
+        """Return why generations are left without an answer, None if none is."""
+        count = len(self._parked) + sum(self._left.values())
+        return f"{counted(count, 'generation')} left until a batch ends" if count else None
+
     def notices(self) -> list[str]:
         """Return what people should know of batches at the end of the run."""
         records = self.batches.records.read()

@@ -42,6 +42,7 @@ class FilesystemInspection:
         """
         yield from self._cohort_leftovers()
         yield from self._loop_leftovers()
+        yield from self._batch_leftovers()
         for entry in _scan(self.paths.gens_root):
             known = is_stage(entry.name) and (stages is None or entry.name in stages)
             if not known or not entry.is_dir(follow_symlinks=False):
@@ -76,6 +77,12 @@ class FilesystemInspection:
                 for entry in _scan(Path(cohort.path, folder)):
                     if entry.name.startswith(TEMPORARY_PREFIX):
                         yield from _leftover(entry, "a write")
+
+    def _batch_leftovers(self) -> Iterator[Finding]:
+        """Yield what interrupted writes of records of batches left."""
+        for entry in _scan(self.paths.batches_dir):
+            if entry.name.startswith(TEMPORARY_PREFIX):
+                yield from _leftover(entry, "a write")
 
     def _loop_leftovers(self) -> Iterator[Finding]:
         """Yield what interrupted writes of journals and accepted texts left."""

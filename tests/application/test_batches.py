@@ -1,6 +1,7 @@
 """Running a cohort by batch, with everything in memory."""
 
 import math
+from functools import partial
 
 import attrs
 import pytest
@@ -410,6 +411,9 @@ class StoreThatTells:
     def write_batch(self, name, document):
         self.tell(name, document)
 
+    def delete_batch(self, name):
+        self.tell(name, None)
+
     def __getattr__(self, name):
         return getattr(self.inner, name)
 
@@ -426,6 +430,13 @@ class Mortal:
             raise Killed
 
 
+def really_change(store, name, document):
+    if document is None:
+        store.inner.delete_batch(name)
+    else:
+        store.inner.write_batch(name, document)
+
+
 def mortal_lab(make_lab, mortal):
     lab = make_lab(InMemoryGensStore)
     later = ScriptedBatches(answer)
@@ -435,12 +446,12 @@ def mortal_lab(make_lab, mortal):
     def fail(_method):
         mortal()
 
-    def write(name, document):
+    def change(name, document):
         mortal()
-        store.inner.write_batch(name, document)
+        really_change(store, name, document)
         mortal()
 
-    store = StoreThatTells(write)
+    store = StoreThatTells(change)
     later.fail, later.after = fail, mortal
     lab.batches = attrs.evolve(lab.batches, store=store)
     return lab, later, store
@@ -457,7 +468,7 @@ def test_a_run_that_is_killed_anywhere_submits_nothing_twice(make_lab):
         with pytest.raises(Killed):
             lab.run(batch=True)
         later.fail, later.after = (lambda _method: None), (lambda _method: None)
-        store.tell = store.inner.write_batch
+        store.tell = partial(really_change, store)
         run = lab.run(batch=True)
         assert run.complete
         asked = [

@@ -87,6 +87,9 @@ def test_ctrl_c_leaves_a_batch_running_which_status_shows_and_which_the_next_run
     assert "(in_progress, 0 of 3 answered when last seen)" in shown.stderr
     waiting = json.loads(daydream("status", "c1", "--json").stdout)["draft"]["waiting"]
     assert len(waiting) == 3
+    refused = daydream("delete", "c1", "--yes")
+    assert refused.returncode == 2
+    assert "batch batch_0 of big-1" in refused.stderr
     without = run()
     assert without.returncode == 1
     assert f"3 generations wait in {place}" in without.stderr

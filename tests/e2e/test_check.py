@@ -190,9 +190,11 @@ def test_a_broken_catalog_does_not_keep_the_texts_from_being_checked(daydream, s
     assert "raw.txt is there without raw_metadata.json" in result.stdout
 
 
-@pytest.mark.parametrize("folder", ["rounds/0001", "concepts/descriptions-paragraph"])
-def test_what_a_killed_loop_left_is_a_leftover(daydream, data_root, folder):
-    left = data_root / "loops/l" / folder / ".tmp-0123456789abcdef"
+@pytest.mark.parametrize(
+    "folder", ["loops/l/rounds/0001", "loops/l/concepts/descriptions-paragraph", "batches"]
+)
+def test_what_a_killed_loop_or_batch_left_is_a_leftover(daydream, data_root, folder):
+    left = data_root / folder / ".tmp-0123456789abcdef"
     left.parent.mkdir(parents=True)
     left.write_text("half")
     aged(left)

@@ -42,7 +42,7 @@ _NO_BATCHES: Final = (404, 405, 501)
 
 @attrs.frozen
 class _Arrived:
-    """What became of a question, and in which batch."""
+    """What became of a question of a batch."""
 
     record: BatchRecord
     question: BatchedQuestion
@@ -110,16 +110,21 @@ class BatchLane:
             DaydreamingError: The record of a batch is malformed.
         """
         self._order, self._wake = order, wake
-        for name, question in self.batches.load(self.models):
-            self._where[question.ref] = name
-            self.budget.resume_in_batch(question.reserved)
+        for record in self.batches.load(self.models):
+            if all(self._is_stored(each.ref, record.batch_id) for each in record.questions):
+                self.batches.close(record)  # a kill came before
+                continue
+            self.batches.watch(record, 0.0)
+            for question in record.questions:
+                self._where[question.ref] = record.name
+                self.budget.resume_in_batch(question.reserved)
         self._driver = asyncio.create_task(self._drive())
         self._driver.add_done_callback(lambda _driver: wake())
 
     def check(self, ref: GenerationRef) -> None:
         """Return unless a generation waits in a batch that this run does not wait for.
 
-        Called with the generation claimed, so no batch can take it meanwhile.
+        The generation is claimed, so no batch takes it meanwhile.
 
         Raises:
             WaitsForBatchError: It does.
@@ -155,8 +160,7 @@ class BatchLane:
         raise WaitsForBatchError("it is about to be asked by batch")
 
     async def _drive(self) -> None:
-        polls = [self._terms(key).poll_seconds for key in self.models]
-        tick = min(_TICK_SECONDS, *polls) if polls else _TICK_SECONDS
+        tick = min((_TICK_SECONDS, *(self._terms(key).poll_seconds for key in self.models)))
         try:
             while not self._over and self.stop.reason is None:
                 await self._submit_piles()
@@ -269,10 +273,8 @@ class BatchLane:
             while self._is_due(key, pile) and self.stop.reason is None:
                 questions = pile.take(self._terms(key))
                 self._sending = True
-                try:
-                    await self._submit(key, pile, questions)
-                finally:
-                    self._sending = False
+                await self._submit(key, pile, questions)
+                self._sending = False
 
     def _is_due(self, key: ModelKey, pile: Pile) -> bool:
         """Return whether the collected questions to a model are submitted now.
@@ -354,7 +356,7 @@ class BatchLane:
             record, question, outcome = arrived.record, arrived.question, arrived.outcome
             self.budget.take_from_batch()
             if not isinstance(outcome, Completion) or await asyncio.to_thread(
-                self._is_stored, question.ref, outcome
+                self._is_stored, question.ref, outcome.batch_id
             ):
                 self.budget.withdraw(question.reserved)
             else:
@@ -368,8 +370,9 @@ class BatchLane:
                 self._unused.setdefault(record.name, []).append(unused)
             await self.batches.settle(record.name, question.ref)
 
-    def _is_stored(self, ref: GenerationRef, completion: Completion) -> bool:
-        return stored_record(self.submission.gens, ref).batch_id == completion.batch_id
+    def _is_stored(self, ref: GenerationRef, batch_id: str | None) -> bool:
+        stored = stored_record(self.submission.gens, ref)
+        return batch_id is not None and stored.batch_id == batch_id
 
     def _retry_held(self) -> None:
         """Start those once more that did not fit into the budget, if it has more room now."""

@@ -90,19 +90,25 @@ class OpenBatches:
         """The names of the batches that the run knows, also of those that it gave up."""
         return self._open.keys()
 
-    def load(self, models: Collection[ModelKey]) -> list[tuple[str, BatchedQuestion]]:
-        """Take over the cohort's batches of these models, and return their questions by batch.
+    def load(self, models: Collection[ModelKey]) -> list[BatchRecord]:
+        """Return the cohort's batches of these models that have outcomes to come.
 
         Raises:
             DaydreamingError: A record is malformed.
         """
-        records = self.records.read().values()
-        for record in records:
-            if record.cohort_id == self.cohort_id and record.key in models and record.questions:
-                self.watch(record, 0.0)
         return [
-            (name, question) for name, record in self._open.items() for question in record.questions
+            record
+            for record in self.records.read().values()
+            if record.cohort_id == self.cohort_id and record.key in models and record.questions
         ]
+
+    def close(self, record: BatchRecord) -> None:
+        """Delete the record of a batch whose outcomes are stored, unless it has unused answers."""
+        if record.unused:
+            document = attrs.evolve(record, questions=[]).as_document()
+            self.records.store.write_batch(record.name, document)
+        else:
+            self.records.store.delete_batch(record.name)
 
     def watch(self, record: BatchRecord, seconds: float) -> None:
         """Look at a batch after this time."""
@@ -157,11 +163,7 @@ class OpenBatches:
         watch.unsettled.discard(ref)
         if not watch.unsettled:
             del self._watches[name]
-            record = self._open.pop(name)
-            if record.unused:
-                await self._write(attrs.evolve(record, questions=[]))
-            else:
-                await asyncio.to_thread(self.records.store.delete_batch, name)
+            await asyncio.to_thread(self.close, self._open.pop(name))
 
     async def keep_unused(self, name: str, answer: UnusedAnswer) -> None:
         """Keep a paid answer that no generation has in the record of its batch."""

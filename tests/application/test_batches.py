@@ -480,7 +480,7 @@ def test_a_run_that_is_killed_anywhere_submits_nothing_twice(make_lab):
 
 
 def test_a_run_whose_answers_are_stored_half_when_it_is_killed_pays_nothing_twice(make_lab):
-    for writes in range(25, 50, 3):
+    for writes in range(25, 42):
         lab = make_lab(MortalStore)
         later = ScriptedBatches(answer)
         lab.batches = Batches(InMemoryBatchStore(), later, arrives_within_seconds=0.0)

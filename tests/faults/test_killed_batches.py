@@ -66,7 +66,7 @@ def test_a_run_killed_at_every_request_and_every_write_submits_nothing_twice(sta
     unkilled = [texts for _, killed, texts, _ in ends if not killed]
     assert len(unkilled) == 3
     assert len(ends) >= 3 + 8 + 8 + 20  # requests, requests, changes
-    assert set(asked.values()) == {1}
+    assert [name for (name, _), times in asked.items() if times > 1] == []
     assert len(asked) == 2 * len(ends)
     for name, _, texts, left in ends:
         assert texts == unkilled[0], name

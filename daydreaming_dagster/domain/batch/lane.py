@@ -14,13 +14,14 @@ from daydreaming_dagster.domain.batch.submission import (
     AskedLater,
     NotSubmittedError,
     Submission,
-    stored_record,
 )
 from daydreaming_dagster.domain.errors import AnswerLostError, WaitsForBatchError
 from daydreaming_dagster.domain.generation.budget import Budget
 from daydreaming_dagster.domain.generation.cancellation import CancellationToken, StoppedError
 from daydreaming_dagster.domain.generation.generated import Generated
 from daydreaming_dagster.domain.generation.order import RunOrder
+from daydreaming_dagster.domain.generation.state import GenerationState
+from daydreaming_dagster.domain.generation.stored import LazyGeneration
 from daydreaming_dagster.domain.stages import GenerationRef
 from daydreaming_dagster.errors import DaydreamingError
 from daydreaming_dagster.formatting import counted, money
@@ -371,11 +372,11 @@ class BatchLane:
             await self.batches.settle(record.name, question.ref)
 
     def _is_stored(self, ref: GenerationRef, batch_id: str | None) -> bool:
-        stored = stored_record(self.submission.gens, ref)
-        return batch_id is not None and stored.batch_id == batch_id
+        stored = GenerationState(LazyGeneration(self.submission.gens, *ref), needs_score=False)
+        # A kill may have come after the record of the answer and before its text.
+        return stored.answer is not None and stored.raw_record.batch_id == (batch_id or "")
 
     def _retry_held(self) -> None:
-        """Start those once more that did not fit into the budget, if it has more room now."""
         if self._held and self.budget.reservations != self._reservations:
             held, self._held = self._held, []
             for ref in held:

@@ -141,12 +141,12 @@ class Submission:
         if claim is None:
             return False
         try:
-            return stored_record(self.gens, question.ref).raw_sha256 == question.replaces
+            return _stored_record(self.gens, question.ref).raw_sha256 == question.replaces
         finally:
             claim.release()
 
 
-def stored_record(gens: GensStore, ref: GenerationRef) -> RawRecord:
+def _stored_record(gens: GensStore, ref: GenerationRef) -> RawRecord:
     """Return the record of the answer that a generation has, an empty one if it has none."""
     return RawRecord.from_document(if_there(gens.read_raw_metadata, *ref) or {})
 

@@ -509,6 +509,26 @@ def test_a_malformed_record_ends_the_run_before_anything_is_asked(lab, later):
     assert not later.batches
 
 
+@pytest.mark.parametrize("method", ["upload", "look"])
+def test_an_endpoint_that_does_not_answer_is_waited_for(lab, later, method):
+    token = CancellationToken()
+    down = LanguageModelError("down", 503, retryable=True)
+    later.fail = lambda called: down if called == method else None
+
+    class Patient(Listener):
+        def waiting(self, waits):
+            super().waiting(waits)
+            if waits:
+                token.stop("seen")
+
+    run = lab.run(batch=True, token=token, listener=(listener := Patient()))
+
+    expected = "no batch is taken" if method == "upload" else "0 of 3 questions answered"
+    assert listener.waits[0].reason.startswith(expected)
+    assert not run.outcome.failed
+    assert len(lab.batches.store.read_batches()) == (method == "look")
+
+
 def test_waits_say_how_many_are_answered(lab, later):
     later.looks = 10**9
     token = CancellationToken()

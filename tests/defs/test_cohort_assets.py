@@ -9,16 +9,20 @@ import pytest
 from sqlalchemy import text
 
 from adapters import FilesystemGensStore
+from adapters.batch_store.filesystem import FilesystemBatchStore
 from adapters.cohort_store.filesystem import FilesystemCohortStore
 from adapters.language_model.scripted import ScriptedLanguageModel
+from answering_later import ScriptedBatches
 from builders import judge_or_echo
+from daydreaming_dagster.application.batch_lane import Batches
 from daydreaming_dagster.application.plan_cohort import plan_cohort
+from daydreaming_dagster.data_layer.paths import Paths
 from daydreaming_dagster.defs.cohort_results import build_cohort_results, cohort_report
 from daydreaming_dagster.defs.cohorts import build_cohort_run, cohort_membership
 from daydreaming_dagster.defs.launch import open_instance
 from daydreaming_dagster.defs.partitions import stage_partitions
 from daydreaming_dagster.domain.shipped_stages import SHIPPED
-from daydreaming_dagster.ports.language_model import LanguageModelError
+from daydreaming_dagster.ports.language_model import LanguageModelError, ModelRequest
 from daydreaming_dagster.types import STAGES
 
 cohort_run = build_cohort_run(SHIPPED)
@@ -81,6 +85,17 @@ def test_a_whole_cohort_is_one_materialization(materialize, instance, data_root)
                 store.list_generations(stage)
             )
     assert instance.get_runs_count() == 2  # planning, and this one
+
+
+def test_a_run_asks_by_batch_if_its_config_says_so(materialize, resources, data_root):
+    later = ScriptedBatches(lambda prompt: judge_or_echo(ModelRequest(prompt, "big-1")))
+    resources["batches"] = Batches(FilesystemBatchStore(Paths(data_root)), later)
+    materialize(cohort_membership)
+
+    config = {"ops": {"cohort_run": {"config": {"batch": True}}}}
+    assert materialize(cohort_run, run_config=config).success
+
+    assert [len(batch["questions"]) for batch in later.batches.values()] == [3, 9, 6]
 
 
 def test_the_run_of_a_cohort_says_what_it_came_to(materialize):

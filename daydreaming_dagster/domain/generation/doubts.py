@@ -18,8 +18,10 @@ _MOST_CHARACTERS_PER_TOKEN: Final = 8
 
 _BY_CHANCE: Final = 200
 """Two answers with fewer characters may be equal by chance, such as those of judges."""
-_NOT_UNIQUE: Final = re.compile(r"chatcmpl-\d{1,3}")
-"""Ollama's response ids are random numbers below 999."""
+_NOT_UNIQUE: Final = re.compile(r"chatcmpl-(\d{1,3}|A1)")
+"""Ollama's response ids are random numbers below 999, and KoboldCpp's are all the same."""
+_UNIQUE: Final = 20
+"""Other endpoints may have such ids, too. Those with more characters are unique."""
 
 _VARIANT: Final = re.compile(r"(:(free|extended|exacto|nitro|floor|online|thinking)|[:-]latest)$")
 """What is appended to a name to choose how a model is served, by OpenRouter and others."""
@@ -68,19 +70,22 @@ def tokens_if_cut(prompt: str, record: RawRecord) -> int | None:
 
 
 def answer_key(record: RawRecord, text: str) -> str:
-    """Return what only one answer has; `""` if another one may have it by chance.
+    """Return what only one answer has, with spaces between; `""` if another may have all of it.
 
-    That is a long text, or a short one with the endpoint's id of the response.
+    That is a long text, a short one with the endpoint's id of the response, and a long id.
     """
     if record.mode != "llm" or not text:
         return ""
-    digest = (record.raw_sha256 or sha256(text))[:16]
-    if len(text) >= _BY_CHANCE:
-        return digest
+    digest, keys = (record.raw_sha256 or sha256(text))[:16], []
     response_id = record.response_id or ""
-    if not response_id or _NOT_UNIQUE.fullmatch(response_id):
-        return ""
-    return f"{digest}/{sha256(response_id)[:8]}"
+    named = sha256(f"{record.provider} {response_id}")[:12]
+    if len(text) >= _BY_CHANCE:
+        keys.append(digest)
+    elif response_id and not _NOT_UNIQUE.fullmatch(response_id):
+        keys.append(f"{digest}/{named}")
+    if len(response_id) >= _UNIQUE:
+        keys.append(named)
+    return " ".join(keys)
 
 
 def repeated_answers(
@@ -91,6 +96,11 @@ def repeated_answers(
     A gateway's cache answers so, or a model without randomness: replicates then count once.
     """
     first: dict[str, GenerationRef] = {}
-    for ref, key in keys:
-        if key and (other := first.setdefault(key, ref)) != ref:
-            yield ref, f"its answer is that of {other}: both are one answer, perhaps of a cache"
+    for ref, of_answer in keys:
+        earlier = [first[key] for key in of_answer.split() if key in first]
+        first |= {key: ref for key in of_answer.split() if key not in first}
+        if earlier:
+            yield (
+                ref,
+                f"its answer is that of {earlier[0]}: both are one answer, perhaps of a cache",
+            )

@@ -102,10 +102,21 @@ def test_equal_short_answers_are_one_answer_if_their_responses_have_the_same_id(
     assert refs_of_repeated((record(score), score), (record(score), score)) == []
 
 
+def test_responses_with_one_long_id_are_one_answer_whatever_was_done_to_the_text():
+    response_id = "chatcmpl-9f8e7d6c5b4a39281706"
+    one, other = record("SCORE: 6", response_id), record("SCORE: 6.", response_id)
+    elsewhere = record("SCORE: 6.", response_id, provider="other")
+
+    assert refs_of_repeated((one, "SCORE: 6"), (other, "SCORE: 6."), (elsewhere, "SCORE: 6.")) == [
+        "d1"
+    ]
+
+
 def test_ids_that_an_endpoint_uses_again_by_chance_prove_nothing():
     score = "SCORE: 6"
 
-    assert refs_of_repeated(*[(record(score, "chatcmpl-417"), score)] * 2) == []
+    for response_id in ("chatcmpl-417", "chatcmpl-A1"):
+        assert refs_of_repeated(*[(record(score, response_id), score)] * 2) == []
     longer = record("SCORE: 7", "chatcmpl-9f8e7d6c")
     assert refs_of_repeated((record(score, "chatcmpl-9f8e7d6c"), score), (longer, "SCORE: 7")) == []
 

@@ -17,6 +17,8 @@ from daydreaming_dagster.domain.statistics.judgments import (
     sums,
 )
 
+_ROUNDING: Final = 1e-9
+"""How large an error of rounding may be, as a share of the scores."""
 _DRAWS: Final = 20_000
 FINDING: Final = 0.0175
 """With the rank bands, which err as often, fewer than 5 % of 1,000 experiments without any effect
@@ -128,7 +130,7 @@ def estimate_effects(
         for name, own in alone.items()
         if name in scores.groups and name not in left_out
     ]
-    effects = _correct(found)
+    effects = _correct(found, _ROUNDING * float(np.abs(scores.score).max()))
     return Effects(
         tuple(effect for effect in effects if effect.than is None),
         tuple(effect for effect in effects if effect.than is not None),
@@ -206,8 +208,11 @@ def _differences(names: list[str], groups: list[Coded], cluster: Coded) -> list[
     return differences
 
 
-def _correct(found: list[_Fitted]) -> list[Effect]:
+def _correct(found: list[_Fitted], rounding: float) -> list[Effect]:
     """Return all differences with their intervals and p values.
+
+    A difference below `rounding` is 0: without noise its error is one of rounding too, and their
+    quotient would look like a finding.
 
     The error of a difference is unknown if a level has one cluster, or if the groups cannot be told
     apart.
@@ -221,6 +226,7 @@ def _correct(found: list[_Fitted]) -> list[Effect]:
         several = np.array([difference.clusters > 1 for difference in fitted.differences])
         known = fitted.fit.is_estimable(contrasts) & several & (error > 0)
         estimate = contrasts @ fitted.fit.coefficients
+        estimate[np.abs(estimate) < rounding] = 0.0
         margin = np.where(known, error * stdtrit(df, 0.975), np.nan)
         with np.errstate(invalid="ignore", divide="ignore"):
             p = np.where(known, 2 * stdtr(df, -np.abs(estimate) / error), np.nan)

@@ -6,7 +6,7 @@ from scipy.stats import t, ttest_ind, ttest_rel
 
 from daydreaming_dagster.domain.statistics.analysis import analyse_scores
 from daydreaming_dagster.domain.statistics.effects import estimate_effects
-from daydreaming_dagster.domain.statistics.judgments import JudgmentsError, make_scores
+from daydreaming_dagster.domain.statistics.judgments import JudgmentsError, code, make_scores
 
 
 def crossed(item_effects, groups, replicates=3, judges=("j",), seed=1):
@@ -98,3 +98,19 @@ def test_errors_cluster_only_by_what_is_coarser_than_items():
 
     with pytest.raises(JudgmentsError, match="item 'a' has more than one 'g'"):
         analyse_scores(scores, "g")
+
+
+@pytest.mark.parametrize("score", [6 / 9, 1 / 3, 0.0, 1e6 / 7])
+def test_scores_that_are_all_the_same_have_no_effect(score):
+    drafts = [f"d{number}" for number in range(6) for _ in range(4)]
+    scores = make_scores(
+        [f"e{number // 2}" for number in range(24)],
+        ["j", "k"] * 12,
+        [score] * 24,
+        {"combo": ["a" if draft < "d3" else "b" for draft in drafts], "template": list("xxyy") * 6},
+    )
+
+    found = estimate_effects(scores, code(drafts))
+
+    assert not any(effect.is_finding for effect in (*found.levels, *found.contrasts))
+    assert {effect.estimate for effect in found.contrasts} == {0.0}

@@ -19,6 +19,7 @@ from daydreaming_dagster.cli.console import (
     out,
     say,
 )
+from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.cohort.estimate import PlanEstimate
 from daydreaming_dagster.domain.cohort.planning import CohortPlan
 from daydreaming_dagster.domain.stages import COMBO, Pipeline
@@ -60,7 +61,7 @@ def plan(
             root.store, root.cohorts, cohort_id, allow_missing=allow_missing
         )
         icc = earlier_icc(root.store, root.cohorts, cohort_id)
-        _print_estimate(*estimated, root.cohorts.read_pipeline(), icc)
+        _print_estimate(*estimated, root.cohorts.read_catalog(), icc)
         return
     recorded = plan_cohort(root.store, root.cohorts, cohort_id, allow_missing=allow_missing)
     for notice in recorded.plan.notices:
@@ -81,12 +82,12 @@ def plan(
 
 
 def _print_estimate(
-    planned: CohortPlan, estimate: PlanEstimate, pipeline: Pipeline, icc: "AssumedIcc"
+    planned: CohortPlan, estimate: PlanEstimate, catalog: Catalog, icc: "AssumedIcc"
 ) -> None:
     for notice in planned.notices:
         note(f"note: {notice}")
-    _print_values(planned)
-    _print_power(planned, estimate, pipeline, icc)
+    _print_values(planned, catalog)
+    _print_power(planned, estimate, catalog.pipeline, icc)
     table = Table("stage", title=f"cohort {planned.cohort_id}, nothing written")
     for heading in ("generations", "model calls", "tokens in", "tokens out", "cost, USD"):
         table.add_column(heading, justify="right")
@@ -138,13 +139,14 @@ def _print_power(
         out.print(cell(said), soft_wrap=not out.is_terminal)
 
 
-def _print_values(planned: CohortPlan) -> None:
+def _print_values(planned: CohortPlan, catalog: Catalog) -> None:
     """Print what is combined: the values of each axis that differ, and how many there are."""
     values: dict[str, dict[str, None]] = {}
     for row in planned.rows():
         for axis in (COMBO, *(name for name in row if name.endswith(("_template", "_llm")))):
             if row[axis]:
-                values.setdefault(axis, {})[row[axis]] = None
+                value = catalog.shown_combo(row[axis]) if axis == COMBO else row[axis]
+                values.setdefault(axis, {})[value] = None
     for axis, found in values.items():
         more = ", …" if len(found) > _FIRST_VALUES else ""
         line = f"{axis}: {len(found):,} ({', '.join(islice(found, _FIRST_VALUES))}{more})"

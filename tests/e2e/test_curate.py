@@ -77,6 +77,7 @@ def test_a_renamed_concept_is_shown_and_nothing_is_asked_again(daydream, chat_en
 
     assert renamed.stdout == "ant is zebra now; its name is 'Ant' as before\n"
     assert "(0 new, 21 there already)" in planned.stdout
+    assert "combo: 3 (zebra+bee@sentence" in daydream("plan", "c1", "--dry-run").stdout
     assert "zebra+bee@sentence" in ran.stdout
     assert "ant+bee@sentence" not in ran.stdout
     assert len(chat_endpoint.bodies) == asked

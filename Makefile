@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DATA ?= demo_data
 
-.PHONY: demo test lint docs bench bench-store bench-pipeline bench-processes reproduce mutants ui clean
+.PHONY: demo test lint docs bench bench-store bench-bucket bench-pipeline bench-processes reproduce mutants ui clean
 
 demo: $(VENV)/demo-installed
 	$(BIN)/daydream demo $(DATA)
@@ -24,13 +24,16 @@ lint: $(VENV)/dev-installed
 docs: $(VENV)/dev-installed
 	$(BIN)/python -m sphinx -W --keep-going docs build/docs
 
-bench: bench-store bench-pipeline bench-processes
+bench: bench-store bench-pipeline bench-processes bench-bucket
 
 bench-store: $(VENV)/dev-installed
 	$(BIN)/python -m benchmarks.store
 
 bench-pipeline: $(VENV)/dev-installed
 	$(BIN)/python -m benchmarks.pipeline
+
+bench-bucket: $(VENV)/dev-installed
+	$(BIN)/python -m benchmarks.bucket
 
 bench-processes: $(VENV)/dev-installed
 	$(BIN)/python -m benchmarks.processes

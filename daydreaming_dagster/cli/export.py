@@ -36,7 +36,10 @@ def export(
         Path | None, typer.Option("--output", "-o", help="The folder; else COHORT-texts.")
     ] = None,
     form: Annotated[
-        ExportForm, typer.Option("--format", help="One table, or a file per text.")
+        ExportForm,
+        typer.Option(
+            "--format", metavar="FORM", help="csv, parquet, markdown, inspect or promptfoo."
+        ),
     ] = "csv",
     fresh: FreshOption = False,
     without: WithoutOption = None,

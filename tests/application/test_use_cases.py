@@ -10,7 +10,7 @@ import pytest
 from builders import judge_or_echo
 from daydreaming_dagster.application.check_data_root import check_data_root
 from daydreaming_dagster.application.cohort_report import draw_report, write_report
-from daydreaming_dagster.application.cohort_results import tabulate_cohort
+from daydreaming_dagster.application.cohort_results import gather_results, tabulate_cohort
 from daydreaming_dagster.application.cohort_status import look
 from daydreaming_dagster.application.plan_cohort import estimate_cohort, plan_cohort
 from daydreaming_dagster.application.run_listener import NullRunListener
@@ -410,3 +410,20 @@ def test_a_text_that_a_spreadsheet_would_run_is_kept_from_it_in_csv_alone(planne
     parquet = pl.read_parquet(io.BytesIO(planned.cohorts.reports["c1/evaluations.parquet"]))
     assert "=1+cmd|'/C'!A0" in parquet["answered_by"].to_list()
     assert tabulated.tables.evaluations.equals(parquet)
+
+
+def test_contrasts_are_planned_until_the_specification_is_edited(lab):
+    spec = attrs.evolve(lab.cohorts.read_spec("c1"), contrasts=["essay_template"])
+    lab.cohorts.write_spec("c1", spec)
+    plan_cohort(lab.store, lab.cohorts, "c1")
+    lab.run()
+
+    def planned():
+        effects = gather_results(lab.store, lab.cohorts, ["c1"]).tables.effects
+        return set(effects.filter(effects["planned"])["group"])
+
+    assert planned() == {"essay_template"}
+    lab.cohorts.write_spec("c1", attrs.evolve(spec, contrasts=["essay_template", "combo"]))
+    assert planned() == set()
+    plan_cohort(lab.store, lab.cohorts, "c1")
+    assert "essay_template" in planned()

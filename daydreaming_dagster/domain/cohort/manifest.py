@@ -76,9 +76,7 @@ def make_manifest(
     Raises:
         MissingTemplateError: A template is missing.
     """
-    # What later versions added and a specification does not use is no difference.
-    described = attrs.asdict(spec, filter=lambda field, value: field.name != "duels" or bool(value))
-    manifest = Manifest(spec=_digest(described))
+    manifest = Manifest(spec=digest_of_spec(spec))
     for kind, name in set(used):
         if kind == "template":
             stage, template_id = name.split("/")
@@ -91,6 +89,17 @@ def make_manifest(
             model = catalog.models[name]
             manifest.model[name] = _digest([model.model, model.provider])
     return manifest
+
+
+def digest_of_spec(spec: CohortSpec) -> str:
+    """Return the digest of a specification.
+
+    What later versions added and it does not use is no difference.
+    """
+    added = ("duels", "contrasts")
+    return _digest(
+        attrs.asdict(spec, filter=lambda field, value: field.name not in added or bool(value))
+    )
 
 
 def _digest(document: object) -> str:

@@ -146,7 +146,8 @@ class CohortSpec:
     `replicates` says how often each stage asks the same question (default: the data root's setting,
     or 1). `sampling` holds its sampling parameters (default: the endpoint's choice).
 
-    `duels` says of a stage that compares which pairs it compares (default: all).
+    `duels` says of a stage that compares which pairs it compares (default: all). `contrasts` are
+    the axes whose values the cohort is made to compare: their differences are planned.
 
     `problems` lists the mistakes in the document. The specification was made without those parts,
     and planning refuses it together with the mistakes that only the catalog can show.
@@ -162,6 +163,7 @@ class CohortSpec:
     pairs: list[Pairs] = attrs.field(factory=list)
     tuples: list[Tuples] = attrs.field(factory=list)
     duels: Mapping[StageName, DuelChoice] = attrs.field(factory=dict)
+    contrasts: list[Axis] = attrs.field(factory=list)
     problems: tuple[Problem, ...] = attrs.field(default=(), metadata={NOT_IN_DOCUMENT: True})
 
     def values(self, axis: Axis) -> list[str]:
@@ -250,6 +252,7 @@ def spec_problems(spec: CohortSpec, pipeline: Pipeline) -> Iterator[Problem]:
             yield Problem(("replicates", stage), reason)
     yield from sampling_problems(spec.sampling)
     yield from duel_problems(spec.duels, pipeline)
+    yield from _repeated(("contrasts",), spec.contrasts)
     for axis, kept in spec.subsets.items():
         yield from _rows_problems(spec, ("subsets", axis), [axis], [[value] for value in kept])
     for i, axes in enumerate(spec.ties):

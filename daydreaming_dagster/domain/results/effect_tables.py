@@ -1,6 +1,6 @@
 """What templates, models, concepts and stages do to the scores. Imports polars and scipy."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import Any, Final
 
@@ -10,7 +10,7 @@ import polars as pl
 from daydreaming_dagster.domain.results.evaluations import Evaluation
 from daydreaming_dagster.domain.results.ranking import judgment_of
 from daydreaming_dagster.domain.stages import COMBO, JUDGED, Pipeline
-from daydreaming_dagster.domain.statistics.effects import Effect, estimate_effects
+from daydreaming_dagster.domain.statistics.effects import FINDING, Effect, estimate_effects
 from daydreaming_dagster.domain.statistics.judgments import code, make_scores
 from daydreaming_dagster.formatting import counted
 
@@ -27,6 +27,7 @@ _SCHEMA: Final[dict[str, Any]] = {
     "than": pl.String,
     **dict.fromkeys(("estimate", "error", "low", "high", "p", "p_corrected"), pl.Float64),
     "finding": pl.Boolean,
+    "planned": pl.Boolean,
 }
 
 
@@ -36,8 +37,9 @@ class FoundEffects:
 
     Attributes:
         table: A row a difference of two levels, or of a level and the mean of its factor (`than` is
-            null), in shares of the scale. `p_corrected` allows for all rows; `finding` says that
-            the difference is beyond chance. Intervals are of one difference alone.
+            null), in shares of the scale. `p_corrected` allows for all rows, of a planned contrast
+            for all planned ones; `finding` says that the difference is beyond chance. Intervals are
+            of one difference alone.
         sentences: What was found.
     """
 
@@ -45,7 +47,9 @@ class FoundEffects:
     sentences: tuple[str, ...]
 
 
-def find_effects(pipeline: Pipeline, evaluations: Iterable[Evaluation]) -> FoundEffects:
+def find_effects(
+    pipeline: Pipeline, evaluations: Iterable[Evaluation], contrasts: Collection[str] = ()
+) -> FoundEffects:
     """Return the effects of the factors that differ between scored texts.
 
     Factors are the templates and models of each stage, each concept, the combination, the stage of
@@ -53,6 +57,10 @@ def find_effects(pipeline: Pipeline, evaluations: Iterable[Evaluation]) -> Found
     that have two levels each. Errors are clustered by what texts share: their combination if there
     are several, otherwise the text that all goes back to, otherwise the text. Combinations
     themselves are compared by the texts that are made of them.
+
+    `contrasts` are the factors whose comparison was planned. They are corrected among themselves,
+    by Holm, "A simple sequentially rejective multiple test procedure", Scandinavian Journal of
+    Statistics 6 (1979). Planned ones and the others then share the error rate of findings.
     """
     scored = [row for row in evaluations if row.outcome.score is not None]
     factors = _factors(pipeline, scored)
@@ -69,9 +77,14 @@ def find_effects(pipeline: Pipeline, evaluations: Iterable[Evaluation]) -> Found
     texts = code([str(row.judged) for row in scored])
     alone = {name: code(clusters) for name in factors if name.startswith(_CONCEPT)}
     effects = estimate_effects(scores, code(clusters), alone | {COMBO: texts})
-    found = [*effects.levels, *effects.contrasts]
+    found = _planned_apart([*effects.levels, *effects.contrasts], contrasts)
+    error = FINDING / 2 if contrasts else FINDING
     rows = [
-        [*(getattr(effect, name) for name in list(_SCHEMA)[:-1]), effect.is_finding]
+        [
+            *(getattr(effect, name) for name in list(_SCHEMA)[:-2]),
+            effect.p_corrected < error,
+            effect.group in contrasts,
+        ]
         for effect in found
     ]
     table = (
@@ -79,7 +92,29 @@ def find_effects(pipeline: Pipeline, evaluations: Iterable[Evaluation]) -> Found
         .fill_nan(None)
         .filter(pl.col("estimate").is_not_null())
     )
-    return FoundEffects(table, tuple(_say(found, shared)))
+    planned = [effect for effect in found if effect.group in contrasts]
+    others = [effect for effect in found if effect.group not in contrasts]
+    said = [*_say(others, shared, error)]
+    if contrasts:
+        said = [
+            *(f"Planned: {sentence}" for sentence in _say(planned, shared, error)),
+            *(f"Found by looking: {sentence}" for sentence in said),
+        ]
+    return FoundEffects(table, tuple(said))
+
+
+def _planned_apart(found: Sequence[Effect], contrasts: Collection[str]) -> list[Effect]:
+    """Return the effects, the planned ones corrected among themselves."""
+    planned = [effect for effect in found if effect.group in contrasts and effect.p == effect.p]
+    corrected: dict[int, float] = {}
+    least = 0.0
+    for rank, effect in enumerate(sorted(planned, key=lambda effect: effect.p)):
+        least = max(least, min(effect.p * (len(planned) - rank), 1.0))
+        corrected[id(effect)] = least
+    return [
+        attrs.evolve(effect, p_corrected=corrected.get(id(effect), effect.p_corrected))
+        for effect in found
+    ]
 
 
 def _factors(pipeline: Pipeline, scored: Sequence[Evaluation]) -> dict[str, list[str]]:
@@ -145,11 +180,11 @@ def _clusters(pipeline: Pipeline, scored: Sequence[Evaluation]) -> tuple[list[st
     return [str(row.judged) for row in scored], pipeline.judged
 
 
-def _say(found: Sequence[Effect], shared: str) -> Iterator[str]:
+def _say(found: Sequence[Effect], shared: str, error: float) -> Iterator[str]:
     compared = sum(effect.p == effect.p for effect in found)
     if not compared:
         return
-    beyond = [effect for effect in found if effect.is_finding]
+    beyond = [effect for effect in found if effect.p_corrected < error]
     allowing = f"{counted(compared, 'difference')} compared, errors clustered by {shared}"
     if not beyond:
         yield (

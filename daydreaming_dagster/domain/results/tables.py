@@ -1,7 +1,7 @@
 """A cohort's results as tables. Imports polars, which takes 0.3 s: import it where it is used."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any, Final
 
@@ -162,9 +162,12 @@ class ResultTables:
 
 
 def make_result_tables(
-    pipeline: Pipeline, evaluations: Iterable[Evaluation], duels: Iterable[Duel] = ()
+    pipeline: Pipeline,
+    evaluations: Iterable[Evaluation],
+    duels: Iterable[Duel] = (),
+    contrasts: Collection[str] = (),
 ) -> ResultTables:
-    """Return the tables of these evaluations and duels."""
+    """Return the tables of these evaluations and duels; `contrasts` are those of `find_effects`."""
     evaluations, duels = list(evaluations), list(duels)
     schema = _schema(pipeline)
     rows = pl.DataFrame(
@@ -181,7 +184,7 @@ def make_result_tables(
     texts = pl.concat(
         [_summary(rows, of_text), _compared_alone(rows, of_text, judged, duels)], how="diagonal"
     )
-    effects = find_effects(pipeline, evaluations)
+    effects = find_effects(pipeline, evaluations, contrasts)
     return ResultTables(
         evaluations=rows,
         ranking=_ranked(texts, judged, placing, duels),

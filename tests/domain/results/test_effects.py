@@ -70,6 +70,20 @@ def test_an_interaction_is_found_where_neither_factor_has_an_effect():
     assert "letter with small, story with big" in found.sentences[0]
 
 
+def test_planned_contrasts_are_told_apart_from_what_was_found_by_looking():
+    rows = evaluated(lambda template, llm, _c: 0.2 * (template == "story") + 0.2 * (llm == "big"))
+
+    found = find_effects(SHIPPED, rows, ["essay_llm"])
+
+    planned, looked = found.sentences
+    assert planned.startswith("Planned: essay_llm: big scores 0.21 higher than small")
+    assert "3 differences compared" in planned
+    assert looked.startswith("Found by looking: essay_template: letter scores 0.20 lower")
+    of_plan = found.table.filter(found.table["planned"])
+    assert set(of_plan["group"]) == {"essay_llm"}
+    assert (of_plan["p_corrected"] <= 3 * of_plan["p"] + 1e-12).all()
+
+
 def test_combinations_are_compared_by_their_texts():
     found = find_effects(SHIPPED, evaluated(lambda _t, _l, combo: 0.3 * (combo == "a+b")))
 

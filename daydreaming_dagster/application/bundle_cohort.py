@@ -6,7 +6,7 @@ import attrs
 
 from daydreaming_dagster.application.curate import CohortDeletion, preview_deletion, remove_cohort
 from daydreaming_dagster.domain.checks.integrity import Finding
-from daydreaming_dagster.domain.cohort.sharing import refs_of, with_ancestors
+from daydreaming_dagster.domain.cohort.sharing import list_stored, refs_of, with_ancestors
 from daydreaming_dagster.domain.errors import CatalogError
 from daydreaming_dagster.ports.batch_store import BatchStore
 from daydreaming_dagster.ports.cohort_bundle import CohortBundle
@@ -78,9 +78,9 @@ def archive_cohort(
     with cohorts.hold(cohort_id):
         own = list(_own_files(store, cohorts, files, cohort_id))
         if not bundle.exists():
-            lost = [str(ref) for ref in members if not store.exists(*ref)]
+            lost = set(members) - list_stored(store, cohorts.read_pipeline())
             if lost:
-                problem = f"there is no {lost[0]}; plan the cohort again, or delete it"
+                problem = f"there is no {min(lost)}; plan the cohort again, or delete it"
                 raise CatalogError(f"cohort {cohort_id}", (problem,))
             _write(files, own, cohort_id, bundle)
         if not _is_whole(files, own, cohort_id, bundle):

@@ -5,7 +5,12 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 import attrs
 
 from daydreaming_dagster.domain.batch.record import BatchRecords
-from daydreaming_dagster.domain.cohort.sharing import children_first, refs_of, with_ancestors
+from daydreaming_dagster.domain.cohort.sharing import (
+    children_first,
+    list_stored,
+    refs_of,
+    with_ancestors,
+)
 from daydreaming_dagster.domain.errors import (
     AnswerAwaitedError,
     CatalogError,
@@ -64,13 +69,8 @@ def preview_deletion(
         members = set(refs_of(cohorts.read_membership(cohort_id)))
     except CohortNotPlannedError:
         members = set()
-    there = {ref for ref in members if store.exists(*ref)}
-    staying = [
-        ref
-        for stage in pipeline
-        for gen_id in store.list_generations(stage)
-        if (ref := GenerationRef(stage, gen_id)) not in there
-    ]
+    stored = list_stored(store, pipeline)
+    there, staying = stored & members, stored - members
     needed = with_ancestors(
         store,
         [
@@ -146,11 +146,7 @@ def find_orphans(
         DataLayerError: Metadata of a needed generation is malformed.
     """
     pipeline, planned = cohorts.read_pipeline(), cohorts.list_planned_cohorts()
-    stored = {
-        GenerationRef(stage, gen_id)
-        for stage in pipeline
-        for gen_id in store.list_generations(stage)
-    }
+    stored = list_stored(store, pipeline)
     if stored and not planned:
         problem = "no cohort is planned, so every generation would be an orphan; plan one first"
         raise CatalogError("the data root", (problem,))

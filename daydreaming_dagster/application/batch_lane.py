@@ -7,7 +7,7 @@ import attrs
 from daydreaming_dagster.domain.batch.lane import BatchLane
 from daydreaming_dagster.domain.batch.open_batches import ARRIVES_WITHIN_SECONDS, OpenBatches
 from daydreaming_dagster.domain.batch.record import BatchRecords
-from daydreaming_dagster.domain.batch.submission import Submission
+from daydreaming_dagster.domain.batch.submission import Submission, is_stored
 from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.generation.budget import Budget
 from daydreaming_dagster.domain.generation.cancellation import CancellationToken
@@ -73,17 +73,17 @@ class Batches:
         return BatchLane(submission, batches, models, budget, stop)
 
     def only_waiting(
-        self, cohort_id: str, generations: Mapping[Stage, Sequence[str]]
+        self, gens: GensStore, cohort_id: str, generations: Mapping[Stage, Sequence[str]]
     ) -> dict[Stage, list[str]]:
-        """Return those of a cohort's generations that wait in a batch of its own runs.
+        """Return those of a cohort's generations whose answer comes in a batch of its own runs.
 
         Raises:
-            DaydreamingError: The record of a batch is malformed.
+            DaydreamingError: The record of a batch, or that of an answer, is malformed.
         """
         waiting = {
             ref
             for ref, record in BatchRecords(self.store).waiting().items()
-            if record.cohort_id == cohort_id
+            if record.cohort_id == cohort_id and not is_stored(gens, ref, record.batch_id)
         }
         return {
             stage: [gen_id for gen_id in gen_ids if GenerationRef(stage, gen_id) in waiting]

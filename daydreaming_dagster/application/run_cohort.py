@@ -144,12 +144,17 @@ def run_cohort(
             members = cohorts.read_membership(cohort_id)
             state = look_and_keep(store, cohorts, cohort_id, catalog)
         by_batch = _models_by_batch(batches, catalog, options)
+        awaited: Mapping[Stage, Sequence[str]] = {}
+        if batches is not None and by_batch:
+            awaited = batches.only_waiting(store, cohort_id, members)
+        # What an earlier run was to replace is replaced, since it is paid for.
+        options = attrs.evolve(options, force={*options.force, *chain(*awaited.values())})
         plan = attrs.evolve(
             _plan(store, catalog, cohort_id, members, state, options, by_batch=by_batch),
             parsed_again=parsed_again,
         )
-        if batches is not None and options.cancel_batches:
-            plan = attrs.evolve(plan, todo=batches.only_waiting(cohort_id, plan.todo))
+        if options.cancel_batches:
+            plan = attrs.evolve(plan, todo={**dict.fromkeys(members, ()), **awaited})
         if problems := model.check(plan.estimate.called):
             raise CatalogError("the set-up of the models", tuple(problems))
         budget = Budget.of(

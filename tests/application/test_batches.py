@@ -1,5 +1,6 @@
 """Running a cohort by batch, with everything in memory."""
 
+import asyncio
 import math
 from functools import partial
 
@@ -13,6 +14,7 @@ from builders import Killed, MortalStore, judge_or_echo
 from daydreaming_dagster.application.batch_lane import Batches
 from daydreaming_dagster.application.plan_cohort import plan_cohort
 from daydreaming_dagster.application.run_listener import NullRunListener
+from daydreaming_dagster.domain.batch.lane import BatchLane
 from daydreaming_dagster.domain.errors import CatalogError
 from daydreaming_dagster.domain.generation.cancellation import CancellationToken
 from daydreaming_dagster.domain.generation.records import RawRecord
@@ -303,6 +305,41 @@ def test_an_answer_to_an_earlier_question_is_kept_and_counted_and_the_new_one_is
     assert record["questions"] == []
     again = lab.run(batch=True, max_cost_total=1.0)
     assert again.budget.spent_before == pytest.approx(21 * 17e-6)
+
+
+def test_answers_that_replace_others_are_taken_by_a_run_that_replaces_none(lab, later):
+    assert lab.run(batch=True).complete
+    draft = lab.cohorts.read_membership("c1")["draft"][0]
+    later.looks = 10**9
+    stop_at_first_look(lab, later, force=[draft])
+
+    later.batches["batch-3"]["looks"] = 1
+    run = lab.run(batch=True, listener=(listener := Listener()))
+
+    assert run.outcome.made == 1
+    assert not listener.notices
+    record = lab.store.read_raw_metadata("draft", draft)
+    assert record["batch_id"] == "batch-3"
+    assert [replaced["batch_id"] for replaced in record["replaced"]] == ["batch-0"]
+    assert lab.batches.store.read_batches() == {}
+
+
+def test_an_answer_that_arrives_while_its_generation_is_put_off_is_taken(lab, later):
+    """The run looks at batches between the end of a generation and what follows of it."""
+    later.looks = 10**9
+    stop_at_first_look(lab, later)
+    later.looks = later.batches["batch-0"]["looks"] = 3
+    noted = BatchLane.note_done
+
+    async def wait(lane, done):
+        await asyncio.sleep(0.05)
+        await noted(lane, done)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(BatchLane, "note_done", wait)
+        assert lab.run(batch=True).complete
+
+    assert len(later.asked) == 18
 
 
 def test_an_answer_whose_generation_is_no_longer_planned_is_kept(lab, later):

@@ -14,14 +14,13 @@ from daydreaming_dagster.domain.batch.submission import (
     AskedLater,
     NotSubmittedError,
     Submission,
+    is_stored,
 )
 from daydreaming_dagster.domain.errors import AnswerLostError, WaitsForBatchError
 from daydreaming_dagster.domain.generation.budget import Budget
 from daydreaming_dagster.domain.generation.cancellation import CancellationToken, StoppedError
 from daydreaming_dagster.domain.generation.generated import Generated
 from daydreaming_dagster.domain.generation.order import RunOrder
-from daydreaming_dagster.domain.generation.state import GenerationState
-from daydreaming_dagster.domain.generation.stored import LazyGeneration
 from daydreaming_dagster.domain.stages import GenerationRef
 from daydreaming_dagster.errors import DaydreamingError
 from daydreaming_dagster.formatting import counted, money
@@ -110,9 +109,9 @@ class BatchLane:
         Raises:
             DaydreamingError: The record of a batch is malformed.
         """
-        self._order, self._wake = order, wake
+        self._order, self._wake, gens = order, wake, self.submission.gens
         for record in self.batches.load(self.models):
-            if all(self._is_stored(each.ref, record.batch_id) for each in record.questions):
+            if all(is_stored(gens, each.ref, record.batch_id) for each in record.questions):
                 self.batches.close(record)  # a kill came before
                 continue
             self.batches.watch(record, 0.0)
@@ -187,9 +186,9 @@ class BatchLane:
         """Note that a generation was made, failed or was put off."""
         ref = done.ref
         self._order.busy.discard(ref)
-        arrived = self._arrived.pop(ref, None)
-        if arrived is not None:  # it was not asked: the stored answer serves, or it cannot be made
-            self._strays.append(arrived)
+        # An answer may arrive between the end of a generation that was put off and this.
+        if done.error is None and (arrived := self._arrived.pop(ref, None)) is not None:
+            self._strays.append(arrived)  # it was not asked, since the stored answer serves
             await self._see_to_strays()
         put_off = isinstance(done.error, WaitsForBatchError) and not self.batches.cancelling
         if not (put_off or isinstance(done.error, AnswerLostError | OSError | StoppedError)):
@@ -357,7 +356,7 @@ class BatchLane:
             record, question, outcome = arrived.record, arrived.question, arrived.outcome
             self.budget.take_from_batch()
             if not isinstance(outcome, Completion) or await asyncio.to_thread(
-                self._is_stored, question.ref, outcome.batch_id
+                is_stored, self.submission.gens, question.ref, outcome.batch_id
             ):
                 self.budget.withdraw(question.reserved)
             else:
@@ -370,11 +369,6 @@ class BatchLane:
                 await self.batches.keep_unused(record.name, unused)
                 self._unused.setdefault(record.name, []).append(unused)
             await self.batches.settle(record.name, question.ref)
-
-    def _is_stored(self, ref: GenerationRef, batch_id: str | None) -> bool:
-        stored = GenerationState(LazyGeneration(self.submission.gens, *ref), needs_score=False)
-        # A kill may have come after the record of the answer and before its text.
-        return stored.answer is not None and stored.raw_record.batch_id == (batch_id or "")
 
     def _retry_held(self) -> None:
         if self._held and self.budget.reservations != self._reservations:

@@ -14,7 +14,8 @@ from daydreaming_dagster.domain.batch.record import (
     now_as_text,
 )
 from daydreaming_dagster.domain.generation.records import RawRecord
-from daydreaming_dagster.domain.generation.stored import if_there
+from daydreaming_dagster.domain.generation.state import GenerationState
+from daydreaming_dagster.domain.generation.stored import LazyGeneration, if_there
 from daydreaming_dagster.domain.stages import GenerationRef
 from daydreaming_dagster.ports.batch_model import BatchModel
 from daydreaming_dagster.ports.gens_store import GensStore, claim_generation
@@ -144,6 +145,15 @@ class Submission:
             return _stored_record(self.gens, question.ref).raw_sha256 == question.replaces
         finally:
             claim.release()
+
+
+def is_stored(gens: GensStore, ref: GenerationRef, batch_id: str | None) -> bool:
+    """Return whether a generation has the answer that came in this batch.
+
+    A kill may have come after the record of the answer and before its text.
+    """
+    stored = GenerationState(LazyGeneration(gens, *ref), needs_score=False)
+    return stored.answer is not None and stored.raw_record.batch_id == (batch_id or "")
 
 
 def _stored_record(gens: GensStore, ref: GenerationRef) -> RawRecord:

@@ -15,6 +15,7 @@ from daydreaming_dagster.domain.generation.stored import read_stored_generation
 from daydreaming_dagster.domain.results.factors import CONCEPT, compare_factors
 from daydreaming_dagster.domain.results.naming import name_generations, short_id
 from daydreaming_dagster.domain.results.report import gather_report
+from daydreaming_dagster.domain.results.tables import make_result_tables
 from daydreaming_dagster.report.finding import find, scores_by_judge
 from reports import report_of
 
@@ -95,14 +96,31 @@ def test_a_template_that_is_better_is_a_finding_and_chance_is_none(vivid):
     assert factors[CONCEPT].verdict == "may be chance"
 
 
-def test_combinations_of_one_draft_each_are_listed_but_not_compared(vivid):
-    combination = factors_of(vivid)["combination"]
+def test_levels_of_one_text_each_are_listed_but_not_compared():
+    factors = factors_of(
+        make(lambda request: 3 + noise(request.prompt, 4), concepts="abc", templates=["plain"])
+    )
 
-    assert len(combination.levels) == 15
-    assert combination.verdict == ("cannot be compared: too few independent texts for each")
+    combination = factors["combination"]
+    assert len(combination.levels) == 3
+    assert combination.verdict == (
+        "cannot be compared: too few independent texts, or always with another factor"
+    )
     assert {level.difference for level in combination.levels} == {None}
     means = [level.mean for level in combination.levels]
     assert means == sorted(means, reverse=True)
+
+
+def test_the_report_and_the_tables_call_the_same_differences_findings(vivid):
+    table = make_result_tables(vivid.report.pipeline, vivid.report.evaluations).effects
+
+    found = set(table.filter(table["finding"])["group"])
+    better = {
+        factor.name
+        for factor in factors_of(vivid).values()
+        if any(level.is_finding for level in factor.levels)
+    }
+    assert (found, better) == ({"essay_template"}, {"essay template"})
 
 
 def test_a_concept_that_makes_texts_better_is_a_finding():

@@ -15,7 +15,7 @@ from daydreaming_dagster.domain.statistics.judgments import code, make_scores
 from daydreaming_dagster.formatting import counted
 
 _SEPARATOR: Final = "+"
-_CONCEPT: Final = "concept "
+CONCEPT_GROUP: Final = "concept "
 _FEWEST_CLUSTERS: Final = 5
 """Fewer show hardly how much they differ."""
 _TWO: Final = 2
@@ -75,7 +75,7 @@ def find_effects(
     )
     clusters, shared = _clusters(pipeline, scored)
     texts = code([str(row.judged) for row in scored])
-    alone = {name: code(clusters) for name in factors if name.startswith(_CONCEPT)}
+    alone = {name: code(clusters) for name in factors if name.startswith(CONCEPT_GROUP)}
     effects = estimate_effects(scores, code(clusters), alone | {COMBO: texts})
     found = _planned_apart([*effects.levels, *effects.contrasts], contrasts)
     error = FINDING / 2 if contrasts else FINDING
@@ -129,7 +129,7 @@ def _factors(pipeline: Pipeline, scored: Sequence[Evaluation]) -> dict[str, list
     others: dict[str, list[str]] = {COMBO: [row.combo for row in scored]}
     concepts = [row.combo.partition("@")[0].split(_SEPARATOR) for row in scored]
     for concept in sorted({name for names in concepts for name in names if name}):
-        others[f"{_CONCEPT}{concept}"] = [
+        others[f"{CONCEPT_GROUP}{concept}"] = [
             "with" if concept in names else "without" for names in concepts
         ]
     others[f"{JUDGED}_stage"] = [row.judged.stage for row in scored]

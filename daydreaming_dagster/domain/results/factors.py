@@ -1,29 +1,27 @@
 """What made texts better: the levels of each factor, and which differences are findings.
 
-Imports numpy: import it where it is used.
+Imports polars and scipy: import it where it is used.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
-from typing import Final
+from typing import Any, Final
 
 import attrs
 
+from daydreaming_dagster.domain.results.effect_tables import CONCEPT_GROUP, find_effects
 from daydreaming_dagster.domain.results.evaluations import Evaluation
 from daydreaming_dagster.domain.results.naming import COPY, name_combinations
-from daydreaming_dagster.domain.results.ranking import judgment_of
 from daydreaming_dagster.domain.results.report import CohortReport
-from daydreaming_dagster.domain.statistics.effects import FINDING, Effect, Effects, estimate_effects
-from daydreaming_dagster.domain.statistics.judgments import code, make_scores
+from daydreaming_dagster.domain.stages import COMBO, JUDGED
 
 COMBINATION: Final = "combination"
 CONCEPT: Final = "concept"
-_FAMILIES: Final = 2
-"""Concepts are compared apart from the other factors. Both together find something by chance as
-rarely as `Effect.is_finding` says of one."""
-_FINDING: Final = FINDING / _FAMILIES
-_MOST_CONCEPTS: Final = 200
 _PAIR: Final = 2
+_TOO_LITTLE: Final = "too few independent texts, or always with another factor"
+
+_Effect = Mapping[str, Any]
+"""A row of the table of effects."""
 
 
 @attrs.frozen
@@ -86,71 +84,66 @@ class Factor:
 def compare_factors(report: CohortReport) -> list[Factor]:
     """Return what differs between the judged texts, concepts last. Nothing without a score."""
     rows = [row for row in report.evaluations if row.outcome.score is not None]
-    if not rows:
-        return []
-    groups = _groups(report, rows)
-    fitted = _fit(rows, groups, _roots(rows)) if groups else Effects((), (), {})
-    factors = [_factor(name, levels, rows, fitted) for name, levels in groups.items()]
-    concepts = _concepts(report, rows)
+    effects = find_effects(report.pipeline, rows).table.to_dicts()
+    factors = [
+        _factor(name, of_rows, rows, [effect for effect in effects if effect["group"] == group])
+        for name, (group, of_rows) in _groups(report, rows).items()
+        if len(set(of_rows)) > 1
+    ]
+    concepts = _concepts(report, rows, effects)
     return [*factors, concepts] if concepts else factors
 
 
-def _groups(report: CohortReport, rows: Sequence[Evaluation]) -> dict[str, list[str]]:
-    """Return the level of each row on each factor that has several."""
+def _groups(
+    report: CohortReport, rows: Sequence[Evaluation]
+) -> dict[str, tuple[str, list[tuple[str, str]]]]:
+    """Return for each factor its group of effects, and each row's level: its id and its name."""
     combos = name_combinations(report)
-    groups = {COMBINATION: [combos.get(row.combo, row.combo or "several") for row in rows]}
-    if len(report.pipeline.scored) > 1:
-        groups["stage"] = [row.judged.stage for row in rows]
+    groups = {
+        COMBINATION: (COMBO, [(row.combo, combos.get(row.combo, row.combo)) for row in rows]),
+        "stage": (f"{JUDGED}_stage", [(row.judged.stage, row.judged.stage) for row in rows]),
+    }
     for stage in report.pipeline.judged_lineage:
         if stage in report.pipeline.scoring or any(stage not in row.lineage for row in rows):
             continue
         members = [row.lineage[stage] for row in rows]
-        groups[f"{stage} template"] = [member.template for member in members]
-        groups[f"{stage} model"] = [member.llm or COPY for member in members]
-    return {name: levels for name, levels in groups.items() if len(set(levels)) > 1}
-
-
-def _roots(rows: Iterable[Evaluation]) -> list[str]:
-    """Return for each row the oldest text that it goes back to: its scores resemble each other."""
-    return [next(iter(row.lineage.values())).gen_id for row in rows]
-
-
-def _fit(
-    rows: Sequence[Evaluation], groups: Mapping[str, Sequence[str]], clusters: Sequence[str]
-) -> Effects:
-    judgments = [judgment_of(row) for row in rows]
-    scores = make_scores(
-        [str(judgment.judged) for judgment in judgments],
-        [judgment.judge for judgment in judgments],
-        [None if judgment.score is None else judgment.score.normalised for judgment in judgments],
-        groups,
-    )
-    return estimate_effects(scores, code(clusters))
+        templates = [(member.template, member.template) for member in members]
+        models = [(member.llm, member.llm or COPY) for member in members]
+        groups[f"{stage} template"] = f"{stage}_template", templates
+        groups[f"{stage} model"] = f"{stage}_llm", models
+    return groups
 
 
 def _factor(
-    name: str, of_rows: Sequence[str], rows: Sequence[Evaluation], fitted: Effects
+    name: str,
+    of_rows: Sequence[tuple[str, str]],
+    rows: Sequence[Evaluation],
+    effects: Sequence[_Effect],
 ) -> Factor:
-    effects = {effect.level: effect for effect in fitted.levels if effect.group == name}
-    levels = [
-        _level(level, members, effects.get(level))
-        for level, members in _by_level(of_rows, rows).items()
+    against_mean = {effect["level"]: effect for effect in effects if effect["than"] is None}
+    found: dict[tuple[str, str], list[Evaluation]] = {}
+    for level, row in zip(of_rows, rows, strict=True):
+        found.setdefault(level, []).append(row)
+    levels = {
+        key: _level(shown or "several", members, against_mean.get(key))
+        for (key, shown), members in found.items()
+    }
+    ordered = _best_first(levels.values())
+    first = next(key for key, level in levels.items() if level == ordered[0])
+    against = [
+        effect
+        for effect in effects
+        if effect["than"] is not None and first in (effect["level"], effect["than"])
     ]
-    levels = _best_first(levels)
-    first = levels[0].name
-    contrasts = [effect for effect in fitted.contrasts if effect.group == name]
-    against = [effect for effect in contrasts if first in (effect.level, effect.than)]
-    is_won = len(against) == len(levels) - 1 and all(map(_is_finding, against))
-    reason = ""
-    if name in fitted.left_out:
-        reason = "too few independent texts for each"
-    elif all(level.low is None for level in levels):
-        reason = "they cannot be told from the other factors"
-    return Factor(name, tuple(levels), is_won, reason)
+    is_won = len(against) == len(levels) - 1 and all(effect["finding"] for effect in against)
+    unknown = all(level.low is None for level in ordered)
+    return Factor(name, tuple(ordered), is_won, _TOO_LITTLE if unknown else "")
 
 
-def _concepts(report: CohortReport, rows: Sequence[Evaluation]) -> Factor | None:
-    """Return the concepts, each against the texts without it, clustered by combination."""
+def _concepts(
+    report: CohortReport, rows: Sequence[Evaluation], effects: Sequence[_Effect]
+) -> Factor | None:
+    """Return the concepts, each against the texts without it."""
     names: dict[str, dict[str, str]] = {}
     for items in report.generations.values():
         for item in items:
@@ -158,56 +151,38 @@ def _concepts(report: CohortReport, rows: Sequence[Evaluation]) -> Factor | None
                 names[item.combo] = {one.concept_id: one.name for one in report.concepts_of(item)}
     rows = [row for row in rows if row.combo in names]
     of_rows = [names[row.combo] for row in rows]
-    every = {concept: name for found in of_rows for concept, name in found.items()}
     if len({frozenset(found) for found in of_rows}) <= 1:  # nothing differs
         return None
-    clusters = [row.combo for row in rows]
     levels: list[Level] = []
-    for concept, name in every.items():
+    for concept, name in {key: name for found in of_rows for key, name in found.items()}.items():
         members = [row for row, found in zip(rows, of_rows, strict=True) if concept in found]
-        effect = None
-        if len(members) < len(rows) and len(every) <= _MOST_CONCEPTS:
-            group = ["with" if concept in found else "without" for found in of_rows]
-            contrasts = _fit(rows, {CONCEPT: group}, clusters).contrasts
-            effect = next(iter(contrasts), None)
-            if effect is not None and effect.level == "without":
-                effect = attrs.evolve(
-                    effect, estimate=-effect.estimate, low=-effect.high, high=-effect.low
-                )
-        levels.append(_level(name, members, effect, compared=len(every)))
-    reason = ""
-    if all(level.low is None for level in levels):
-        reason = "too few combinations have and lack each concept"
-    return Factor(CONCEPT, tuple(_best_first(levels)), is_won=False, left_out=reason)
+        group = f"{CONCEPT_GROUP}{concept}"
+        contrasts = (each for each in effects if each["group"] == group and each["than"])
+        levels.append(_level(name, members, next(map(_with_concept, contrasts), None)))
+    unknown = all(level.low is None for level in levels)
+    return Factor(CONCEPT, tuple(_best_first(levels)), False, _TOO_LITTLE if unknown else "")
 
 
-def _by_level(of_rows: Sequence[str], rows: Sequence[Evaluation]) -> dict[str, list[Evaluation]]:
-    found: dict[str, list[Evaluation]] = {}
-    for level, row in zip(of_rows, rows, strict=True):
-        found.setdefault(level, []).append(row)
-    return found
+def _with_concept(effect: _Effect) -> _Effect:
+    """Return a contrast as that of the texts with a concept against those without."""
+    if effect["level"] == "with" or effect["low"] is None:
+        return effect
+    turned = {"estimate": -effect["estimate"], "low": -effect["high"], "high": -effect["low"]}
+    return {**effect, **turned}
 
 
-def _level(
-    name: str, rows: Sequence[Evaluation], effect: Effect | None, compared: int = 1
-) -> Level:
+def _level(name: str, rows: Sequence[Evaluation], effect: _Effect | None) -> Level:
     shares = [row.outcome.score.normalised for row in rows if row.outcome.score is not None]
     level = Level(name, len({row.judged for row in rows}), len(shares), fmean(shares))
-    # A bound that is not a number is not known, and equals nothing.
-    if effect is None or effect.low != effect.low:
+    if effect is None or effect["low"] is None:
         return level
     return attrs.evolve(
         level,
-        difference=effect.estimate,
-        low=max(effect.low, -1.0),  # as far as shares can differ
-        high=min(effect.high, 1.0),
-        is_finding=_is_finding(effect, compared),
+        difference=effect["estimate"],
+        low=max(effect["low"], -1.0),  # as far as shares can differ
+        high=min(effect["high"], 1.0),
+        is_finding=effect["finding"],
     )
-
-
-def _is_finding(effect: Effect, compared: int = 1) -> bool:
-    """Return whether a difference is more than chance; `compared` are further ones beside it."""
-    return effect.p_corrected * compared < _FINDING
 
 
 def _best_first(levels: Iterable[Level]) -> list[Level]:

@@ -239,6 +239,7 @@ def _open_bucket(url: str) -> DataRoot:
         ) from error
     import platformdirs
 
+    from adapters.batch_store.files import FileBatchStore
     from adapters.cohort_store.files import FileCohortStore
     from adapters.gens_store.object_store import ObjectGensStore
     from adapters.loop_store.files import FileLoopStore
@@ -249,7 +250,8 @@ def _open_bucket(url: str) -> DataRoot:
     files = BucketRootFiles(store.bucket, store.claims)
     homes = platformdirs.user_state_path("daydreaming_dagster") / "dagster_homes"
     home = homes / sha256(url.encode()).hexdigest()[:12]
-    return DataRoot(url, store, FileCohortStore(files), None, home, FileLoopStore(files), files)
+    cohorts, loops, batches = FileCohortStore(files), FileLoopStore(files), FileBatchStore(files)
+    return DataRoot(url, store, cohorts, None, home, loops, files, batches)
 
 
 def read_score_file(file: Path) -> list[ForeignScore]:

@@ -67,6 +67,9 @@ class BucketRootFiles(LaidOutFiles):
         created = self.bucket.create(check_name(name), data)
         return created is not None or self.bucket.read(name) == data
 
+    def remove(self, name: str) -> None:
+        self.bucket.delete([check_name(name)])
+
     def remove_folder(self, folder: str) -> None:
         names = self.list_files(folder)
         self.bucket.delete(sorted(names, key=lambda name: ("/spec/" in name, name)))

@@ -61,6 +61,11 @@ class FilesystemRootFiles(LaidOutFiles):
         write_atomically(str(path.parent), path.name, data, sync=True)
         return True
 
+    def remove(self, name: str) -> None:
+        path = self.root / check_name(name)
+        refuse_links(self.root, path)
+        path.unlink(missing_ok=True)
+
     def remove_folder(self, folder: str) -> None:
         path = self.root / check_name(folder)
         refuse_links(self.root, path)

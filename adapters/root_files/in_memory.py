@@ -45,6 +45,9 @@ class InMemoryRootFiles(LaidOutFiles):
         taken = check_name(name) in self.contents
         return not taken and self.create(name, data)
 
+    def remove(self, name: str) -> None:
+        self.contents.pop(check_name(name), None)
+
     def remove_folder(self, folder: str) -> None:
         for name in self.list_files(folder):
             del self.contents[name]

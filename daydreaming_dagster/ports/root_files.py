@@ -92,6 +92,15 @@ class RootFiles(Protocol):
         """
         ...
 
+    def remove(self, name: str) -> None:
+        """Delete a file, if it exists.
+
+        Raises:
+            UnsafePathError: See the class.
+            OSError: The storage refused.
+        """
+        ...
+
     def remove_folder(self, folder: str) -> None:
         """Delete a folder with all that is in it, if it exists.
 

@@ -1,7 +1,12 @@
 """Cohorts, loops and files in any kind of files: a folder, memory, a bucket in memory or on S3."""
 
+import threading
+import time
+
 import pytest
 
+from adapters.batch_store import files as batch_files
+from adapters.batch_store.files import FileBatchStore
 from adapters.cohort_store.files import FileCohortStore
 from adapters.loop_store.files import FileLoopStore
 from adapters.object_store.bucket import Bucket
@@ -10,7 +15,11 @@ from adapters.root_files.bucket import BucketRootFiles
 from adapters.root_files.filesystem import FilesystemRootFiles
 from adapters.root_files.in_memory import InMemoryRootFiles
 from builders import FILES
-from daydreaming_dagster.ports.errors import UnsafePathError
+from daydreaming_dagster.ports.errors import (
+    InvalidIdError,
+    MalformedArtifactError,
+    UnsafePathError,
+)
 from daydreaming_dagster.testing import CohortStoreContract, LoopStoreContract
 
 
@@ -69,6 +78,42 @@ class TestLoops(LoopStoreContract[FileLoopStore]):
         return FileCohortStore(data_files)
 
 
+def test_records_of_batches_are_kept(files):
+    batches = FileBatchStore(files)
+    assert batches.read_batches() == {}
+    for name in ("b2", "b1"):
+        batches.write_batch(name, {"name": name})
+    batches.write_batch("b1", {"name": "new"})
+    assert list(batches.read_batches().items()) == [("b1", {"name": "new"}), ("b2", {"name": "b2"})]
+    with batches.hold():
+        batches.delete_batch("b2")
+        batches.delete_batch("b2")
+    assert batches.read_batches() == {"b1": {"name": "new"}}
+    with pytest.raises(InvalidIdError):
+        batches.write_batch("../b", {})
+    for wrong in (b"[]", b"{"):
+        files.write("batches/b1.json", wrong)
+        with pytest.raises(MalformedArtifactError, match=r"batches/b1\.json"):
+            batches.read_batches()
+
+
+def test_who_holds_the_records_of_batches_is_waited_for(files, monkeypatch):
+    monkeypatch.setattr(batch_files, "_HELD_SECONDS", 0.01)
+    order = []
+    with FileBatchStore(files).hold():
+        waiting = threading.Thread(target=lambda: hold_and_note(files, order))
+        waiting.start()
+        time.sleep(0.05)
+        order.append("first")
+    waiting.join()
+    assert order == ["first", "second"]
+
+
+def hold_and_note(files, order):
+    with FileBatchStore(files).hold():
+        order.append("second")
+
+
 def test_files_are_written_found_and_removed(files):
     assert files.list_files("a") == []
     for name in ("a/b/c.txt", "a/b/d.csv", "a/e/c.txt", "ab/b/c.txt"):
@@ -80,6 +125,9 @@ def test_files_are_written_found_and_removed(files):
     assert files.list_files("a") == ["a/b/c.txt", "a/b/d.csv", "a/e/c.txt"]
     assert files.find("a/*/c.txt") == ["a/b/c.txt", "a/e/c.txt"]
     assert files.find("a/b/*") == ["a/b/c.txt", "a/b/d.csv"]
+    files.remove("a/b/c.txt")
+    files.remove("a/b/c.txt")
+    assert files.list_files("a") == ["a/b/d.csv", "a/e/c.txt"]
     files.remove_folder("a")
     files.remove_folder("a")
     assert files.list_files("a") == []

@@ -1,26 +1,22 @@
 """What the judges of a cohort are like."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import date
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import attrs
 
 from daydreaming_dagster.application.rate_cohort import read_cohort_ratings
 from daydreaming_dagster.application.several_cohorts import gather_cohorts
-from daydreaming_dagster.domain.catalog import ModelEntry
 from daydreaming_dagster.domain.errors import CatalogError
 from daydreaming_dagster.domain.generation.stored import if_there
-from daydreaming_dagster.formatting import counted
+from daydreaming_dagster.domain.retirements import retirements
 from daydreaming_dagster.ports.cohort_store import CohortStore
 from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates
 
 if TYPE_CHECKING:  # numpy is slow to import
     from daydreaming_dagster.domain.people.passport import Passport
     from daydreaming_dagster.domain.statistics.equating import Equating
-
-_SOON: Final = 60
-"""How many days before a model retires a warning begins."""
 
 
 @attrs.frozen
@@ -90,21 +86,3 @@ def _the_judge(judges: Collection[str], name: str) -> str:
         said = f"fits {', '.join(found)}; name one" if found else "is none of the judges"
         raise CatalogError("the judges", (f"{name!r} {said}: {', '.join(sorted(judges))}",))
     return found[0]
-
-
-def retirements(
-    models: Mapping[str, ModelEntry], used: Iterable[str], today: date
-) -> Iterator[str]:
-    """Yield a warning for each of the models that is retired, or soon will be."""
-    for name in sorted(set(used) & models.keys()):
-        retires = models[name].retires
-        if retires is None:
-            continue
-        left = (retires - today).days
-        if left < 0:
-            yield f"{name} was retired on {retires}: it can no longer be asked"
-        elif left <= _SOON:
-            yield (
-                f"{name} retires on {retires}, in {counted(left, 'day')}: let its successor judge"
-                " the same texts before, so that their scales can be equated"
-            )

@@ -1,6 +1,7 @@
 """`daydream plan`."""
 
 from collections import Counter
+from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -22,6 +23,7 @@ from daydreaming_dagster.cli.console import (
 from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.cohort.estimate import PlanEstimate
 from daydreaming_dagster.domain.cohort.planning import CohortPlan
+from daydreaming_dagster.domain.retirements import retirements
 from daydreaming_dagster.domain.stages import COMBO, Pipeline
 from daydreaming_dagster.formatting import counted, money
 
@@ -61,11 +63,14 @@ def plan(
             root.store, root.cohorts, cohort_id, allow_missing=allow_missing
         )
         icc = earlier_icc(root.store, root.cohorts, cohort_id)
-        _print_estimate(*estimated, root.cohorts.read_catalog(), icc)
+        catalog = root.cohorts.read_catalog()
+        _print_estimate(*estimated, catalog, icc)
+        _warn_of_retirements(catalog, estimated[0])
         return
     recorded = plan_cohort(root.store, root.cohorts, cohort_id, allow_missing=allow_missing)
     for notice in recorded.plan.notices:
         note(f"note: {notice}")
+    _warn_of_retirements(root.cohorts.read_catalog(), recorded.plan)
     created, found = recorded.record.created, recorded.record.found
     planned = Counter(planned.stage for planned in recorded.plan.generations)
     counts = ", ".join(counted(n, stage) for stage, n in planned.items())
@@ -79,6 +84,12 @@ def plan(
         stale = {stage: len(of_stage) for stage, of_stage in recorded.stale.items() if of_stage}
         counts = ", ".join(counted(n, stage) for stage, n in stale.items())
         note(f"changed since the last plan: {inputs}; stale: {counts or 'no answer'}")
+
+
+def _warn_of_retirements(catalog: Catalog, planned: CohortPlan) -> None:
+    used = {str(each.metadata.get("llm_model_id", "")) for each in planned.generations}
+    for line in retirements(catalog.models, used, datetime.now(UTC).date()):
+        note(line)
 
 
 def _print_estimate(

@@ -9,11 +9,7 @@ import attrs
 import pytest
 
 from daydreaming_dagster.application.cohort_results import tabulate_cohort
-from daydreaming_dagster.application.judge_passports import (
-    equate_judges,
-    know_judges,
-    retirements,
-)
+from daydreaming_dagster.application.judge_passports import equate_judges, know_judges
 from daydreaming_dagster.application.plan_cohort import plan_cohort
 from daydreaming_dagster.application.rate_cohort import read_cohort_ratings, write_rating_sheet
 from daydreaming_dagster.domain.errors import (
@@ -22,6 +18,7 @@ from daydreaming_dagster.domain.errors import (
     NothingToRateError,
 )
 from daydreaming_dagster.domain.people.ratings import CHANGED, COLUMNS
+from daydreaming_dagster.domain.retirements import retirements
 from daydreaming_dagster.domain.statistics.judgments import JudgmentsError
 
 
@@ -122,7 +119,7 @@ def test_judges_are_known_with_people_beside_them_and_models_that_retire_are_nam
     known = know_judges(lab.store, lab.cohorts, "c1", today)
     assert [passport.judge for passport in known.passports] == ["evaluation/judge/big"]
     retires, unrated = known.notes
-    assert retires.startswith("big retires on 2026-03-31, in 30 days: let its successor judge")
+    assert retires.startswith("big retires on 2026-03-31, in 30 days; if it judges, let its")
     assert unrated == "no person has rated a text yet: daydream rate c1"
 
     rate(lab)

@@ -99,7 +99,8 @@ def test_a_new_judge_is_brought_to_the_scale_of_an_old_one(daydream, data_root, 
         return f"SCORE: {said}" if prompt.startswith("Judge") else answer(prompt)
 
     chat_endpoint.answer = judge
-    daydream("plan", "c1")
+    for planned in (daydream("plan", "c1", "--dry-run"), daydream("plan", "c1")):
+        assert "big was retired on 2020-01-31: it can no longer be asked" in planned.stderr
     daydream("run", "c1")
 
     equated = daydream("judges", "c1", "--equate", "big", "new")

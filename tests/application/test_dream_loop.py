@@ -16,6 +16,7 @@ from answering_later import ScriptedBatches
 from builders import Killed, MortalStore
 from daydreaming_dagster.application.batch_lane import Batches
 from daydreaming_dagster.application.dream_loop import DreamOptions, NullDreamListener, dream_loop
+from daydreaming_dagster.application.loop_status import look_at_loop
 from daydreaming_dagster.application.rate_cohort import write_rating_sheet
 from daydreaming_dagster.cli.loop_lines import entry_lines
 from daydreaming_dagster.domain.catalog import Catalog, ConceptEntry, ModelEntry, TemplateEntry
@@ -380,6 +381,35 @@ def test_a_canary_that_is_not_there_costs_nothing(world):
     with pytest.raises(CatalogError, match="'e1' is named twice") as caught:
         world.dream()
     assert "most_canary_drift: expected 0 to 1, found 2" in str(caught.value)
+
+
+def test_a_cohort_of_the_researcher_is_not_taken_for_that_of_the_canaries(world):
+    with_canaries(world, answer)
+    taken = SPEC.cohort_of([("ant", "bee")])
+    world.cohorts.write_spec("m-canaries", taken)
+
+    with pytest.raises(CatalogError, match="the cohort 'm-canaries' exists already"):
+        world.dream("m")
+
+    assert world.asked == []
+    assert world.cohorts.read_spec("m-canaries") == taken
+
+
+def test_the_status_of_a_round_that_has_only_begun(world, monkeypatch):
+    def killed(*_arguments, **_options):
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr("daydreaming_dagster.application.loop_round.plan_cohort", killed)
+        with pytest.raises(Killed):
+            world.dream()
+
+    looked = look_at_loop(world.store, world.cohorts, world.loops, "l")
+    assert looked.rounds[0].cohort is None
+    assert (looked.rounds[0].stale, looked.stale_from, looked.spent) == (0, None, 0.0)
+    world.dream(rounds=1)
+    looked = look_at_loop(world.store, world.cohorts, world.loops, "l")
+    assert looked.spent == pytest.approx(0.0011 * len(world.asked))
 
 
 DISTILLING = attrs.evolve(

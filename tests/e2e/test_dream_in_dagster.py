@@ -2,9 +2,12 @@
 
 import json
 
+import attrs
 import dagster as dg
 import pytest
 
+from daydreaming_dagster.bootstrap import open_data_root
+from daydreaming_dagster.defs import loop_schedule
 from daydreaming_dagster.defs.build import define_data_root
 from daydreaming_dagster.defs.launch import open_instance
 
@@ -113,6 +116,18 @@ def test_the_sensor_finds_loops(definitions, instance, data_root):
     assert (request.partitions_def_name, request.partition_keys) == ("loops", ["l"])
     instance.add_dynamic_partitions("loops", ["l"])
     assert isinstance(evaluate(), dg.SkipReason)
+
+
+def test_a_data_root_without_loops_has_none_to_find(definitions, instance, data_root, monkeypatch):
+    root = attrs.evolve(open_data_root(data_root), loops=None)
+    monkeypatch.setattr(loop_schedule, "open_data_root", lambda _location: root)
+    context = dg.build_sensor_context(
+        instance=instance, resources={"data_root": str(data_root), "key_prefix": ""}
+    )
+    with context:
+        skipped = definitions.resolve_sensor_def("discover_loops")(context)
+
+    assert skipped.skip_message == "this data root cannot keep loops"
 
 
 def test_the_schedule_is_off_and_requests_a_round_of_each_loop_that_goes_on(

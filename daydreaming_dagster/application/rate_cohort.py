@@ -49,7 +49,7 @@ def write_rating_sheet(
     found = _texts(store, pipeline, members)
     texts = {ref: text for ref, text in found.items() if text is not None and text.strip()}
     if not texts:
-        raise NothingToRateError(cohort_id, " or ".join(pipeline.scored))
+        raise NothingToRateError(cohort_id, " or ".join(pipeline.ranked))
     sheet = make_sheet(texts, ratings, seed)
     shown = {text.token: texts[text.ref] for text in sheet.texts}
     document = f"{json.dumps(sheet.as_document(), indent=2)}\n"
@@ -83,9 +83,9 @@ def read_cohort_ratings(
 def _texts(
     store: GensStore, pipeline: Pipeline, members: Mapping[Stage, Sequence[str]]
 ) -> dict[GenerationRef, str | None]:
-    """Return the texts that are judged, None for one that is not done."""
+    """Return the texts that are scored or compared, None for one that is not done."""
     texts: dict[GenerationRef, str | None] = {}
-    for stage in pipeline.scored:
+    for stage in pipeline.ranked:
         for gen_id in members.get(stage, ()):
             stored = read_state(store, pipeline[stage], gen_id)
             done = stored.state in COMPLETE

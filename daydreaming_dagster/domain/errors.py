@@ -210,5 +210,5 @@ class NothingToRateError(DaydreamingError, LookupError):
 
     def __str__(self) -> str:
         if not self.judged:
-            return f"cohort {self.cohort_id!r}: no stage scores, so there is nothing to rate"
+            return f"cohort {self.cohort_id!r}: no stage judges, so there is nothing to rate"
         return f"cohort {self.cohort_id!r}: no {self.judged} is done yet"

@@ -7,6 +7,7 @@ from itertools import chain
 
 import attrs
 import pytest
+import yaml
 
 from daydreaming_dagster.application.cohort_results import tabulate_cohort
 from daydreaming_dagster.application.judge_passports import equate_judges, know_judges
@@ -19,6 +20,8 @@ from daydreaming_dagster.domain.errors import (
 )
 from daydreaming_dagster.domain.people.ratings import CHANGED, COLUMNS
 from daydreaming_dagster.domain.retirements import retirements
+from daydreaming_dagster.domain.stages import Pipeline
+from daydreaming_dagster.domain.stages_document import make_pipeline
 from daydreaming_dagster.domain.statistics.judgments import JudgmentsError
 
 
@@ -137,3 +140,28 @@ def test_judges_are_equated_or_refused_by_name(lab):
         equate_judges(lab.store, lab.cohorts, "c1", "big", "small")
     with pytest.raises(JudgmentsError, match="cannot be equated: both judges scored 6 texts"):
         equate_judges(lab.store, lab.cohorts, "c1", "big", "judge/big")
+
+
+@pytest.mark.parametrize(
+    ("judge", "outcome"),
+    [
+        ("duel: {from: {first: essay, second: essay}, judges: pairs, within: cohort}", 6),
+        ("title: {from: essay}", "no stage judges, so there is nothing to rate"),
+    ],
+)
+def test_texts_that_are_only_compared_are_rated_and_those_that_nothing_judges_are_not(
+    lab, judge, outcome
+):
+    lab.run()
+    stages = "stages:\n  draft: {from: concepts}\n  essay: {from: draft}\n  " + judge
+    pipeline = make_pipeline(yaml.safe_load(stages), "stages.yaml", Pipeline(()))
+    members = lab.cohorts.read_membership("c1")
+    lab.cohorts.catalog = attrs.evolve(lab.cohorts.catalog, pipeline=pipeline)
+    lab.cohorts.write_membership("c1", {stage: members.get(stage, []) for stage in pipeline})
+
+    if isinstance(outcome, str):
+        with pytest.raises(NothingToRateError, match=outcome):
+            write_rating_sheet(lab.store, lab.cohorts, "c1", seed=1)
+    else:
+        sheet = write_rating_sheet(lab.store, lab.cohorts, "c1", seed=1).sheet
+        assert len(sheet.texts) == outcome

@@ -14,6 +14,7 @@ from daydreaming_dagster.domain.generation.metadata import (
 )
 from daydreaming_dagster.installation import check_adapters
 from daydreaming_dagster.ports.errors import (
+    ClaimsUnsupportedError,
     DataLayerError,
     InvalidIdError,
     InvalidMetadataError,
@@ -23,6 +24,7 @@ from daydreaming_dagster.ports.errors import (
     MissingTemplateError,
     ReadOnlyStoreError,
     StorageUnavailableError,
+    StorageUnreachableError,
     UnreadableArtifactError,
     UnsafePathError,
     UnstorableError,
@@ -49,6 +51,7 @@ __all__ = [
     "Capacity",
     "Claim",
     "Claims",
+    "ClaimsUnsupportedError",
     "DataLayerError",
     "GenerationMetadata",
     "GensDataLayer",
@@ -67,6 +70,7 @@ __all__ = [
     "ReadOnlyStoreError",
     "Stage",
     "StorageUnavailableError",
+    "StorageUnreachableError",
     "Templates",
     "UnreadableArtifactError",
     "UnsafePathError",

@@ -1,6 +1,7 @@
 """What goes wrong in a store; defined beside the ports."""
 
 from daydreaming_dagster.ports.errors import (
+    ClaimsUnsupportedError,
     DataLayerError,
     InvalidIdError,
     InvalidMetadataError,
@@ -10,12 +11,14 @@ from daydreaming_dagster.ports.errors import (
     MissingTemplateError,
     ReadOnlyStoreError,
     StorageUnavailableError,
+    StorageUnreachableError,
     UnreadableArtifactError,
     UnsafePathError,
     UnstorableError,
 )
 
 __all__ = [
+    "ClaimsUnsupportedError",
     "DataLayerError",
     "InvalidIdError",
     "InvalidMetadataError",
@@ -25,6 +28,7 @@ __all__ = [
     "MissingTemplateError",
     "ReadOnlyStoreError",
     "StorageUnavailableError",
+    "StorageUnreachableError",
     "UnreadableArtifactError",
     "UnsafePathError",
     "UnstorableError",

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from hypothesis import HealthCheck, settings
 
 from adapters import FilesystemGensStore, InMemoryGensStore, UnsyncedFilesystemGensStore
+from adapters.gens_store.object_store import ObjectGensStore
+from adapters.object_store.bucket import Bucket
 from daydreaming_dagster.testing.stateful import gens_store_machine
 
 THOROUGH = bool(os.environ.get("THOROUGH"))
@@ -14,10 +16,11 @@ THOROUGH = bool(os.environ.get("THOROUGH"))
 
 @contextmanager
 def fresh_stores():
-    memory = InMemoryGensStore()
+    memory, bucket = InMemoryGensStore(), ObjectGensStore(Bucket.open("memory:///"))
     with tempfile.TemporaryDirectory() as synced, tempfile.TemporaryDirectory() as unsynced:
         yield {
             "memory": lambda: memory,
+            "bucket": lambda: bucket,
             "disk": lambda: FilesystemGensStore(synced),
             "disk, unsynced": lambda: UnsyncedFilesystemGensStore(unsynced),
         }

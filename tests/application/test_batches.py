@@ -275,6 +275,17 @@ def test_a_limit_of_calls_holds_for_what_waits_and_for_the_run_that_comes_back(l
     assert run.budget.calls == 4
 
 
+def test_a_run_does_not_wait_for_room_that_nothing_will_make(lab, later):
+    later.looks = 10**9
+    stop_at_first_look(lab, later, max_calls=2)
+    later.batches.clear()
+
+    run = lab.run(batch=True, max_calls=2)
+
+    assert run.stopped == "3 generations left until a batch ends"
+    assert not later.batches
+
+
 def test_a_limit_of_cost_holds_for_what_waits(lab, later):
     # 1,500 tokens are expected of the first answers, at 2 USD per million.
     later.looks = 10**9

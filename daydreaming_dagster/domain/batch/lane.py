@@ -96,9 +96,10 @@ class BatchLane:
         """Whether any generation that was started waits for something that may still come."""
         if self._driver is None or self._driver.done():
             return False
-        return self._sending or any(
-            ref not in self._where or self._where[ref] in self.batches for ref in self._parked
-        )
+        has_room = self._held and self.budget.reservations != self._reservations
+        collected = any(pile.questions for pile in self._piles.values())
+        awaited = any(self._where.get(ref) in self.batches for ref in self._parked)
+        return bool(has_room or self._sending or collected or awaited)
 
     def start(self, order: RunOrder, wake: Callable[[], None]) -> None:
         """Take over the batches of earlier runs, and see to all batches until `end`.
@@ -211,7 +212,7 @@ class BatchLane:
         """Return what people should know of batches at the end of the run."""
         records = self.batches.records.read()
         left = Counter({name: count for name, count in self._left.items() if name in records})
-        for name in self.batches.names:
+        for name in records.keys() & self.batches.names:
             left[name] = len(records[name].questions)
         notices = list(self.batches.notices)
         for name, answers in self._unused.items():

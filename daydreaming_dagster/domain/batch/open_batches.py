@@ -81,7 +81,7 @@ class OpenBatches:
     _watches: dict[str, _Watch] = attrs.field(factory=dict, init=False, repr=False)
     _cancelled: set[str] = attrs.field(factory=set, init=False, repr=False)
 
-    def __contains__(self, name: str) -> bool:
+    def __contains__(self, name: str | None) -> bool:
         """Return whether a batch is looked at."""
         return name in self._watches
 

@@ -124,7 +124,9 @@ def build_stage_asset(pipeline: Pipeline, stage: Stage) -> dg.AssetsDefinition:
                     context, pipeline, stage, gens_store, context.partition_keys, checks
                 )
                 if outcome.failed or outcome.left:
-                    raise run_failure(context, outcome, stop.reason, terminated=bool(terminated))
+                    waits = None if runner.lane is None else runner.lane.waiting
+                    reason = stop.reason or waits
+                    raise run_failure(context, outcome, reason, terminated=bool(terminated))
 
     return generations
 

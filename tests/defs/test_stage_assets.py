@@ -2,18 +2,20 @@
 
 import dagster as dg
 import pytest
-
-# What a code location tells Dagster of itself, but of no public module.
 from dagster._core.remote_representation.external_data import RepositorySnap
 from dagster_shared.serdes import serialize_value
 
+# What a code location tells Dagster of itself, but of no public module.
+from adapters.batch_store.filesystem import FilesystemBatchStore
 from adapters.language_model.scripted import ScriptedLanguageModel
 from builders import judge_or_echo
+from daydreaming_dagster.data_layer.paths import Paths
 from daydreaming_dagster.defs import checks
 from daydreaming_dagster.defs.assets import build_stage_asset
 from daydreaming_dagster.defs.build import build_definitions
 from daydreaming_dagster.defs.partitions import register_partitions, stage_partitions
 from daydreaming_dagster.defs.resources import production_resources
+from daydreaming_dagster.domain.batch.record import BatchedQuestion, BatchRecord, now_as_text
 from daydreaming_dagster.domain.checks.quality import checks_of
 from daydreaming_dagster.domain.cohort.progress import stage_status
 from daydreaming_dagster.domain.results.ranking import rank_texts
@@ -259,6 +261,26 @@ def test_a_stale_answer_fails_its_generation_until_the_run_is_to_replace_it(
     assert len(model.requests) == 1
     metadata = store.read_raw_metadata("draft", members["draft"][0])
     assert metadata["replaced"][0]["text"].startswith("Re: Link")
+
+
+def test_what_waits_in_a_batch_of_a_cohort_is_not_asked(instance, resources, members, data_root):
+    question = BatchedQuestion("q", "draft", members["draft"][0])
+    record = BatchRecord(
+        cohort_id="c1", model="big-1", written_at=now_as_text(), questions=[question]
+    )
+    FilesystemBatchStore(Paths(data_root)).write_batch("b", record.as_document())
+
+    left = dg.materialize(
+        [build_stage_asset(SHIPPED, "draft")],
+        instance=instance,
+        resources=resources,
+        partition_key=members["draft"][0],
+        raise_on_error=False,
+    )
+
+    failure = left.failure_data_for_node("draft_generations").user_failure_data
+    assert "stopped: 1 generation left until a batch ends" in failure.description
+    assert resources["language_model"].requests == []
 
 
 def test_registering_again_changes_nothing(instance, members):

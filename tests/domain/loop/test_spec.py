@@ -210,3 +210,21 @@ def test_a_description_is_made_once_and_from_what_was_judged():
     repeated = text.replace("axes", "replicates: {gist: 2}, axes")
     (second,) = said(make_loop_spec(yaml.safe_load(repeated), in_file, plain), plain)
     assert "describes each text once; remove its replicates" in second
+
+
+def test_a_loop_takes_no_texts_that_are_there():
+    text = FULL.replace("  replicates:", "  texts: [e_1]\n  replicates:")
+
+    assert "cohort.texts: a loop makes its texts itself; leave them out" in problems(text)
+
+
+def test_a_renamed_concept_is_chosen_under_the_id_that_it_is_planned_with():
+    text = FULL.replace("[ant, bee]", "[zebra, bee]").replace(
+        "  replicates:", "  subsets: {combo: [zebra+bee]}\n  replicates:"
+    )
+
+    spec = make(text).with_planned_ids({"zebra": "ant"})
+
+    assert spec.concepts == ["ant", "bee"]
+    assert spec.cohort.subsets == {"combo": ["ant+bee"]}
+    assert spec.with_planned_ids({}) == spec

@@ -80,10 +80,9 @@ def draw_report(
     index = cohorts.read_index(cohort_id)
     report = gather_report(store, cohorts.read_catalog(), cohort_id, members, index, without)
     ratings = read_cohort_ratings(store, cohorts, cohort_id, report.pipeline, members)
-    report = attrs.evolve(report, ratings=ratings)
-    figures = make_figures(
-        report, make_result_tables(report.pipeline, report.evaluations, report.duels)
-    )
+    tables = make_result_tables(report.pipeline, report.evaluations, report.duels)
+    report = attrs.evolve(report, ratings=ratings, effects=tables.effects.to_dicts())
+    figures = make_figures(report, tables)
     for stage, gen_ids in members.items():
         store = store.read_many(stage, gen_ids, ARTIFACTS)
     page = render_page(report, figures, partial(read_stored_generation, store), made_at, version)

@@ -84,7 +84,9 @@ class Factor:
 def compare_factors(report: CohortReport) -> list[Factor]:
     """Return what differs between the judged texts, concepts last. Nothing without a score."""
     rows = [row for row in report.evaluations if row.outcome.score is not None]
-    effects = find_effects(report.pipeline, rows).table.to_dicts()
+    effects = report.effects
+    if effects is None:
+        effects = find_effects(report.pipeline, rows).table.to_dicts()
     factors = [
         _factor(name, of_rows, rows, [effect for effect in effects if effect["group"] == group])
         for name, (group, of_rows) in _groups(report, rows).items()

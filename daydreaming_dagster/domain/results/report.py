@@ -196,6 +196,7 @@ class CohortReport:
         duels: The duels of its texts, where a stage compares.
         without: The judges that are left out of all but `generations`.
         ratings: What people said of its texts.
+        effects: The rows of the table of effects; None if they are to be computed.
     """
 
     cohort_id: str
@@ -207,6 +208,7 @@ class CohortReport:
     duels: Sequence[Duel] = ()
     without: Sequence[str] = ()
     ratings: "Sequence[Rating]" = ()
+    effects: Sequence[Mapping[str, object]] | None = None
 
     def stage_totals(self) -> list[StageTotals]:
         """Return the numbers of each stage."""

@@ -98,18 +98,18 @@ def _sample(text: SentText) -> JsonObject:
         ),
         {"id": text.ref.gen_id, "epoch": 1, "input": text.prompt, "target": ""},
     )
-    message = {"role": "assistant", "content": text.text, "source": "generate"}
-    known = {**text.known, **(about.get("metadata") or {})}
+    message: JsonObject = {"role": "assistant", "content": text.text, "source": "generate"}
+    output: Any = {
+        "model": text.model,
+        **(about.get("output") or {}),
+        "choices": [{"message": message, "stop_reason": "stop"}],
+        "completion": text.text,
+    }
     return {
         **about,
-        "metadata": known,
+        "metadata": {**text.known, **(about.get("metadata") or {})},
         "messages": [],
-        "output": {
-            "model": text.model,
-            **(about.get("output") or {}),
-            "choices": [{"message": message, "stop_reason": "stop"}],
-            "completion": text.text,
-        },
+        "output": output,
         "scores": dict(map(_score, text.scores)),
     }
 

@@ -10,7 +10,6 @@ import sysconfig
 import time
 from base64 import b64decode, b64encode
 from collections.abc import Callable
-from contextlib import suppress
 from email.utils import formatdate
 from pathlib import Path
 from urllib.error import HTTPError
@@ -74,8 +73,10 @@ class Server:
         deadline = time.monotonic() + 60
         while True:
             try:
-                with suppress(HTTPError):  # the bucket exists
-                    urlopen(self.make_bucket(self.port), timeout=5).close()  # noqa: S310  http
+                urlopen(self.make_bucket(self.port), timeout=5).close()  # noqa: S310  http
+            except HTTPError as error:  # the bucket exists
+                error.close()
+                return
             except OSError:
                 assert self.process.poll() is None, self.log.read_text()
                 assert time.monotonic() < deadline, self.log.read_text()

@@ -219,15 +219,22 @@ def test_one_waits_only_until_the_holder_is_known_to_live(claims, s3_url, start_
     claim.release()
 
 
-def test_a_server_that_is_killed_and_comes_back_is_waited_for(use_s3, tmp_path, monkeypatch):
+@pytest.fixture
+def own_server(use_s3, tmp_path, monkeypatch):
     server = start_ministack(tmp_path)
     monkeypatch.setenv("AWS_ENDPOINT_URL", server.endpoint)
+    yield server
+    server.kill()
+
+
+def test_a_server_that_is_killed_and_comes_back_is_waited_for(own_server):
     store = ObjectGensStore(Bucket.open("s3://lab/root"))
     store.write_raw("draft", "a", "text")
-    server.kill()
-    restart = threading.Timer(0.5, server.start)
+    own_server.kill()
+    restart = threading.Timer(0.5, own_server.start)
     restart.start()
-    store.write_raw("draft", "b", "written while it was down")
-    restart.join()
+    try:
+        store.write_raw("draft", "b", "written while it was down")
+    finally:
+        restart.join()
     assert store.read_raw("draft", "b") == "written while it was down"
-    server.kill()

@@ -54,7 +54,7 @@ _TEXT_WIDTH: Final = 31
 """The room for an id in the last column."""
 _NOTED: Final = ("duels", "not scored", "stale", "by hand")
 """Columns that few texts have a value in."""
-_LEFT_OUT: Final = ("lowest", "highest", "spread", "stale", "missing")
+_LEFT_OUT: Final = ("lowest", "highest", "spread", "stale", "missing", "planned")
 """What tables lack on a narrow terminal, the first ones first. The files have all."""
 
 

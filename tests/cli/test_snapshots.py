@@ -3,6 +3,7 @@
 To renew the files after a change: RENEW_SNAPSHOTS=1 python -m pytest tests/cli/test_snapshots.py
 """
 
+import hashlib
 import os
 import pty
 import re
@@ -38,6 +39,14 @@ SHOWN = {
     "show-unknown": "show essay e_none",
 }
 CODES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+def answer(request):
+    """Scores that differ, so that no number that is shown is one of rounding."""
+    if not request.prompt.startswith("Judge"):
+        return judge_or_echo(request)
+    digest = hashlib.sha256(request.prompt.encode()).digest()
+    return f"SCORE: {digest[0] % 10}"
 
 
 def in_terminal(columns, lines, folder):
@@ -76,10 +85,12 @@ def shown(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("home")
     store = UnsyncedFilesystemGensStore(write_data_root(folder / "data"))
     cohorts = FilesystemCohortStore(store.paths)
-    plan_cohort(store, cohorts, "c1")
-    runner = GenerationRunner(store, ScriptedLanguageModel(judge_or_echo), cohorts.read_catalog())
-    generate(runner, cohorts.read_membership("c1"))
     spec = folder / "data/cohorts/c1/spec/config.yaml"
+    # The answer to a question that is asked twice would be the same.
+    spec.write_text(spec.read_text().replace("replicates: {evaluation: 2}", ""), "utf-8")
+    plan_cohort(store, cohorts, "c1")
+    runner = GenerationRunner(store, ScriptedLanguageModel(answer), cohorts.read_catalog())
+    generate(runner, cohorts.read_membership("c1"))
     other = folder / "data/cohorts/new/spec/config.yaml"
     other.parent.mkdir(parents=True)
     other.write_text(spec.read_text().replace("k: 2", "k: 3"), "utf-8")

@@ -309,6 +309,8 @@ def test_a_broken_catalog_fails_the_run_with_all_its_problems(
     assert "llm_models.csv is missing" in failure.description
 
 
+# Dagster reads its own deprecated property of the schedule to describe it.
+@pytest.mark.filterwarnings("ignore:Property `ScheduleDefinition.environment_vars`")
 def test_the_endpoint_is_not_in_the_configuration_that_dagster_stores(data_root, monkeypatch):
     monkeypatch.setenv("OPENAI_BASE_URL", "https://me:the-word@api.example.com/v1")
 

@@ -134,16 +134,18 @@ def _run(root: DataRoot, cohort_id: str, options: RunOptions, concurrency: int |
         stopped_by_signals(token, console),
         RunMonitor(console) as monitor,
     ):
-        first, going_on, done = True, True, True
-        while going_on:
-            to_come = duels_to_come(root.cohorts, cohort_id)
+        first = True
+        while True:
+            before = duels_to_come(root.cohorts, cohort_id)
             left = options.after(monitor.budgets)
             model = compose_language_model(catalog, concurrency)
             done = _run_once(root, cohort_id, left, catalog, model, token, monitor)
-            # The first run makes the texts, and each further one the duels that it chooses.
             still = duels_to_come(root.cohorts, cohort_id)
-            going_on = 0 < still < to_come or (first and done and still > 0)
-            going_on, first = going_on and not token.reason, False
+            # The first run may make only the texts that the next ones choose duels of.
+            chooses_more = still < before or (first and done)
+            if token.reason or not (still and chooses_more):
+                break
+            first = False
     _say_what_failed(monitor.failed, monitor.reasons)
     for notice in monitor.notices:
         note(notice)

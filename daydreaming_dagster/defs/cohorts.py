@@ -36,6 +36,7 @@ from daydreaming_dagster.defs.partitions import (
 from daydreaming_dagster.defs.recording import RecordingListener, mark_failed
 from daydreaming_dagster.defs.termination import ending_when_terminated
 from daydreaming_dagster.domain.catalog import Catalog
+from daydreaming_dagster.domain.cohort.spending import known_spending
 from daydreaming_dagster.domain.generation.cancellation import CancellationToken
 from daydreaming_dagster.domain.stages import Pipeline
 from daydreaming_dagster.errors import DaydreamingError
@@ -55,14 +56,13 @@ cohort_spec: Final = dg.AssetSpec(
 
 
 class CohortPlanConfig(dg.Config):
-    """How a cohort is planned.
+    """How a cohort is planned."""
 
-    Attributes:
-        allow_missing: Whether it is planned though a description is missing, or a template uses
-            none of its variables.
-    """
-
-    allow_missing: bool = False
+    allow_missing: bool = Field(
+        False,
+        description="Plan it though a description is missing, or a template uses none of its "
+        "variables.",
+    )
 
 
 @dg.asset(
@@ -106,30 +106,35 @@ def cohort_membership(
 
 
 class CohortRunConfig(dg.Config):
-    """What a run of a cohort generates besides what is missing, and what it may spend.
+    """What a run of a cohort generates besides what is missing, and what it may spend."""
 
-    Attributes:
-        stale: Whether to replace stale answers. Replaced answers are kept.
-        force: The gen_ids to generate again in any case.
-        max_calls: The maximum number of model calls; None means no limit.
-        max_cost: The maximum cost in USD; None means no limit.
-        max_cost_total: The maximum cost of the cohort in USD, with what its stored answers cost;
-            resumed and retried runs share it. None means no limit.
-        batch: Whether to ask by batch where the endpoint can, which is cheaper and takes up to a
-            day.
-        cancel_batches: Whether to cancel the cohort's batches, keep what was answered, and ask
-            nothing.
-        until: A stop rule for duels that are chosen by doubt, such as `top 3 settled`.
-    """
-
-    stale: bool = False
-    force: list[str] = Field(default_factory=list)
-    max_calls: int | None = None
-    max_cost: float | None = None
-    max_cost_total: float | None = None
-    batch: bool = False
-    cancel_batches: bool = False
-    until: str | None = None
+    stale: bool = Field(False, description="Replace stale answers. Replaced ones are kept.")
+    force: list[str] = Field(
+        default_factory=list, description="The gen_ids to generate again in any case."
+    )
+    max_calls: int | None = Field(
+        None, description="Make at most this many model calls. No limit by default."
+    )
+    max_cost: float | None = Field(
+        None, description="Spend at most this much in this run, in USD. No limit by default."
+    )
+    max_cost_total: float | None = Field(
+        None,
+        description="Spend at most this much in all runs of the cohort together, in USD, also in "
+        "those that resume or repeat one. No limit by default.",
+    )
+    batch: bool = Field(
+        False,
+        description="Ask by batch where the endpoint can, which is cheaper and takes up to a day.",
+    )
+    cancel_batches: bool = Field(
+        False,
+        description="Cancel the cohort's batches, keep what was answered, and ask nothing.",
+    )
+    until: str | None = Field(
+        None,
+        description="A stop rule for duels that are chosen by doubt, such as `top 3 settled`.",
+    )
 
 
 def build_cohort_run(pipeline: Pipeline) -> dg.AssetsDefinition:
@@ -187,9 +192,11 @@ def build_cohort_run(pipeline: Pipeline) -> dg.AssetsDefinition:
             yield from check_results_of_cohort(context, catalog.pipeline, gens_store, run.plan.todo)
             if not run.complete:
                 raise run_failure(context, run.outcome, run.stopped, terminated=bool(terminated))
+            spent = known_spending(gens_store, catalog, run.plan.members)
             yield dg.MaterializeResult(
                 metadata={
                     **{plural(stage): len(gen_ids) for stage, gen_ids in run.plan.members.items()},
+                    **({} if spent is None else {"cost_of_cohort_usd": spent}),
                     "made": run.outcome.made,
                     "model_calls": run.budget.calls,
                     "prompt_tokens": run.budget.prompt_tokens,

@@ -22,7 +22,11 @@ from daydreaming_dagster.defs.cohorts import build_cohort_run, cohort_membership
 from daydreaming_dagster.defs.launch import open_instance
 from daydreaming_dagster.defs.partitions import stage_partitions
 from daydreaming_dagster.domain.shipped_stages import SHIPPED
-from daydreaming_dagster.ports.language_model import LanguageModelError, ModelRequest
+from daydreaming_dagster.ports.language_model import (
+    Completion,
+    LanguageModelError,
+    ModelRequest,
+)
 from daydreaming_dagster.types import STAGES
 
 cohort_run = build_cohort_run(SHIPPED)
@@ -104,6 +108,23 @@ def test_the_run_of_a_cohort_says_what_it_came_to(materialize):
     shown = metadata(materialize(cohort_run), cohort_run)
 
     assert (shown["made"], shown["model_calls"], shown["evaluations"]) == (21, 18, 12)
+
+
+def test_a_run_that_makes_nothing_shows_what_the_cohort_has_cost(materialize, data_root, resources):
+    (data_root / "1_raw/llm_models.csv").write_text(
+        "id,model,provider,prompt_price,completion_price\nbig,big-1,acme,1,1\n"
+    )
+
+    def answer(request):
+        return Completion(judge_or_echo(request), "stop", "big-1", 0.1, 1_000_000, 1_000_000)
+
+    resources["language_model"] = ScriptedLanguageModel(answer)
+    materialize(cohort_membership)
+    materialize(cohort_run)
+
+    again = metadata(materialize(cohort_run), cohort_run)
+
+    assert (again["made"], again["cost_usd"], again["cost_of_cohort_usd"]) == (0, 0, 18 * 2)
 
 
 def test_one_that_fails_is_shown_as_failed_and_its_descendants_as_missing(

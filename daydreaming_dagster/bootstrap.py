@@ -7,7 +7,6 @@ from contextlib import AbstractContextManager
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import Final
 
 import attrs
@@ -178,25 +177,6 @@ def dagster_home(root: DataRoot) -> Path:
         )
         raise UnsafePathError(str(root.dagster_home), reason)
     return root.dagster_home
-
-
-def prepare_dagster_home(root: DataRoot) -> Path:
-    """Return the folder of Dagster's databases, after creating it if it does not exist.
-
-    Raises:
-        SetupError: Nothing can be written there.
-        UnsafePathError: The folder in the data root is a symbolic link.
-    """
-    home = dagster_home(root)
-    try:
-        home.mkdir(parents=True, exist_ok=True)
-        with TemporaryFile(dir=home):
-            return home
-    except OSError as error:
-        raise SetupError(
-            f"Dagster's databases cannot be kept in {home} ({error.strerror}); set DAGSTER_HOME to "
-            "a writable folder"
-        ) from error
 
 
 def key_prefix() -> str:

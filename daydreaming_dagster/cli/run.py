@@ -24,7 +24,6 @@ from daydreaming_dagster.bootstrap import (
     compose_language_model,
     key_prefix,
     open_data_root,
-    prepare_dagster_home,
 )
 from daydreaming_dagster.cli.console import (
     DEFAULT_DATA_ROOT,
@@ -38,7 +37,7 @@ from daydreaming_dagster.cli.console import (
 )
 from daydreaming_dagster.cli.grouping import grouped
 from daydreaming_dagster.cli.monitor import RunMonitor
-from daydreaming_dagster.defs.recorded import leave_mark, take_mark
+from daydreaming_dagster.defs.home import leave_mark, prepare_home, take_mark
 from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.cohort.progress import StageStatus
 from daydreaming_dagster.domain.errors import AnswerLostError
@@ -166,7 +165,7 @@ def _run_once(
     monitor: RunMonitor,
 ) -> bool:
     """Make what the cohort lacks, record it in Dagster, and return whether all of it is done."""
-    prefix, home = key_prefix(), prepare_dagster_home(root)
+    prefix, home = key_prefix(), prepare_home(root)
 
     def run_it(listener: RunListener) -> CohortRun:
         return run_cohort(

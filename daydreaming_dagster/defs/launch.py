@@ -17,6 +17,7 @@ from daydreaming_dagster.application.run_cohort import RunOptions
 from daydreaming_dagster.bootstrap import hold_lock
 from daydreaming_dagster.defs.build import build_definitions
 from daydreaming_dagster.defs.event_log import as_event_log_error, databases_open
+from daydreaming_dagster.defs.home import LOCK
 from daydreaming_dagster.defs.killed_runs import owner_tags
 from daydreaming_dagster.defs.partitions import cohorts_name, loops_name
 from daydreaming_dagster.defs.termination_server import confirming_termination
@@ -54,7 +55,7 @@ def open_instance(home: Path) -> dg.DagsterInstance:
 @contextmanager
 def _opened_alone(home: Path) -> Iterator[None]:
     home.mkdir(parents=True, exist_ok=True)
-    with hold_lock(home / "open.lock"):
+    with hold_lock(home / LOCK):
         yield
 
 

@@ -29,13 +29,25 @@ KILLED = """if True:
 
 @pytest.mark.parametrize("connection", [1, 3])
 def test_a_process_that_is_killed_while_it_sets_dagster_up_leaves_what_can_be_opened(
-    tmp_path, connection
+    tmp_path, monkeypatch, connection
 ):
-    command = [sys.executable, "-c", KILLED, str(tmp_path), str(connection)]
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))  # without empty databases
+    home = tmp_path / "home"
+    command = [sys.executable, "-c", KILLED, str(home), str(connection)]
     assert subprocess.run(command, timeout=60, check=False).returncode == -signal.SIGKILL
 
-    with open_instance(tmp_path) as instance:
+    with open_instance(home) as instance:
         instance.add_dynamic_partitions("cohort", ["c1"])
 
         assert instance.get_dynamic_partitions("cohort") == ["c1"]
-    assert not (tmp_path / ".setup").exists()
+    assert not (home / ".setup").exists()
+
+
+def test_databases_are_created_in_place_where_the_cache_cannot_be_written(tmp_path, monkeypatch):
+    (tmp_path / "cache").write_text("no folder")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+    with open_instance(tmp_path / "home") as instance:
+        instance.add_dynamic_partitions("cohort", ["c1"])
+    with open_instance(tmp_path / "home") as instance:
+        assert instance.get_dynamic_partitions("cohort") == ["c1"]

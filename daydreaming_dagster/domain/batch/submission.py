@@ -13,9 +13,8 @@ from daydreaming_dagster.domain.batch.record import (
     BatchRecords,
     now_as_text,
 )
-from daydreaming_dagster.domain.generation.records import RawRecord
 from daydreaming_dagster.domain.generation.state import GenerationState
-from daydreaming_dagster.domain.generation.stored import LazyGeneration, if_there
+from daydreaming_dagster.domain.generation.stored import LazyGeneration
 from daydreaming_dagster.domain.stages import GenerationRef
 from daydreaming_dagster.ports.batch_model import BatchModel
 from daydreaming_dagster.ports.gens_store import GensStore, claim_generation
@@ -142,7 +141,8 @@ class Submission:
         if claim is None:
             return False
         try:
-            return _stored_record(self.gens, question.ref).raw_sha256 == question.replaces
+            stored = GenerationState(LazyGeneration(self.gens, *question.ref), needs_score=False)
+            return stored.recorded_digest == question.replaces
         finally:
             claim.release()
 
@@ -154,11 +154,6 @@ def is_stored(gens: GensStore, ref: GenerationRef, batch_id: str | None) -> bool
     """
     stored = GenerationState(LazyGeneration(gens, *ref), needs_score=False)
     return stored.answer is not None and stored.raw_record.batch_id == (batch_id or "")
-
-
-def _stored_record(gens: GensStore, ref: GenerationRef) -> RawRecord:
-    """Return the record of the answer that a generation has, an empty one if it has none."""
-    return RawRecord.from_document(if_there(gens.read_raw_metadata, *ref) or {})
 
 
 def _listed(questions: Sequence[AskedLater]) -> list[BatchedQuestion]:

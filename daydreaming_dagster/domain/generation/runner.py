@@ -250,11 +250,11 @@ class GenerationRunner:
             self._check_before_call(result)
         # An answer keeps its own prompt beside it until its replacement is stored.
         if question is not None and stored.answer is not None:
-            return Prepared(recipe, question, prompt, stored.raw_record.raw_sha256)
+            return Prepared(recipe, question, prompt, stored.recorded_digest)
         if prompt is not None:
             self.store.write_prompt(stage, gen_id, prompt)
             result.prompt = prompt
-        return Prepared(recipe, question, None, stored.raw_record.raw_sha256)
+        return Prepared(recipe, question, None, stored.recorded_digest)
 
     def _check_before_call(self, result: Generated) -> None:
         if result.model in self.set_aside:

@@ -49,6 +49,14 @@ class GenerationState:
         """The record of the answer."""
         return RawRecord.from_document(self.artifacts.raw_metadata or {})
 
+    @property
+    def recorded_digest(self) -> str | None:
+        """The digest in the record of the answer, None without a record that can be read."""
+        try:
+            return self.raw_record.raw_sha256
+        except MalformedArtifactError:
+            return None
+
     @cached_property
     def parsed_record(self) -> ParsedRecord:
         """The record of the parsed text."""

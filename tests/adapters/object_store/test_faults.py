@@ -227,6 +227,17 @@ def own_server(use_s3, tmp_path, monkeypatch):
     server.kill()
 
 
+def _write_until_the_bucket_is_back(store, text):
+    """Write a text; this server comes back without its bucket, which is created a moment later."""
+    try:
+        store.write_raw("draft", "b", text)
+    except StorageUnreachableError as error:
+        if "bucket does not exist" not in str(error):
+            raise
+        time.sleep(1)
+        store.write_raw("draft", "b", text)
+
+
 def test_a_server_that_is_killed_and_comes_back_is_waited_for(own_server):
     store = ObjectGensStore(Bucket.open("s3://lab/root"))
     store.write_raw("draft", "a", "text")
@@ -234,7 +245,7 @@ def test_a_server_that_is_killed_and_comes_back_is_waited_for(own_server):
     restart = threading.Timer(0.5, own_server.start)
     restart.start()
     try:
-        store.write_raw("draft", "b", "written while it was down")
+        _write_until_the_bucket_is_back(store, "written while it was down")
     finally:
         restart.join()
     assert store.read_raw("draft", "b") == "written while it was down"

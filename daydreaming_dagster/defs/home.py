@@ -1,14 +1,42 @@
-"""Which cohorts Dagster knows completely: a run that makes nothing need not load Dagster then.
+"""The folder of Dagster's databases, as far as a command knows it without loading Dagster.
 
-Imports no Dagster.
+A run that makes nothing need not load it, if Dagster knows all generations of the cohort.
 """
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
+from daydreaming_dagster.bootstrap import DataRoot, SetupError, dagster_home, hold_lock
 from daydreaming_dagster.domain.digests import sha256
+from daydreaming_dagster.ports.errors import LocksUnsupportedError
 from daydreaming_dagster.types import Stage
+
+LOCK: Final = "open.lock"
+"""The file in the folder whose lock is held while the databases are set up or opened."""
+
+
+def prepare_home(root: DataRoot) -> Path:
+    """Return the folder of Dagster's databases, after creating it if it does not exist.
+
+    Raises:
+        SetupError: Nothing can be written there.
+        LocksUnsupportedError: The file system has no locks.
+        UnsafePathError: The folder in the data root is a symbolic link.
+    """
+    home = dagster_home(root)
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        with hold_lock(home / LOCK):
+            return home
+    except LocksUnsupportedError:
+        raise
+    except OSError as error:
+        raise SetupError(
+            f"Dagster's databases cannot be kept in {home} ({error.strerror}); set DAGSTER_HOME to "
+            "a writable folder"
+        ) from error
 
 
 def take_mark(

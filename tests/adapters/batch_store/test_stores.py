@@ -1,20 +1,30 @@
-"""What both stores of batches guarantee, and what files may do besides."""
+"""What all stores of batches guarantee, and what files may do besides."""
 
 import threading
 
 import pytest
 
+from adapters.batch_store.files import FileBatchStore
 from adapters.batch_store.filesystem import FilesystemBatchStore
 from adapters.batch_store.in_memory import InMemoryBatchStore
+from adapters.object_store.bucket import Bucket
+from adapters.object_store.claims import BucketClaims
+from adapters.root_files.bucket import BucketRootFiles
 from daydreaming_dagster.data_layer.paths import Paths
 from daydreaming_dagster.ports.errors import InvalidIdError, MalformedArtifactError, UnsafePathError
 
 
-@pytest.fixture(params=["memory", "files"])
+@pytest.fixture(params=["memory", "files", "bucket"])
 def store(request, tmp_path):
     if request.param == "memory":
-        return InMemoryBatchStore()
-    return FilesystemBatchStore(Paths(tmp_path))
+        yield InMemoryBatchStore()
+    elif request.param == "files":
+        yield FilesystemBatchStore(Paths(tmp_path))
+    else:
+        bucket = Bucket.open("memory:///")
+        claims = BucketClaims(bucket, 1.0)
+        yield FileBatchStore(BucketRootFiles(bucket, claims))
+        claims.close()
 
 
 def test_documents_are_replaced_listed_by_name_and_deleted(store):

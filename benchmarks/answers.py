@@ -2,11 +2,10 @@
 
 The endpoint is `benchmarks.endpoint`, in a process of its own. None of this is a test.
 """
-# ruff: noqa: INP001, T201  a program to be run by hand
+# ruff: noqa: INP001  a program to be run by hand
 
 import asyncio
 import json
-import sys
 import tempfile
 import time
 from collections import defaultdict
@@ -29,7 +28,7 @@ from benchmarks.endpoint import (
     running_endpoint,
 )
 from benchmarks.loops import MODEL
-from benchmarks.pipeline import Row, planned
+from benchmarks.pipeline import Row, planned, print_sections
 from daydreaming_dagster.domain.cohort.spending import spent_before
 from daydreaming_dagster.domain.generation.answers import store_answer
 from daydreaming_dagster.domain.generation.budget import Budget
@@ -142,15 +141,5 @@ SECTIONS: Final[Mapping[str, Callable[[], Iterator[Row]]]] = {
 }
 
 
-def main() -> None:
-    """Print the table of the sections that the command line names, or of all."""
-    with tempfile.TemporaryDirectory() as folder:
-        tempfile.tempdir = folder
-        for name in sys.argv[1:] or SECTIONS:
-            print(f"\n{SECTIONS[name].__doc__}\n")
-            for row in SECTIONS[name]():
-                print(f"{row.name:48}{row.figure:44}  {row.wanted}", flush=True)
-
-
 if __name__ == "__main__":
-    main()
+    print_sections(SECTIONS)

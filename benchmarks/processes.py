@@ -2,7 +2,7 @@
 
 Each figure is that of whole processes, imports included: the bare loop of `benchmarks.loops` and
 the command `daydream`, one after the other in each round. Peers are not measured here. The CPU
-time of a process counts what it started.
+time of a process includes that of its children.
 """
 # ruff: noqa: INP001  a program to be run by hand
 

@@ -123,7 +123,7 @@ class Bucket:
         return [prefix.rstrip("/").rpartition("/")[2] for prefix in found]
 
     def delete(self, names: Sequence[str]) -> None:
-        """Delete those of these objects that exist."""
+        """Delete these objects. Those that do not exist are skipped."""
         with _errors_of(self.url), suppress(FileNotFoundError):
             if names:
                 obstore.delete(self._store, names)

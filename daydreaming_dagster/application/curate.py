@@ -62,7 +62,8 @@ def preview_deletion(
     planned = cohorts.list_planned_cohorts()
     if cohort_id not in {*planned, *cohorts.list_cohorts()}:
         raise CatalogError("the data root", (f"there is no cohort {cohort_id!r}",))
-    for loop_id, journal in _journals(loops).items():
+    journals = _journals(loops)
+    for loop_id, journal in journals.items():
         if any(cohort_id == each.chosen.cohort_id for each in journal.rounds):
             raise CohortInUseError(cohort_id, loop_id)
     try:
@@ -76,7 +77,7 @@ def preview_deletion(
         [
             *staying,
             *_in_cohorts(cohorts, [other for other in planned if other != cohort_id]),
-            *_in_loops(loops),
+            *_in_loops(journals),
         ],
     )
     _check_batches(batches, there - needed)
@@ -104,9 +105,8 @@ def delete_cohort(
         DaydreamingError: See `preview_deletion`. Nothing was deleted.
         OSError: The storage refused.
     """
-    preview_deletion(
-        store, cohorts, loops, cohort_id, batches
-    )  # holding one that is not there makes it
+    # Before the cohort is held: to hold one that does not exist would create it.
+    preview_deletion(store, cohorts, loops, cohort_id, batches)
     with cohorts.hold(cohort_id):
         return remove_cohort(store, cohorts, loops, cohort_id, batches)
 
@@ -150,7 +150,7 @@ def find_orphans(
     if stored and not planned:
         problem = "no cohort is planned, so every generation would be an orphan; plan one first"
         raise CatalogError("the data root", (problem,))
-    needed = with_ancestors(store, [*_in_cohorts(cohorts, planned), *_in_loops(loops)])
+    needed = with_ancestors(store, [*_in_cohorts(cohorts, planned), *_in_loops(_journals(loops))])
     _check_batches(batches, stored - needed)
     return children_first(pipeline, stored - needed)
 
@@ -178,8 +178,8 @@ def _in_cohorts(cohorts: CohortStore, cohort_ids: Sequence[str]) -> Iterator[Gen
         yield from refs_of(cohorts.read_membership(cohort_id))
 
 
-def _in_loops(loops: LoopStore | None) -> Iterator[GenerationRef]:
-    for journal in _journals(loops).values():
+def _in_loops(journals: Mapping[str, Journal]) -> Iterator[GenerationRef]:
+    for journal in journals.values():
         for text in journal.texts():
             yield GenerationRef(text.stage, text.text_id)
 

@@ -133,9 +133,8 @@ def _run(root: DataRoot, cohort_id: str, options: RunOptions, concurrency: int |
         stopped_by_signals(token, console),
         RunMonitor(console) as monitor,
     ):
-        first = True
+        first, before = True, duels_to_come(root.cohorts, cohort_id)
         while True:
-            before = duels_to_come(root.cohorts, cohort_id)
             left = options.after(monitor.budgets)
             model = compose_language_model(catalog, concurrency)
             done = _run_once(root, cohort_id, left, catalog, model, token, monitor)
@@ -144,7 +143,7 @@ def _run(root: DataRoot, cohort_id: str, options: RunOptions, concurrency: int |
             chooses_more = still < before or (first and done)
             if token.reason or not (still and chooses_more):
                 break
-            first = False
+            first, before = False, still
     _say_what_failed(monitor.failed, monitor.reasons)
     for notice in monitor.notices:
         note(notice)

@@ -79,7 +79,7 @@ def _set_up(home: Path) -> None:
 def _empty_databases() -> Path:
     """Return the folder of this version's empty databases in the user's cache.
 
-    To create them takes as long as a few hundred calls, and to copy them nearly nothing.
+    Creating them takes as long as a few hundred calls. Copying them takes almost no time.
 
     Raises:
         OSError: The cache is not writable.

@@ -87,6 +87,15 @@ class BucketClaims:
             time.sleep(self.lease_seconds / 20)
         return claim
 
+    def check_conditions(self) -> None:
+        """Return if the server keeps to the conditions of writes. Asks it once.
+
+        Raises:
+            ClaimsUnsupportedError: It does not.
+            StorageUnreachableError: A request failed.
+        """
+        self._open_session()
+
     def close(self) -> None:
         """End the session of this process, and with it the claims that it still has."""
         with self._lock:

@@ -84,5 +84,16 @@ class BucketRootFiles(LaidOutFiles):
         finally:
             claim.release()
 
+    def swap(self, name: str, before: bytes | None, after: bytes) -> bool:
+        self.claims.check_conditions()
+        found = self.bucket.find(check_name(name))
+        if (None if found is None else found.data) != before:
+            return False
+        if found is None:
+            return self.create(name, after)
+        replaced = self.bucket.replace(name, after, found.tag)
+        # If the answer to the request is lost, the second one finds what the first wrote.
+        return replaced is not None or self.bucket.read(name) == after
+
     def _is_ahead(self, name: str) -> bool:
         return self._folder is not None and name.startswith(f"{self._folder}/")

@@ -8,8 +8,8 @@ from typing import Self
 import attrs
 
 from adapters.atomic_write import TEMPORARY_PREFIX, write_atomically
-from adapters.file_lock import held
-from adapters.files_below_root import read_file, refuse_links, write_file
+from adapters.file_lock import held, locked
+from adapters.files_below_root import read_file, read_regular, refuse_links, write_file
 from adapters.folder_removal import remove_folder
 from adapters.root_files.layout import LaidOutFiles
 from adapters.root_files.names import check_name
@@ -80,3 +80,15 @@ class FilesystemRootFiles(LaidOutFiles):
         except FileNotFoundError:
             write_file(self.root, self.root / name, data)
             return True
+
+    def swap(self, name: str, before: bytes | None, after: bytes) -> bool:
+        path = self.root / check_name(name)
+        refuse_links(self.root, path)
+        if before is not None and not path.exists():  # its folder may have been removed
+            return False
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with locked(path.with_name(f"{path.name}.lock")):
+            same = read_regular(str(path)) == before
+            if same:
+                write_file(self.root, path, after)
+            return same

@@ -1,5 +1,6 @@
 """Files of a data root in a dict, for fast tests."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Self
@@ -16,6 +17,7 @@ class InMemoryRootFiles(LaidOutFiles):
 
     contents: dict[str, bytes] = attrs.field(factory=dict)
     _held: set[str] = attrs.field(factory=set, init=False)
+    _swapping: threading.Lock = attrs.field(factory=threading.Lock, init=False)
 
     def locate(self, name: str) -> str:
         return f"memory:{name}"
@@ -64,3 +66,10 @@ class InMemoryRootFiles(LaidOutFiles):
 
     def create(self, name: str, data: bytes) -> bool:
         return self.contents.setdefault(check_name(name), data) == data
+
+    def swap(self, name: str, before: bytes | None, after: bytes) -> bool:
+        with self._swapping:
+            same = self.contents.get(check_name(name)) == before
+            if same:
+                self.contents[name] = after
+            return same

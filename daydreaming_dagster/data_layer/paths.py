@@ -197,6 +197,12 @@ class Paths:
     def batches_lock(self) -> Path:
         return self.batches_dir / "batches.lock"
 
+    # Limits that processes share
+
+    def run_ledger_json(self, run_id: str) -> Path:
+        """Return the document in which the processes of a run share its limits."""
+        return self.data_root.joinpath("ledgers", check_id("run_id", run_id), "ledger.json")
+
     # Loops
 
     @property

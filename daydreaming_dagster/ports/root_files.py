@@ -129,3 +129,16 @@ class RootFiles(Protocol):
             OSError: The file system refused.
         """
         ...
+
+    def swap(self, name: str, before: bytes | None, after: bytes) -> bool:
+        """Replace the contents `before` of a file in one step; for None, write a new file.
+
+        Returns False, and changes nothing, if the file has other contents. Of several processes
+        that replace the same contents by different ones, one succeeds (compare-and-swap).
+
+        Raises:
+            UnsafePathError: See the class.
+            StorageUnavailableError: The storage has no locks or conditional writes, or fails.
+            OSError: The storage refused this file.
+        """
+        ...

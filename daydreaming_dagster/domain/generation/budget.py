@@ -3,18 +3,23 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Self
+from typing import Final, Self
 
 import attrs
 
 from daydreaming_dagster.domain.catalog import ModelEntry
 from daydreaming_dagster.domain.generation.cancellation import CancellationToken, StoppedError
 from daydreaming_dagster.domain.generation.cost import answer_cost
+from daydreaming_dagster.domain.generation.in_thread import in_thread
+from daydreaming_dagster.domain.generation.ledger import Share, Spending
 from daydreaming_dagster.domain.generation.price_bounds import PriceBounds
 from daydreaming_dagster.domain.generation.records import Usage
 from daydreaming_dagster.domain.generation.tokens import expected_tokens
 from daydreaming_dagster.formatting import counted, money
 from daydreaming_dagster.ports.language_model import Completion, ModelKey, ModelRequest
+
+SHARE_SECONDS: Final = 1.0
+"""How long a question waits between two looks at what other processes have given back."""
 
 
 @attrs.define
@@ -31,11 +36,15 @@ class Budget:
     those in flight, also in a later run. The limit of cost can be exceeded only by as much as
     answers in flight are longer than expected; the limit of calls cannot be exceeded.
 
+    If several processes work on the run, each has a budget with the same limits, and a share of
+    them. A question then also waits for what the other processes may give back.
+
     Attributes:
         max_calls: The maximum number of questions; None means no limit.
         max_cost: Their maximum cost in USD; None means no limit.
         max_cost_total: The maximum of their cost and `spent_before` in USD; None means no limit.
         spent_before: What the cohort's earlier runs cost in USD.
+        share: What this process may spend of the limits; None if it has them for itself.
         calls: The number of questions that were answered, finally refused, or lost their answer.
         prompt_tokens: The tokens sent for answered questions, as far as endpoints report them.
         completion_tokens: The tokens of the answers, as far as endpoints report them.
@@ -45,6 +54,7 @@ class Budget:
     max_cost: float | None = None
     max_cost_total: float | None = attrs.field(default=None, kw_only=True)
     spent_before: float = attrs.field(default=0.0, kw_only=True)
+    share: Share | None = attrs.field(default=None, kw_only=True, repr=False)
     calls: int = attrs.field(default=0, init=False)
     prompt_tokens: int = attrs.field(default=0, init=False)
     completion_tokens: int = attrs.field(default=0, init=False)
@@ -109,6 +119,20 @@ class Budget:
             spent_before=spent_before,
         )
 
+    @classmethod
+    def of_share(cls, models: Iterable[ModelEntry], share: Share) -> Self:
+        """Return the budget of one of the processes that share the limits of a run."""
+        limits = share.limits
+        budget = cls.of(
+            models,
+            limits.max_calls,
+            limits.max_cost,
+            max_cost_total=limits.max_cost_total,
+            spent_before=limits.spent_before,
+        )
+        budget.share = share
+        return budget
+
     async def reserve(self, request: ModelRequest, stop: CancellationToken) -> float:
         """Return what is reserved for a question, in USD, to be given to one of the others.
 
@@ -117,15 +141,26 @@ class Budget:
         Raises:
             StoppedError: The question does not fit and nothing is in flight that could make room,
                 or `stop` ended the run. Nothing is reserved.
+            OSError: The share cannot be written. Nothing is reserved.
         """
         async with self._queue:
-            while (reason := self._why_too_much(request)) is not None:
-                if not self._in_flight + self._in_batches:
+            while True:
+                stop.check()
+                expected = self._expected_cost(request)
+                gone: Spending | None = Spending()
+                if self.share is not None:
+                    gone = await in_thread(self.share.take, Spending(1, expected))
+                if gone is None:
+                    break
+                if (reason := self._why_too_much(request, gone)) is None:
+                    if self.share is None:
+                        break
+                    await stop.sleep(SHARE_SECONDS)
+                elif not self._in_flight + self._in_batches:
                     raise StoppedError(reason)
-                self._settled.clear()
-                await stop.wait(self._settled)
-            stop.check()
-            expected = self._expected_cost(request)
+                else:
+                    self._settled.clear()
+                    await stop.wait(self._settled)
             self._in_flight += 1
             self._reserved += expected
             return expected
@@ -136,18 +171,26 @@ class Budget:
         Raises:
             StoppedError: The question does not fit, and nothing is reserved that could make room.
         """
-        if (reason := self._why_too_much(request, by_batch=True)) is not None:
-            if not self._in_flight + self._in_batches:
-                raise StoppedError(reason)
-            return None
         expected = self._expected_cost(request, by_batch=True)
-        self.resume_in_batch(expected)
+        gone = Spending() if self.share is None else self.share.take(Spending(1, expected))
+        if gone is not None:
+            reason = self._why_too_much(request, gone, by_batch=True)
+            if reason is None and self.share is not None:
+                reason = "the other processes of the run hold what is left of its limits"
+            if reason is not None:
+                if not self._in_flight + self._in_batches:
+                    raise StoppedError(reason)
+                return None
+        self._in_batches += 1
+        self._reserved += expected
         return expected
 
     def resume_in_batch(self, reserved: float) -> None:
         """Reserve for a question that an earlier run put into a batch, whatever the limits."""
         self._in_batches += 1
         self._reserved += reserved
+        if self.share is not None:
+            self.share.note(Spending(1, reserved), Spending())
 
     def take_from_batch(self) -> None:
         """Count the reservation of a question in a batch as that of one in flight.
@@ -159,6 +202,12 @@ class Budget:
 
     def withdraw(self, reserved: float) -> None:
         """Give back the reservation of a question that was not put after all."""
+        self._release(reserved, Spending())
+
+    def _release(self, reserved: float, spent: Spending) -> None:
+        """Replace a reservation by what was spent."""
+        if self.share is not None:
+            self.share.note(spent - Spending(1, reserved), spent)
         self._in_flight -= 1
         # The sum of rounding errors would keep the last question from fitting exactly.
         left = self._in_flight + self._in_batches
@@ -177,7 +226,7 @@ class Budget:
             self._of_lost += reserved
         elif may_be_billed:
             self._unpriced.append((request.key, self._expected_tokens(request)))
-        self.withdraw(reserved)
+        self._release(reserved, Spending(1, reserved if may_be_billed else 0.0))
 
     def settle(self, request: ModelRequest, reserved: float, completion: Completion) -> float:
         """Count what an answer cost in the place of what was reserved, and return it."""
@@ -193,19 +242,25 @@ class Budget:
         cost = reserved if known is None else known
         self._cost += cost
         self._unknown += known is None and not reserved
-        self.withdraw(reserved)
+        self._release(reserved, Spending(1, cost))
         return cost
 
-    def _why_too_much(self, request: ModelRequest, *, by_batch: bool = False) -> str | None:
-        """Return which limit a question would pass now, None if it fits."""
-        asked = self.calls + self._in_flight + self._in_batches
+    def _why_too_much(
+        self, request: ModelRequest, gone: Spending, *, by_batch: bool = False
+    ) -> str | None:
+        """Return which limit a question would pass now, None if it fits.
+
+        `gone` is what other processes of the run have spent.
+        """
+        asked = self.calls + self._in_flight + self._in_batches + gone.calls
         if self.max_calls is not None and asked >= self.max_calls:
             return f"the limit of {counted(self.max_calls, 'model call')} is reached"
         expected = self._expected_cost(request, by_batch=by_batch)
-        committed = self.cost + self._reserved
+        spent = self.cost + gone.cost
+        committed = spent + self._reserved
         if self.max_cost is not None and not committed + expected <= self.max_cost:  # NaN too
             return (
-                f"the limit of {self.max_cost:.12g} USD is reached: {money(self.cost)} spent, "
+                f"the limit of {self.max_cost:.12g} USD is reached: {money(spent)} spent, "
                 f"and the next answer may cost {money(expected)}"
             )
         before = self.spent_before
@@ -214,7 +269,7 @@ class Budget:
         ):
             return (
                 f"the limit of {self.max_cost_total:.12g} USD for all runs of the cohort is "
-                f"reached: {money(before + self.cost)} spent in total, {money(before)} of it "
+                f"reached: {money(before + spent)} spent in total, {money(before)} of it "
                 f"before this run, and the next answer may cost {money(expected)}"
             )
         return None

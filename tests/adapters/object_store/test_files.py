@@ -2,6 +2,7 @@
 
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -9,11 +10,6 @@ from adapters.batch_store import files as batch_files
 from adapters.batch_store.files import FileBatchStore
 from adapters.cohort_store.files import FileCohortStore
 from adapters.loop_store.files import FileLoopStore
-from adapters.object_store.bucket import Bucket
-from adapters.object_store.claims import BucketClaims
-from adapters.root_files.bucket import BucketRootFiles
-from adapters.root_files.filesystem import FilesystemRootFiles
-from adapters.root_files.in_memory import InMemoryRootFiles
 from builders import FILES
 from daydreaming_dagster.ports.errors import (
     InvalidIdError,
@@ -21,33 +17,6 @@ from daydreaming_dagster.ports.errors import (
     UnsafePathError,
 )
 from daydreaming_dagster.testing import CohortStoreContract, LoopStoreContract
-
-
-@pytest.fixture
-def in_bucket(request):
-    """Return a function that opens the files of one bucket, each time as another process does."""
-    opened = []
-
-    def open_files(url):
-        # Memory has no URL that opens it again.
-        bucket = opened[0].bucket if opened and url == "memory:///" else Bucket.open(url)
-        files = BucketRootFiles(bucket, BucketClaims(bucket, 1.0))
-        opened.append(files)
-        return files
-
-    yield open_files
-    for files in opened:
-        files.claims.close()
-
-
-@pytest.fixture(params=["memory", "folder", "bucket", "s3"])
-def files(request, in_bucket, tmp_path):
-    if request.param == "memory":
-        return InMemoryRootFiles()
-    if request.param == "folder":
-        return FilesystemRootFiles(tmp_path)
-    s3 = request.param == "s3"
-    return in_bucket(request.getfixturevalue("s3_url") if s3 else "memory:///")
 
 
 @pytest.fixture
@@ -141,6 +110,32 @@ def test_a_new_file_is_recorded_once_and_created_unless_it_differs(files):
     assert not files.create("a/b", b"2")
     assert files.create("a/c", b"3")
     assert [files.read("a/b"), files.read("a/c")] == [b"1", b"3"]
+
+
+def test_a_file_is_swapped_only_while_it_has_the_contents_that_were_seen(files):
+    assert not files.swap("a/b", b"0", b"1")
+    assert files.swap("a/b", None, b"1")
+    assert not files.swap("a/b", None, b"2")
+    assert not files.swap("a/b", b"2", b"3")
+    assert files.swap("a/b", b"1", b"2")
+    assert files.read("a/b") == b"2"
+    files.remove_folder("a")
+    assert not files.swap("a/b", b"2", b"3")
+    assert files.list_files("a") == []
+
+
+def test_of_those_who_swap_the_same_contents_one_succeeds(files):
+    files.write("a/b", b"")
+
+    def add(worker):
+        done = 0
+        while done < 5:
+            before = files.read("a/b")
+            done += files.swap("a/b", before, before + bytes([worker]))
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(add, range(4)))
+    assert sorted(files.read("a/b")) == sorted([*range(4)] * 5)
 
 
 def test_a_view_shows_the_files_that_it_has_read(files):

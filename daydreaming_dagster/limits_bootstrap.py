@@ -1,0 +1,16 @@
+"""Opens what keeps limits that several processes share."""
+
+from daydreaming_dagster.bootstrap import DataRoot
+from daydreaming_dagster.domain.generation.ledger import Ledger
+
+
+def open_ledger(root: DataRoot, run_id: str) -> Ledger:
+    """Return the ledger of a run, which all its processes open by the same `run_id`.
+
+    Raises:
+        SetupError: The data root does not consist of files.
+        InvalidIdError: The run_id is not a safe name.
+    """
+    from adapters.root_files.layout import LAYOUT
+
+    return Ledger(root.written_files(), LAYOUT.run_ledger_json(run_id).as_posix())

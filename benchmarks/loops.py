@@ -106,34 +106,20 @@ def runner_in_memory(data_root: Path, concurrency: int) -> None:
 
 def dagster(data_root: Path, concurrency: int) -> None:
     """Generate in a Dagster run whose events are kept in SQLite, as `daydream run` does."""
-    from adapters import FilesystemGensStore
-    from adapters.cohort_store.filesystem import FilesystemCohortStore
-    from daydreaming_dagster.application.run_cohort import RunOptions, run_cohort
-    from daydreaming_dagster.application.run_listener import NullRunListener
-    from daydreaming_dagster.bootstrap import compose_language_model
+    from daydreaming_dagster.application.run_cohort import RunOptions
+    from daydreaming_dagster.bootstrap import open_data_root
     from daydreaming_dagster.data_layer.paths import Paths
     from daydreaming_dagster.defs.launch import materialize_cohort_run, open_instance
-    from daydreaming_dagster.domain.generation.cancellation import CancellationToken
+    from daydreaming_dagster.defs.resources import RunResources
 
     _import_client()
     # A cohort of drafts alone.
     paths = Paths(data_root)
     drafts = "".join(f"draft,{gen_id}\n" for gen_id in _drafts(data_root))
     paths.cohort_membership_csv(COHORT).write_text(f"stage,gen_id\n{drafts}", "utf-8")
-    cohorts = FilesystemCohortStore(paths)
-    catalog = cohorts.read_catalog()
-    resources = {
-        "data_root": str(data_root),
-        "gens_store": FilesystemGensStore(data_root),
-        "catalog": catalog,
-        "language_model": compose_language_model(catalog, concurrency),
-        "stop": CancellationToken(),
-        "listener": NullRunListener(),
-        "runner": run_cohort,
-        "cohort_store": cohorts,
-    }
+    used = RunResources(open_data_root(data_root), concurrency)
     with open_instance(data_root / "dagster_home") as instance, measured():
-        if not materialize_cohort_run(instance, resources, COHORT, RunOptions()):
+        if not materialize_cohort_run(instance, used, COHORT, RunOptions()):
             raise SystemExit("some drafts failed")
 
 

@@ -186,12 +186,21 @@ def key_prefix() -> str:
         SetupError: The environment variable contains something else than names and slashes.
     """
     prefix = os.environ.get(KEY_PREFIX_VARIABLE, "")
+    check_key_prefix(prefix, KEY_PREFIX_VARIABLE)
+    return prefix
+
+
+def check_key_prefix(prefix: str, setting: str) -> None:
+    """Check a prefix of names in Dagster, which the setting gave.
+
+    Raises:
+        SetupError: It contains something else than names and slashes.
+    """
     if prefix and not _KEY_PREFIX.fullmatch(prefix):
         raise SetupError(
-            f"{KEY_PREFIX_VARIABLE} is {prefix!r}; use letters, digits and underscores, and "
-            "slashes between names"
+            f"{setting} is {prefix!r}; use letters, digits and underscores, and slashes between "
+            "names"
         )
-    return prefix
 
 
 def _open_folder(folder: Path) -> DataRoot:

@@ -11,13 +11,10 @@ from rich.console import Console
 
 from daydreaming_dagster.application.dream_loop import Dream, DreamOptions
 from daydreaming_dagster.application.loop_estimate import estimate_round
-from daydreaming_dagster.application.run_cohort import run_cohort
 from daydreaming_dagster.application.run_listener import RunPlan
-from daydreaming_dagster.batch_bootstrap import compose_batches
 from daydreaming_dagster.bootstrap import (
     DataRoot,
     absolute_location,
-    compose_language_model,
     dagster_home,
     key_prefix,
     open_data_root,
@@ -104,20 +101,12 @@ def _dream(root: DataRoot, loop_id: str, options: DreamOptions, concurrency: int
     with loading():
         from daydreaming_dagster.defs.event_log import EventLogError
         from daydreaming_dagster.defs.launch import materialize_dream_rounds, open_instance
+        from daydreaming_dagster.defs.resources import RunResources
 
     root.kept_loops().read_spec(loop_id)  # reports a wrong name before Dagster starts
     catalog, prefix = root.cohorts.read_catalog(), key_prefix()
     token = CancellationToken()
-    resources = {
-        "data_root": root.location,
-        "gens_store": root.store,
-        "cohort_store": root.cohorts,
-        "catalog": catalog,
-        "language_model": compose_language_model(catalog, concurrency),
-        "batches": compose_batches(root, catalog),
-        "stop": token,
-        "runner": run_cohort,
-    }
+    used = RunResources(root, concurrency, token, catalog=catalog)
     with (
         terminal() as console,
         output() as tell,
@@ -127,11 +116,11 @@ def _dream(root: DataRoot, loop_id: str, options: DreamOptions, concurrency: int
         # Dagster installs signal handlers in the main thread, so it runs in another one.
         ThreadPoolExecutor(max_workers=1) as thread,
     ):
-        resources["listener"] = monitor
+        used.listener = monitor
         running = thread.submit(
             materialize_dream_rounds,
             instance,
-            resources,
+            used,
             loop_id,
             options,
             catalog.pipeline,

@@ -2,11 +2,11 @@
 
 import os
 import signal
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 from rich.console import Console
@@ -49,6 +49,9 @@ from daydreaming_dagster.errors import DaydreamingError
 from daydreaming_dagster.formatting import counted
 from daydreaming_dagster.ports.language_model import LanguageModel
 from daydreaming_dagster.signals import handling
+
+if TYPE_CHECKING:
+    from daydreaming_dagster.defs.resources import RunResources
 
 _HEAD_START_SECONDS: Final = 5.0
 
@@ -165,6 +168,7 @@ def _run_once(
 ) -> bool:
     """Make what the cohort lacks, record it in Dagster, and return whether all of it is done."""
     prefix, home = key_prefix(), prepare_home(root)
+    batches = compose_batches(root, catalog)
 
     def run_it(listener: RunListener) -> CohortRun:
         return run_cohort(
@@ -176,7 +180,7 @@ def _run_once(
             token=token,
             listener=listener,
             catalog=catalog,
-            batches=compose_batches(root, catalog),
+            batches=batches,
         )
 
     recorded = take_mark(home, prefix, cohort_id, root.cohorts.read_membership(cohort_id))
@@ -188,20 +192,20 @@ def _run_once(
             # Importing Dagster takes a second, in which the first calls would get little time. A
             # run of slow calls is to be seen in Dagster before its first answer.
             started.wait_for_answers(_HEAD_START_SECONDS)
-            resources = {
-                "data_root": root.location,
-                "gens_store": root.store,
-                "cohort_store": root.cohorts,
-                "catalog": catalog,
-                "language_model": model,
-                "stop": token,
-                "listener": NullRunListener(),
-                "runner": started,
-            }
+            from daydreaming_dagster.defs.resources import RunResources
+
+            used = RunResources(
+                root,
+                stop=token,
+                runner=started,
+                catalog=catalog,
+                language_model=model,
+                batches=batches,
+            )
             # Dagster installs signal handlers in the main thread, so it runs in another one.
             with ThreadPoolExecutor(max_workers=1) as thread:
                 run = (cohort_id, options, catalog.pipeline, prefix)
-                done = thread.submit(_record, home, resources, token, *run).result()
+                done = thread.submit(_record, home, used, *run).result()
     if done:
         leave_mark(home, prefix, cohort_id, plan.members)
     return done
@@ -209,8 +213,7 @@ def _run_once(
 
 def _record(
     home: Path,
-    resources: Mapping[str, object],
-    token: CancellationToken,
+    used: "RunResources",
     cohort_id: str,
     options: RunOptions,
     pipeline: Pipeline,
@@ -223,10 +226,10 @@ def _record(
     try:
         with open_instance(home) as instance:
             return materialize_cohort_run(
-                instance, resources, cohort_id, options, pipeline, key_prefix=prefix
+                instance, used, cohort_id, options, pipeline, key_prefix=prefix
             )
     except EventLogError as error:
-        token.stop(error.reason)
+        used.stop.stop(error.reason)
         complain(f"error: {error}")
         return False
 

@@ -1,75 +1,83 @@
-"""Dagster's code location."""
+"""Dagster's definitions of a data root."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import dagster as dg
 
-from daydreaming_dagster.bootstrap import open_data_root
+from daydreaming_dagster.bootstrap import absolute_location, check_key_prefix, open_data_root
 from daydreaming_dagster.defs.assets import build_stage_asset
 from daydreaming_dagster.defs.cohorts import build_cohort_assets
-from daydreaming_dagster.defs.curation import delete_cohort_job, prune_orphans_job
-from daydreaming_dagster.defs.discovery import discover_cohorts, prune_partitions
-from daydreaming_dagster.defs.loop_schedule import discover_loops, dreaming
+from daydreaming_dagster.defs.curation import build_deletion_jobs
+from daydreaming_dagster.defs.discovery import build_cohort_sensor, build_prune_partitions
+from daydreaming_dagster.defs.loop_schedule import build_dreaming, build_loop_sensor
 from daydreaming_dagster.defs.loops import DREAM_ROUND, build_loop_assets
-from daydreaming_dagster.defs.naming import asset_key, rename_assets
-from daydreaming_dagster.defs.resources import production_resources
+from daydreaming_dagster.defs.naming import asset_key, local_name, with_prefix
+from daydreaming_dagster.defs.resources import DataRootResource, RunResources, resource_key
 from daydreaming_dagster.domain.shipped_stages import SHIPPED
 from daydreaming_dagster.domain.stages import Pipeline
 from daydreaming_dagster.formatting import plural
 
 
-def define_data_root(data_root: str | Path, *, key_prefix: str = "") -> dg.Definitions:
+def define_data_root(
+    data_root: str | Path, *, key_prefix: str = "", concurrency: int | None = None
+) -> dg.Definitions:
     """Return the definitions of a data root, with its stages and the endpoint in the environment.
 
+    `key_prefix` begins the names of everything in them, such as `ideas` or `team/ideas`. With a
+    prefix each, the definitions of several data roots, and your own, can be merged
+    (`dagster.Definitions.merge`) or share a Dagster instance. `concurrency` is that of
+    `DataRootResource`.
+
     Raises:
-        SetupError: Nothing opens data roots of this URL.
+        SetupError: Nothing opens data roots of this URL, or the prefix is not made of names.
         CatalogError: The file of stages is wrong.
     """
+    check_key_prefix(key_prefix, "key_prefix")
     pipeline = open_data_root(data_root).cohorts.read_pipeline()
-    return build_definitions(production_resources(data_root), pipeline, key_prefix=key_prefix)
+    resource = DataRootResource(location=absolute_location(data_root), concurrency=concurrency)
+    return build_definitions(resource, pipeline, key_prefix=key_prefix)
 
 
 def build_definitions(
-    resources: Mapping[str, object], pipeline: Pipeline = SHIPPED, *, key_prefix: str = ""
+    resource: DataRootResource | RunResources | dg.ResourceDefinition,
+    pipeline: Pipeline = SHIPPED,
+    *,
+    key_prefix: str = "",
 ) -> dg.Definitions:
-    """Return all assets, jobs, schedules and sensors of these stages, with these resources.
+    """Return all assets, jobs, schedules and sensors of these stages.
 
-    `key_prefix` is that of the assets and the partitions definitions, for a Dagster instance that
-    shows several data roots: `ideas`, or `team/ideas`.
+    The resource is, or makes, the `RunResources` of a data root.
     """
-    assets = [
-        *(build_stage_asset(pipeline, stage) for stage in pipeline),
-        *build_cohort_assets(pipeline),
-        *build_loop_assets(pipeline),
-    ]
     return dg.Definitions(
-        assets=rename_assets(assets, key_prefix),
+        assets=[
+            *(build_stage_asset(pipeline, stage, key_prefix) for stage in pipeline),
+            *build_cohort_assets(pipeline, key_prefix),
+            *build_loop_assets(pipeline, key_prefix),
+        ],
         jobs=[
             # A job has one partitions definition, so each stage has its own job.
             *(
                 dg.define_asset_job(
-                    f"generate_{plural(stage)}",
-                    selection=dg.AssetSelection.groups(stage),
+                    local_name(key_prefix, f"generate_{plural(stage)}"),
+                    selection=dg.AssetSelection.groups(with_prefix(key_prefix, stage)),
                     description=f"Generates {plural(stage)}: prompts, raw answers, parsed texts.",
                 )
                 for stage in pipeline
             ),
             dg.define_asset_job(
-                "run_cohort",
+                local_name(key_prefix, "run_cohort"),
                 selection=[asset_key(key_prefix, "cohort_run")],
                 description="Generates everything that a cohort lacks, in all stages.",
             ),
             dg.define_asset_job(
-                "dream",
+                local_name(key_prefix, "dream"),
                 selection=[asset_key(key_prefix, DREAM_ROUND)],
                 description="Makes rounds of a loop.",
             ),
-            prune_partitions,
-            delete_cohort_job,
-            prune_orphans_job,
+            build_prune_partitions(key_prefix),
+            *build_deletion_jobs(key_prefix),
         ],
-        schedules=[dreaming],
-        sensors=[discover_cohorts, discover_loops],
-        resources={"batches": None, **resources, "key_prefix": key_prefix},
+        schedules=[build_dreaming(key_prefix)],
+        sensors=[build_cohort_sensor(key_prefix), build_loop_sensor(key_prefix)],
+        resources={resource_key(key_prefix): resource},
     )

@@ -22,7 +22,9 @@ from daydreaming_dagster.types import Stage
 _SHOWN: Final = 100
 
 
-def check_specs(asset: str, checks: Collection[Check] = tuple(CHECKS)) -> list[dg.AssetCheckSpec]:
+def check_specs(
+    asset: dg.AssetKey, checks: Collection[Check] = tuple(CHECKS)
+) -> list[dg.AssetCheckSpec]:
     """Return the checks of an asset."""
     return [dg.AssetCheckSpec(check, asset=asset, description=CHECKS[check]) for check in checks]
 

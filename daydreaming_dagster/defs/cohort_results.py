@@ -13,44 +13,40 @@ import dagster as dg
 from daydreaming_dagster.application.cohort_report import write_report
 from daydreaming_dagster.application.cohort_results import tabulate_cohort
 from daydreaming_dagster.defs.failures import as_failure
-from daydreaming_dagster.defs.partitions import (
-    COHORTS,
-    LINEAGE_ONLY,
-    OWNER,
-)
+from daydreaming_dagster.defs.naming import asset_key, with_prefix
+from daydreaming_dagster.defs.partitions import LINEAGE_ONLY, OWNER, cohort_partitions
+from daydreaming_dagster.defs.resources import resource_key, resources_of
 from daydreaming_dagster.domain.results.ranking import TextRank
 from daydreaming_dagster.domain.stages import Pipeline
 from daydreaming_dagster.errors import DaydreamingError
-from daydreaming_dagster.ports.cohort_store import CohortStore
-from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates
 
 _SHOWN_TEXTS: Final = 20
 
 
-def build_cohort_results(pipeline: Pipeline) -> dg.AssetsDefinition:
+def build_cohort_results(pipeline: Pipeline, key_prefix: str = "") -> dg.AssetsDefinition:
     """Return the asset of the results of cohorts of these stages."""
-    judges = [f"{stage}_parsed" for stage in (*pipeline.scoring, *pipeline.comparing)]
+    judging = (*pipeline.scoring, *pipeline.comparing)
+    judges = [asset_key(key_prefix, f"{stage}_parsed") for stage in judging]
 
     @dg.asset(
-        partitions_def=COHORTS,
+        key=asset_key(key_prefix, "cohort_results"),
+        partitions_def=cohort_partitions(key_prefix),
         deps=[
             # Selected together, the run comes first.
-            "cohort_run",
+            asset_key(key_prefix, "cohort_run"),
             *(dg.AssetDep(judge, partition_mapping=LINEAGE_ONLY) for judge in judges),
         ],
-        group_name="results",
+        group_name=with_prefix(key_prefix, "results"),
         owners=[OWNER],
         kinds={"csv", "parquet"},
+        required_resource_keys={resource_key(key_prefix)},
         description="The ranking and tables of each cohort, in its folder `reports/`.",
     )
-    def cohort_results(
-        context: dg.AssetExecutionContext,
-        gens_store: dg.ResourceParam[GensStoreWithTemplates],
-        cohort_store: dg.ResourceParam[CohortStore],
-    ) -> dg.MaterializeResult[Any]:
+    def cohort_results(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
         """Write the results of the cohort of the run's partition."""
+        root = resources_of(context, key_prefix).root
         with as_failure(context, DaydreamingError):
-            tabulated = tabulate_cohort(gens_store, cohort_store, context.partition_key)
+            tabulated = tabulate_cohort(root.store, root.cohorts, context.partition_key)
         return dg.MaterializeResult(
             metadata={
                 "ranking": _ranking_table(tabulated.ranks, tabulated.tables.judged),
@@ -64,35 +60,39 @@ def build_cohort_results(pipeline: Pipeline) -> dg.AssetsDefinition:
     return cohort_results
 
 
-@dg.asset(
-    partitions_def=COHORTS,
-    deps=["cohort_results"],
-    group_name="results",
-    owners=[OWNER],
-    kinds={"html"},
-    description="Each cohort's report: one HTML file, in its folder `reports/`.",
-)
-def cohort_report(
-    context: dg.AssetExecutionContext,
-    gens_store: dg.ResourceParam[GensStoreWithTemplates],
-    cohort_store: dg.ResourceParam[CohortStore],
-) -> dg.MaterializeResult[Any]:
-    """Write the report of the cohort of the run's partition."""
-    with as_failure(context, DaydreamingError):
-        cohort_id, now = context.partition_key, datetime.now(UTC)
-        drawn, file = write_report(gens_store, cohort_store, cohort_id, now)
-    ranking = drawn.figures[0]
-    shown = ranking.alt
-    if ranking.chart is not None:
-        image = base64.b64encode(ranking.png(scale=1)).decode()
-        shown = f"![{ranking.title}](data:image/png;base64,{image})\n\n{ranking.alt}"
-    return dg.MaterializeResult(
-        metadata={
-            "ranking": _ranking_table(drawn.report.ranks, drawn.report.pipeline.judged),
-            "figure": dg.MetadataValue.md(shown),
-            "report": dg.MetadataValue.path(file),
-        }
+def build_cohort_report(key_prefix: str = "") -> dg.AssetsDefinition:
+    """Return the asset of the reports of cohorts."""
+
+    @dg.asset(
+        key=asset_key(key_prefix, "cohort_report"),
+        partitions_def=cohort_partitions(key_prefix),
+        deps=[asset_key(key_prefix, "cohort_results")],
+        group_name=with_prefix(key_prefix, "results"),
+        owners=[OWNER],
+        kinds={"html"},
+        required_resource_keys={resource_key(key_prefix)},
+        description="Each cohort's report: one HTML file, in its folder `reports/`.",
     )
+    def cohort_report(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+        """Write the report of the cohort of the run's partition."""
+        root = resources_of(context, key_prefix).root
+        with as_failure(context, DaydreamingError):
+            cohort_id, now = context.partition_key, datetime.now(UTC)
+            drawn, file = write_report(root.store, root.cohorts, cohort_id, now)
+        ranking = drawn.figures[0]
+        shown = ranking.alt
+        if ranking.chart is not None:
+            image = base64.b64encode(ranking.png(scale=1)).decode()
+            shown = f"![{ranking.title}](data:image/png;base64,{image})\n\n{ranking.alt}"
+        return dg.MaterializeResult(
+            metadata={
+                "ranking": _ranking_table(drawn.report.ranks, drawn.report.pipeline.judged),
+                "figure": dg.MetadataValue.md(shown),
+                "report": dg.MetadataValue.path(file),
+            }
+        )
+
+    return cohort_report
 
 
 def _ranking_table(ranks: Sequence[TextRank], judged: str) -> dg.MarkdownMetadataValue:

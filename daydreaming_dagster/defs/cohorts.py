@@ -8,17 +8,15 @@ new cohort needs no restart.
 # No `from __future__ import annotations` here: Dagster reads the annotations.
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any
 
 import dagster as dg
 from pydantic import Field
 
-from daydreaming_dagster.application.batch_lane import Batches
 from daydreaming_dagster.application.plan_cohort import plan_cohort
-from daydreaming_dagster.application.run_cohort import CohortRunner, RunOptions
-from daydreaming_dagster.application.run_listener import RunListener
+from daydreaming_dagster.application.run_cohort import RunOptions
 from daydreaming_dagster.defs.checks import check_results_of_cohort, check_specs
-from daydreaming_dagster.defs.cohort_results import build_cohort_results, cohort_report
+from daydreaming_dagster.defs.cohort_results import build_cohort_report, build_cohort_results
 from daydreaming_dagster.defs.event_log import databases_open
 from daydreaming_dagster.defs.failures import (
     as_failure,
@@ -26,33 +24,20 @@ from daydreaming_dagster.defs.failures import (
     forbid_retries,
     run_failure,
 )
-from daydreaming_dagster.defs.naming import key_prefix_of
+from daydreaming_dagster.defs.naming import asset_key, with_prefix
 from daydreaming_dagster.defs.partitions import (
-    COHORTS,
     OWNER,
+    cohort_partitions,
     membership_version,
     register_partitions,
 )
 from daydreaming_dagster.defs.recording import RecordingListener, mark_failed
+from daydreaming_dagster.defs.resources import resource_key, resources_of
 from daydreaming_dagster.defs.termination import ending_when_terminated
-from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.cohort.spending import known_spending
-from daydreaming_dagster.domain.generation.cancellation import CancellationToken
 from daydreaming_dagster.domain.stages import Pipeline
 from daydreaming_dagster.errors import DaydreamingError
 from daydreaming_dagster.formatting import plural
-from daydreaming_dagster.ports.cohort_store import CohortStore
-from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates
-from daydreaming_dagster.ports.language_model import LanguageModel
-
-cohort_spec: Final = dg.AssetSpec(
-    "cohort_spec",
-    partitions_def=COHORTS,
-    group_name="cohort",
-    owners=[OWNER],
-    kinds={"yaml"},
-    description="What a cohort combines: the researcher's `cohorts/<cohort_id>/spec/config.yaml`.",
-)
 
 
 class CohortPlanConfig(dg.Config):
@@ -65,44 +50,50 @@ class CohortPlanConfig(dg.Config):
     )
 
 
-@dg.asset(
-    partitions_def=COHORTS,
-    deps=[cohort_spec],
-    group_name="cohort",
-    owners=[OWNER],
-    kinds={"csv"},
-    description=(
-        "The generations of each cohort, `cohorts/<cohort_id>/membership.csv`. Materialize it to "
-        "plan a cohort. It calls no model, and adds the generations to the stages' partitions."
-    ),
-)
-def cohort_membership(
-    context: dg.AssetExecutionContext,
-    config: CohortPlanConfig,
-    gens_store: dg.ResourceParam[GensStoreWithTemplates],
-    cohort_store: dg.ResourceParam[CohortStore],
-) -> dg.MaterializeResult[Any]:
-    """Plan the cohort of the run's partition. Planning again changes nothing."""
-    with as_failure(context, DaydreamingError):
-        recorded = plan_cohort(
-            gens_store,
-            cohort_store,
-            context.partition_key,
-            allow_missing=config.allow_missing,
-        )
-    members = cohort_store.read_membership(context.partition_key)
-    register_partitions(context.instance, members, key_prefix_of(context))
-    return dg.MaterializeResult(
-        data_version=dg.DataVersion(membership_version(members)),
-        metadata={
-            **{plural(stage): len(gen_ids) for stage, gen_ids in members.items()},
-            "new": recorded.record.created,
-            "stale": sum(map(len, recorded.stale.values())),
-            "notices": dg.MetadataValue.md(
-                "\n".join(f"- {notice}" for notice in recorded.plan.notices)
-            ),
-        },
+def build_cohort_membership(key_prefix: str = "") -> dg.AssetsDefinition:
+    """Return the asset of the plans of cohorts."""
+
+    @dg.asset(
+        key=asset_key(key_prefix, "cohort_membership"),
+        partitions_def=cohort_partitions(key_prefix),
+        deps=[asset_key(key_prefix, "cohort_spec")],
+        group_name=with_prefix(key_prefix, "cohort"),
+        owners=[OWNER],
+        kinds={"csv"},
+        required_resource_keys={resource_key(key_prefix)},
+        description=(
+            "The generations of each cohort, `cohorts/<cohort_id>/membership.csv`. Materialize it "
+            "to plan a cohort. It calls no model, and adds the generations to the stages' "
+            "partitions."
+        ),
     )
+    def cohort_membership(
+        context: dg.AssetExecutionContext, config: CohortPlanConfig
+    ) -> dg.MaterializeResult[Any]:
+        """Plan the cohort of the run's partition. Planning again changes nothing."""
+        root = resources_of(context, key_prefix).root
+        with as_failure(context, DaydreamingError):
+            recorded = plan_cohort(
+                root.store,
+                root.cohorts,
+                context.partition_key,
+                allow_missing=config.allow_missing,
+            )
+        members = root.cohorts.read_membership(context.partition_key)
+        register_partitions(context.instance, members, key_prefix)
+        return dg.MaterializeResult(
+            data_version=dg.DataVersion(membership_version(members)),
+            metadata={
+                **{plural(stage): len(gen_ids) for stage, gen_ids in members.items()},
+                "new": recorded.record.created,
+                "stale": sum(map(len, recorded.stale.values())),
+                "notices": dg.MetadataValue.md(
+                    "\n".join(f"- {notice}" for notice in recorded.plan.notices)
+                ),
+            },
+        )
+
+    return cohort_membership
 
 
 class CohortRunConfig(dg.Config):
@@ -137,16 +128,19 @@ class CohortRunConfig(dg.Config):
     )
 
 
-def build_cohort_run(pipeline: Pipeline) -> dg.AssetsDefinition:
+def build_cohort_run(pipeline: Pipeline, key_prefix: str = "") -> dg.AssetsDefinition:
     """Return the asset of the runs of cohorts of these stages."""
+    key = asset_key(key_prefix, "cohort_run")
 
     @dg.asset(
-        partitions_def=COHORTS,
-        deps=[cohort_membership],
-        group_name="cohort",
+        key=key,
+        partitions_def=cohort_partitions(key_prefix),
+        deps=[asset_key(key_prefix, "cohort_membership")],
+        group_name=with_prefix(key_prefix, "cohort"),
         owners=[OWNER],
         kinds={"llm", "text"},
-        check_specs=check_specs("cohort_run"),
+        check_specs=check_specs(key),
+        required_resource_keys={resource_key(key_prefix)},
         description=(
             "Materialize it to generate everything that a cohort lacks, in all stages at once: a "
             "generation starts when its parents are done. Each is a partition of its stage's "
@@ -155,44 +149,38 @@ def build_cohort_run(pipeline: Pipeline) -> dg.AssetsDefinition:
         ),
     )
     def cohort_run(
-        context: dg.AssetExecutionContext,
-        config: CohortRunConfig,
-        gens_store: dg.ResourceParam[GensStoreWithTemplates],
-        cohort_store: dg.ResourceParam[CohortStore],
-        language_model: dg.ResourceParam[LanguageModel],
-        batches: dg.ResourceParam[Batches | None],
-        catalog: dg.ResourceParam[Catalog],
-        stop: dg.ResourceParam[CancellationToken],
-        listener: dg.ResourceParam[RunListener],
-        runner: dg.ResourceParam[CohortRunner],
+        context: dg.AssetExecutionContext, config: CohortRunConfig
     ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
         """Generate what the cohort of the run's partition lacks."""
-        check_pipeline(pipeline, catalog)
+        used = resources_of(context, key_prefix)
+        store, stop = used.root.store, used.stop
+        with as_failure(context, DaydreamingError):
+            check_pipeline(pipeline, used.catalog)
         if config.max_calls is not None or config.max_cost is not None:
             forbid_retries(context)
-        recording = RecordingListener(context, gens_store, stop, listener)
+        recording = RecordingListener(context, store, stop, used.listener)
         with (
             as_failure(context, DaydreamingError),
             databases_open(context.instance, context.run.run_id),
             ending_when_terminated(context, stop) as terminated,
         ):
-            run = runner(
-                gens_store,
-                cohort_store,
-                language_model,
+            run = used.runner(
+                store,
+                used.root.cohorts,
+                used.language_model,
                 context.partition_key,
                 RunOptions(**config.model_dump()),
                 token=stop,
                 listener=recording,
-                catalog=catalog,
-                batches=batches,
+                catalog=used.catalog,
+                batches=used.batches,
             )
             recording.check()
             mark_failed(context, run.outcome.failed)
-            yield from check_results_of_cohort(context, catalog.pipeline, gens_store, run.plan.todo)
+            yield from check_results_of_cohort(context, pipeline, store, run.plan.todo)
             if not run.complete:
                 raise run_failure(context, run.outcome, run.stopped, terminated=bool(terminated))
-            spent = known_spending(gens_store, catalog, run.plan.members)
+            spent = known_spending(store, used.catalog, run.plan.members)
             yield dg.MaterializeResult(
                 metadata={
                     **{plural(stage): len(gen_ids) for stage, gen_ids in run.plan.members.items()},
@@ -210,12 +198,22 @@ def build_cohort_run(pipeline: Pipeline) -> dg.AssetsDefinition:
     return cohort_run
 
 
-def build_cohort_assets(pipeline: Pipeline) -> list[dg.AssetSpec | dg.AssetsDefinition]:
+def build_cohort_assets(
+    pipeline: Pipeline, key_prefix: str = ""
+) -> list[dg.AssetSpec | dg.AssetsDefinition]:
     """Return the assets of cohorts of these stages."""
+    spec = dg.AssetSpec(
+        asset_key(key_prefix, "cohort_spec"),
+        partitions_def=cohort_partitions(key_prefix),
+        group_name=with_prefix(key_prefix, "cohort"),
+        owners=[OWNER],
+        kinds={"yaml"},
+        description="What a cohort combines: its `cohorts/<cohort_id>/spec/config.yaml`.",
+    )
     return [
-        cohort_spec,
-        cohort_membership,
-        build_cohort_run(pipeline),
-        build_cohort_results(pipeline),
-        cohort_report,
+        spec,
+        build_cohort_membership(key_prefix),
+        build_cohort_run(pipeline, key_prefix),
+        build_cohort_results(pipeline, key_prefix),
+        build_cohort_report(key_prefix),
     ]

@@ -13,9 +13,10 @@ from daydreaming_dagster.application.curate import (
     preview_deletion,
     prune_orphans,
 )
-from daydreaming_dagster.bootstrap import open_data_root
 from daydreaming_dagster.defs.failures import as_failure
+from daydreaming_dagster.defs.naming import local_name
 from daydreaming_dagster.defs.partitions import forget_partitions
+from daydreaming_dagster.defs.resources import resource_key, resources_of
 from daydreaming_dagster.domain.stages import GenerationRef
 from daydreaming_dagster.errors import DaydreamingError
 
@@ -33,42 +34,60 @@ class PruningConfig(dg.Config):
     yes: bool = False
 
 
-@dg.op(description="Deletes a cohort with the generations that only it has, or lists them.")
-def delete_cohort_op(
-    context: dg.OpExecutionContext,
-    config: DeletionConfig,
-    data_root: dg.ResourceParam[str],
-    key_prefix: dg.ResourceParam[str],
-) -> None:
-    """Delete the cohort, and remove the partitions of its generations. The sensor removes its own.
+def build_deletion_jobs(key_prefix: str = "") -> list[dg.JobDefinition]:
+    """Return the jobs that delete a cohort and that prune orphans."""
 
-    Raises:
-        dagster.Failure: See `daydreaming_dagster.application.curate.delete_cohort`.
-    """
-    with as_failure(None, DaydreamingError):
-        root = open_data_root(data_root)
-        act = delete_cohort if config.yes else preview_deletion
-        deletion = act(root.store, root.cohorts, root.loops, config.cohort_id, root.batches)
-    _conclude(context, deletion.deleted, key_prefix, done=config.yes)
+    @dg.op(
+        name=local_name(key_prefix, "delete_cohort_op"),
+        required_resource_keys={resource_key(key_prefix)},
+        description="Deletes a cohort with the generations that only it has, or lists them.",
+    )
+    def delete_cohort_op(context: dg.OpExecutionContext, config: DeletionConfig) -> None:
+        """Delete the cohort and the partitions of its generations. The sensor removes its own.
 
+        Raises:
+            dagster.Failure: See `daydreaming_dagster.application.curate.delete_cohort`.
+        """
+        root = resources_of(context, key_prefix).root
+        with as_failure(None, DaydreamingError):
+            act = delete_cohort if config.yes else preview_deletion
+            deletion = act(root.store, root.cohorts, root.loops, config.cohort_id, root.batches)
+        _conclude(context, deletion.deleted, key_prefix, done=config.yes)
 
-@dg.op(description="Deletes the generations that no cohort and no loop needs, or lists them.")
-def prune_orphans_op(
-    context: dg.OpExecutionContext,
-    config: PruningConfig,
-    data_root: dg.ResourceParam[str],
-    key_prefix: dg.ResourceParam[str],
-) -> None:
-    """Delete the orphans and their partitions.
+    @dg.job(
+        name=local_name(key_prefix, "delete_cohort"),
+        description="Deletes a cohort with the generations that only it has. Lists them first.",
+    )
+    def delete_cohort_job() -> None:
+        """Run `delete_cohort_op`."""
+        delete_cohort_op()
 
-    Raises:
-        dagster.Failure: See `daydreaming_dagster.application.curate.prune_orphans`.
-    """
-    with as_failure(None, DaydreamingError):
-        root = open_data_root(data_root)
-        act = prune_orphans if config.yes else find_orphans
-        orphans = act(root.store, root.cohorts, root.loops, root.batches)
-    _conclude(context, orphans, key_prefix, done=config.yes)
+    @dg.op(
+        name=local_name(key_prefix, "prune_orphans_op"),
+        required_resource_keys={resource_key(key_prefix)},
+        description="Deletes the generations that no cohort and no loop needs, or lists them.",
+    )
+    def prune_orphans_op(context: dg.OpExecutionContext, config: PruningConfig) -> None:
+        """Delete the orphans and their partitions.
+
+        Raises:
+            dagster.Failure: See `daydreaming_dagster.application.curate.prune_orphans`.
+        """
+        root = resources_of(context, key_prefix).root
+        with as_failure(None, DaydreamingError):
+            act = prune_orphans if config.yes else find_orphans
+            orphans = act(root.store, root.cohorts, root.loops, root.batches)
+        _conclude(context, orphans, key_prefix, done=config.yes)
+
+    @dg.job(
+        name=local_name(key_prefix, "prune_orphans"),
+        description="Deletes the generations that no cohort and no loop needs. Lists them first.",
+    )
+    def prune_orphans_job() -> None:
+        """Run `prune_orphans_op`."""
+        prune_orphans_op()
+
+    return [delete_cohort_job, prune_orphans_job]
 
 
 def _conclude(
@@ -80,21 +99,3 @@ def _conclude(
     for ref in refs:
         context.log.info(str(ref))
     context.add_output_metadata({"generations": len(refs), "deleted": done})
-
-
-@dg.job(
-    name="delete_cohort",
-    description="Deletes a cohort with the generations that only it has. Lists them first.",
-)
-def delete_cohort_job() -> None:
-    """Run `delete_cohort_op`."""
-    delete_cohort_op()
-
-
-@dg.job(
-    name="prune_orphans",
-    description="Deletes the generations that no cohort and no loop needs. Lists them first.",
-)
-def prune_orphans_job() -> None:
-    """Run `prune_orphans_op`."""
-    prune_orphans_op()

@@ -5,7 +5,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import Self
+from typing import Final, Self
 
 import attrs
 import dagster as dg
@@ -13,13 +13,15 @@ import dagster as dg
 # No public module exports it.
 from dagster._core.scheduler.instigation import InstigatorType, SensorInstigatorData
 
-from daydreaming_dagster.bootstrap import KEY_PREFIX_VARIABLE
+from daydreaming_dagster.bootstrap import KEY_PREFIX_VARIABLE, DataRoot
 from daydreaming_dagster.defs.failures import as_failure
+from daydreaming_dagster.defs.naming import local_name
 from daydreaming_dagster.defs.partitions import cohorts_name, partitions_name
+from daydreaming_dagster.defs.resources import resource_key, resources_of
 from daydreaming_dagster.errors import DaydreamingError
-from daydreaming_dagster.ports.cohort_store import CohortStore
-from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates
 from daydreaming_dagster.ports.ids import is_id
+
+_DISCOVER_COHORTS: Final = "discover_cohorts"
 
 
 @attrs.frozen
@@ -42,18 +44,28 @@ class _Cursor:
         return json.dumps(attrs.asdict(self))
 
 
-@dg.sensor(
-    minimum_interval_seconds=30,
-    default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Adds a partition for each new cohort and removes those whose folder is gone.",
-)
-def discover_cohorts(
-    context: dg.SensorEvaluationContext,
-    cohort_store: dg.ResourceParam[CohortStore],
-    data_root: dg.ResourceParam[str],
-    key_prefix: dg.ResourceParam[str],
+def build_cohort_sensor(key_prefix: str = "") -> dg.SensorDefinition:
+    """Return the sensor that finds cohorts."""
+
+    @dg.sensor(
+        name=local_name(key_prefix, _DISCOVER_COHORTS),
+        minimum_interval_seconds=30,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        required_resource_keys={resource_key(key_prefix)},
+        description="Adds a partition for each new cohort and removes those whose folder is gone.",
+    )
+    def discover_cohorts(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        """Request one partition for each cohort that has a specification."""
+        root = resources_of(context, key_prefix).root
+        return _compare_cohorts(context, root, key_prefix)
+
+    return discover_cohorts
+
+
+def _compare_cohorts(
+    context: dg.SensorEvaluationContext, root: DataRoot, key_prefix: str
 ) -> dg.SensorResult | dg.SkipReason:
-    """Request one partition for each cohort that has a specification.
+    """Return what to add and to remove.
 
     Removes only cohorts that this data root had before, and no other one has: another code location
     may use the same Dagster instance with another data root, and this one may have been started
@@ -62,16 +74,17 @@ def discover_cohorts(
     name = cohorts_name(key_prefix)
     known = set(context.instance.get_dynamic_partitions(name))
     last = _Cursor.parse(context.cursor)
-    before = set(last.cohorts if last.data_root == data_root else ())
+    before = set(last.cohorts if last.data_root == root.location else ())
     # Others cannot be planned. `plan` says so.
-    there = set(filter(is_id, cohort_store.list_cohorts()))
-    there.update(cohort_store.list_planned_cohorts())  # an imported one may have no specification
+    there = set(filter(is_id, root.cohorts.list_cohorts()))
+    # An imported one may have no specification.
+    there.update(root.cohorts.list_planned_cohorts())
     if before and not there:
         return dg.SkipReason(
             "all cohorts are gone; none is removed, since the data root may not be mounted"
         )
-    cursor = str(_Cursor(data_root, key_prefix, sorted(there)))
-    others = [*_other_data_roots(context.instance, data_root, key_prefix)]
+    cursor = str(_Cursor(root.location, key_prefix, sorted(there)))
+    others = [*_other_data_roots(context.instance, root.location, key_prefix)]
     elsewhere = {cohort_id for other in others for cohort_id in other.cohorts}
     added, removed = there - known, known & before - there - elsewhere
     if not added and not removed:
@@ -96,30 +109,48 @@ def _other_data_roots(
     instance: dg.DagsterInstance, data_root: str, key_prefix: str
 ) -> Iterator[_Cursor]:
     """Yield what other code locations saw that name their partitions as this one does."""
+    name = local_name(key_prefix, _DISCOVER_COHORTS)
     for state in instance.all_instigator_state(instigator_type=InstigatorType.SENSOR):
         data = state.instigator_data
-        if isinstance(data, SensorInstigatorData) and state.name == discover_cohorts.name:
+        if isinstance(data, SensorInstigatorData) and state.name == name:
             seen = _Cursor.parse(data.cursor)
             if seen.data_root != data_root and seen.key_prefix == key_prefix:
                 yield seen
 
 
-@dg.op(description="Removes the partitions of generations that no longer belong to a cohort.")
-def prune_generations(
-    context: dg.OpExecutionContext,
-    gens_store: dg.ResourceParam[GensStoreWithTemplates],
-    cohort_store: dg.ResourceParam[CohortStore],
-    key_prefix: dg.ResourceParam[str],
-) -> None:
-    """Remove partitions of generations in this data root. The stored generations stay.
+def build_prune_partitions(key_prefix: str = "") -> dg.JobDefinition:
+    """Return the job that forgets generations without a cohort."""
 
-    Raises:
-        dagster.Failure: No cohort is planned, or a membership cannot be read. Nothing was removed.
-    """
+    @dg.op(
+        name=local_name(key_prefix, "prune_generations"),
+        required_resource_keys={resource_key(key_prefix)},
+        description="Removes the partitions of generations that no longer belong to a cohort.",
+    )
+    def prune_generations(context: dg.OpExecutionContext) -> None:
+        """Remove partitions of generations in this data root. The stored generations stay.
+
+        Raises:
+            dagster.Failure: No cohort is planned, or a membership cannot be read. Nothing was
+                removed.
+        """
+        _prune(context.instance, resources_of(context, key_prefix).root, key_prefix)
+
+    @dg.job(
+        name=local_name(key_prefix, "prune_partitions"),
+        description="Removes the partitions of generations that no longer belong to a cohort.",
+    )
+    def prune_partitions() -> None:
+        """Run `prune_generations`."""
+        prune_generations()
+
+    return prune_partitions
+
+
+def _prune(instance: dg.DagsterInstance, root: DataRoot, key_prefix: str) -> None:
     with as_failure(None, DaydreamingError):
-        pipeline = cohort_store.read_pipeline()
-        planned = cohort_store.list_planned_cohorts()
-        memberships = [cohort_store.read_membership(cohort_id) for cohort_id in planned]
+        pipeline = root.cohorts.read_pipeline()
+        planned = root.cohorts.list_planned_cohorts()
+        memberships = [root.cohorts.read_membership(cohort_id) for cohort_id in planned]
     if not planned:
         raise dg.Failure(
             "no cohort is planned, so every partition would be removed; make sure that the data "
@@ -129,13 +160,7 @@ def prune_generations(
     for stage in pipeline:
         kept = {gen_id for members in memberships for gen_id in members[stage]}
         name = partitions_name(stage, key_prefix)
-        known = set(context.instance.get_dynamic_partitions(name))
-        for gen_id in gens_store.list_generations(stage):
+        known = set(instance.get_dynamic_partitions(name))
+        for gen_id in root.store.list_generations(stage):
             if gen_id in known and gen_id not in kept:
-                context.instance.delete_dynamic_partition(name, gen_id)
-
-
-@dg.job(description="Removes the partitions of generations that no longer belong to a cohort.")
-def prune_partitions() -> None:
-    """Run `prune_generations`."""
-    prune_generations()
+                instance.delete_dynamic_partition(name, gen_id)

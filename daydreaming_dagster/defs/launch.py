@@ -19,7 +19,9 @@ from daydreaming_dagster.defs.build import build_definitions
 from daydreaming_dagster.defs.event_log import as_event_log_error, databases_open
 from daydreaming_dagster.defs.home import LOCK
 from daydreaming_dagster.defs.killed_runs import owner_tags
+from daydreaming_dagster.defs.naming import local_name
 from daydreaming_dagster.defs.partitions import cohorts_name, loops_name
+from daydreaming_dagster.defs.resources import RunResources
 from daydreaming_dagster.defs.termination_server import confirming_termination
 from daydreaming_dagster.domain.shipped_stages import SHIPPED
 from daydreaming_dagster.domain.stages import Pipeline
@@ -104,7 +106,7 @@ def _create_databases(folder: Path) -> None:
 
 def materialize_cohort_run(  # noqa: PLR0913  what runs, where, and what it is called there
     instance: dg.DagsterInstance,
-    resources: Mapping[str, object],
+    used: RunResources,
     cohort_id: str,
     options: RunOptions,
     pipeline: Pipeline = SHIPPED,
@@ -113,9 +115,9 @@ def materialize_cohort_run(  # noqa: PLR0913  what runs, where, and what it is c
 ) -> bool:
     """Materialize `cohort_run` in this process; return whether the whole cohort is done.
 
-    The resource `runner` may follow a run that is under way.
+    `used.runner` may follow a run that another thread executes.
 
-    The instance records the outcome of each generation, and the resource `listener` is told.
+    The instance records the outcome of each generation, and `used.listener` is told.
     `key_prefix` is the one of `build_definitions`. If the process is killed, the next run of the
     cohort that this starts closes the run in Dagster.
 
@@ -126,12 +128,12 @@ def materialize_cohort_run(  # noqa: PLR0913  what runs, where, and what it is c
     """
     config = {**attrs.asdict(options), "force": list(options.force)}
     job = _Job("run_cohort", "cohort_run", cohorts_name(key_prefix), cohort_id, config)
-    return _execute(instance, resources, job, pipeline, key_prefix)
+    return _execute(instance, used, job, pipeline, key_prefix)
 
 
 def materialize_dream_rounds(  # noqa: PLR0913  what runs, where, and what it is called there
     instance: dg.DagsterInstance,
-    resources: Mapping[str, object],
+    used: RunResources,
     loop_id: str,
     options: DreamOptions,
     pipeline: Pipeline = SHIPPED,
@@ -140,8 +142,7 @@ def materialize_dream_rounds(  # noqa: PLR0913  what runs, where, and what it is
 ) -> bool:
     """Materialize `dream_round` in this process; return whether no round is left unfinished.
 
-    The resource `listener`, a `DreamListener`, is told what it came to. Otherwise like
-    `materialize_cohort_run`.
+    `used.listener` is told what it came to. Otherwise like `materialize_cohort_run`.
 
     Raises:
         DaydreamingError: The input is wrong, or another process runs the loop.
@@ -149,7 +150,7 @@ def materialize_dream_rounds(  # noqa: PLR0913  what runs, where, and what it is
     """
     config = attrs.asdict(options)
     job = _Job("dream", "dream_round", loops_name(key_prefix), loop_id, config)
-    return _execute(instance, resources, job, pipeline, key_prefix)
+    return _execute(instance, used, job, pipeline, key_prefix)
 
 
 @attrs.frozen
@@ -165,14 +166,14 @@ class _Job:
 
 def _execute(
     instance: dg.DagsterInstance,
-    resources: Mapping[str, object],
+    used: RunResources,
     job: _Job,
     pipeline: Pipeline,
     key_prefix: str,
 ) -> bool:
     """Execute a job in this process, and return whether it succeeded."""
-    definitions = build_definitions(resources, pipeline, key_prefix=key_prefix)
-    resolved = definitions.resolve_job_def(job.name)
+    definitions = build_definitions(used, pipeline, key_prefix=key_prefix)
+    resolved = definitions.resolve_job_def(local_name(key_prefix, job.name))
     try:
         with (
             as_event_log_error(),
@@ -183,9 +184,9 @@ def _execute(
             resolved.execute_in_process(
                 instance=instance,
                 partition_key=job.partition,
-                tags={**tags, **owner_tags(str(resources["data_root"]))},
+                tags={**tags, **owner_tags(used.root.location)},
                 run_config={
-                    "ops": {job.asset: {"config": dict(job.config)}},
+                    "ops": {local_name(key_prefix, job.asset): {"config": dict(job.config)}},
                     # The caller reports; Dagster's own log is in the instance.
                     "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
                 },

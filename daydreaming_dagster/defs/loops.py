@@ -9,7 +9,6 @@ from typing import Any, Final
 import attrs
 import dagster as dg
 
-from daydreaming_dagster.application.batch_lane import Batches
 from daydreaming_dagster.application.dream_loop import (
     Dream,
     DreamListener,
@@ -17,14 +16,13 @@ from daydreaming_dagster.application.dream_loop import (
     dream_loop,
 )
 from daydreaming_dagster.application.run_listener import RunPlan
-from daydreaming_dagster.bootstrap import open_data_root
 from daydreaming_dagster.defs.event_log import databases_open
 from daydreaming_dagster.defs.failures import as_failure, check_pipeline, forbid_retries
-from daydreaming_dagster.defs.naming import asset_key, key_prefix_of
-from daydreaming_dagster.defs.partitions import LOOPS, OWNER, cohorts_name
+from daydreaming_dagster.defs.naming import asset_key, key_prefix_of, with_prefix
+from daydreaming_dagster.defs.partitions import OWNER, cohorts_name, loop_partitions
 from daydreaming_dagster.defs.recording import RecordingListener, mark_failed
+from daydreaming_dagster.defs.resources import resource_key, resources_of
 from daydreaming_dagster.defs.termination import ending_when_terminated
-from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.generation.budget import Budget
 from daydreaming_dagster.domain.generation.cancellation import CancellationToken
 from daydreaming_dagster.domain.generation.generated import Generated
@@ -32,20 +30,10 @@ from daydreaming_dagster.domain.loop.journal import Chosen, Decided, Entry, Writ
 from daydreaming_dagster.domain.stages import Pipeline
 from daydreaming_dagster.errors import DaydreamingError
 from daydreaming_dagster.formatting import counted
-from daydreaming_dagster.ports.cohort_store import CohortStore
-from daydreaming_dagster.ports.gens_store import GensStore, GensStoreWithTemplates
-from daydreaming_dagster.ports.language_model import LanguageModel, Wait
+from daydreaming_dagster.ports.gens_store import GensStore
+from daydreaming_dagster.ports.language_model import Wait
 
 DREAM_ROUND: Final = "dream_round"
-
-loop_spec: Final = dg.AssetSpec(
-    "loop_spec",
-    partitions_def=LOOPS,
-    group_name="loop",
-    owners=[OWNER],
-    kinds={"yaml"},
-    description="What a loop combines, keeps and spends: `loops/<loop_id>/spec.yaml`.",
-)
 
 
 class DreamConfig(dg.Config):
@@ -62,14 +50,25 @@ class DreamConfig(dg.Config):
     allow_missing: bool = False
 
 
-def build_loop_assets(pipeline: Pipeline) -> list[dg.AssetSpec | dg.AssetsDefinition]:
+def build_loop_assets(
+    pipeline: Pipeline, key_prefix: str = ""
+) -> list[dg.AssetSpec | dg.AssetsDefinition]:
     """Return the assets of loops of these stages."""
+    spec = dg.AssetSpec(
+        asset_key(key_prefix, "loop_spec"),
+        partitions_def=loop_partitions(key_prefix),
+        group_name=with_prefix(key_prefix, "loop"),
+        owners=[OWNER],
+        kinds={"yaml"},
+        description="What a loop combines, keeps and spends: `loops/<loop_id>/spec.yaml`.",
+    )
 
     @dg.asset(
-        name=DREAM_ROUND,
-        partitions_def=LOOPS,
-        deps=[loop_spec],
-        group_name="loop",
+        key=asset_key(key_prefix, DREAM_ROUND),
+        partitions_def=loop_partitions(key_prefix),
+        deps=[spec],
+        group_name=with_prefix(key_prefix, "loop"),
+        required_resource_keys={resource_key(key_prefix)},
         owners=[OWNER],
         kinds={"llm", "text"},
         # Each round is a materialization of its own, and there is none if the loop has stopped.
@@ -81,37 +80,31 @@ def build_loop_assets(pipeline: Pipeline) -> list[dg.AssetSpec | dg.AssetsDefini
         ),
     )
     def dream_round(
-        context: dg.AssetExecutionContext,
-        config: DreamConfig,
-        gens_store: dg.ResourceParam[GensStoreWithTemplates],
-        cohort_store: dg.ResourceParam[CohortStore],
-        data_root: dg.ResourceParam[str],
-        language_model: dg.ResourceParam[LanguageModel],
-        batches: dg.ResourceParam[Batches | None],
-        catalog: dg.ResourceParam[Catalog],
-        stop: dg.ResourceParam[CancellationToken],
-        listener: dg.ResourceParam[DreamListener],
+        context: dg.AssetExecutionContext, config: DreamConfig
     ) -> Iterator[dg.MaterializeResult[Any]]:
         """Make rounds of the loop of the run's partition."""
-        check_pipeline(pipeline, catalog)
+        used = resources_of(context, key_prefix)
+        root, stop = used.root, used.stop
+        with as_failure(context, DaydreamingError):
+            check_pipeline(pipeline, used.catalog)
         if config.max_cost is not None:
             forbid_retries(context)
-        recording = _DreamRecorder(context, gens_store, stop, listener)
+        recording = _DreamRecorder(context, root.store, stop, used.listener)
         with (
             as_failure(context, DaydreamingError),
             databases_open(context.instance, context.run.run_id),
             ending_when_terminated(context, stop),
         ):
             dream = dream_loop(
-                gens_store,
-                cohort_store,
-                open_data_root(data_root).kept_loops(),
-                language_model,
+                root.store,
+                root.cohorts,
+                root.kept_loops(),
+                used.language_model,
                 context.partition_key,
                 options=DreamOptions(**config.model_dump()),
                 token=stop,
                 listener=recording,
-                batches=batches,
+                batches=used.batches,
             )
             recording.check()
             mark_failed(context, recording.failed)
@@ -125,7 +118,7 @@ def build_loop_assets(pipeline: Pipeline) -> list[dg.AssetSpec | dg.AssetsDefini
         context.log.info("%s finished; %s", counted(dream.finished, "round"), dream.reason)
         yield from ()
 
-    return [loop_spec, dream_round]
+    return [spec, dream_round]
 
 
 @attrs.define

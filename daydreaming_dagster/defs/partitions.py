@@ -16,10 +16,6 @@ _AT_ONCE: Final = 10_000
 OWNER: Final = "team:researchers"
 """The owner of all assets in the UI."""
 
-COHORTS: Final = dg.DynamicPartitionsDefinition(name="cohorts")
-
-LOOPS: Final = dg.DynamicPartitionsDefinition(name="loops")
-
 LINEAGE_ONLY: Final = dg.SpecificPartitionsPartitionMapping([])
 """The mapping between assets whose partitions correspond in a way that Dagster cannot express.
 
@@ -36,19 +32,29 @@ def partitions_name(stage: Stage, key_prefix: str = "") -> str:
     return with_prefix(key_prefix, f"{stage}_generations")
 
 
-def stage_partitions(stage: Stage) -> dg.DynamicPartitionsDefinition:
-    """Return the partitions of a stage, without a prefix."""
-    return dg.DynamicPartitionsDefinition(name=partitions_name(stage))
+def stage_partitions(stage: Stage, key_prefix: str = "") -> dg.DynamicPartitionsDefinition:
+    """Return the partitions of a stage's assets."""
+    return dg.DynamicPartitionsDefinition(name=partitions_name(stage, key_prefix))
 
 
 def cohorts_name(key_prefix: str = "") -> str:
     """Return the name of the partitions definition of cohorts."""
-    return with_prefix(key_prefix, COHORTS.name or "")
+    return with_prefix(key_prefix, "cohorts")
+
+
+def cohort_partitions(key_prefix: str) -> dg.DynamicPartitionsDefinition:
+    """Return the partitions of the assets of cohorts."""
+    return dg.DynamicPartitionsDefinition(name=cohorts_name(key_prefix))
 
 
 def loops_name(key_prefix: str = "") -> str:
     """Return the name of the partitions definition of loops."""
-    return with_prefix(key_prefix, LOOPS.name or "")
+    return with_prefix(key_prefix, "loops")
+
+
+def loop_partitions(key_prefix: str) -> dg.DynamicPartitionsDefinition:
+    """Return the partitions of the assets of loops."""
+    return dg.DynamicPartitionsDefinition(name=loops_name(key_prefix))
 
 
 def register_partitions(

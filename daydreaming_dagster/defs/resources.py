@@ -1,129 +1,111 @@
-"""The ports as Dagster resources, with the adapters for production."""
+"""What assets, jobs, sensors and schedules use of a data root, as one Dagster resource."""
 
-from pathlib import Path
+from functools import cached_property
+from typing import Any
 
+import attrs
 import dagster as dg
+from pydantic import Field
 
 from daydreaming_dagster.application.batch_lane import Batches
-from daydreaming_dagster.application.dream_loop import NullDreamListener
-from daydreaming_dagster.application.run_cohort import run_cohort
+from daydreaming_dagster.application.dream_loop import DreamListener, NullDreamListener
+from daydreaming_dagster.application.run_cohort import CohortRunner, run_cohort
 from daydreaming_dagster.batch_bootstrap import compose_batches
-from daydreaming_dagster.bootstrap import (
-    absolute_location,
-    compose_language_model,
-    open_data_root,
-)
+from daydreaming_dagster.bootstrap import DataRoot, compose_language_model, open_data_root
 from daydreaming_dagster.defs.failures import as_failure
+from daydreaming_dagster.defs.naming import local_name
 from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.generation.cancellation import CancellationToken
 from daydreaming_dagster.errors import DaydreamingError
-from daydreaming_dagster.ports.cohort_store import CohortStore
-from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates
 from daydreaming_dagster.ports.language_model import LanguageModel
 
 
-class GensStoreResource(dg.ConfigurableResource[GensStoreWithTemplates]):
-    """The store of generations in a data root."""
+@attrs.define
+class RunResources:
+    """What a run uses of a data root.
 
-    data_root: str
+    Catalogs are read and models composed when they are first asked for, because planning and
+    sensors need neither. Each run has its own, so it sees the catalogs as they are when it starts.
 
-    def create_resource(self, context: dg.InitResourceContext) -> GensStoreWithTemplates:
-        """Return the store.
-
-        Raises:
-            dagster.Failure: Nothing opens data roots of this URL.
-        """
-        with as_failure(context, DaydreamingError):
-            return open_data_root(self.data_root).store
-
-
-class CohortStoreResource(dg.ConfigurableResource[CohortStore]):
-    """The catalogs, cohorts and reports in a data root."""
-
-    data_root: str
-
-    def create_resource(self, context: dg.InitResourceContext) -> CohortStore:
-        """Return the store.
-
-        Raises:
-            dagster.Failure: Nothing opens data roots of this URL.
-        """
-        with as_failure(context, DaydreamingError):
-            return open_data_root(self.data_root).cohorts
-
-
-class CatalogResource(dg.ConfigurableResource[Catalog]):
-    """The catalogs of a data root; each run reads them again."""
-
-    data_root: str
-
-    def create_resource(self, context: dg.InitResourceContext) -> Catalog:
-        """Return the catalogs as they are now.
-
-        Raises:
-            dagster.Failure: A catalog is missing or malformed; the message lists all problems.
-        """
-        with as_failure(context, DaydreamingError):
-            return open_data_root(self.data_root).cohorts.read_catalog()
-
-
-class LanguageModelResource(dg.ConfigurableResource[LanguageModel]):
-    """The models: provider `local` in this process, others at their OpenAI-compatible endpoints.
-
-    Endpoints are the rows of `endpoints.csv`, and for other providers the one in the environment
-    variables `OPENAI_BASE_URL` and `OPENAI_API_KEY`. Keys are read from the environment when a run
-    starts. They are not configuration, because Dagster stores and shows that. `concurrency` limits
-    concurrent calls for models without a limit in the catalog; if None, the limit adapts to the
-    endpoint.
+    Attributes:
+        root: The ports of the data root.
+        concurrency: The limit of concurrent calls for models without a limit in the catalog; None
+            adapts it to the endpoint.
+        stop: Ends the run early.
+        listener: Is told how the run goes on.
+        runner: Runs a cohort, or follows a run that another thread executes.
     """
 
-    data_root: str
+    root: DataRoot
     concurrency: int | None = None
+    stop: CancellationToken = attrs.field(factory=CancellationToken)
+    listener: DreamListener = attrs.field(factory=NullDreamListener)
+    runner: CohortRunner = run_cohort
+    _catalog: Catalog | None = attrs.field(default=None, kw_only=True, alias="catalog")
+    _language_model: LanguageModel | None = attrs.field(
+        default=None, kw_only=True, alias="language_model"
+    )
+    _batches: Batches | None = attrs.field(default=None, kw_only=True, alias="batches")
 
-    def create_resource(self, context: dg.InitResourceContext) -> LanguageModel:
-        """Return the adapters behind one port.
-
-        Raises:
-            dagster.Failure: The folder for limits is not writable, or a catalog is wrong.
-        """
-        with as_failure(context, DaydreamingError):
-            catalog = open_data_root(self.data_root).cohorts.read_catalog()
-            return compose_language_model(catalog, self.concurrency)
-
-
-class BatchesResource(dg.ConfigurableResource[Batches | None]):
-    """What asks models by batch, at the endpoints of `LanguageModelResource`."""
-
-    data_root: str
-
-    def create_resource(self, context: dg.InitResourceContext) -> Batches | None:
-        """Return it, or None if the data root cannot keep records of batches.
+    @cached_property
+    def catalog(self) -> Catalog:
+        """The catalogs of the data root.
 
         Raises:
-            dagster.Failure: A catalog is wrong.
+            CatalogError: A catalog is missing or malformed; the message lists all problems.
+        """
+        return self._catalog or self.root.cohorts.read_catalog()
+
+    @cached_property
+    def language_model(self) -> LanguageModel:
+        """The models: provider `local` in this process, others at their endpoints.
+
+        Endpoints are the rows of `endpoints.csv`, and for other providers the one in the
+        environment variables `OPENAI_BASE_URL` and `OPENAI_API_KEY`. Keys are read from the
+        environment now. They are not configuration, because Dagster stores and shows that.
+
+        Raises:
+            CatalogError: A catalog is missing or malformed.
+            SetupError: The folder for limits is not writable.
+        """
+        return self._language_model or compose_language_model(self.catalog, self.concurrency)
+
+    @cached_property
+    def batches(self) -> Batches | None:
+        """What asks these models by batch, None if the data root cannot keep records of batches.
+
+        Raises:
+            CatalogError: A catalog is missing or malformed.
+        """
+        return self._batches or compose_batches(self.root, self.catalog)
+
+
+class DataRootResource(dg.ConfigurableResource[RunResources]):
+    """A data root; each run reads its catalogs again."""
+
+    location: str = Field(description="The path or URL of the data root.")
+    concurrency: int | None = Field(
+        None,
+        description="How many calls of a model run at once, if `llm_models.csv` has no limit for "
+        "it. By default, the limit adapts to the endpoint.",
+    )
+
+    def create_resource(self, context: dg.InitResourceContext) -> RunResources:
+        """Return what a run uses of the data root.
+
+        Raises:
+            dagster.Failure: Nothing opens data roots of this URL.
         """
         with as_failure(context, DaydreamingError):
-            root = open_data_root(self.data_root)
-            return compose_batches(root, root.cohorts.read_catalog())
+            return RunResources(open_data_root(self.location), self.concurrency)
 
 
-@dg.resource(description="Ends a run early; each run gets a new one.")
-def cancellation_token(_context: dg.InitResourceContext) -> CancellationToken:
-    """Return a token that is not cancelled."""
-    return CancellationToken()
+def resource_key(key_prefix: str) -> str:
+    """Return the key of the resource in the definitions of a data root."""
+    return local_name(key_prefix, "data_root")
 
 
-def production_resources(data_root: str | Path) -> dict[str, object]:
-    """Return the resources for a data root and the endpoint in the environment."""
-    location = absolute_location(data_root)
-    return {
-        "data_root": location,
-        "gens_store": GensStoreResource(data_root=location),
-        "cohort_store": CohortStoreResource(data_root=location),
-        "catalog": CatalogResource(data_root=location),
-        "language_model": LanguageModelResource(data_root=location),
-        "batches": BatchesResource(data_root=location),
-        "stop": cancellation_token,
-        "listener": NullDreamListener(),
-        "runner": run_cohort,
-    }
+def resources_of(context: Any, key_prefix: str) -> RunResources:
+    """Return the resource from the context of an asset, op, sensor or schedule that requires it."""
+    used: RunResources = getattr(context.resources, resource_key(key_prefix))
+    return used

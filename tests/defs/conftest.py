@@ -7,9 +7,11 @@ from adapters.gens_store.filesystem import FilesystemGensStore
 from adapters.language_model.scripted import ScriptedLanguageModel
 from builders import judge_or_echo
 from daydreaming_dagster.application.plan_cohort import plan_cohort
+from daydreaming_dagster.bootstrap import open_data_root
 from daydreaming_dagster.defs.launch import open_instance
 from daydreaming_dagster.defs.partitions import register_partitions
-from daydreaming_dagster.defs.resources import production_resources
+from daydreaming_dagster.defs.resources import RunResources
+from in_dagster import resource
 
 
 @pytest.fixture
@@ -39,4 +41,9 @@ def model():
 
 @pytest.fixture
 def resources(data_root, model):
-    return {**production_resources(data_root), "language_model": model}
+    return {"data_root": resource(data_root, language_model=model)}
+
+
+@pytest.fixture
+def used(data_root, model):
+    return RunResources(open_data_root(data_root), language_model=model)

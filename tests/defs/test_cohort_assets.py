@@ -17,8 +17,8 @@ from builders import judge_or_echo
 from daydreaming_dagster.application.batch_lane import Batches
 from daydreaming_dagster.application.plan_cohort import plan_cohort
 from daydreaming_dagster.data_layer.paths import Paths
-from daydreaming_dagster.defs.cohort_results import build_cohort_results, cohort_report
-from daydreaming_dagster.defs.cohorts import build_cohort_run, cohort_membership
+from daydreaming_dagster.defs.cohort_results import build_cohort_report, build_cohort_results
+from daydreaming_dagster.defs.cohorts import build_cohort_membership, build_cohort_run
 from daydreaming_dagster.defs.launch import open_instance
 from daydreaming_dagster.defs.partitions import stage_partitions
 from daydreaming_dagster.domain.shipped_stages import SHIPPED
@@ -28,9 +28,12 @@ from daydreaming_dagster.ports.language_model import (
     ModelRequest,
 )
 from daydreaming_dagster.types import STAGES
+from in_dagster import resource
 
+cohort_membership = build_cohort_membership()
 cohort_run = build_cohort_run(SHIPPED)
 cohort_results = build_cohort_results(SHIPPED)
+cohort_report = build_cohort_report()
 
 
 @pytest.fixture
@@ -41,13 +44,14 @@ def instance(tmp_path):
 
 
 @pytest.fixture
-def materialize(instance, resources):
+def parts(model):
+    return {"language_model": model}
+
+
+@pytest.fixture
+def materialize(instance, data_root, parts):
     def call(asset, **settings):
-        used = {
-            name: resource
-            for name, resource in resources.items()
-            if name in asset.required_resource_keys
-        }
+        used = {"data_root": resource(data_root, **parts)}
         return dg.materialize(
             [asset],
             **{"instance": instance, "resources": used, "partition_key": "c1", **settings},
@@ -91,9 +95,9 @@ def test_a_whole_cohort_is_one_materialization(materialize, instance, data_root)
     assert instance.get_runs_count() == 2  # planning, and this one
 
 
-def test_a_run_asks_by_batch_if_its_config_says_so(materialize, resources, data_root):
+def test_a_run_asks_by_batch_if_its_config_says_so(materialize, parts, data_root):
     later = ScriptedBatches(lambda prompt: judge_or_echo(ModelRequest(prompt, "big-1")))
-    resources["batches"] = Batches(FilesystemBatchStore(Paths(data_root)), later)
+    parts["batches"] = Batches(FilesystemBatchStore(Paths(data_root)), later)
     materialize(cohort_membership)
 
     config = {"ops": {"cohort_run": {"config": {"batch": True}}}}
@@ -110,7 +114,7 @@ def test_the_run_of_a_cohort_says_what_it_came_to(materialize):
     assert (shown["made"], shown["model_calls"], shown["evaluations"]) == (21, 18, 12)
 
 
-def test_a_run_that_makes_nothing_shows_what_the_cohort_has_cost(materialize, data_root, resources):
+def test_a_run_that_makes_nothing_shows_what_the_cohort_has_cost(materialize, data_root, parts):
     (data_root / "1_raw/llm_models.csv").write_text(
         "id,model,provider,prompt_price,completion_price\nbig,big-1,acme,1,1\n"
     )
@@ -118,7 +122,7 @@ def test_a_run_that_makes_nothing_shows_what_the_cohort_has_cost(materialize, da
     def answer(request):
         return Completion(judge_or_echo(request), "stop", "big-1", 0.1, 1_000_000, 1_000_000)
 
-    resources["language_model"] = ScriptedLanguageModel(answer)
+    parts["language_model"] = ScriptedLanguageModel(answer)
     materialize(cohort_membership)
     materialize(cohort_run)
 
@@ -128,14 +132,14 @@ def test_a_run_that_makes_nothing_shows_what_the_cohort_has_cost(materialize, da
 
 
 def test_one_that_fails_is_shown_as_failed_and_its_descendants_as_missing(
-    materialize, instance, resources, data_root
+    materialize, instance, parts, data_root
 ):
     def answer_some(request):
         if "Ant" in request.prompt and "Bee" in request.prompt:
             return LanguageModelError("big-1 is tired")
         return judge_or_echo(request)
 
-    resources["language_model"] = ScriptedLanguageModel(answer_some)
+    parts["language_model"] = ScriptedLanguageModel(answer_some)
     materialize(cohort_membership)
 
     result = materialize(cohort_run, raise_on_error=False)
@@ -197,8 +201,8 @@ def test_an_answer_that_cannot_be_read_fails_its_generation_alone(materialize, d
     assert store.read_parsed("evaluation", incomplete)
 
 
-def test_a_run_shows_what_its_checks_found(materialize, instance, resources):
-    resources["language_model"] = ScriptedLanguageModel(
+def test_a_run_shows_what_its_checks_found(materialize, instance, parts):
+    parts["language_model"] = ScriptedLanguageModel(
         lambda request: "No score." if request.prompt.startswith("Judge") else request.prompt
     )
     materialize(cohort_membership)
@@ -230,7 +234,7 @@ def test_a_run_shows_what_its_checks_found(materialize, instance, resources):
 
 
 def test_a_healthy_cohort_does_not_turn_a_failed_check_green(
-    materialize, instance, resources, data_root
+    materialize, instance, parts, data_root
 ):
     spec = (data_root / "cohorts/c1/spec/config.yaml").read_text()
     for cohort_id, concepts in [("c1", "[ant, bee]"), ("c2", "[bee, cod]")]:
@@ -239,10 +243,10 @@ def test_a_healthy_cohort_does_not_turn_a_failed_check_green(
         file.write_text(spec.replace("[ant, bee, cod]", concepts))
         instance.add_dynamic_partitions("cohorts", [cohort_id])
         materialize(cohort_membership, partition_key=cohort_id)
-    resources["language_model"] = ScriptedLanguageModel(lambda _: LanguageModelError("no"))
+    parts["language_model"] = ScriptedLanguageModel(lambda _: LanguageModelError("no"))
     materialize(cohort_run, partition_key="c1", raise_on_error=False)
 
-    resources["language_model"] = ScriptedLanguageModel(judge_or_echo)
+    parts["language_model"] = ScriptedLanguageModel(judge_or_echo)
     result = materialize(cohort_run, partition_key="c2")
 
     checks = {check.check_name: check for check in result.get_asset_check_evaluations()}
@@ -255,11 +259,11 @@ def test_a_healthy_cohort_does_not_turn_a_failed_check_green(
 
 
 def test_what_is_done_and_unknown_to_dagster_is_recorded_without_a_call(
-    materialize, tmp_path, resources
+    materialize, tmp_path, parts
 ):
     materialize(cohort_membership)
     materialize(cohort_run)
-    asked = len(resources["language_model"].requests)
+    asked = len(parts["language_model"].requests)
 
     with open_instance(tmp_path / "another_home") as fresh:
         fresh.add_dynamic_partitions("cohorts", ["c1"])
@@ -268,17 +272,17 @@ def test_what_is_done_and_unknown_to_dagster_is_recorded_without_a_call(
         assert len(fresh.get_materialized_partitions(dg.AssetKey("evaluation_parsed"))) == 12
         record = fresh.fetch_materializations(dg.AssetKey("evaluation_parsed"), limit=1).records[0]
         assert record.asset_materialization.metadata["score"].value == 6
-    assert len(resources["language_model"].requests) == asked
+    assert len(parts["language_model"].requests) == asked
 
 
-def test_a_database_that_fails_once_costs_no_answer(materialize, instance, resources, data_root):
+def test_a_database_that_fails_once_costs_no_answer(materialize, instance, parts, data_root):
     materialize(cohort_membership)
 
     def answer_one_at_once(request):
         model.latency_seconds = 1 if model.requests[1:] else 0
         return judge_or_echo(request)
 
-    model = resources["language_model"] = ScriptedLanguageModel(answer_one_at_once)
+    model = parts["language_model"] = ScriptedLanguageModel(answer_one_at_once)
     with instance.event_log_storage.index_connection() as connection:
         connection.execute(
             text(
@@ -296,7 +300,7 @@ def test_a_database_that_fails_once_costs_no_answer(materialize, instance, resou
     raws = list((data_root / "gens").glob("*/*/raw_metadata.json"))
     assert sum(json.loads(raw.read_text())["mode"] == "llm" for raw in raws) == asked
 
-    rest = resources["language_model"] = ScriptedLanguageModel(judge_or_echo)
+    rest = parts["language_model"] = ScriptedLanguageModel(judge_or_echo)
     assert materialize(cohort_run).success
     assert len(rest.requests) == 18 - asked
     assert len(instance.get_materialized_partitions(dg.AssetKey("evaluation_raw"))) == 12

@@ -2,13 +2,16 @@
 
 import pytest
 
-from daydreaming_dagster.defs.curation import delete_cohort_job, prune_orphans_job
+from daydreaming_dagster.defs.curation import build_deletion_jobs
+from in_dagster import resource
+
+delete_cohort_job, prune_orphans_job = build_deletion_jobs()
 
 
 def execute(job, instance, data_root, config):
     return job.execute_in_process(
         instance=instance,
-        resources={"data_root": str(data_root), "key_prefix": ""},
+        resources={"data_root": resource(data_root)},
         run_config={"ops": {f"{job.name}_op": {"config": config}}},
         raise_on_error=False,
     ).success

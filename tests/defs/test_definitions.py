@@ -40,7 +40,7 @@ def test_the_key_prefix_is_that_of_the_environment(data_root, monkeypatch):
 def test_a_url_is_kept_as_it_is(data_root, monkeypatch):
     monkeypatch.setenv("DAYDREAM_DATA_ROOT", data_root.as_uri())
 
-    assert load().resources["gens_store"].data_root == data_root.as_uri()
+    assert load().resources["data_root"].location == data_root.as_uri()
 
 
 @pytest.mark.parametrize("folder", ["", ".."])

@@ -22,10 +22,11 @@ from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from adapters import FilesystemGensStore
 from adapters.cohort_store.filesystem import FilesystemCohortStore
 from daydreaming_dagster.application.plan_cohort import plan_cohort
-from daydreaming_dagster.defs.discovery import discover_cohorts, prune_partitions
+from daydreaming_dagster.defs.discovery import build_cohort_sensor, build_prune_partitions
 from daydreaming_dagster.defs.launch import open_instance
 from daydreaming_dagster.defs.partitions import register_partitions
-from daydreaming_dagster.defs.resources import production_resources
+from daydreaming_dagster.defs.resources import resource_key
+from in_dagster import resource
 
 
 @pytest.fixture
@@ -39,11 +40,12 @@ class Location:
 
     def __init__(self, instance, data_root, key_prefix=""):
         self.instance, self.key_prefix, self.cursor = instance, key_prefix, None
+        self.sensor = build_cohort_sensor(key_prefix)
         self.shows(data_root)
         target = LoadableTargetOrigin(python_file=f"{data_root}.py")
         location = ManagedGrpcPythonEnvCodeLocationOrigin(target, str(data_root))
         self.origin = RemoteInstigatorOrigin(
-            RemoteRepositoryOrigin(location, "__repository__"), discover_cohorts.name
+            RemoteRepositoryOrigin(location, "__repository__"), self.sensor.name
         )
         self.instance.add_instigator_state(self.state)
 
@@ -53,19 +55,14 @@ class Location:
         return InstigatorState(self.origin, InstigatorType.SENSOR, InstigatorStatus.RUNNING, data)
 
     def shows(self, data_root):
-        self.resources = {
-            "cohort_store": FilesystemCohortStore(data_root),
-            "data_root": str(data_root),
-            "key_prefix": self.key_prefix,
-        }
+        self.resources = {resource_key(self.key_prefix): resource(data_root)}
 
     def look(self):
         context = dg.build_sensor_context(
             instance=self.instance, cursor=self.cursor, resources=self.resources
         )
-        result = discover_cohorts(context)
-        if isinstance(result, dg.SkipReason):
-            return result.skip_message
+        with context:
+            result = self.sensor.evaluate_tick(context)
         self.cursor = result.cursor
         self.instance.update_instigator_state(self.state)
         for request in result.dynamic_partitions_requests or ():
@@ -76,7 +73,7 @@ class Location:
             else:
                 for key in request.partition_keys:
                     self.instance.delete_dynamic_partition(request.partitions_def_name, key)
-        return result.skip_reason and result.skip_reason.skip_message
+        return result.skip_message
 
 
 def cohorts(instance):
@@ -189,10 +186,9 @@ def test_a_cohort_that_can_never_be_planned_is_not_added(instance, data_root):
 
 
 def prune(instance, data_root, *, raise_on_error=True):
-    resources = {**production_resources(data_root), "key_prefix": ""}
-    return prune_partitions.execute_in_process(
+    return build_prune_partitions().execute_in_process(
         instance=instance,
-        resources={name: resources[name] for name in ("cohort_store", "gens_store", "key_prefix")},
+        resources={"data_root": resource(data_root)},
         raise_on_error=raise_on_error,
     )
 

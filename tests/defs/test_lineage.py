@@ -19,7 +19,7 @@ from daydreaming_dagster.types import STAGES
 
 def test_a_run_its_results_and_their_report_are_made_in_this_order(instance, resources):
     assets = ["cohort_run", "cohort_results", "cohort_report"]
-    job = build_definitions(resources).resolve_implicit_global_asset_job_def()
+    job = build_definitions(resources["data_root"]).resolve_implicit_global_asset_job_def()
 
     result = job.get_subset(asset_selection=set(map(dg.AssetKey, assets))).execute_in_process(
         instance=instance, partition_key="c1"
@@ -38,7 +38,7 @@ def test_a_backfill_targets_nothing_that_was_not_chosen(instance, resources, mem
     assets = [dg.AssetKey(f"{stage}_{step}") for stage in STAGES for step in STEPS]
 
     found = AssetBackfillData.from_asset_partitions(
-        asset_graph=build_definitions(resources).resolve_asset_graph(),
+        asset_graph=build_definitions(resources["data_root"]).resolve_asset_graph(),
         partition_names=chosen,
         asset_selection=assets,
         dynamic_partitions_store=instance,
@@ -53,7 +53,7 @@ def test_a_backfill_targets_nothing_that_was_not_chosen(instance, resources, mem
 
 
 def materialize(instance, resources, asset, partition):
-    job = build_definitions(resources).resolve_implicit_global_asset_job_def()
+    job = build_definitions(resources["data_root"]).resolve_implicit_global_asset_job_def()
     job.get_subset(asset_selection={dg.AssetKey(asset)}).execute_in_process(
         instance=instance, partition_key=partition
     )
@@ -63,7 +63,7 @@ def outdated(instance, resources, members):
     """Return what the pages show as unsynced, and see that all is there."""
     statuses = CachingStaleStatusResolver(
         instance,
-        build_definitions(resources).resolve_asset_graph(),
+        build_definitions(resources["data_root"]).resolve_asset_graph(),
         LoadingContextForTest(instance),
     )
     partitions = {"cohort_membership": ["c1"], "cohort_run": ["c1"]} | {
@@ -78,8 +78,10 @@ def outdated(instance, resources, members):
     return {place for place, status in found.items() if status is StaleStatus.STALE}
 
 
-def test_another_cohort_marks_no_generation_as_outdated(instance, resources, members, data_root):
-    assert materialize_cohort_run(instance, resources, "c1", RunOptions())
+def test_another_cohort_marks_no_generation_as_outdated(
+    instance, resources, used, members, data_root
+):
+    assert materialize_cohort_run(instance, used, "c1", RunOptions())
     shutil.copytree(data_root / "cohorts/c1", data_root / "cohorts/c2")
     instance.add_dynamic_partitions("cohorts", ["c2"])
     materialize(instance, resources, "cohort_membership", "c2")
@@ -87,9 +89,11 @@ def test_another_cohort_marks_no_generation_as_outdated(instance, resources, mem
     assert outdated(instance, resources, members) == set()
 
 
-def test_texts_that_are_made_again_alike_mark_nothing_as_outdated(instance, resources, members):
+def test_texts_that_are_made_again_alike_mark_nothing_as_outdated(
+    instance, resources, used, members
+):
     materialize(instance, resources, "cohort_membership", "c1")
-    assert materialize_cohort_run(instance, resources, "c1", RunOptions())
+    assert materialize_cohort_run(instance, used, "c1", RunOptions())
     for stage, gen_ids in members.items():
         materialize(instance, resources, f"{stage}_prompt", gen_ids[0])
         materialize(instance, resources, f"{stage}_raw", gen_ids[0])
@@ -99,9 +103,9 @@ def test_texts_that_are_made_again_alike_mark_nothing_as_outdated(instance, reso
 
 
 def test_a_prompt_that_is_made_otherwise_marks_its_answer_as_outdated_until_it_is_as_before(
-    instance, resources, members, data_root
+    instance, resources, used, members, data_root
 ):
-    assert materialize_cohort_run(instance, resources, "c1", RunOptions())
+    assert materialize_cohort_run(instance, used, "c1", RunOptions())
     (first, *_) = members["draft"]
     template = data_root / "1_raw/templates/draft/links.txt"
     before = template.read_text()

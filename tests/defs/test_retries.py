@@ -12,9 +12,9 @@ from daydreaming_dagster.defs.assets import build_stage_asset
 from daydreaming_dagster.defs.cohorts import build_cohort_run
 from daydreaming_dagster.defs.launch import open_instance
 from daydreaming_dagster.defs.partitions import register_partitions
-from daydreaming_dagster.defs.resources import production_resources
 from daydreaming_dagster.domain.shipped_stages import SHIPPED
 from daydreaming_dagster.ports.language_model import LanguageModelError
+from in_dagster import resource
 
 cohort_run = build_cohort_run(SHIPPED)
 
@@ -40,7 +40,7 @@ def retried(instance, data_root, asset, partition, answer, **config):
     result = dg.materialize(
         [asset],
         instance=instance,
-        resources={**production_resources(data_root), "language_model": model},
+        resources={"data_root": resource(data_root, language_model=model)},
         partition_key=partition,
         run_config={"ops": {asset.node_def.name: {"config": config}}},
         raise_on_error=False,

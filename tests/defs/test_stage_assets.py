@@ -7,6 +7,7 @@ from dagster_shared.serdes import serialize_value
 
 # What a code location tells Dagster of itself, but of no public module.
 from adapters.batch_store.filesystem import FilesystemBatchStore
+from adapters.gens_store.filesystem import FilesystemGensStore
 from adapters.language_model.scripted import ScriptedLanguageModel
 from builders import judge_or_echo
 from daydreaming_dagster.data_layer.paths import Paths
@@ -14,7 +15,7 @@ from daydreaming_dagster.defs import checks
 from daydreaming_dagster.defs.assets import build_stage_asset
 from daydreaming_dagster.defs.build import build_definitions
 from daydreaming_dagster.defs.partitions import register_partitions, stage_partitions
-from daydreaming_dagster.defs.resources import production_resources
+from daydreaming_dagster.defs.resources import DataRootResource
 from daydreaming_dagster.domain.batch.record import BatchedQuestion, BatchRecord, now_as_text
 from daydreaming_dagster.domain.checks.quality import checks_of
 from daydreaming_dagster.domain.cohort.progress import stage_status
@@ -22,12 +23,13 @@ from daydreaming_dagster.domain.results.ranking import rank_texts
 from daydreaming_dagster.domain.shipped_stages import SHIPPED
 from daydreaming_dagster.ports.language_model import LanguageModelError
 from daydreaming_dagster.types import STAGES
+from in_dagster import resource
 
 
 def run_stage(instance, resources, stage, gen_ids, *, raise_on_error=False):
     """Run a range of partitions, as a backfill does; return whether all succeeded."""
     result = (
-        build_definitions(resources)
+        build_definitions(resources["data_root"])
         .resolve_job_def(f"generate_{stage}s")
         .execute_in_process(
             instance=instance,
@@ -110,10 +112,8 @@ def test_one_that_fails_does_so_alone(instance, data_root, members, store):
             return LanguageModelError("big-1 is tired")
         return judge_or_echo(request)
 
-    resources = {
-        **production_resources(data_root),
-        "language_model": ScriptedLanguageModel(answer_some),
-    }
+    model = ScriptedLanguageModel(answer_some)
+    resources = {"data_root": resource(data_root, language_model=model)}
 
     assert not run_stage(instance, resources, "draft", members["draft"])
 
@@ -129,7 +129,7 @@ def test_one_that_fails_does_so_alone(instance, data_root, members, store):
 
 def test_the_run_says_which_ones_failed_and_why(instance, data_root, members):
     model = ScriptedLanguageModel(lambda _request: LanguageModelError("big-1 is tired"))
-    resources = {**production_resources(data_root), "language_model": model}
+    resources = {"data_root": resource(data_root, language_model=model)}
 
     run_stage(instance, resources, "draft", members["draft"])
 
@@ -154,7 +154,7 @@ def test_one_that_fails_says_why_at_its_partition(instance, data_root, members, 
     dg.materialize(
         [build_stage_asset(SHIPPED, "draft")],
         instance=instance,
-        resources={**production_resources(data_root), "language_model": model},
+        resources={"data_root": resource(data_root, language_model=model)},
         selection=[f"draft_{step}" for step in steps],
         partition_key=members["draft"][0],
         raise_on_error=False,
@@ -169,7 +169,7 @@ def test_one_that_fails_says_why_at_its_partition(instance, data_root, members, 
 
 def test_checks_that_are_executed_alone_are_about_all_generations(instance, resources, members):
     run_stage(instance, resources, "draft", members["draft"][:2])
-    job = build_definitions(resources).resolve_implicit_global_asset_job_def()
+    job = build_definitions(resources["data_root"]).resolve_implicit_global_asset_job_def()
     check = dg.AssetCheckKey(dg.AssetKey("draft_parsed"), "parsed_present")
 
     alone = job.get_subset(asset_selection=set(), asset_check_selection={check})
@@ -187,10 +187,11 @@ def last_check(instance, asset, check="parsed_present"):
 
 @pytest.mark.parametrize("listed", [100, 1])
 def test_a_healthy_generation_does_not_turn_a_failed_check_green(
-    instance, resources, members, monkeypatch, listed
+    instance, data_root, members, monkeypatch, listed
 ):
+    model = ScriptedLanguageModel(judge_or_echo)
+    resources = {"data_root": resource(data_root, language_model=model)}
     monkeypatch.setattr(checks, "_SHOWN", listed)
-    model = resources["language_model"]
     first, second, third = members["draft"]
     model.script = lambda _request: LanguageModelError("big-1 is tired")
     run_stage(instance, resources, "draft", [first, second])
@@ -234,9 +235,8 @@ def test_a_run_of_a_stage_checks_its_generations(instance, resources, members):
 
 
 def test_a_stale_answer_fails_its_generation_until_the_run_is_to_replace_it(
-    instance, resources, members, data_root, store
+    instance, resources, model, members, data_root
 ):
-    model = resources["language_model"]
     run_stage(instance, resources, "draft", members["draft"])
     (data_root / "1_raw/templates/draft/links.txt").write_text("New: {{ concepts[0].name }}")
     model.requests.clear()
@@ -259,11 +259,13 @@ def test_a_stale_answer_fails_its_generation_until_the_run_is_to_replace_it(
 
     assert materialize(stale=True).success
     assert len(model.requests) == 1
-    metadata = store.read_raw_metadata("draft", members["draft"][0])
+    metadata = FilesystemGensStore(data_root).read_raw_metadata("draft", members["draft"][0])
     assert metadata["replaced"][0]["text"].startswith("Re: Link")
 
 
-def test_what_waits_in_a_batch_of_a_cohort_is_not_asked(instance, resources, members, data_root):
+def test_what_waits_in_a_batch_of_a_cohort_is_not_asked(
+    instance, resources, model, members, data_root
+):
     question = BatchedQuestion("q", "draft", members["draft"][0])
     record = BatchRecord(
         cohort_id="c1", model="big-1", written_at=now_as_text(), questions=[question]
@@ -280,7 +282,7 @@ def test_what_waits_in_a_batch_of_a_cohort_is_not_asked(instance, resources, mem
 
     failure = left.failure_data_for_node("draft_generations").user_failure_data
     assert "stopped: 1 generation left until a batch ends" in failure.description
-    assert resources["language_model"].requests == []
+    assert model.requests == []
 
 
 def test_registering_again_changes_nothing(instance, members):
@@ -295,7 +297,7 @@ def test_a_broken_catalog_fails_the_run_with_all_its_problems(
     (data_root / "1_raw/llm_models.csv").unlink()
     (data_root / "1_raw/draft_templates.csv").write_text("template_id\n")
 
-    with pytest.raises(dg.DagsterResourceFunctionError) as caught:
+    with pytest.raises(dg.Failure, match=r"llm_models.csv is missing") as caught:
         dg.materialize(
             [build_stage_asset(SHIPPED, "draft")],
             instance=instance,
@@ -303,10 +305,7 @@ def test_a_broken_catalog_fails_the_run_with_all_its_problems(
             partition_key=members["draft"][0],
         )
 
-    failure = caught.value.__cause__
-    assert isinstance(failure, dg.Failure)
-    assert "2 problem(s)" in failure.description
-    assert "llm_models.csv is missing" in failure.description
+    assert "2 problem(s)" in caught.value.description
 
 
 # Dagster reads its own deprecated property of the schedule to describe it.
@@ -314,7 +313,7 @@ def test_a_broken_catalog_fails_the_run_with_all_its_problems(
 def test_the_endpoint_is_not_in_the_configuration_that_dagster_stores(data_root, monkeypatch):
     monkeypatch.setenv("OPENAI_BASE_URL", "https://me:the-word@api.example.com/v1")
 
-    definitions = build_definitions(production_resources(data_root))
+    definitions = build_definitions(DataRootResource(location=str(data_root)))
 
     snapshot = RepositorySnap.from_def(definitions.get_repository_def())
     assert "api.example.com" not in serialize_value(snapshot)
@@ -322,7 +321,7 @@ def test_the_endpoint_is_not_in_the_configuration_that_dagster_stores(data_root,
 
 def test_a_run_refuses_stages_that_dagster_has_not_loaded(data_root, instance, resources):
     """Whoever edits the stages has to reload the code location."""
-    loaded = build_definitions(resources)
+    loaded = build_definitions(resources["data_root"])
     (data_root / "1_raw/stages.yaml").write_text(
         "stages: {draft: {}, essay: {}, evaluation: {}, reply: {from: evaluation}}"
     )

@@ -18,10 +18,10 @@ from daydreaming_dagster.defs.assets import build_stage_asset
 from daydreaming_dagster.defs.cohorts import build_cohort_run
 from daydreaming_dagster.defs.launch import open_instance
 from daydreaming_dagster.defs.partitions import stage_partitions
-from daydreaming_dagster.defs.resources import production_resources
 from daydreaming_dagster.defs.termination_server import confirming_termination
 from daydreaming_dagster.domain.shipped_stages import SHIPPED
 from daydreaming_dagster.ports.language_model import LanguageModelError
+from in_dagster import resource
 
 cohort_run = build_cohort_run(SHIPPED)
 
@@ -42,7 +42,7 @@ def interrupted(home, data_root, asset, partition, *after_seconds, latency=1.0):
         return judge_or_echo(request)
 
     model = ScriptedLanguageModel(answer, latency_seconds=latency)
-    resources = {**production_resources(data_root), "language_model": model}
+    resources = {"data_root": resource(data_root, language_model=model)}
     with open_instance(home) as instance:
         with pytest.raises(dg.DagsterExecutionInterruptedError):
             dg.materialize(
@@ -170,7 +170,7 @@ def test_a_terminated_run_records_its_failures_and_checks(
 
     model = ScriptedLanguageModel(answer, latency_seconds=1.0)
     asset, partition = materialized
-    resources = {**production_resources(data_root), "language_model": model}
+    resources = {"data_root": resource(data_root, language_model=model)}
     with pytest.raises(dg.DagsterExecutionInterruptedError) as interruption:
         dg.materialize([asset], instance=instance, resources=resources, **partition)
 

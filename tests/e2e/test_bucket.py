@@ -11,7 +11,7 @@ from daydreaming_dagster.bootstrap import open_data_root
 from daydreaming_dagster.defs.build import build_definitions
 from daydreaming_dagster.defs.launch import open_instance
 from daydreaming_dagster.defs.partitions import register_partitions
-from daydreaming_dagster.defs.resources import production_resources
+from in_dagster import resource
 
 
 @pytest.fixture
@@ -115,10 +115,10 @@ def test_dagster_makes_assets_in_a_bucket(in_bucket, s3_url, tmp_path):
     root = open_data_root(s3_url)
     members = root.cohorts.read_membership("c1")
     model = ScriptedLanguageModel(judge_or_echo)
-    resources = {**production_resources(s3_url), "language_model": model}
     with open_instance(tmp_path / "home") as instance:
         register_partitions(instance, members)
-        job = build_definitions(resources).resolve_job_def("generate_drafts")
+        definitions = build_definitions(resource(s3_url, language_model=model))
+        job = definitions.resolve_job_def("generate_drafts")
         draft = members["draft"][0]
         assert job.execute_in_process(instance=instance, partition_key=draft).success
     assert root.store.read_parsed("draft", draft)

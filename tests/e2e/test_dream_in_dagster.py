@@ -7,9 +7,10 @@ import dagster as dg
 import pytest
 
 from daydreaming_dagster.bootstrap import open_data_root
-from daydreaming_dagster.defs import loop_schedule
 from daydreaming_dagster.defs.build import define_data_root
 from daydreaming_dagster.defs.launch import open_instance
+from daydreaming_dagster.defs.resources import RunResources
+from in_dagster import resource
 
 
 @pytest.fixture
@@ -107,25 +108,22 @@ def test_the_sensor_finds_loops(definitions, instance, data_root):
 
     def evaluate():
         context = dg.build_sensor_context(
-            instance=instance, resources={"data_root": str(data_root), "key_prefix": ""}
+            instance=instance, resources={"data_root": resource(data_root)}
         )
         with context:
-            return sensor(context)
+            return sensor.evaluate_tick(context)
 
     (request,) = evaluate().dynamic_partitions_requests
     assert (request.partitions_def_name, request.partition_keys) == ("loops", ["l"])
     instance.add_dynamic_partitions("loops", ["l"])
-    assert isinstance(evaluate(), dg.SkipReason)
+    assert evaluate().skip_message == "there is no new loop"
 
 
-def test_a_data_root_without_loops_has_none_to_find(definitions, instance, data_root, monkeypatch):
-    root = attrs.evolve(open_data_root(data_root), loops=None)
-    monkeypatch.setattr(loop_schedule, "open_data_root", lambda _location: root)
-    context = dg.build_sensor_context(
-        instance=instance, resources={"data_root": str(data_root), "key_prefix": ""}
-    )
+def test_a_data_root_without_loops_has_none_to_find(definitions, instance, data_root):
+    used = RunResources(attrs.evolve(open_data_root(data_root), loops=None))
+    context = dg.build_sensor_context(instance=instance, resources={"data_root": used})
     with context:
-        skipped = definitions.resolve_sensor_def("discover_loops")(context)
+        skipped = definitions.resolve_sensor_def("discover_loops").evaluate_tick(context)
 
     assert skipped.skip_message == "this data root cannot keep loops"
 
@@ -140,7 +138,7 @@ def test_the_schedule_is_off_and_requests_a_round_of_each_loop_that_goes_on(
         context = dg.build_schedule_context(
             instance=instance,
             repository_def=definitions.get_repository_def(),
-            resources={"data_root": str(data_root), "key_prefix": ""},
+            resources={"data_root": resource(data_root)},
         )
         with context:
             return schedule.evaluate_tick(context)

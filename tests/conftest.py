@@ -20,6 +20,7 @@ from bucket_server import (  # noqa: F401  fixtures
 from builders import FILES, write_data_root
 from command import DAYDREAM, call_daydream
 from endpoint import ChatEndpoint, serving_chat
+from postgresql_server import postgresql_home, postgresql_server  # noqa: F401  fixtures
 
 # An example that takes long on a busy machine is no mistake.
 settings.register_profile("patient", deadline=None)

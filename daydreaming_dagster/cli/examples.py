@@ -13,6 +13,7 @@ from daydreaming_dagster.bootstrap import absolute_location, is_url, open_data_r
 from daydreaming_dagster.cli.console import say
 from daydreaming_dagster.cli.plan import plan
 from daydreaming_dagster.cli.run import run
+from daydreaming_dagster.defs.home import write_settings
 from daydreaming_dagster.domain.errors import CatalogError
 
 DEMO_COHORT: Final = "demo"
@@ -45,6 +46,7 @@ def init(
         if Path(location, "1_raw").exists():
             raise CatalogError(location, (_ALREADY,))
         copy_examples(Path(location))
+        write_settings(open_data_root(location).dagster_home)
     else:
         files = open_data_root(location).written_files()
         if files.list_files("1_raw"):

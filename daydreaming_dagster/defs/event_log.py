@@ -3,11 +3,12 @@
 
 import logging
 import sqlite3
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, TypeGuard
 
 import attrs
 import dagster as dg
@@ -21,17 +22,33 @@ from dagster._core.events import (
     StepMaterializationData,
 )
 from dagster._core.events.log import EventLogEntry
-from dagster._core.storage.event_log import SqlEventLogStorageTable, SqliteEventLogStorage
+from dagster._core.storage.event_log import (
+    AssetKeyTable,
+    EventLogStorage,
+    SqlEventLogStorage,
+    SqlEventLogStorageTable,
+    SqliteEventLogStorage,
+)
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME
-from sqlalchemy import select
+from sqlalchemy import Connection, select
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import SQLAlchemyError
 
 from daydreaming_dagster.errors import DaydreamingError
 
+if TYPE_CHECKING:
+    from dagster_postgres import PostgresEventLogStorage
+
 AssetEvent = dg.AssetMaterialization | dg.AssetObservation | AssetMaterializationPlannedData
 
-DATABASE_ERRORS: Final = (SQLAlchemyError, sqlite3.Error, OSError)
-"""What Dagster's storages raise if a database fails, for instance because its disk is full."""
+
+def database_errors() -> tuple[type[Exception], ...]:
+    """Return what Dagster's storages raise if a database fails, as when its disk is full."""
+    if "dagster_postgres" not in sys.modules:
+        return SQLAlchemyError, sqlite3.Error, OSError
+    from dagster_postgres.utils import DagsterPostgresException
+
+    return SQLAlchemyError, sqlite3.Error, OSError, DagsterPostgresException
 
 
 @attrs.define(eq=False)
@@ -39,11 +56,12 @@ class EventLogError(DaydreamingError):
     """Dagster's database failed before or during a run. The next run records what is missing."""
 
     reason: str
+    advice: str = "see to the storage"
 
     def __str__(self) -> str:
         return (
-            f"Dagster's database failed: {self.reason}; see to the storage, and run the command "
-            f"again, which also records what is missing"
+            f"Dagster's database failed: {self.reason}; {self.advice}, and run the command again, "
+            f"which also records what is missing"
         )
 
 
@@ -54,8 +72,10 @@ def as_event_log_error() -> Iterator[None]:
         yield
     except DaydreamingError:
         raise
-    except DATABASE_ERRORS as error:
-        raise EventLogError(str(error).partition("\n")[0]) from error
+    except database_errors() as error:
+        # dagster-postgres says how often it tried, and keeps the reason as the cause.
+        said = error.__cause__ if isinstance(error.__cause__, SQLAlchemyError) else error
+        raise EventLogError(str(said).partition("\n")[0]) from error
 
 
 def planned_materialization(asset: dg.AssetKey, partition: str) -> AssetEvent:
@@ -97,22 +117,32 @@ def _connected(database: Path) -> Iterator[None]:
 def record_events(context: dg.AssetExecutionContext, events: Sequence[AssetEvent]) -> None:
     """Record events of this run in one batch; `context.log_event` records one at a time.
 
-    With Dagster's default SQLite storage, a batch takes one transaction per database instead of
-    several connections per event. Other storages get a batch per asset and type of event through
-    their own method: PostgreSQL's updates an asset's own row for the last event of a batch only.
+    A batch takes one transaction per database instead of several connections per event, in SQLite,
+    which is Dagster's default, and in PostgreSQL. Other storages get a batch per asset and type of
+    event through their own method, which may update an asset's own row for the last event only.
     """
     if not events:
         return
     entries = [_entry(context, event) for event in events]
     storage = context.instance.event_log_storage
     if isinstance(storage, SqliteEventLogStorage):
-        _store(storage, entries)
+        _store_in_sqlite(storage, entries)
+    elif _is_postgresql(storage):
+        _store_in_postgresql(storage, entries)
     else:
         batches: dict[object, list[EventLogEntry]] = {}
         for entry in entries:
             batches.setdefault(_asset_and_type(entry), []).append(entry)
         for batch in batches.values():
             storage.store_event_batch(batch)
+
+
+def _is_postgresql(storage: EventLogStorage) -> "TypeGuard[PostgresEventLogStorage]":
+    if "dagster_postgres" not in sys.modules:  # it is slow to import, and often not installed
+        return False
+    from dagster_postgres import PostgresEventLogStorage
+
+    return isinstance(storage, PostgresEventLogStorage)
 
 
 def _asset_and_type(entry: EventLogEntry) -> object:
@@ -149,7 +179,7 @@ def _entry(context: dg.AssetExecutionContext, asset_event: AssetEvent) -> EventL
     )
 
 
-def _store(storage: SqliteEventLogStorage, entries: Sequence[EventLogEntry]) -> None:
+def _store_in_sqlite(storage: SqliteEventLogStorage, entries: Sequence[EventLogEntry]) -> None:
     """Write the rows that the storage writes for each entry, with the run and in the asset index.
 
     An asset's own row describes only its last event.
@@ -163,7 +193,40 @@ def _store(storage: SqliteEventLogStorage, entries: Sequence[EventLogEntry]) -> 
         # SQLite lets no one else write meanwhile. RETURNING would need one statement per row.
         newest = select(table.c.id).order_by(table.c.id.desc()).limit(len(rows))
         ids = connection.execute(newest).scalars().all()[::-1]
-        storage._store_asset_event_tags(connection, entries, ids)
-        last = {_asset_and_type(entry): (at, entry) for at, entry in zip(ids, entries, strict=True)}
-        for event_id, entry in sorted(last.values(), key=lambda pair: pair[0]):
-            storage._store_asset_event(connection, entry, event_id)
+        _describe_assets(storage, connection, entries, ids)
+
+
+def _store_in_postgresql(
+    storage: "PostgresEventLogStorage", entries: Sequence[EventLogEntry]
+) -> None:
+    """Write the rows that the storage writes for each entry.
+
+    The rows of the assets are locked before the events get their ids, all in one order. So a writer
+    cannot replace a later event in an asset's row by its own earlier one, no two writers wait for
+    each other, and a reader that goes on from the last id that it saw misses no event of an asset.
+    """
+    table, assets = SqlEventLogStorageTable, AssetKeyTable
+    rows = [storage._event_to_row(entry) for entry in entries]
+    keys = sorted({row["asset_key"] for row in rows})
+    with storage.index_transaction() as connection:
+        for key in keys:
+            row = insert(assets).values(asset_key=key)
+            # This locks the row if it exists.
+            locked = row.on_conflict_do_update(index_elements=["asset_key"], set_=row.excluded)
+            connection.execute(locked)
+        written = table.insert().returning(table.c.id, sort_by_parameter_order=True)
+        ids = connection.execute(written, rows).scalars().all()
+        _describe_assets(storage, connection, entries, ids)
+
+
+def _describe_assets(
+    storage: SqlEventLogStorage,
+    connection: Connection,
+    entries: Sequence[EventLogEntry],
+    ids: Sequence[int],
+) -> None:
+    """Write the tags of the events, and describe in each asset's row its last event of a type."""
+    storage._store_asset_event_tags(connection, entries, ids)
+    last = {_asset_and_type(entry): (at, entry) for at, entry in zip(ids, entries, strict=True)}
+    for event_id, entry in sorted(last.values(), key=lambda pair: pair[0]):
+        storage._store_asset_event(connection, entry, event_id)

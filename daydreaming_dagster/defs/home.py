@@ -16,6 +16,19 @@ from daydreaming_dagster.types import Stage
 LOCK: Final = "open.lock"
 """The file in the folder whose lock is held while the databases are set up or opened."""
 
+SETTINGS: Final = "dagster.yaml"
+_DEFAULT_SETTINGS: Final = """\
+telemetry: {enabled: false}
+nux: {enabled: false}
+"""
+
+
+def write_settings(home: Path) -> None:
+    """Write Dagster's settings, unless there are some. Without, its pages begin with a sign-up."""
+    home.mkdir(parents=True, exist_ok=True)
+    if not (home / SETTINGS).exists():
+        (home / SETTINGS).write_text(_DEFAULT_SETTINGS, "utf-8")
+
 
 def prepare_home(root: DataRoot) -> Path:
     """Return the folder of Dagster's databases, after creating it if it does not exist.

@@ -11,13 +11,19 @@ import attrs
 import dagster as dg
 import platformdirs
 from dagster._core.instance.ref import InstanceRef
+from dagster_shared.check import CheckError
+from yaml import YAMLError
 
 from daydreaming_dagster.application.dream_loop import DreamOptions
 from daydreaming_dagster.application.run_cohort import RunOptions
 from daydreaming_dagster.bootstrap import hold_lock
 from daydreaming_dagster.defs.build import build_definitions
-from daydreaming_dagster.defs.event_log import as_event_log_error, databases_open
-from daydreaming_dagster.defs.home import LOCK
+from daydreaming_dagster.defs.event_log import (
+    EventLogError,
+    as_event_log_error,
+    databases_open,
+)
+from daydreaming_dagster.defs.home import LOCK, write_settings
 from daydreaming_dagster.defs.killed_runs import owner_tags
 from daydreaming_dagster.defs.naming import local_name
 from daydreaming_dagster.defs.partitions import cohorts_name, loops_name
@@ -27,10 +33,6 @@ from daydreaming_dagster.domain.shipped_stages import SHIPPED
 from daydreaming_dagster.domain.stages import Pipeline
 from daydreaming_dagster.errors import DaydreamingError
 
-_DAGSTER_YAML: Final = """\
-telemetry: {enabled: false}
-nux: {enabled: false}
-"""
 _DATABASES: Final = ("schedules", "history")
 
 
@@ -38,20 +40,35 @@ def open_instance(home: Path) -> dg.DagsterInstance:
     """Return the Dagster instance in the folder `home`. Creates it if it does not exist.
 
     Raises:
-        EventLogError: Dagster's databases cannot be created or opened.
+        EventLogError: Dagster's databases cannot be created or opened, for instance because
+            `dagster.yaml` is wrong or names a storage that is not installed.
         LocksUnsupportedError: The file system of the folder has no locks.
     """
     # Dagster's databases break if two processes set them up at once.
-    with as_event_log_error(), _opened_alone(home):
-        settings = home / "dagster.yaml"
-        if not settings.exists():
-            settings.write_text(_DAGSTER_YAML, "utf-8")
+    with as_event_log_error(), _as_wrong_settings(), _opened_alone(home):
+        write_settings(home)
         folder = str(home.absolute())
         ref = InstanceRef.from_dir(folder)
         default = InstanceRef.config_defaults(folder)["storage"]
         if ref.storage_data == default and not (home / _DATABASES[-1]).exists():
             _set_up(home)
         return dg.DagsterInstance.from_ref(ref)
+
+
+@contextmanager
+def _as_wrong_settings() -> Iterator[None]:
+    """Raise what Dagster raises about its `dagster.yaml` as an `EventLogError` with advice."""
+    try:
+        yield
+    except (dg.DagsterError, CheckError, YAMLError, ModuleNotFoundError) as error:
+        reason, advice = " ".join(str(error).split()), "correct dagster.yaml in DAGSTER_HOME"
+        if "'psycopg'" in reason:  # SQLAlchemy's choice for `postgresql://` since 2.1
+            advice = "write postgresql+psycopg2:// for postgresql:// in dagster.yaml"
+        elif "dagster_postgres" in reason:
+            advice = (
+                'install what stores in PostgreSQL: pip install "daydreaming-dagster[postgres]"'
+            )
+        raise EventLogError(reason, advice) from error
 
 
 @contextmanager
@@ -99,8 +116,7 @@ def _empty_databases() -> Path:
 
 
 def _create_databases(folder: Path) -> None:
-    folder.mkdir()
-    (folder / "dagster.yaml").write_text(_DAGSTER_YAML, "utf-8")
+    write_settings(folder)
     dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(folder.absolute()))).dispose()
 
 

@@ -12,7 +12,7 @@ from dagster._core.definitions.data_version import DATA_VERSION_TAG
 
 from daydreaming_dagster.application.run_listener import NullRunListener, RunListener, RunPlan
 from daydreaming_dagster.defs.event_log import (
-    DATABASE_ERRORS,
+    database_errors,
     planned_materialization,
     record_events,
 )
@@ -111,7 +111,7 @@ class RecordingListener:
         """Return if every event was recorded.
 
         Raises:
-            Exception: The error of Dagster's database, one of `DATABASE_ERRORS`.
+            Exception: The error of Dagster's database, one of `database_errors()`.
         """
         if self._error is not None:
             raise self._error
@@ -140,7 +140,7 @@ class RecordingListener:
             return
         try:
             record()
-        except DATABASE_ERRORS as error:
+        except database_errors() as error:
             self._error = error
             self.stop.stop(f"Dagster's database failed: {error}")
 

@@ -1,83 +1,163 @@
 """Events recorded many at once in PostgreSQL, on a server of its own."""
 
-import os
-import shutil
 import subprocess
-import tempfile
-from importlib.util import find_spec
-from pathlib import Path
+import sys
 
 import dagster as dg
 import pytest
+from dagster_postgres.utils import retry_pg_connection_fn
+from sqlalchemy import create_engine
 
-from daydreaming_dagster.defs.event_log import record_events
+from bucket_server import free_port
+from daydreaming_dagster.defs.event_log import (
+    EventLogError,
+    as_event_log_error,
+    planned_materialization,
+    record_events,
+)
 from daydreaming_dagster.defs.launch import open_instance
-
-# Debian does not put the server's programs on the path.
-FOLDERS = [os.environ["PATH"], *map(str, Path("/usr/lib").glob("postgresql/*/bin"))]
-INITDB = shutil.which("initdb", path=os.pathsep.join(FOLDERS))
-
-pytestmark = [
-    pytest.mark.skipif(
-        INITDB is None, reason="no PostgreSQL: install it (Debian: apt-get install postgresql)"
-    ),
-    pytest.mark.skipif(
-        find_spec("dagster_postgres") is None,
-        reason="Dagster cannot use PostgreSQL: pip install dagster-postgres psycopg2-binary",
-    ),
-]
 
 ASSETS = [dg.AssetKey(name) for name in ("idea", "note", "plan")]
 
+WRITER = """if True:
+    import sys
+    from pathlib import Path
+
+    import dagster as dg
+
+    from daydreaming_dagster.defs.event_log import record_events
+    from daydreaming_dagster.defs.launch import open_instance
+
+    home, writer, assets = Path(sys.argv[1]), sys.argv[2], sys.argv[3:]
+
+    @dg.asset
+    def dreams(context: dg.AssetExecutionContext):
+        print("ready", flush=True)
+        sys.stdin.readline()
+        for batch in range(30):
+            events = [
+                dg.AssetMaterialization(asset, partition=f"{writer}-{batch}-{number}")
+                for number in range(5)
+                for asset in assets
+            ]
+            record_events(context, events)
+
+    with open_instance(home) as instance:
+        quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+        assert dg.materialize([dreams], instance=instance, run_config=quiet).success
+"""
+
 
 @pytest.fixture
-def instance(tmp_path):
-    # PostgreSQL refuses to run as root; Debian's package has a user for it.
-    owner = "postgres" if os.geteuid() == 0 else None
-    # The path of a socket has at most 107 bytes.
-    folder = Path(tempfile.mkdtemp())
+def instance(postgresql_home):
+    with open_instance(postgresql_home) as instance:
+        yield instance
 
-    def call(*command):
-        subprocess.run(command, user=owner, check=True, capture_output=True, cwd=folder)
 
-    server = [str(Path(INITDB).with_name("pg_ctl")), "-D", str(folder / "db")]
-    try:
-        if owner is not None:
-            shutil.chown(folder, owner)
-        call(INITDB, "-D", str(folder / "db"), "-U", "postgres", "--no-sync")
-        options = f"-k {folder} -c listen_addresses='' -c fsync=off"
-        call(*server, "-w", "-l", str(folder / "log"), "-o", options, "start")
-        home = tmp_path / "home"
-        home.mkdir()
-        (home / "dagster.yaml").write_text(
-            "storage: {postgres: {postgres_url: "
-            f"'postgresql+psycopg2://postgres@/postgres?host={folder}'}}}}\n"
-        )
-        with open_instance(home) as instance:
-            yield instance
-    finally:
-        subprocess.run([*server, "-m", "immediate", "stop"], user=owner, check=False, cwd=folder)
-        shutil.rmtree(folder)
+def latest_of(instance):
+    """Return the last event of each asset, as the asset's own row and as the log has it."""
+    rows = {
+        record.asset_entry.asset_key: record.asset_entry.last_materialization_record.storage_id
+        for record in instance.get_asset_records(ASSETS)
+    }
+    log = {
+        asset: instance.fetch_materializations(asset, limit=1).records[0].storage_id
+        for asset in ASSETS
+    }
+    return rows, log
 
 
 def test_each_asset_of_a_batch_gets_its_own_last_event(instance):
+    seen = [dg.AssetMaterialization(asset, partition=key) for key in ("a", "b") for asset in ASSETS]
+
     @dg.asset
     def dreams(context: dg.AssetExecutionContext):
-        record_events(
-            context,
-            [
-                dg.AssetMaterialization(asset, partition=key)
-                for key in ("a", "b")
-                for asset in ASSETS
-            ],
-        )
+        failed = [planned_materialization(asset, "c") for asset in ASSETS]
+        record_events(context, [*seen, *failed, dg.AssetObservation(ASSETS[0], partition="c")])
 
-    assert dg.materialize([dreams], instance=instance).success
+    result = dg.materialize([dreams], instance=instance)
 
-    latest = {
-        record.asset_entry.asset_key: record.asset_entry.last_materialization.dagster_event
-        for record in instance.get_asset_records(ASSETS)
-    }
-    assert {asset: event.partition for asset, event in latest.items()} == dict.fromkeys(ASSETS, "b")
+    assert result.success
+    rows, log = latest_of(instance)
+    assert rows == log
     for asset in ASSETS:
+        latest = instance.get_latest_materialization_event(asset)
+        assert latest.dagster_event.partition == "b"
         assert instance.get_materialized_partitions(asset) == {"a", "b"}
+    planned = instance.all_logs(
+        result.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED
+    )
+    assert [
+        entry.dagster_event.asset_key for entry in planned if entry.dagster_event.partition == "c"
+    ] == ASSETS
+    assert [r.partition_key for r in instance.fetch_observations(ASSETS[0], 9).records] == ["c"]
+    assert {record.asset_entry.last_run_id for record in instance.get_asset_records(ASSETS)} == {
+        result.run_id
+    }
+
+
+def test_processes_that_record_at_once_keep_the_latest_event_of_each_asset(
+    instance, postgresql_home
+):
+    names = [asset.to_user_string() for asset in ASSETS]
+    writers = [
+        subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(postgresql_home), writer, *order],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for writer, order in [("up", names), ("down", names[::-1])]
+    ]
+    for writer in writers:
+        assert writer.stdout.readline() == "ready\n", writer.communicate()[1]
+    for writer in writers:
+        writer.stdin.write("go\n")
+        writer.stdin.flush()
+    outcomes = [(writer.communicate(timeout=120)[1], writer.returncode) for writer in writers]
+
+    assert [code for _, code in outcomes] == [0, 0], outcomes
+    rows, log = latest_of(instance)
+    assert rows == log
+    for asset in ASSETS:
+        assert len(instance.get_materialized_partitions(asset)) == 2 * 30 * 5
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (
+            "storage: {postgres: {postgres_url: 'postgresql://p@127.0.0.1/p'}}",
+            r"No module named 'psycopg'; write postgresql\+psycopg2:// for",
+        ),
+        ("storage: {postgres: {postgres_uri: 'x'}}", "unexpected.*postgres_uri.*; correct dagster"),
+        ("storage: {mysql: {mysql_url: 'x'}}", "import module dagster_mysql.*; correct dagster"),
+        ("storage: {", "; correct dagster.yaml in DAGSTER_HOME, and run the command again"),
+    ],
+)
+def test_settings_that_do_not_work_say_what_to_write(tmp_path, settings, said):
+    (tmp_path / "dagster.yaml").write_text(settings)
+
+    with pytest.raises(EventLogError, match=said), open_instance(tmp_path):
+        pass
+
+
+def test_a_server_that_is_not_reached_is_named_with_the_reason(postgresql_server):
+    engine = create_engine(f"postgresql+psycopg2://p@127.0.0.1:{free_port()}/p")
+
+    with pytest.raises(EventLogError, match="Connection refused"), as_event_log_error():
+        retry_pg_connection_fn(engine.connect, retry_limit=0, retry_wait=0)
+
+
+def test_without_dagster_postgres_the_extra_is_named(tmp_path, monkeypatch):
+    for name in [name for name in sys.modules if name.startswith("dagster_postgres")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "dagster_postgres", None)
+    (tmp_path / "dagster.yaml").write_text("storage: {postgres: {postgres_url: 'postgresql://'}}")
+
+    with (
+        pytest.raises(EventLogError, match=r"pip install .daydreaming-dagster\[postgres\]"),
+        open_instance(tmp_path),
+    ):
+        pass

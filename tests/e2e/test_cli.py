@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 
 import pytest
+import yaml
 
 from adapters import FilesystemGensStore, UnsyncedFilesystemGensStore
 from adapters.cohort_store.filesystem import FilesystemCohortStore
@@ -341,6 +342,13 @@ def test_init_suggests_nothing_that_an_installation_without_the_local_model_cann
     assert "write cohorts/NAME/spec/config.yaml" in made.stdout
 
 
+def test_dagsters_pages_of_a_new_data_root_begin_without_a_sign_up(daydream, tmp_path):
+    daydream("init", str(tmp_path / "mine"))
+
+    settings = yaml.safe_load((tmp_path / "mine/dagster_home/dagster.yaml").read_text("utf-8"))
+    assert settings["nux"] == {"enabled": False}
+
+
 def test_dagster_finds_the_definitions_in_a_new_data_root(daydream, tmp_path):
     daydream("init", str(tmp_path / "mine"))
     unset = ("DAYDREAM_DATA_ROOT", "DAGSTER_HOME")
@@ -403,8 +411,8 @@ def test_what_an_interrupted_copy_left_is_completed(daydream, tmp_path):
     assert files_below(folder) == files_below(tmp_path / "whole")
 
 
-def test_many_that_make_the_same_data_root_make_all_of_it(daydream, tmp_path):
-    daydream("init", str(tmp_path / "whole"))
+def test_many_that_make_the_same_data_root_make_all_of_it(tmp_path):
+    copy_examples(tmp_path / "whole")
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(copy_examples, [tmp_path / "lab"] * 8))
 

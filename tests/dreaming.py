@@ -30,7 +30,7 @@ def answer(prompt):
     return f"{topics}: " + " ".join("".join(rng.choices("abcdefghij", k=6)) for _ in range(40))
 
 
-def make_loop(data_root, chat_endpoint):
+def make_loop(data_root):
     """Return the folder of the loop l, in a data root with six concepts."""
     rows = "".join(f"{name.lower()},{name}\n" for name in NAMES)
     (data_root / "1_raw/concepts_metadata.csv").write_text(f"concept_id,name\n{rows}")
@@ -40,5 +40,4 @@ def make_loop(data_root, chat_endpoint):
     folder = data_root / "loops/l"
     folder.mkdir(parents=True)
     (folder / "spec.yaml").write_text(LOOP)
-    chat_endpoint.answer = answer
     return folder

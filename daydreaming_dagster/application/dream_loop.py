@@ -7,7 +7,9 @@ from typing import Protocol
 import attrs
 
 from daydreaming_dagster.application.batch_lane import Batches
-from daydreaming_dagster.application.loop_round import LoopRound, RoundInterruptedError
+from daydreaming_dagster.application.loop_memory import LoopMemory
+from daydreaming_dagster.application.loop_round import LoopRound
+from daydreaming_dagster.application.loop_runs import RoundInterruptedError, RoundRuns
 from daydreaming_dagster.application.run_cohort import CohortRunner, run_cohort
 from daydreaming_dagster.application.run_listener import NullRunListener, RunListener, RunPlan
 from daydreaming_dagster.domain.catalog import Catalog
@@ -143,15 +145,24 @@ def _dream(  # noqa: PLR0917  those of `dream_loop`
             store,
             cohorts,
             loops,
-            run,
             loop_id,
             spec,
             loops.load_sampler(spec.sampler),
             catalog,
             journal,
-            token,
-            spent,
-            lambda: None if options.max_cost is None else options.max_cost - spent.cost,
+            LoopMemory(store, loop_id, spec, catalog, journal),
+            RoundRuns(
+                store,
+                cohorts,
+                run,
+                catalog,
+                journal,
+                token,
+                spent,
+                spec.stop.max_cost,
+                lambda: None if options.max_cost is None else options.max_cost - spent.cost,
+                options.allow_missing,
+            ),
             options.allow_missing,
         )
         try:

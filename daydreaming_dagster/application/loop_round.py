@@ -1,6 +1,6 @@
 """The steps of a loop's round: choose pairs, write texts, judge them."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 
@@ -12,17 +12,15 @@ from daydreaming_dagster.application.loop_canaries import (
     read_canaries,
 )
 from daydreaming_dagster.application.loop_measures import Memory, measure_round
+from daydreaming_dagster.application.loop_memory import LoopMemory
 from daydreaming_dagster.application.loop_rulings import read_rulings
-from daydreaming_dagster.application.plan_cohort import plan_cohort
-from daydreaming_dagster.application.run_cohort import CohortRunner, RunOptions
-from daydreaming_dagster.application.run_listener import RunListener
+from daydreaming_dagster.application.loop_runs import RoundRuns
 from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.cohort.planner import PlannedGeneration
 from daydreaming_dagster.domain.cohort.planning import CohortPlan, make_plan
 from daydreaming_dagster.domain.cohort.spending import known_spending
 from daydreaming_dagster.domain.digests import sha256
 from daydreaming_dagster.domain.errors import CatalogError
-from daydreaming_dagster.domain.generation.cancellation import CancellationToken
 from daydreaming_dagster.domain.generation.state import read_state
 from daydreaming_dagster.domain.loop.decisions import Decision, decide, reject_near_duplicate
 from daydreaming_dagster.domain.loop.gate import KnownText, calibrate, hold_back
@@ -53,10 +51,6 @@ _NOVELTY_OF_BEST = 10
 """The number of best texts whose novelty is averaged."""
 
 
-class RoundInterruptedError(Exception):
-    """A run ended early. What it stored is kept, and the same step goes on from there."""
-
-
 @attrs.frozen
 class LoopRound:
     """The steps of a round. Each can be repeated after an interruption and comes to the same.
@@ -65,30 +59,26 @@ class LoopRound:
         store: The generations.
         cohorts: The catalogs, and the cohorts that the rounds make.
         loops: The loops.
-        run: Runs a cohort with the models that write and judge.
         loop_id: The loop.
         spec: Its specification, which has no mistakes.
         sampler: Its sampler.
         catalog: The catalog with the concepts that the loop accepted.
         journal: What it did so far.
-        token: Ends a run early.
-        listener: Is told of the runs of cohorts.
-        max_cost: Returns what the next run may cost, in USD; None means no limit.
+        memory: What it combines, and what new texts are compared with.
+        runs: Runs its cohorts.
         allow_missing: That of `make_plan`.
     """
 
     store: GensStoreWithTemplates
     cohorts: CohortStore
     loops: LoopStore
-    run: CohortRunner
     loop_id: str
     spec: LoopSpec
     sampler: PairSampler
     catalog: Catalog
     journal: Journal
-    token: CancellationToken
-    listener: RunListener
-    max_cost: Callable[[], float | None]
+    memory: LoopMemory
+    runs: RoundRuns
     allow_missing: bool
 
     def choose_pairs(self, number: int) -> Chosen | None:
@@ -103,7 +93,7 @@ class LoopRound:
         if cohort_id in self.cohorts.list_cohorts():
             problem = f"the cohort {cohort_id!r} exists already; rename it, or the loop"
             raise CatalogError(f"loop {self.loop_id}", (problem,))
-        concept_ids = self._memory()
+        concept_ids = self.memory.concept_ids()
         known = frozenset(concept_ids)
         trials = [each for each in self.journal.trials() if known.issuperset(each.pair)]
         sampler = ExploringSampler(self.spec.sampler, self.sampler, self.spec.exploration)
@@ -120,7 +110,7 @@ class LoopRound:
         """
         plan = self._full_plan(begun)
         self._plan_canaries()  # refuses what is wrong with them before anything is asked
-        self._run(begun.chosen.cohort_id, self._members(plan), self._wanted)
+        self.runs.run(begun.chosen.cohort_id, self._members(plan), self._wanted)
         new: list[KnownText] = []
         written: list[WrittenText] = []
         for planned in judged_texts(self.catalog.pipeline, plan):
@@ -130,9 +120,9 @@ class LoopRound:
                 written.append(
                     WrittenText(planned.stage, planned.text_id, planned.pair, sha256(text))
                 )
-        earlier = list(self._earlier_texts(begun))
+        earlier = list(self.memory.earlier_texts(begun))
         threshold = calibrate([*earlier, *new], self.spec.gate.false_positives)
-        held = hold_back(new, [*self._descriptions(), *earlier], threshold)
+        held = hold_back(new, [*self.memory.descriptions(), *earlier], threshold)
         return Written(tuple(written), threshold, tuple(held))
 
     def judge_texts(self, begun: Round, written: Written) -> Decided:
@@ -145,7 +135,7 @@ class LoopRound:
         passed = {each.text_id for each in written.texts} - held
         plan = self._full_plan(begun)
         members = self._members(plan)
-        self._run(begun.chosen.cohort_id, members, partial(self._wanted, judged=passed))
+        self.runs.run(begun.chosen.cohort_id, members, partial(self._wanted, judged=passed))
         canaries = self._judge_canaries(members)
         scores: dict[str, tuple[float, ...]] = {}
         for planned in judged_texts(self.catalog.pipeline, plan):
@@ -178,7 +168,7 @@ class LoopRound:
             level = self.spec.cohort.description_level
             self.loops.write_concept(self.loop_id, level, text_id, text)
         best = [each.text_id for each in decisions if each.text_id in passed][:_NOVELTY_OF_BEST]
-        memory = Memory([*self._descriptions()], [*self._earlier_texts(begun)])
+        memory = Memory([*self.memory.descriptions()], [*self.memory.earlier_texts(begun)])
         measures = measure_round(self.store, self.journal, begun, written, memory, texts, best)
         cost = known_spending(self.store, self.catalog, members)
         return Decided(
@@ -193,7 +183,7 @@ class LoopRound:
         for stage, gen_ids in plan.members().items():
             members[stage] += gen_ids
         self.cohorts.write_spec(plan.cohort_id, plan.spec)
-        self._run(plan.cohort_id, members, lambda _planned: True)
+        self.runs.run(plan.cohort_id, members, lambda _planned: True)
         return read_canaries(self.store, self.catalog, self.spec, plan, self.journal)
 
     def _plan_canaries(self) -> CanaryPlan | None:
@@ -247,46 +237,13 @@ class LoopRound:
                 members[stage] += new.values()
             judged = passed if each.decided is None else each.decided.scores.keys()
             kept = {gen_id for text_id, gen_id in found.items() if text_id in known}
-            self._run(
+            self.runs.run(
                 each.chosen.cohort_id, members, partial(self._wanted, judged=judged, kept=kept)
             )
             for text_id, gen_id in new.items():
                 with suppress(MissingArtifactError):  # it failed, and the run said so
                     described[text_id] = self.store.read_parsed(stage, gen_id)
         return described
-
-    def _memory(self) -> list[str]:
-        """Return the concepts that can be combined: the seeds, then the accepted texts."""
-        accepted = self.journal.accepted()
-        missing = [text_id for text_id in accepted if text_id not in self.catalog.concepts]
-        if missing:
-            problems = tuple(
-                f"the accepted text {each!r} is missing; restore it" for each in missing
-            )
-            raise CatalogError(f"the concepts of loop {self.loop_id}", problems)
-        return [*self._seeds(), *accepted]
-
-    def _seeds(self) -> list[str]:
-        if self.spec.concepts:
-            return self.spec.concepts
-        concepts = self.catalog.concepts.values()
-        return [concept.concept_id for concept in concepts if not concept.accepted]
-
-    def _descriptions(self) -> Iterator[KnownText]:
-        """Yield the seeds as texts. The accepted texts are among the earlier texts."""
-        for concept_id in self._seeds():
-            concept = self.catalog.concepts[concept_id].at(self.spec.cohort.description_level)
-            yield KnownText(concept_id, concept.content, frozenset([concept_id]))
-
-    def _earlier_texts(self, begun: Round) -> Iterator[KnownText]:
-        """Yield the texts of earlier rounds that were not held back."""
-        for each in self.journal.rounds[: begun.number - 1]:
-            if each.written is not None:
-                held = {one.text_id for one in each.written.held_back}
-                for text in each.written.texts:
-                    if text.text_id not in held:
-                        content = self.store.read_parsed(text.stage, text.text_id)
-                        yield KnownText(text.text_id, content, frozenset(text.pair))
 
     def _full_plan(self, begun: Round) -> CohortPlan:
         """Return the plan of a round's cohort with all judgements, and write its specification."""
@@ -310,56 +267,6 @@ class LoopRound:
             raise CatalogError(f"loop {self.loop_id}", (f"cohort: {problem}",))
         self.cohorts.write_spec(cohort_id, spec)
         return plan
-
-    def _left_to_spend(self, members: Mapping[Stage, Sequence[str]]) -> float | None:
-        """Return what a run of this round may cost, in USD; None means no limit.
-
-        Raises:
-            RoundInterruptedError: The loop has a limit, and what it spent is not known.
-        """
-        limit = self.spec.stop.max_cost
-        if limit is None:
-            return self.max_cost()
-        costs = [
-            *(end.measures.cost for end in self.journal.decided),
-            known_spending(self.store, self.catalog, members),
-        ]
-        known = [cost for cost in costs if cost is not None]
-        if len(known) < len(costs):
-            raise RoundInterruptedError(
-                "what answers cost is unknown, so the loop's limit cannot be kept; "
-                "remove stop.max_cost, or use models that report tokens"
-            )
-        left, own = limit - sum(known), self.max_cost()
-        return left if own is None else min(left, own)
-
-    def _run(
-        self,
-        cohort_id: str,
-        members: Mapping[Stage, Sequence[str]],
-        keep: Callable[[PlannedGeneration], bool],
-    ) -> None:
-        """Make those generations of a cohort that `keep` accepts.
-
-        `members` are those whose answers count for the round that is not decided yet.
-
-        Raises:
-            RoundInterruptedError: The run ended early.
-        """
-        plan_cohort(
-            self.store, self.cohorts, cohort_id, allow_missing=self.allow_missing, keep=keep
-        )
-        run = self.run(
-            self.store,
-            self.cohorts,
-            cohort_id=cohort_id,
-            options=RunOptions(max_cost=self._left_to_spend(members)),
-            token=self.token,
-            listener=self.listener,
-            catalog=self.catalog,
-        )
-        if run.stopped is not None:
-            raise RoundInterruptedError(run.stopped)
 
     def _decide(self, written: Written, scores: Mapping[str, Sequence[float]]) -> list[Decision]:
         """Return decisions on the round's texts, on deferred ones, and on those a person named."""

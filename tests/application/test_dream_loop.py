@@ -400,7 +400,7 @@ def test_the_status_of_a_round_that_has_only_begun(world, monkeypatch):
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr("daydreaming_dagster.application.loop_round.plan_cohort", killed)
+        patch.setattr("daydreaming_dagster.application.loop_runs.plan_cohort", killed)
         with pytest.raises(Killed):
             world.dream()
 

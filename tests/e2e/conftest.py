@@ -2,7 +2,7 @@
 
 import pytest
 
-from dreaming import make_loop
+from dreaming import answer, make_loop
 
 
 @pytest.fixture
@@ -13,4 +13,5 @@ def planned(daydream):
 @pytest.fixture
 def loop(data_root, chat_endpoint):
     """The folder of the loop l, in a data root with six concepts."""
-    return make_loop(data_root, chat_endpoint)
+    chat_endpoint.answer = answer
+    return make_loop(data_root)

@@ -4,6 +4,7 @@ import pytest
 
 from adapters import FilesystemGensStore
 from builders import write_data_root
+from dreaming import make_loop
 
 # 0.03 s each.
 KILLS = 200
@@ -60,32 +61,9 @@ def test_the_claim_of_a_process_that_is_killed_is_free_and_its_file_goes_with_th
     assert not left.exists()
 
 
-LOOP = """
-pairs: 4
-cohort:
-  axes:
-    draft_template: [links]
-    draft_llm: [big]
-    essay_template: [copied]
-    evaluation_template: [judge]
-    evaluation_llm: [big]
-  description_level: sentence
-  replicates: {evaluation: 2}
-  sampling: {evaluation: {seed: 1}}
-selection: {bar: 0.6, certainty: 0.6}
-stop: {rounds: 3}
-"""
-
-
 def test_a_loop_that_is_killed_at_random_moments_comes_to_the_same(start, tmp_path):
     data_root = write_data_root(tmp_path / "begun")
-    (data_root / "loops/l").mkdir(parents=True)
-    (data_root / "loops/l/spec.yaml").write_text(LOOP)
-    for name in "defgh":
-        with (data_root / "1_raw/concepts_metadata.csv").open("a") as concepts:
-            concepts.write(f"{name},{name}\n")
-        folder = data_root / "1_raw/concepts/descriptions-sentence"
-        (folder / f"{name}.txt").write_text(f"{name} lives.")
+    make_loop(data_root)
 
     unkilled, *killed = start("dream_and_be_killed", str(tmp_path), LOOP_KILLS, 0)()
 

@@ -263,9 +263,6 @@ def _cohort_problems(spec: LoopSpec, pipeline: Pipeline) -> Iterator[Problem]:
             yield Problem((_COHORT, "axes", name), reason)
     if spec.cohort.texts:
         yield Problem((_COHORT, "texts"), "a loop makes its texts itself; leave them out")
-    if spec.cohort.texts:
-        reason = "the loop chooses its texts; leave this out"
-        yield Problem((_COHORT, "texts"), reason, of_whole=True)
     if not pipeline.scoring:
         reason = "no stage scores, so a loop cannot decide; add one with `judges: scores`"
         yield Problem((_COHORT,), reason, of_whole=True)

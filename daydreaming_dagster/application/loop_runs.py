@@ -1,0 +1,100 @@
+"""Runs the cohorts of a loop within its limits."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import attrs
+
+from daydreaming_dagster.application.plan_cohort import plan_cohort
+from daydreaming_dagster.application.run_cohort import CohortRunner, RunOptions
+from daydreaming_dagster.application.run_listener import RunListener
+from daydreaming_dagster.domain.catalog import Catalog
+from daydreaming_dagster.domain.cohort.planner import PlannedGeneration
+from daydreaming_dagster.domain.cohort.spending import known_spending
+from daydreaming_dagster.domain.generation.cancellation import CancellationToken
+from daydreaming_dagster.domain.loop.journal import Journal
+from daydreaming_dagster.ports.cohort_store import CohortStore
+from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates
+from daydreaming_dagster.types import Stage
+
+
+class RoundInterruptedError(Exception):
+    """A run ended early. What it stored is kept, and the same step goes on from there."""
+
+
+@attrs.frozen
+class RoundRuns:
+    """Runs the cohorts of a round that is not decided yet.
+
+    Attributes:
+        store: The generations.
+        cohorts: The catalogs, and the cohorts that the rounds make.
+        run_cohort: Runs a cohort with the models that write and judge.
+        catalog: The catalog with the concepts that the loop accepted.
+        journal: What the loop did so far.
+        token: Ends a run early.
+        listener: Is told of the runs.
+        limit: What all rounds of the loop may cost, in USD; None means no limit.
+        max_cost: Returns what the next run may cost beside that; None means no limit.
+        allow_missing: That of `make_plan`.
+    """
+
+    store: GensStoreWithTemplates
+    cohorts: CohortStore
+    run_cohort: CohortRunner
+    catalog: Catalog
+    journal: Journal
+    token: CancellationToken
+    listener: RunListener
+    limit: float | None
+    max_cost: Callable[[], float | None]
+    allow_missing: bool
+
+    def _left_to_spend(self, members: Mapping[Stage, Sequence[str]]) -> float | None:
+        """Return what a run of this round may cost, in USD; None means no limit.
+
+        Raises:
+            RoundInterruptedError: The loop has a limit, and what it spent is not known.
+        """
+        limit = self.limit
+        if limit is None:
+            return self.max_cost()
+        costs = [
+            *(end.measures.cost for end in self.journal.decided),
+            known_spending(self.store, self.catalog, members),
+        ]
+        known = [cost for cost in costs if cost is not None]
+        if len(known) < len(costs):
+            raise RoundInterruptedError(
+                "what answers cost is unknown, so the loop's limit cannot be kept; "
+                "remove stop.max_cost, or use models that report tokens"
+            )
+        left, own = limit - sum(known), self.max_cost()
+        return left if own is None else min(left, own)
+
+    def run(
+        self,
+        cohort_id: str,
+        members: Mapping[Stage, Sequence[str]],
+        keep: Callable[[PlannedGeneration], bool],
+    ) -> None:
+        """Make those generations of a cohort that `keep` accepts.
+
+        `members` are those whose answers count for the round that is not decided yet.
+
+        Raises:
+            RoundInterruptedError: The run ended early.
+        """
+        plan_cohort(
+            self.store, self.cohorts, cohort_id, allow_missing=self.allow_missing, keep=keep
+        )
+        run = self.run_cohort(
+            self.store,
+            self.cohorts,
+            cohort_id=cohort_id,
+            options=RunOptions(max_cost=self._left_to_spend(members)),
+            token=self.token,
+            listener=self.listener,
+            catalog=self.catalog,
+        )
+        if run.stopped is not None:
+            raise RoundInterruptedError(run.stopped)

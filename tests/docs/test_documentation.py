@@ -43,6 +43,7 @@ STAND_INS = {
     "pip wheel --no-deps --wheel-dir wheels ../daydreaming_dagster": ":",
     'pip install "$(ls wheels/daydreaming_dagster-*.whl)[report,ui]"': ":",
     "pip install ./verdict": 'python "$INSTALL" verdict "$SITE"',
+    'pip install "$(ls wheels/daydreaming_dagster-*.whl)[testing]"': ":",
     'pip install "daydreaming-dagster[s3]"': ":",
     "pip install ./sqlite_store": 'python "$INSTALL" sqlite_store "$SITE"',
     # They run `pip install`, and download a model or take minutes.
@@ -261,12 +262,19 @@ def test_the_reference_has_every_name_that_a_program_of_a_page_imports():
         assert documented, (module, name)
 
 
-def test_a_day_takes_as_many_commands_as_it_says():
-    page = "docs/how-to/day.md"
+@pytest.mark.parametrize("name", ["day", "library"])
+def test_a_walk_takes_as_many_commands_as_it_says(name):
+    page = f"docs/how-to/{name}.md"
     said = re.search(r"in (\d+) commands", PAGES[page])[1]
 
     assert len(commands(page)) == int(said)
-    assert f"how-to/day.md): {said} commands" in PAGES["docs/index.md"]
+    assert f"how-to/{name}.md): {said} commands" in PAGES["docs/index.md"]
+
+
+def test_the_first_table_leads_to_every_guide():
+    rows = [line for line in PAGES["docs/index.md"].splitlines() if line.startswith("|")]
+    for guide in (ROOT / "docs/how-to").glob("*.md"):
+        assert f"](how-to/{guide.name}" in "\n".join(rows), guide.name
 
 
 def test_every_stand_in_is_for_a_command_of_some_page():

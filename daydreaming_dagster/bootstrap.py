@@ -4,7 +4,7 @@ import atexit
 import os
 import re
 from contextlib import AbstractContextManager
-from functools import cache
+from functools import cache, partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -35,6 +35,7 @@ from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates
 from daydreaming_dagster.ports.language_model import DEFAULT_PATIENCE_SECONDS, LanguageModel
 from daydreaming_dagster.ports.loop_store import LoopStore
 from daydreaming_dagster.ports.older_data_root import OlderDataRoot
+from daydreaming_dagster.ports.rate_limiter import OpenRate
 from daydreaming_dagster.ports.root_files import RootFiles
 
 API_KEY_VARIABLE: Final = "OPENAI_API_KEY"
@@ -76,6 +77,8 @@ class DataRoot:
         loops: The loops; None if the data root cannot keep any.
         files: Its files as bytes; None if it does not consist of files.
         batches: The records of batches; None if the data root cannot keep any.
+        open_rate: Opens a rate of a model by its name and units a minute, which all machines share
+            that use the data root; None if the processes of each machine share it.
     """
 
     location: str
@@ -86,6 +89,7 @@ class DataRoot:
     loops: LoopStore | None = None
     files: RootFiles | None = None
     batches: BatchStore | None = None
+    open_rate: OpenRate | None = None
 
     def kept_loops(self) -> LoopStore:
         """Return the loops of the data root.
@@ -232,7 +236,12 @@ def _open_bucket(url: str) -> DataRoot:
     from adapters.cohort_store.files import FileCohortStore
     from adapters.gens_store.object_store import ObjectGensStore
     from adapters.loop_store.files import FileLoopStore
+    from adapters.object_store.rate_limiter import BucketRateLimiter
     from adapters.root_files.bucket import BucketRootFiles
+
+    def open_rate(name: str, per_minute: float) -> BucketRateLimiter:
+        place = f"limits/{name}.json"
+        return BucketRateLimiter(store.bucket, store.claims, place, per_minute)
 
     store = ObjectGensStore(Bucket.open(url))
     atexit.register(store.close)
@@ -240,7 +249,7 @@ def _open_bucket(url: str) -> DataRoot:
     homes = platformdirs.user_state_path("daydreaming_dagster") / "dagster_homes"
     home = homes / sha256(url.encode()).hexdigest()[:12]
     cohorts, loops, batches = FileCohortStore(files), FileLoopStore(files), FileBatchStore(files)
-    return DataRoot(url, store, cohorts, None, home, loops, files, batches)
+    return DataRoot(url, store, cohorts, None, home, loops, files, batches, open_rate)
 
 
 def read_score_file(file: Path) -> list[ForeignScore]:
@@ -282,10 +291,18 @@ def open_older_data_root(folder: Path, data_root: str) -> OlderDataRoot:
     return FilesOfOlderDataRoot(FilesystemRootFiles(folder), FilesystemGensStore(folder))
 
 
-def compose_language_model(catalog: Catalog, concurrency: int | None = None) -> LanguageModel:
+def compose_language_model(
+    catalog: Catalog,
+    concurrency: int | None = None,
+    root: DataRoot | None = None,
+    *,
+    workers: int = 1,
+) -> LanguageModel:
     """Return the adapters that call the models of a catalog.
 
-    Retries and limits are layers of each endpoint. Keys are read from the environment now, and kept
+    Retries and limits are layers of each endpoint. All machines that use a `root` in a bucket share
+    rates; else the processes of this machine do. `workers` divide concurrent calls, those of the
+    catalog and `concurrency`, into equal parts. Keys are read from the environment now, and kept
     nowhere else. An endpoint that is not set up refuses calls; `LanguageModel.check` says why.
 
     Raises:
@@ -303,13 +320,16 @@ def compose_language_model(catalog: Catalog, concurrency: int | None = None) -> 
     limits = {model.key: model.limits for model in catalog.models.values()}
     folder = platformdirs.user_state_path("daydreaming_dagster") / "limits"
     folders = [folder]
+    limited = partial(
+        LimitingLanguageModel, open_rate=None if root is None else root.open_rate, workers=workers
+    )
 
     def layers(entry: EndpointEntry) -> LanguageModel:
         of_account = folder / sha256(repr(entry.account).encode()).hexdigest()[:12]
         folders.append(of_account)
         endpoint = open_endpoint(entry)
         return RetryingLanguageModel(
-            LimitingLanguageModel(endpoint, limits, of_account, concurrency, entry.patience_seconds)
+            limited(endpoint, limits, of_account, concurrency, entry.patience_seconds)
         )
 
     routes: dict[str, LanguageModel] = {
@@ -320,9 +340,7 @@ def compose_language_model(catalog: Catalog, concurrency: int | None = None) -> 
         inners = [layers(entry) for entry in entries]
         routes[endpoint_id] = SharingLanguageModel(inners) if inners[1:] else inners[0]
     default = RetryingLanguageModel(
-        LimitingLanguageModel(
-            open_default_endpoint(), limits, folder, concurrency, _default_patience()
-        )
+        limited(open_default_endpoint(), limits, folder, concurrency, _default_patience())
     )
     try:
         for place in folders:

@@ -34,6 +34,7 @@ from daydreaming_dagster.ports.language_model import (
     ModelRequest,
     Wait,
 )
+from daydreaming_dagster.ports.rate_limiter import OpenRate, RateLimiter
 
 _POLL_SECONDS: Final = 0.1
 _NOTED_SECONDS: Final = 2.0
@@ -60,6 +61,10 @@ class LimitingLanguageModel:
         folder: The folder of the shared files. Created if a limit needs it.
         concurrency: The number of concurrent calls for models without a limit of their own. None
             adapts it to the endpoint (see `ConcurrencyLevel`).
+        open_rate: Opens a rate by its name and units a minute, if more than one machine shares it.
+            By default, it is in a file of `folder`.
+        workers: How many processes, perhaps on other machines, divide the concurrent calls. Each
+            has an equal part of them, at least one.
         patience_seconds: How long an endpoint that takes no calls is waited for. After that, its
             calls fail.
         first_pause_seconds: The length of the first pause.
@@ -71,6 +76,8 @@ class LimitingLanguageModel:
     concurrency: int | None = None
     patience_seconds: float = DEFAULT_PATIENCE_SECONDS
     first_pause_seconds: float = FIRST_PAUSE_SECONDS
+    open_rate: OpenRate | None = attrs.field(default=None, kw_only=True)
+    workers: int = attrs.field(default=1, kw_only=True)
     _cancellations: ModelCancellations = attrs.field(
         factory=ModelCancellations, init=False, repr=False, eq=False
     )
@@ -139,9 +146,24 @@ class LimitingLanguageModel:
         if key not in self._gates:
             limits = self.limits.get(key, ModelLimits())
             folder = self.folder / _file_name(*key)
-            pause = Pause(self.patience_seconds, self.first_pause_seconds)
-            self._gates[key] = _Gate.of(limits, self.concurrency, folder, pause)
+            if limits != ModelLimits():
+                folder.mkdir(parents=True, exist_ok=True)
+            at_once = limits.concurrency or self.concurrency
+            self._gates[key] = _Gate(
+                None if at_once is None else max(1, at_once // self.workers),
+                None if limits.concurrency is None else FileSemaphore(folder, limits.concurrency),
+                self._rate(folder, "requests", limits.requests_per_minute),
+                self._rate(folder, "tokens", limits.tokens_per_minute),
+                Pause(self.patience_seconds, self.first_pause_seconds),
+            )
         return self._gates[key]
+
+    def _rate(self, folder: Path, unit: str, per_minute: float | None) -> RateLimiter | None:
+        if per_minute is None:
+            return None
+        if self.open_rate is None:
+            return FileRateLimiter(folder / unit, per_minute)
+        return self.open_rate(f"{self.folder.name}/{folder.name}/{unit}", per_minute)
 
 
 @attrs.frozen
@@ -159,8 +181,8 @@ class _Gate:
 
     fixed: int | None
     slots: FileSemaphore | None
-    requests: FileRateLimiter | None
-    tokens: FileRateLimiter | None
+    requests: RateLimiter | None
+    tokens: RateLimiter | None
     pause: Pause
     level: ConcurrencyLevel = attrs.field(factory=ConcurrencyLevel)
     in_flight: int = 0
@@ -169,22 +191,6 @@ class _Gate:
     longest_answer: int = 0
     waiting: deque[asyncio.Future[None]] = attrs.field(factory=deque)
     first: asyncio.Lock = attrs.field(factory=asyncio.Lock)
-
-    @classmethod
-    def of(
-        cls, limits: ModelLimits, concurrency: int | None, folder: Path, pause: Pause
-    ) -> "_Gate":
-        if limits != ModelLimits():
-            folder.mkdir(parents=True, exist_ok=True)
-        slots, requests, tokens = None, None, None
-        if limits.concurrency is not None:
-            slots = FileSemaphore(folder, limits.concurrency)
-        if limits.requests_per_minute is not None:
-            requests = FileRateLimiter(folder / "requests", limits.requests_per_minute)
-        if limits.tokens_per_minute is not None:
-            tokens = FileRateLimiter(folder / "tokens", limits.tokens_per_minute)
-        fixed = limits.concurrency or concurrency
-        return cls(fixed, slots, requests, tokens, pause)
 
     async def turn(
         self, request: ModelRequest, cancellation: CancellationToken, place: ExitStack

@@ -30,10 +30,14 @@ _MESSAGE: Final = re.compile(r"<Message>(.+?)</Message>", re.DOTALL)
 
 @attrs.frozen
 class Found:
-    """The contents of an object, and what a conditional write compares."""
+    """The contents of an object, what a conditional write compares, and when it was written.
+
+    The time is that of the server, in seconds since 1970; many servers tell whole seconds.
+    """
 
     data: bytes
     tag: "UpdateVersion"
+    modified: float
 
 
 @attrs.frozen(eq=False)
@@ -88,7 +92,8 @@ class Bucket:
             except FileNotFoundError:
                 return None
             meta = result.meta
-        return Found(data, _tag(meta.get("e_tag"), meta.get("version")))
+        tag = _tag(meta.get("e_tag"), meta.get("version"))
+        return Found(data, tag, meta["last_modified"].timestamp())
 
     def write(self, name: str, data: bytes) -> None:
         """Replace an object."""

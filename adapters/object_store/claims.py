@@ -37,7 +37,7 @@ _FOLDER: Final = "claims"
 _RELEASED: Final = b"released"
 
 
-def _now() -> float:
+def boot_time() -> float:
     """Return the seconds of a clock that goes on while the machine sleeps, where there is one."""
     clock = getattr(time, "CLOCK_BOOTTIME", None)
     return time.monotonic() if clock is None else time.clock_gettime(clock)
@@ -118,7 +118,7 @@ class BucketClaims:
         if self._session is not None and name == self._session.name:
             # A request that failed may have been carried out after all.
             return data not in self.tokens
-        present, now = self.bucket.read(f"{_FOLDER}/{name}"), _now()
+        present, now = self.bucket.read(f"{_FOLDER}/{name}"), boot_time()
         if present is None:
             return True
         before, since = self._seen.get(name, (b"", now))
@@ -200,7 +200,7 @@ class _Session:
     _bucket: Bucket
     _lease_seconds: float
     name: str = attrs.field(factory=lambda: f"sessions/{uuid4().hex}", init=False)
-    _renewed: float = attrs.field(factory=_now, init=False)
+    _renewed: float = attrs.field(factory=boot_time, init=False)
     gaps: int = attrs.field(default=0, init=False)
     """How often it was not renewed for so long that claims may have been taken over."""
     _renewing: threading.Lock = attrs.field(factory=threading.Lock, init=False)
@@ -233,15 +233,15 @@ class _Session:
 
     def is_unbroken(self, since_gap: int) -> bool:
         """Return whether nobody can have taken it for dead since it had so many gaps."""
-        recent = _now() - self._renewed < _RELIED_ON * self._lease_seconds
+        recent = boot_time() - self._renewed < _RELIED_ON * self._lease_seconds
         return recent and self.gaps == since_gap
 
     def renew(self) -> None:
         """Rewrite the object."""
         with self._renewing:
-            begun = _now()
+            begun = boot_time()
             self._bucket.write(f"{_FOLDER}/{self.name}", uuid4().bytes)
-            if _now() - self._renewed >= _RELIED_ON * self._lease_seconds:
+            if boot_time() - self._renewed >= _RELIED_ON * self._lease_seconds:
                 self.gaps += 1
             self._renewed = begun
 

@@ -139,7 +139,7 @@ def _run(root: DataRoot, cohort_id: str, options: RunOptions, concurrency: int |
         first, before = True, duels_to_come(root.cohorts, cohort_id)
         while True:
             left = options.after(monitor.budgets)
-            model = compose_language_model(catalog, concurrency)
+            model = compose_language_model(catalog, concurrency, root)
             done = _run_once(root, cohort_id, left, catalog, model, token, monitor)
             still = duels_to_come(root.cohorts, cohort_id)
             # The first run may make only the texts that the next ones choose duels of.

@@ -68,7 +68,9 @@ class RunResources:
             CatalogError: A catalog is missing or malformed.
             SetupError: The folder for limits is not writable.
         """
-        return self._language_model or compose_language_model(self.catalog, self.concurrency)
+        return self._language_model or compose_language_model(
+            self.catalog, self.concurrency, self.root
+        )
 
     @cached_property
     def batches(self) -> Batches | None:

@@ -98,6 +98,16 @@ async def test_the_models_own_limit_counts_before_the_general_one(tmp_path):
     assert (endpoint.answered, endpoint.highest) == (20, 3)
 
 
+@pytest.mark.parametrize(("workers", "each"), [(1, 8), (3, 2), (20, 1)])
+async def test_workers_divide_the_calls_at_once(tmp_path, workers, each):
+    endpoint = Endpoint()
+    model = attrs.evolve(limited(endpoint, tmp_path, concurrency=8), workers=workers)
+
+    await ask(model, 20)
+
+    assert (endpoint.answered, endpoint.highest) == (20, each)
+
+
 async def test_each_model_has_its_own_limit(tmp_path):
     endpoint = Endpoint(seconds=0.1)
     model = limited(endpoint, tmp_path, at_once=2)

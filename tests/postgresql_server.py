@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import attrs
 import pytest
@@ -45,6 +46,16 @@ class PostgresqlServer:
         connect = ["-h", str(self.folder), "-p", str(self.port), "-U", "postgres"]
         self.call("createdb", *connect, name)
         return self.url.replace("/postgres?", f"/{name}?")
+
+    def as_dagster_yaml_names_it(self, url):
+        """Return the variables of `deploy/dagster.yaml` for a database of this server."""
+        return {
+            "DAGSTER_PG_HOST": "127.0.0.1",
+            "DAGSTER_PG_PORT": str(self.port),
+            "DAGSTER_PG_USERNAME": "postgres",
+            "DAGSTER_PG_PASSWORD": "any",
+            "DAGSTER_PG_DB": urlsplit(url).path[1:],
+        }
 
     def start(self):
         options = f"-k {self.folder} -h 127.0.0.1 -p {self.port} -c fsync=off"

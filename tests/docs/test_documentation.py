@@ -27,7 +27,11 @@ from daydreaming_dagster.formatting import counted
 ROOT = Path(__file__).parents[2]
 PAGES = {
     str(path.relative_to(ROOT)): path.read_text("utf-8")
-    for path in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
+    for path in (
+        ROOT / "README.md",
+        ROOT / "deploy/README.md",
+        *sorted((ROOT / "docs").rglob("*.md")),
+    )
 }
 TUTORIAL = "docs/tutorial.md"
 NOTES = {
@@ -45,6 +49,13 @@ STAND_INS = {
     "pip install ./verdict": 'python "$INSTALL" verdict "$SITE"',
     'pip install "$(ls wheels/daydreaming_dagster-*.whl)[testing]"': ":",
     'pip install "daydreaming-dagster[s3]"': ":",
+    'pip install "daydreaming-dagster[postgres]"': ":",
+    '.venv/bin/pip install ".[postgres,s3]"': ":",
+    # What they start in containers, a test of `compose.yaml` starts as processes.
+    "docker compose --file deploy/compose.yaml up --build --detach": "test -f deploy/.env",
+    "docker compose --file deploy/compose.yaml run --rm code daydream status tide": (
+        "daydream status tide"
+    ),
     "pip install ./sqlite_store": 'python "$INSTALL" sqlite_store "$SITE"',
     # They run `pip install`, and download a model or take minutes.
     "make demo": 'ln -s "$PREFIX" .venv; daydream init demo_data; daydream plan demo -d demo_data',
@@ -58,6 +69,9 @@ STAND_INS = {
     # The test has an endpoint of its own.
     "export OPENAI_BASE_URL=http://localhost:11434/v1": ":",
     "export OPENAI_API_KEY=none": ":",
+    # So it has servers of its own.
+    "export DAGSTER_PG_HOST=127.0.0.1 DAGSTER_PG_PORT=5432 DAGSTER_PG_USERNAME=dagster": ":",
+    "export DAGSTER_PG_PASSWORD=secret DAGSTER_PG_DB=dagster": ":",
     # They serve until they are stopped. What they load is loaded.
     "dagster dev -m daydreaming_dagster.definitions": (
         "python -m dagster definitions validate -m daydreaming_dagster.definitions"
@@ -209,12 +223,19 @@ def test_every_command_does_what_its_page_says(page, tutorial, environment, tmp_
     folder, scratch = tmp_path / "folder", tmp_path / "scratch"
     scratch.mkdir()
     folder.mkdir()
-    if page.startswith("docs/how-to/"):  # they say that they go on where the tutorial ends
+    if page.startswith(
+        ("docs/how-to/", "deploy/")
+    ):  # they say that they go on where the tutorial ends
         shutil.copytree(tutorial.folder / "lab", folder / "lab")
         environment = {**environment, "DAYDREAM_DATA_ROOT": str(folder / "lab")}
-    if page == "docs/how-to/bucket.md":
+    if page in ("README.md", "docs/how-to/bucket.md"):
         server = request.getfixturevalue("s3_server")
         environment = {**environment, **CREDENTIALS, "AWS_ENDPOINT_URL": server.endpoint}
+    if page in ("README.md", "deploy/README.md"):  # they begin in the top folder of the checkout
+        shutil.copytree(ROOT / "deploy", folder / "deploy")
+    if page == "deploy/README.md":
+        server = request.getfixturevalue("postgresql_server")
+        environment = {**environment, **server.as_dagster_yaml_names_it(server.new_database())}
 
     assert "\n".join(follow(page, folder, scratch, environment)) == ""
 

@@ -1,6 +1,6 @@
 """Plans a cohort: estimates its calls, and writes down how each generation is made."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import attrs
 
@@ -84,8 +84,11 @@ def estimate_cohort(
     cohort_id: str,
     *,
     allow_missing: bool = False,
+    again: Collection[str] = (),
 ) -> tuple[CohortPlan, PlanEstimate]:
     """Return the plan of a cohort and an estimate of the calls it still needs. Writes nothing.
+
+    The generations in `again` are asked though they have an answer.
 
     Raises:
         CatalogError: Specification or catalogs are wrong.
@@ -98,7 +101,7 @@ def estimate_cohort(
         if left[planned.stage] >= 0:
             expected.append(planned)
     plan = attrs.evolve(plan, generations=tuple(expected))
-    return plan, estimate_generations(store, catalog, plan.generations)
+    return plan, estimate_generations(store, catalog, plan.generations, again)
 
 
 def _chosen_before(cohorts: CohortStore, cohort_id: str) -> set[str]:

@@ -60,7 +60,7 @@ class StageRunConfig(dg.Config):
 
 
 def build_stage_asset(
-    pipeline: Pipeline, stage: Stage, key_prefix: str = ""
+    pipeline: Pipeline, stage: Stage, key_prefix: str = "", pool: str | None = None
 ) -> dg.AssetsDefinition:
     """Return the three assets of a stage, which one step makes.
 
@@ -79,6 +79,7 @@ def build_stage_asset(
         backfill_policy=dg.BackfillPolicy.single_run(),
         group_name=with_prefix(key_prefix, stage),
         required_resource_keys={resource_key(key_prefix)},
+        pool=pool,
     )
     def generations(
         context: dg.AssetExecutionContext,
@@ -114,7 +115,9 @@ def build_stage_asset(
         generations: dict[Stage, Sequence[str]] = {stage: context.partition_keys}
         with databases_open(context.instance, context.run.run_id):
             total = len(context.partition_keys)
-            recording = RecordingListener(context, store, stop, used.listener, steps, total)
+            recording = RecordingListener(
+                context, store, stop, used.catalog, used.listener, steps, total
+            )
             with ending_when_terminated(context, stop) as terminated:
                 outcome = run_generations(runner, generations, recording, steps)
                 recording.check()

@@ -13,6 +13,7 @@ import dagster as dg
 from daydreaming_dagster.application.cohort_report import write_report
 from daydreaming_dagster.application.cohort_results import tabulate_cohort
 from daydreaming_dagster.defs.failures import as_failure
+from daydreaming_dagster.defs.materializations import partition_link
 from daydreaming_dagster.defs.naming import asset_key, with_prefix
 from daydreaming_dagster.defs.partitions import LINEAGE_ONLY, OWNER, cohort_partitions
 from daydreaming_dagster.defs.resources import resource_key, resources_of
@@ -39,6 +40,7 @@ def build_cohort_results(pipeline: Pipeline, key_prefix: str = "") -> dg.AssetsD
         group_name=with_prefix(key_prefix, "results"),
         owners=[OWNER],
         kinds={"csv", "parquet"},
+        automation_condition=dg.AutomationCondition.eager(),
         required_resource_keys={resource_key(key_prefix)},
         description="The ranking and tables of each cohort, in its folder `reports/`.",
     )
@@ -49,7 +51,7 @@ def build_cohort_results(pipeline: Pipeline, key_prefix: str = "") -> dg.AssetsD
             tabulated = tabulate_cohort(root.store, root.cohorts, context.partition_key)
         return dg.MaterializeResult(
             metadata={
-                "ranking": _ranking_table(tabulated.ranks, tabulated.tables.judged),
+                "ranking": _ranking_table(key_prefix, tabulated.ranks, tabulated.tables.judged),
                 "without_score": tabulated.tables.missing.height,
                 "refused": len(tabulated.refused),
                 "scored_by_hand": sum(rank.by_hand for rank in tabulated.ranks),
@@ -70,6 +72,7 @@ def build_cohort_report(key_prefix: str = "") -> dg.AssetsDefinition:
         group_name=with_prefix(key_prefix, "results"),
         owners=[OWNER],
         kinds={"html"},
+        automation_condition=dg.AutomationCondition.eager(),
         required_resource_keys={resource_key(key_prefix)},
         description="Each cohort's report: one HTML file, in its folder `reports/`.",
     )
@@ -86,7 +89,9 @@ def build_cohort_report(key_prefix: str = "") -> dg.AssetsDefinition:
             shown = f"![{ranking.title}](data:image/png;base64,{image})\n\n{ranking.alt}"
         return dg.MaterializeResult(
             metadata={
-                "ranking": _ranking_table(drawn.report.ranks, drawn.report.pipeline.judged),
+                "ranking": _ranking_table(
+                    key_prefix, drawn.report.ranks, drawn.report.pipeline.judged
+                ),
                 "figure": dg.MetadataValue.md(shown),
                 "report": dg.MetadataValue.path(file),
             }
@@ -95,11 +100,14 @@ def build_cohort_report(key_prefix: str = "") -> dg.AssetsDefinition:
     return cohort_report
 
 
-def _ranking_table(ranks: Sequence[TextRank], judged: str) -> dg.MarkdownMetadataValue:
+def _ranking_table(
+    key_prefix: str, ranks: Sequence[TextRank], judged: str
+) -> dg.MarkdownMetadataValue:
     lines = [f"| ranks | {judged} | combination | mean | 95 % | scores |", "|---" * 6 + "|"]
     for rank in ranks[:_SHOWN_TEXTS]:
         mean = "-" if rank.mean is None else f"{rank.mean:.2f}"
         scores = ", ".join(map(str, rank.scores))
-        cells = rank.band, rank.gen_id, rank.combo_id, mean, rank.interval, scores
+        text = partition_link(key_prefix, f"{rank.stage}_parsed", rank.gen_id)
+        cells = rank.band, text, rank.combo_id, mean, rank.interval, scores
         lines.append(f"| {' | '.join(cells)} |")
     return dg.MetadataValue.md("\n".join(lines))

@@ -16,6 +16,7 @@ from pydantic import Field
 from daydreaming_dagster.application.plan_cohort import plan_cohort
 from daydreaming_dagster.application.run_cohort import RunOptions
 from daydreaming_dagster.defs.checks import check_results_of_cohort, check_specs
+from daydreaming_dagster.defs.cohort_estimate import build_cohort_estimate
 from daydreaming_dagster.defs.cohort_results import build_cohort_report, build_cohort_results
 from daydreaming_dagster.defs.event_log import databases_open
 from daydreaming_dagster.defs.failures import (
@@ -35,6 +36,7 @@ from daydreaming_dagster.defs.recording import RecordingListener, mark_failed
 from daydreaming_dagster.defs.resources import resource_key, resources_of
 from daydreaming_dagster.defs.termination import ending_when_terminated
 from daydreaming_dagster.domain.cohort.spending import known_spending
+from daydreaming_dagster.domain.cohort.version import texts_version
 from daydreaming_dagster.domain.stages import Pipeline
 from daydreaming_dagster.errors import DaydreamingError
 from daydreaming_dagster.formatting import plural
@@ -128,7 +130,9 @@ class CohortRunConfig(dg.Config):
     )
 
 
-def build_cohort_run(pipeline: Pipeline, key_prefix: str = "") -> dg.AssetsDefinition:
+def build_cohort_run(
+    pipeline: Pipeline, key_prefix: str = "", pool: str | None = None
+) -> dg.AssetsDefinition:
     """Return the asset of the runs of cohorts of these stages."""
     key = asset_key(key_prefix, "cohort_run")
 
@@ -141,6 +145,7 @@ def build_cohort_run(pipeline: Pipeline, key_prefix: str = "") -> dg.AssetsDefin
         kinds={"llm", "text"},
         check_specs=check_specs(key),
         required_resource_keys={resource_key(key_prefix)},
+        pool=pool,
         description=(
             "Materialize it to generate everything that a cohort lacks, in all stages at once: a "
             "generation starts when its parents are done. Each is a partition of its stage's "
@@ -158,7 +163,7 @@ def build_cohort_run(pipeline: Pipeline, key_prefix: str = "") -> dg.AssetsDefin
             check_pipeline(pipeline, used.catalog)
         if config.max_calls is not None or config.max_cost is not None:
             forbid_retries(context)
-        recording = RecordingListener(context, store, stop, used.listener)
+        recording = RecordingListener(context, store, stop, used.catalog, used.listener)
         with (
             as_failure(context, DaydreamingError),
             databases_open(context.instance, context.run.run_id),
@@ -182,6 +187,8 @@ def build_cohort_run(pipeline: Pipeline, key_prefix: str = "") -> dg.AssetsDefin
                 raise run_failure(context, run.outcome, run.stopped, terminated=bool(terminated))
             spent = known_spending(store, used.catalog, run.plan.members)
             yield dg.MaterializeResult(
+                # After a run that changes nothing, the results are not out of date.
+                data_version=dg.DataVersion(texts_version(store, run.plan.members)),
                 metadata={
                     **{plural(stage): len(gen_ids) for stage, gen_ids in run.plan.members.items()},
                     **({} if spent is None else {"cost_of_cohort_usd": spent}),
@@ -192,14 +199,14 @@ def build_cohort_run(pipeline: Pipeline, key_prefix: str = "") -> dg.AssetsDefin
                     "cost_usd": run.budget.cost,
                     "cost_of_lost_usd": run.budget.cost_of_lost,
                     "calls_of_unknown_cost": run.budget.of_unknown_cost,
-                }
+                },
             )
 
     return cohort_run
 
 
 def build_cohort_assets(
-    pipeline: Pipeline, key_prefix: str = ""
+    pipeline: Pipeline, key_prefix: str = "", pool: str | None = None
 ) -> list[dg.AssetSpec | dg.AssetsDefinition]:
     """Return the assets of cohorts of these stages."""
     spec = dg.AssetSpec(
@@ -213,7 +220,8 @@ def build_cohort_assets(
     return [
         spec,
         build_cohort_membership(key_prefix),
-        build_cohort_run(pipeline, key_prefix),
+        build_cohort_estimate(key_prefix),
+        build_cohort_run(pipeline, key_prefix, pool),
         build_cohort_results(pipeline, key_prefix),
         build_cohort_report(key_prefix),
     ]

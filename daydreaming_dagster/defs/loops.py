@@ -23,6 +23,7 @@ from daydreaming_dagster.defs.partitions import OWNER, cohorts_name, loop_partit
 from daydreaming_dagster.defs.recording import RecordingListener, mark_failed
 from daydreaming_dagster.defs.resources import resource_key, resources_of
 from daydreaming_dagster.defs.termination import ending_when_terminated
+from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.generation.budget import Budget
 from daydreaming_dagster.domain.generation.cancellation import CancellationToken
 from daydreaming_dagster.domain.generation.generated import Generated
@@ -51,7 +52,7 @@ class DreamConfig(dg.Config):
 
 
 def build_loop_assets(
-    pipeline: Pipeline, key_prefix: str = ""
+    pipeline: Pipeline, key_prefix: str = "", pool: str | None = None
 ) -> list[dg.AssetSpec | dg.AssetsDefinition]:
     """Return the assets of loops of these stages."""
     spec = dg.AssetSpec(
@@ -69,6 +70,7 @@ def build_loop_assets(
         deps=[spec],
         group_name=with_prefix(key_prefix, "loop"),
         required_resource_keys={resource_key(key_prefix)},
+        pool=pool,
         owners=[OWNER],
         kinds={"llm", "text"},
         # Each round is a materialization of its own, and there is none if the loop has stopped.
@@ -86,10 +88,11 @@ def build_loop_assets(
         used = resources_of(context, key_prefix)
         root, stop = used.root, used.stop
         with as_failure(context, DaydreamingError):
-            check_pipeline(pipeline, used.catalog)
+            catalog = used.catalog
+            check_pipeline(pipeline, catalog)
         if config.max_cost is not None:
             forbid_retries(context)
-        recording = _DreamRecorder(context, root.store, stop, used.listener)
+        recording = _DreamRecorder(context, root.store, stop, catalog, used.listener)
         with (
             as_failure(context, DaydreamingError),
             databases_open(context.instance, context.run.run_id),
@@ -131,6 +134,7 @@ class _DreamRecorder:
     context: dg.AssetExecutionContext
     store: GensStore
     stop: CancellationToken
+    catalog: Catalog
     then: DreamListener
     failed: list[Generated] = attrs.field(factory=list, init=False)
     _run: RecordingListener = attrs.field(init=False)
@@ -188,7 +192,7 @@ class _DreamRecorder:
         self._run.check()
 
     def _listener(self) -> RecordingListener:
-        return RecordingListener(self.context, self.store, self.stop, self.then)
+        return RecordingListener(self.context, self.store, self.stop, self.catalog, self.then)
 
 
 def _metadata(number: int, end: Decided) -> dict[str, Any]:

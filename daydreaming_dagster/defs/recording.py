@@ -17,13 +17,10 @@ from daydreaming_dagster.defs.event_log import (
     record_events,
 )
 from daydreaming_dagster.defs.killed_runs import close_killed_runs
-from daydreaming_dagster.defs.materializations import (
-    failed_step,
-    failure_observation,
-    materialization,
-)
+from daydreaming_dagster.defs.materializations import GenerationEvents, failed_step
 from daydreaming_dagster.defs.naming import asset_key, key_prefix_of
 from daydreaming_dagster.defs.partitions import membership_version, register_partitions
+from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.generation.budget import Budget, spent
 from daydreaming_dagster.domain.generation.cancellation import CancellationToken
 from daydreaming_dagster.domain.generation.generated import (
@@ -45,7 +42,8 @@ _RECORDED_TOGETHER: Final = 500
 class RecordingListener:
     """Records an event for each step of each generation, and logs the progress of the run.
 
-    Passes everything on to `then`. `total` is the number of generations of the run. If Dagster's
+    Passes everything on to `then`. `catalog` says what answers cost. `total` is the number of
+    generations of the run. If Dagster's
     database fails while the run goes on, the listener ends the run through `stop` and records
     nothing more, but still passes on what was in flight. `check` raises the error afterwards. The
     next run records what is missing.
@@ -54,13 +52,19 @@ class RecordingListener:
     context: dg.AssetExecutionContext
     store: GensStore
     stop: CancellationToken
+    catalog: Catalog
     then: RunListener = attrs.field(factory=NullRunListener)
     steps: Collection[Step] = STEPS
     total: int = 0
+    _events: GenerationEvents = attrs.field(init=False)
     _seen: int = attrs.field(default=0, init=False)
     _failed: int = attrs.field(default=0, init=False)
     _error: Exception | None = attrs.field(default=None, init=False)
     _waited: set[str] = attrs.field(factory=set, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        models = {model.key: model for model in self.catalog.models.values()}
+        self._events = GenerationEvents(self.key_prefix, self.store, models)
 
     @property
     def key_prefix(self) -> str:
@@ -71,6 +75,7 @@ class RecordingListener:
         """Close killed runs, and record what is done but unknown to Dagster, as after a kill."""
         close_killed_runs(self.context)
         self.total = sum(map(len, plan.todo.values()))
+        self._events = attrs.evolve(self._events, cohort_id=plan.cohort_id)
         instance = self.context.instance
         register_partitions(instance, plan.members, self.key_prefix)
         self.then.begin(plan)
@@ -148,13 +153,10 @@ class RecordingListener:
         generations = list(generations)
         for step in STEPS:
             last_event = self.context.instance.event_log_storage.get_maximum_record_id()
-            made = (
-                materialization(self.key_prefix, self.store, item, step, last_event)
-                for item in generations
-            )
+            made = (self._events.materialization(item, step, last_event) for item in generations)
             record_events(self.context, [event for event in made if event is not None])
         failures = [
-            failure_observation(self.key_prefix, self.store, generated, self.steps)
+            self._events.failure_observation(generated, self.steps)
             for generated in generations
             if generated.error is not None
         ]

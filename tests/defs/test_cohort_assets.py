@@ -17,6 +17,7 @@ from builders import judge_or_echo
 from daydreaming_dagster.application.batch_lane import Batches
 from daydreaming_dagster.application.plan_cohort import plan_cohort
 from daydreaming_dagster.data_layer.paths import Paths
+from daydreaming_dagster.defs.cohort_estimate import build_cohort_estimate
 from daydreaming_dagster.defs.cohort_results import build_cohort_report, build_cohort_results
 from daydreaming_dagster.defs.cohorts import build_cohort_membership, build_cohort_run
 from daydreaming_dagster.defs.launch import open_instance
@@ -31,6 +32,7 @@ from daydreaming_dagster.types import STAGES
 from in_dagster import resource
 
 cohort_membership = build_cohort_membership()
+cohort_estimate = build_cohort_estimate()
 cohort_run = build_cohort_run(SHIPPED)
 cohort_results = build_cohort_results(SHIPPED)
 cohort_report = build_cohort_report()
@@ -368,3 +370,40 @@ def test_a_report_says_which_package_it_lacks(materialize, monkeypatch):
 
     with pytest.raises(dg.Failure, match=r"needs the package 'altair'.*\[report\]"):
         materialize(cohort_report)
+
+
+def test_an_estimate_shows_calls_and_cost_by_model_and_asks_nothing(
+    materialize, data_root, model, members
+):
+    models = data_root / "1_raw/llm_models.csv"
+    priced = "id,model,provider,prompt_price,completion_price"
+    models.write_text(f"{priced},max_tokens\nbig,big-1,acme,1,1,100\n")
+
+    shown = metadata(materialize(cohort_estimate), cohort_estimate)
+
+    assert (shown["calls"], shown["stale"], model.requests) == (18, 0, [])
+    assert 0 < shown["cost_at_least_usd"] < shown["cost_usd"] == shown["cost_at_most_usd"]
+    assert "| big | 18 | " in shown["by_model"]
+    assert "| evaluation | 12 | 12 |" in shown["by_stage"]
+    models.write_text(f"{priced}\nbig,big-1,acme,1,1\n")
+    unbounded = metadata(materialize(cohort_estimate), cohort_estimate)
+    assert "cost_at_most_usd" not in unbounded
+    assert unbounded["by_model"].endswith(" - |")
+
+
+def test_an_estimate_lists_what_is_stale_and_counts_it_if_asked_to(
+    materialize, data_root, model, members
+):
+    materialize(cohort_run)
+    (data_root / "1_raw/templates/draft/links.txt").write_text("New: {{ concepts[0].name }}")
+    stale = {"ops": {"cohort_estimate": {"config": {"stale": True}}}}
+
+    kept = metadata(materialize(cohort_estimate), cohort_estimate)
+    replaced = metadata(materialize(cohort_estimate, run_config=stale), cohort_estimate)
+
+    assert kept["calls"] == 0
+    assert (kept["stale"], replaced["calls"]) == (21, 18)  # three of them are copies
+    assert (
+        f"/assets/draft_raw?view=partitions&partition={members['draft'][0]}"
+        in (kept["stale_answers"])
+    )

@@ -59,14 +59,14 @@ def materialize(instance, resources, asset, partition):
     )
 
 
-def outdated(instance, resources, members):
+def outdated(instance, resources, members, cohort=("cohort_membership", "cohort_run")):
     """Return what the pages show as unsynced, and see that all is there."""
     statuses = CachingStaleStatusResolver(
         instance,
         build_definitions(resources["data_root"]).resolve_asset_graph(),
         LoadingContextForTest(instance),
     )
-    partitions = {"cohort_membership": ["c1"], "cohort_run": ["c1"]} | {
+    partitions = {asset: ["c1"] for asset in cohort} | {
         f"{stage}_{step}": members[stage] for stage in STAGES for step in STEPS
     }
     found = {
@@ -118,3 +118,20 @@ def test_a_prompt_that_is_made_otherwise_marks_its_answer_as_outdated_until_it_i
     materialize(instance, resources, "draft_prompt", first)
 
     assert outdated(instance, resources, members) == set()
+
+
+def test_a_run_that_makes_nothing_leaves_the_results_in_sync(
+    instance, resources, used, members, store
+):
+    results = "cohort_results", "cohort_report"
+    assert materialize_cohort_run(instance, used, "c1", RunOptions())
+    for asset in results:
+        materialize(instance, resources, asset, "c1")
+    materialize(instance, resources, "cohort_run", "c1")
+    assert outdated(instance, resources, members, results) == set()
+
+    scored = "evaluation", members["evaluation"][0]
+    store.write_parsed_metadata(*scored, {**store.read_parsed_metadata(*scored), "score": 8})
+    materialize(instance, resources, "cohort_run", "c1")
+
+    assert ("cohort_results", "c1") in outdated(instance, resources, members, results)

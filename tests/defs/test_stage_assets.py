@@ -102,6 +102,8 @@ def test_a_materialization_shows_what_a_person_wants_to_see(instance, resources,
     parent = store.read_main_metadata("evaluation", gen_id)["parent_gen_id"]
     link = f"[{parent}](/assets/essay_parsed?view=partitions&partition={parent})"
     for shown in (raw, parsed, prompt):
+        assert shown["llm_model_id"] == "big"
+        assert shown["cohorts"] == "[c1](/assets/cohort_run?view=partitions&partition=c1)"
         assert (shown["template_id"], shown["combo_id"]) == ("judge", "ant+bee@sentence")
         assert shown["parent_gen_id"] == link
 

@@ -50,17 +50,42 @@ class StageEstimate:
             self.cost = cost + (self.cost or 0.0)
 
 
+@attrs.define
+class ModelEstimate:
+    """The calls of a model, and what they may cost in USD; None if it has no price.
+
+    Attributes:
+        calls: The number of calls.
+        cost: What they are expected to cost.
+        least: The cost of their prompts alone.
+        bounded: Whether `max_tokens` bounds every answer. Then `cost` is that of the longest ones.
+    """
+
+    calls: int = 0
+    cost: float | None = None
+    least: float | None = None
+    bounded: bool = True
+
+    def add_call(self, cost: float | None, least: float | None, *, bounded: bool) -> None:
+        """Count a call."""
+        self.calls += 1
+        self.bounded &= bounded
+        if cost is not None and least is not None:
+            self.cost, self.least = cost + (self.cost or 0.0), least + (self.least or 0.0)
+
+
 @attrs.frozen
 class PlanEstimate:
     """The model calls of a plan.
 
     `unpriced` are the models without a price, not part of `cost`. `called` are all models that are
-    called.
+    called. `models` has the calls by the models' ids in the catalog.
     """
 
     stages: Mapping[Stage, StageEstimate]
     unpriced: tuple[str, ...]
     called: tuple[ModelKey, ...] = ()
+    models: Mapping[str, ModelEstimate] = attrs.field(factory=dict)
 
 
 def estimate_generations(
@@ -82,6 +107,7 @@ def estimate_generations(
     listed = {stage: set(store.list_generations(stage)) for stage in pipeline}
     unpriced = set[str]()
     called = dict[ModelKey, None]()
+    models = dict[str, ModelEstimate]()
     templates: dict[tuple[Stage, str], int] = {}
     text_tokens: dict[GenerationRef, int] = {}  # of each generation's text, for its children
     for planned, view in _read_ahead(store, tuple(generations), listed):
@@ -109,13 +135,17 @@ def estimate_generations(
         model = catalog.models.get(model_id)
         if model is not None:
             called[model.key] = None
-        cost = None
+        cost = least = None
         if model is not None:
-            cost = model.cost(prompt, answer, by_batch=model.key in by_batch)
+            batched = model.key in by_batch
+            cost = model.cost(prompt, answer, by_batch=batched)
+            least = model.cost(prompt, 0, by_batch=batched)
         if cost is None:
             unpriced.add(model_id)
         estimate.add_call(prompt, answer, cost)
-    return PlanEstimate(stages, tuple(sorted(unpriced)), tuple(called))
+        bounded = _answer_limit(record) is not None
+        models.setdefault(model_id, ModelEstimate()).add_call(cost, least, bounded=bounded)
+    return PlanEstimate(stages, tuple(sorted(unpriced)), tuple(called), models)
 
 
 def _read_ahead(
@@ -162,9 +192,12 @@ def _text_tokens(
 
 
 def _answer_tokens(definition: StageDefinition, record: MainRecord) -> int:
+    return _answer_limit(record) or definition.typical_answer_tokens
+
+
+def _answer_limit(record: MainRecord) -> int | None:
     parameters = record.parameters
-    limit = answer_limit(parameters) if isinstance(parameters, dict) else None
-    return limit or definition.typical_answer_tokens
+    return answer_limit(parameters) if isinstance(parameters, dict) else None
 
 
 def _concept_tokens(record: MainRecord, catalog: Catalog) -> int:

@@ -87,7 +87,7 @@ def plan(
 
 
 def _warn_of_retirements(catalog: Catalog, planned: CohortPlan) -> None:
-    used = {str(each.metadata.get("llm_model_id", "")) for each in planned.generations}
+    used = {str(each.way.get("llm_model_id", "")) for each in planned.generations}
     for line in retirements(catalog.models, used, datetime.now(UTC).date()):
         note(line)
 

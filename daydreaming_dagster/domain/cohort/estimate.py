@@ -6,7 +6,7 @@ from contextlib import suppress
 import attrs
 
 from daydreaming_dagster.domain.catalog import DEFAULT_LEVEL, Catalog
-from daydreaming_dagster.domain.cohort.planner import PlannedGeneration
+from daydreaming_dagster.domain.cohort.planner import PlannedGeneration, PlannedOrigin
 from daydreaming_dagster.domain.generation.metadata import resolve_generation_metadata
 from daydreaming_dagster.domain.generation.records import MainRecord
 from daydreaming_dagster.domain.generation.state import STATE_ARTIFACTS, read_state
@@ -177,8 +177,8 @@ def planned_generations(
         for gen_id, view in read_ahead(store, stage, gen_ids, ["main_metadata"]):
             with suppress(DataLayerError):
                 metadata = resolve_generation_metadata(view, stage, gen_id)
-                parents = tuple(parent.ref for parent in metadata.parents)
-                yield PlannedGeneration(stage, gen_id, metadata.record.document, parents)
+                origin = PlannedOrigin(parents=tuple(parent.ref for parent in metadata.parents))
+                yield PlannedGeneration(stage, gen_id, metadata.record.document, origin)
 
 
 def _text_tokens(

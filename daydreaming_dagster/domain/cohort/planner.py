@@ -41,28 +41,54 @@ _PARENTS: Final = attrs.fields(MainRecord).parents.name
 _PARENT_KEYS: Final = [field.name for field in attrs.fields(ParentRecord)]
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, weakref_slot=False)
+class PlannedOrigin:
+    """What generations are made from, shared by all that are made from the same.
+
+    `metadata` is what their main metadata say of it. `of_group` says that all texts of a group are
+    among the parents: members come and go.
+    """
+
+    metadata: JsonObject = attrs.field(factory=dict)
+    parents: tuple[GenerationRef, ...] = ()
+    of_group: bool = False
+
+
+@attrs.frozen(weakref_slot=False)
 class PlannedGeneration:
     """A generation as its main metadata will describe it.
 
-    `of_group` says that all texts of a group are among its parents: members come and go.
+    A plan has up to millions, so they share all but the gen_id: `way` is the metadata of those
+    with the same template, model and replicate.
     """
 
     stage: Stage
     gen_id: str
-    metadata: JsonObject = attrs.field(hash=False)
-    parents: tuple[GenerationRef, ...] = attrs.field(default=(), repr=False, eq=False)
-    of_group: bool = attrs.field(default=False, repr=False, eq=False)
+    way: JsonObject = attrs.field(eq=False)
+    origin: PlannedOrigin = attrs.field(factory=PlannedOrigin, repr=False, eq=False)
+
+    @property
+    def parents(self) -> tuple[GenerationRef, ...]:
+        """Those of its origin."""
+        return self.origin.parents
+
+    @property
+    def metadata(self) -> JsonObject:
+        """The whole main metadata."""
+        document = {**self.way, **self.origin.metadata}
+        if _GEN_ID in document:  # what was stored by hand may lack it
+            document[_GEN_ID] = self.gen_id
+        return document
 
 
 @attrs.frozen
 class _Variant:
     """The common part of generations with the same template, model and replicate.
 
-    `hashed` is the beginning of their signatures; `described` is the metadata that it stands for.
+    `hashed` is the beginning of their signatures; `way` is the metadata that it stands for.
     """
 
-    described: JsonObject
+    way: JsonObject
     hashed: Any
 
 
@@ -104,7 +130,8 @@ class Planner:
             combo = one.text.origin.ancestors.get(COMBO, "")
             self._combo_ids[combo] = combo  # as the metadata of the text name it
             ref, parents = one.text.ref, [parent.ref for parent in one.text.origin.parents]
-            stored = PlannedGeneration(*ref, one.metadata, tuple(parents))
+            origin_of_text = PlannedOrigin(parents=tuple(parents))
+            stored = PlannedGeneration(*ref, one.metadata, origin_of_text)
             planned.setdefault(ref.stage, []).append(stored)
             texts.setdefault(ref.stage, []).append(one.text)
         for definition in stages:
@@ -120,7 +147,7 @@ class Planner:
                 described = self._describe(definition, origin)
                 for template_id, model_id, rows in steps.of(origin.rows):
                     variants = self._variants_of(definition.name, template_id, model_id)
-                    added = [described.generation(self._head, variant) for variant in variants]
+                    added = [described.generation(variant) for variant in variants]
                     if self.older:
                         added = list(map(self._as_imported, added))
                     made += added
@@ -153,7 +180,8 @@ class Planner:
         found = find_older(self.older, planned.stage, planned.metadata)
         if found is None:
             return planned
-        return attrs.evolve(planned, gen_id=found[0], metadata=found[1])
+        origin = attrs.evolve(planned.origin, metadata={})
+        return PlannedGeneration(planned.stage, *found, origin)
 
     def _combinations(self, couplings: Sequence[Coupling]) -> Iterator[Origin]:
         for row in extensions({}, COMBO, self.spec.values(COMBO), couplings):
@@ -233,7 +261,10 @@ class Planner:
         if key not in self._variants:
             entry = self.catalog.templates[stage, template_id]
             self._variants[key] = [
-                _Variant(variant, hashlib.sha256(_SIGNATURE_VERSION.encode() + _signature(variant)))
+                _Variant(
+                    {**self._head, **variant},
+                    hashlib.sha256(_SIGNATURE_VERSION.encode() + _signature(variant)),
+                )
                 for record in self._questions(stage, entry, model_id)
                 for variant in [record.as_document()]
             ]
@@ -267,30 +298,32 @@ class Planner:
 class _Described:
     """What the generations of a stage with the same origin have in common.
 
-    `described` is their metadata about the origin, `hashed` what of it makes up their gen_ids.
+    `metadata` is what theirs say of the origin, `hashed` what of it makes up their gen_ids.
     """
 
     definition: StageDefinition
     origin: Origin
-    described: JsonObject
+    metadata: JsonObject
     hashed: JsonObject
+
     _signature: bytes = attrs.field(
         init=False, default=attrs.Factory(lambda self: _signature(self.hashed), takes_self=True)
     )
+    _planned: PlannedOrigin = attrs.field(
+        init=False, default=attrs.Factory(lambda self: self._planned_origin(), takes_self=True)
+    )
 
-    def generation(self, head: JsonObject, variant: _Variant) -> PlannedGeneration:
+    def _planned_origin(self) -> PlannedOrigin:
+        parents = tuple(parent.ref for parent in self.origin.parents)
+        return PlannedOrigin(self.metadata, parents, bool(self.origin.groups))
+
+    def generation(self, variant: _Variant) -> PlannedGeneration:
         """Return the generation of this origin that is made in this way."""
         hashed = variant.hashed.copy()
         hashed.update(self._signature)
         digest = base64.b32encode(hashed.digest()[:16]).decode().rstrip("=").lower()
         gen_id = f"{self.definition.id_prefix}_{digest}"
-        return PlannedGeneration(
-            self.definition.name,
-            gen_id,
-            {**head, _GEN_ID: gen_id, **variant.described, **self.described},
-            tuple(parent.ref for parent in self.origin.parents),
-            bool(self.origin.groups),
-        )
+        return PlannedGeneration(self.definition.name, gen_id, variant.way, self._planned)
 
 
 @attrs.frozen

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from itertools import groupby
 from typing import Final
 
 import attrs
@@ -28,7 +29,7 @@ from daydreaming_dagster.domain.generation.records import MainRecord
 from daydreaming_dagster.domain.older.stored import read_older_generations
 from daydreaming_dagster.domain.stages import COMBO, GenerationRef
 from daydreaming_dagster.ports.errors import MissingArtifactError
-from daydreaming_dagster.ports.gens_store import GensStore, GensStoreWithTemplates
+from daydreaming_dagster.ports.gens_store import GensStore, GensStoreWithTemplates, read_ahead
 from daydreaming_dagster.types import JsonObject, Stage
 
 _COHORT_ID: Final = attrs.fields(MainRecord).cohort_id.name
@@ -175,33 +176,32 @@ def record_plan(store: GensStore, plan: CohortPlan) -> PlanRecord:
             the plan were recorded.
     """
     created, found, shared = Counter[Stage](), Counter[Stage](), Counter[Stage]()
-    # In most cases, one listing replaces a failing read for each generation.
-    listed: dict[Stage, set[str]] = {}
-    view = store
-    for stage in dict.fromkeys(planned.stage for planned in plan.generations):
-        listed[stage] = set(store.list_generations(stage)).intersection(plan.gen_ids(stage))
-        view = view.read_many(stage, list(listed[stage]), ["main_metadata"])
-    for planned in plan.generations:
-        stage = planned.stage
-        there = None
-        if planned.gen_id in listed[stage]:
-            with suppress(MissingArtifactError):
-                there = view.read_main_metadata(stage, planned.gen_id)
-        if there is None:
-            store.write_main_metadata(stage, planned.gen_id, planned.metadata)
-            created[stage] += 1
-            continue
-        differing = _differing_keys(planned, there)
-        if differing:
-            raise PlanConflictError(stage, planned.gen_id, tuple(sorted(differing)))
-        if planned.of_group and there.get(_PARENTS) != planned.metadata.get(_PARENTS):
-            store.write_main_metadata(stage, planned.gen_id, planned.metadata)
-        found[stage] += 1
-        shared[stage] += there.get(_COHORT_ID) != plan.cohort_id
+    for stage, of_stage in groupby(plan.generations, lambda planned: planned.stage):
+        # In most cases, one listing replaces a failing read for each generation.
+        listed = set(store.list_generations(stage))
+        there_already = [gen_id for gen_id in plan.gen_ids(stage) if gen_id in listed]
+        views = read_ahead(store, stage, there_already, ["main_metadata"])
+        for planned in of_stage:
+            metadata, there = planned.metadata, None
+            if planned.gen_id in listed:
+                with suppress(MissingArtifactError):
+                    _, view = next(views)
+                    there = view.read_main_metadata(stage, planned.gen_id)
+            if there is None:
+                store.write_main_metadata(stage, planned.gen_id, metadata)
+                created[stage] += 1
+                continue
+            of_group = planned.origin.of_group
+            if differing := _differing_keys(metadata, there, of_group=of_group):
+                raise PlanConflictError(stage, planned.gen_id, tuple(sorted(differing)))
+            if of_group and there.get(_PARENTS) != metadata.get(_PARENTS):
+                store.write_main_metadata(stage, planned.gen_id, metadata)
+            found[stage] += 1
+            shared[stage] += there.get(_COHORT_ID) != plan.cohort_id
     return PlanRecord(created, found, shared)
 
 
-def _differing_keys(planned: PlannedGeneration, there: JsonObject) -> set[str]:
+def _differing_keys(planned: JsonObject, there: JsonObject, *, of_group: bool) -> set[str]:
     """Return the keys in which the stored metadata contradicts the plan.
 
     Cohorts share equal generations; the metadata names the cohort that planned them first. What an
@@ -209,10 +209,10 @@ def _differing_keys(planned: PlannedGeneration, there: JsonObject) -> set[str]:
     come and go.
     """
     ignored = {_COHORT_ID, _FORMAT_VERSION}
-    if planned.of_group or _PARENTS not in there:
+    if of_group or _PARENTS not in there:
         ignored.add(_PARENTS)
     return {
         key
-        for key in planned.metadata.keys() | there.keys()
-        if key not in ignored and planned.metadata.get(key) != there.get(key)
+        for key in planned.keys() | there.keys()
+        if key not in ignored and planned.get(key) != there.get(key)
     }

@@ -5,6 +5,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Final, Self
 
 import attrs
@@ -15,8 +16,8 @@ from dagster._core.scheduler.instigation import InstigatorType, SensorInstigator
 
 from daydreaming_dagster.bootstrap import KEY_PREFIX_VARIABLE, DataRoot
 from daydreaming_dagster.defs.failures import as_failure
-from daydreaming_dagster.defs.naming import local_name
-from daydreaming_dagster.defs.partitions import cohorts_name, partitions_name
+from daydreaming_dagster.defs.naming import asset_key, local_name
+from daydreaming_dagster.defs.partitions import cohorts_name, partitions_name, planned_cohort
 from daydreaming_dagster.defs.resources import resource_key, resources_of
 from daydreaming_dagster.errors import DaydreamingError
 from daydreaming_dagster.ports.ids import is_id
@@ -52,7 +53,8 @@ def build_cohort_sensor(key_prefix: str = "") -> dg.SensorDefinition:
         minimum_interval_seconds=30,
         default_status=dg.DefaultSensorStatus.RUNNING,
         required_resource_keys={resource_key(key_prefix)},
-        description="Adds a partition for each new cohort and removes those whose folder is gone.",
+        description="Adds a partition for each new cohort, records those that the command planned, "
+        "and removes those whose folder is gone.",
     )
     def discover_cohorts(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         """Request one partition for each cohort that has a specification."""
@@ -78,7 +80,8 @@ def _compare_cohorts(
     # Others cannot be planned. `plan` says so.
     there = set(filter(is_id, root.cohorts.list_cohorts()))
     # An imported one may have no specification.
-    there.update(root.cohorts.list_planned_cohorts())
+    planned = root.cohorts.list_planned_cohorts()
+    there.update(planned)
     if before and not there:
         return dg.SkipReason(
             "all cohorts are gone; none is removed, since the data root may not be mounted"
@@ -87,6 +90,7 @@ def _compare_cohorts(
     others = [*_other_data_roots(context.instance, root.location, key_prefix)]
     elsewhere = {cohort_id for other in others for cohort_id in other.cohorts}
     added, removed = there - known, known & before - there - elsewhere
+    events = [*_planned_elsewhere(context.instance, root, planned, key_prefix)]
     if not added and not removed:
         reason = "the cohorts are the same as before"
         if shared := sorted(there & elsewhere):
@@ -95,14 +99,28 @@ def _compare_cohorts(
                 f"{', '.join(shared)} may also be a cohort of another data root ({roots}), and "
                 f"then both are one partition; give each data root a {KEY_PREFIX_VARIABLE}"
             )
-        return dg.SensorResult(skip_reason=reason, cursor=cursor)
+        return dg.SensorResult(skip_reason=reason, cursor=cursor, asset_events=events)
     return dg.SensorResult(
         dynamic_partitions_requests=[
             dg.AddDynamicPartitionsRequest(name, sorted(added)),
             dg.DeleteDynamicPartitionsRequest(name, sorted(removed)),
         ],
         cursor=cursor,
+        asset_events=events,
     )
+
+
+def _planned_elsewhere(
+    instance: dg.DagsterInstance, root: DataRoot, planned: Sequence[str], key_prefix: str
+) -> Iterator[dg.AssetMaterialization]:
+    """Yield an event for each cohort that was planned outside Dagster, by the command.
+
+    Without it, Dagster's dialogs warn that the cohort is not planned yet.
+    """
+    recorded = instance.get_materialized_partitions(asset_key(key_prefix, "cohort_membership"))
+    for cohort_id in sorted(set(planned) - recorded):
+        with suppress(DaydreamingError):  # a membership that cannot be read; a run says so
+            yield planned_cohort(key_prefix, cohort_id, root.cohorts.read_membership(cohort_id))
 
 
 def _other_data_roots(

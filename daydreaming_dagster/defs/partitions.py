@@ -5,9 +5,13 @@ from typing import Final
 
 import dagster as dg
 
-from daydreaming_dagster.defs.naming import with_prefix
+# No public module exports it.
+from dagster._core.definitions.data_version import DATA_VERSION_TAG
+
+from daydreaming_dagster.defs.naming import asset_key, with_prefix
 from daydreaming_dagster.domain.digests import sha256
 from daydreaming_dagster.domain.stages import GenerationRef
+from daydreaming_dagster.formatting import plural
 from daydreaming_dagster.types import Stage
 
 # Dagster passes all keys in one statement, and SQLite's default limit is 32,766 parameters.
@@ -85,3 +89,15 @@ def forget_partitions(
 def membership_version(members: Mapping[Stage, Sequence[str]]) -> str:
     """Return the data version of `cohort_membership`: the same if a plan changes nothing."""
     return sha256("\n".join(f"{stage}/{key}" for stage, keys in members.items() for key in keys))
+
+
+def planned_cohort(
+    key_prefix: str, cohort_id: str, members: Mapping[Stage, Sequence[str]]
+) -> dg.AssetMaterialization:
+    """Return the event for a cohort that was planned outside Dagster, by the command."""
+    return dg.AssetMaterialization(
+        asset_key(key_prefix, "cohort_membership"),
+        partition=cohort_id,
+        metadata={plural(stage): len(gen_ids) for stage, gen_ids in members.items()},
+        tags={DATA_VERSION_TAG: membership_version(members)},
+    )

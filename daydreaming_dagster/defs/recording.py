@@ -7,9 +7,6 @@ from typing import Final
 import attrs
 import dagster as dg
 
-# No public module exports it.
-from dagster._core.definitions.data_version import DATA_VERSION_TAG
-
 from daydreaming_dagster.application.run_listener import NullRunListener, RunListener, RunPlan
 from daydreaming_dagster.defs.event_log import (
     database_errors,
@@ -19,7 +16,7 @@ from daydreaming_dagster.defs.event_log import (
 from daydreaming_dagster.defs.killed_runs import close_killed_runs
 from daydreaming_dagster.defs.materializations import GenerationEvents, failed_step
 from daydreaming_dagster.defs.naming import asset_key, key_prefix_of
-from daydreaming_dagster.defs.partitions import membership_version, register_partitions
+from daydreaming_dagster.defs.partitions import planned_cohort, register_partitions
 from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.generation.budget import Budget, spent
 from daydreaming_dagster.domain.generation.cancellation import CancellationToken
@@ -29,7 +26,7 @@ from daydreaming_dagster.domain.generation.generated import (
     Step,
     read_generated,
 )
-from daydreaming_dagster.formatting import counted, plural
+from daydreaming_dagster.formatting import counted
 from daydreaming_dagster.ports.gens_store import GensStore
 from daydreaming_dagster.ports.language_model import Wait
 
@@ -81,15 +78,8 @@ class RecordingListener:
         self.then.begin(plan)
         planned = asset_key(self.key_prefix, "cohort_membership")
         if plan.cohort_id not in instance.get_materialized_partitions(planned):
-            counts = {plural(stage): len(gen_ids) for stage, gen_ids in plan.members.items()}
-            self.context.log_event(
-                dg.AssetMaterialization(
-                    planned,
-                    partition=plan.cohort_id,
-                    metadata=counts,
-                    tags={DATA_VERSION_TAG: membership_version(plan.members)},
-                )
-            )
+            event = planned_cohort(self.key_prefix, plan.cohort_id, plan.members)
+            self.context.log_event(event)
         for stage, gen_ids in plan.members.items():
             parsed = asset_key(self.key_prefix, f"{stage}_parsed")
             known = instance.get_materialized_partitions(parsed)

@@ -40,7 +40,7 @@ class Location:
 
     def __init__(self, instance, data_root, key_prefix=""):
         self.instance, self.key_prefix, self.cursor = instance, key_prefix, None
-        self.sensor = build_cohort_sensor(key_prefix)
+        self.sensor, self.recorded = build_cohort_sensor(key_prefix), []
         self.shows(data_root)
         target = LoadableTargetOrigin(python_file=f"{data_root}.py")
         location = ManagedGrpcPythonEnvCodeLocationOrigin(target, str(data_root))
@@ -65,6 +65,9 @@ class Location:
             result = self.sensor.evaluate_tick(context)
         self.cursor = result.cursor
         self.instance.update_instigator_state(self.state)
+        for event in result.asset_events:
+            self.instance.report_runless_asset_event(event)
+            self.recorded.append(event)
         for request in result.dynamic_partitions_requests or ():
             if isinstance(request, dg.AddDynamicPartitionsRequest):
                 self.instance.add_dynamic_partitions(
@@ -89,6 +92,33 @@ def test_new_cohorts_are_found_and_gone_ones_forgotten(instance, data_root):
     location.look()
     assert cohorts(instance) == {"c2"}
     assert location.look() == "the cohorts are the same as before"
+
+
+def test_a_cohort_that_the_command_planned_is_recorded_as_planned_once(instance, data_root):
+    location = Location(instance, data_root)
+    location.look()
+    assert location.recorded == []
+    plan_cohort(FilesystemGensStore(data_root), FilesystemCohortStore(data_root), "c1")
+
+    location.look()
+    location.look()
+
+    (planned,) = location.recorded
+    assert (planned.asset_key.to_user_string(), planned.partition) == ("cohort_membership", "c1")
+    assert planned.metadata["evaluations"].value == 12
+
+
+def test_a_cohort_whose_membership_cannot_be_read_keeps_no_other_from_being_found(
+    instance, data_root
+):
+    location = Location(instance, data_root)
+    (data_root / "cohorts/broken").mkdir()
+    (data_root / "cohorts/broken/membership.csv").write_text("no table")
+
+    location.look()
+
+    assert cohorts(instance) == {"broken", "c1"}
+    assert location.recorded == []
 
 
 def test_locations_with_a_data_root_each_leave_each_others_cohorts(instance, data_root, tmp_path):

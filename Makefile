@@ -34,6 +34,7 @@ bench-pipeline: $(VENV)/dev-installed
 
 bench-bucket: $(VENV)/dev-installed
 	$(BIN)/python -m benchmarks.bucket
+	$(BIN)/python -m benchmarks.limits
 
 bench-processes: $(VENV)/dev-installed
 	$(BIN)/python -m benchmarks.processes

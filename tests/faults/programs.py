@@ -4,6 +4,7 @@ They fork here, since the process that runs pytest may have threads, which do no
 """
 
 import asyncio
+import contextlib
 import itertools
 import json
 import os
@@ -14,6 +15,8 @@ import sys
 import time
 from pathlib import Path
 
+import attrs
+
 from adapters import FilesystemGensStore, UnsyncedFilesystemGensStore
 from adapters.batch_store.filesystem import FilesystemBatchStore
 from adapters.cohort_store.filesystem import FilesystemCohortStore
@@ -22,13 +25,19 @@ from adapters.language_model.openai import OpenAILanguageModel
 from adapters.language_model.openai_batches import OpenAIBatches
 from adapters.language_model.scripted import ScriptedLanguageModel
 from adapters.loop_store.filesystem import FilesystemLoopStore
+from builders import make_catalog
 from daydreaming_dagster.application.batch_lane import Batches
 from daydreaming_dagster.application.dream_loop import DreamOptions, NullDreamListener, dream_loop
 from daydreaming_dagster.application.run_cohort import RunOptions, run_cohort
 from daydreaming_dagster.application.run_listener import NullRunListener
+from daydreaming_dagster.bootstrap import compose_language_model, open_data_root
 from daydreaming_dagster.data_layer.paths import Paths
-from daydreaming_dagster.domain.generation.cancellation import CancellationToken
+from daydreaming_dagster.domain.catalog import ModelEntry, ModelLimits
+from daydreaming_dagster.domain.generation.budget import Budget
+from daydreaming_dagster.domain.generation.cancellation import CancellationToken, StoppedError
+from daydreaming_dagster.limits_bootstrap import open_ledger
 from daydreaming_dagster.ports.errors import MissingArtifactError
+from daydreaming_dagster.ports.language_model import ModelRequest
 
 
 def proving(mark):
@@ -347,6 +356,39 @@ def reserve(store, _own, shared, _mark):
 
 
 ROLES = {"write": write_and_read, "look": look, "delete": delete, "reserve": reserve}
+
+
+def ask_within_limits(location, run_id, requests_per_minute):
+    """Ask as long as the run's limits allow; return how often, and why it ended."""
+    limits = ModelLimits(requests_per_minute=requests_per_minute)
+    model = ModelEntry("m", "m-1", "lab", limits=limits)
+    root = open_data_root(location)
+    asking = compose_language_model(make_catalog(model), 2, root)
+    ledger = attrs.evolve(open_ledger(root, run_id), beat_seconds=0.2, lost_after_seconds=1.5)
+
+    async def ask_all(budget):
+        request, reason = ModelRequest("Why?", "m-1", "lab"), ""
+
+        async def ask():
+            nonlocal reason
+            with contextlib.suppress(StoppedError):
+                while True:
+                    try:
+                        reserved = await budget.reserve(request, CancellationToken())
+                    except StoppedError as error:
+                        reason = error.reason
+                        raise
+                    budget.settle(request, reserved, await asking.complete(request))
+
+        await asyncio.gather(ask(), ask())
+        await asking.aclose()
+        return reason
+
+    with ledger.share() as share:
+        budget = Budget.of_share([model], share)
+        reason = asyncio.run(ask_all(budget))
+    root.store.close()
+    return budget.calls, reason
 
 
 if __name__ == "__main__":

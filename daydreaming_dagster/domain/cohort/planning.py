@@ -1,8 +1,9 @@
 """Computes a cohort's generations from its specification."""
 
-from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from itertools import groupby
 from typing import Final
 
@@ -29,7 +30,12 @@ from daydreaming_dagster.domain.generation.records import MainRecord
 from daydreaming_dagster.domain.older.stored import read_older_generations
 from daydreaming_dagster.domain.stages import COMBO, GenerationRef
 from daydreaming_dagster.ports.errors import MissingArtifactError
-from daydreaming_dagster.ports.gens_store import GensStore, GensStoreWithTemplates, read_ahead
+from daydreaming_dagster.ports.gens_store import (
+    GensStore,
+    GensStoreWithTemplates,
+    read_ahead,
+    threads_for,
+)
 from daydreaming_dagster.types import JsonObject, Stage
 
 _COHORT_ID: Final = attrs.fields(MainRecord).cohort_id.name
@@ -181,24 +187,49 @@ def record_plan(store: GensStore, plan: CohortPlan) -> PlanRecord:
         listed = set(store.list_generations(stage))
         there_already = [gen_id for gen_id in plan.gen_ids(stage) if gen_id in listed]
         views = read_ahead(store, stage, there_already, ["main_metadata"])
-        for planned in of_stage:
-            metadata, there = planned.metadata, None
-            if planned.gen_id in listed:
-                with suppress(MissingArtifactError):
-                    _, view = next(views)
-                    there = view.read_main_metadata(stage, planned.gen_id)
-            if there is None:
-                store.write_main_metadata(stage, planned.gen_id, metadata)
-                created[stage] += 1
-                continue
-            of_group = planned.origin.of_group
-            if differing := _differing_keys(metadata, there, of_group=of_group):
-                raise PlanConflictError(stage, planned.gen_id, tuple(sorted(differing)))
-            if of_group and there.get(_PARENTS) != metadata.get(_PARENTS):
-                store.write_main_metadata(stage, planned.gen_id, metadata)
-            found[stage] += 1
-            shared[stage] += there.get(_COHORT_ID) != plan.cohort_id
+        with _writer(store) as write:
+            for planned in of_stage:
+                metadata, there = planned.metadata, None
+                if planned.gen_id in listed:
+                    with suppress(MissingArtifactError):
+                        _, view = next(views)
+                        there = view.read_main_metadata(stage, planned.gen_id)
+                if there is None:
+                    write(stage, planned.gen_id, metadata)
+                    created[stage] += 1
+                    continue
+                of_group = planned.origin.of_group
+                if differing := _differing_keys(metadata, there, of_group=of_group):
+                    raise PlanConflictError(stage, planned.gen_id, tuple(sorted(differing)))
+                if of_group and there.get(_PARENTS) != metadata.get(_PARENTS):
+                    write(stage, planned.gen_id, metadata)
+                found[stage] += 1
+                shared[stage] += there.get(_COHORT_ID) != plan.cohort_id
     return PlanRecord(created, found, shared)
+
+
+@contextmanager
+def _writer(store: GensStore) -> Iterator[Callable[[Stage, str, JsonObject], None]]:
+    """Yield a function that writes main metadata; over a network, it makes many requests at once.
+
+    All of it is written when the block ends, whether or not that raises. An error of a write is
+    raised at a later write or at the end.
+    """
+    at_once = threads_for(store, 1)
+    if at_once == 1:
+        yield store.write_main_metadata
+        return
+    pending = deque[Future[None]]()
+
+    def write(stage: Stage, gen_id: str, metadata: JsonObject) -> None:
+        if len(pending) > at_once:  # bounds what waits in memory
+            pending.popleft().result()
+        pending.append(pool.submit(store.write_main_metadata, stage, gen_id, metadata))
+
+    with ThreadPoolExecutor(at_once) as pool:
+        yield write
+        for written in pending:
+            written.result()
 
 
 def _differing_keys(planned: JsonObject, there: JsonObject, *, of_group: bool) -> set[str]:

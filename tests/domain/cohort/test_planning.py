@@ -1,5 +1,6 @@
 """The plan is the experiment that was meant: every generation once, under an id of its own."""
 
+import threading
 from collections import Counter
 from itertools import product
 
@@ -24,6 +25,7 @@ from daydreaming_dagster.domain.cohort.spec import Axes, CohortSpec, Pairs, make
 from daydreaming_dagster.domain.errors import CatalogError, PlanConflictError
 from daydreaming_dagster.domain.parsing.registry import RESPONSE_FORMATS
 from daydreaming_dagster.domain.shipped_stages import SHIPPED
+from daydreaming_dagster.ports.errors import StorageUnreachableError
 from daydreaming_dagster.ports.ids import check_id
 from daydreaming_dagster.ports.language_model import SamplingParameters
 from daydreaming_dagster.types import PARENT_STAGE, STAGES
@@ -458,6 +460,44 @@ def test_recording_writes_the_metadata_and_nothing_else(store):
     assert [store.list_generations(stage) for stage in STAGES] == [
         sorted(plan.gen_ids(stage)) for stage in STAGES
     ]
+
+
+@attrs.frozen(eq=False)
+class StoreOverNetwork(InMemoryGensStore):
+    """Writes when so many others are being written, and not the generation `failing`."""
+
+    at_once: int = 3
+    failing: str = ""
+    meeting: threading.Barrier = attrs.field(
+        default=attrs.Factory(lambda self: threading.Barrier(self.at_once), takes_self=True)
+    )
+
+    def threads(self):
+        return 3
+
+    def write_main_metadata(self, stage, gen_id, document):
+        self.meeting.wait(timeout=60)
+        if gen_id == self.failing:
+            raise StorageUnreachableError("s3://lab", "gone")
+        super().write_main_metadata(stage, gen_id, document)
+
+
+def test_over_a_network_many_generations_are_recorded_at_once():
+    plan, remote = plan_of(SPEC), StoreOverNetwork()
+
+    assert record_plan(remote, plan).created == len(plan.generations)
+
+    for stage in STAGES:
+        assert remote.list_generations(stage) == sorted(plan.gen_ids(stage))
+
+
+@pytest.mark.parametrize("position", [0, -1])
+def test_a_generation_that_cannot_be_recorded_over_a_network_ends_the_plan(position):
+    plan = plan_of(SPEC)
+    failing = plan.gen_ids("draft")[position]
+
+    with pytest.raises(StorageUnreachableError):
+        record_plan(StoreOverNetwork(at_once=1, failing=failing), plan)
 
 
 def test_recording_again_changes_nothing(store):

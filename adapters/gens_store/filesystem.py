@@ -3,8 +3,10 @@
 import os
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import ClassVar, Final, Self
 
@@ -46,6 +48,9 @@ _ATTEMPTS: Final = 100
 # How old the last change must be, so that the next change cannot get the same time. File systems
 # stamp times in steps of milliseconds, FAT in steps of 2 seconds.
 _SETTLED_NS: Final = 3_000_000_000
+
+_LOOKED_AT: Final = 5_000
+"""How many generations a thread looks at before it takes the next."""
 
 
 @attrs.frozen
@@ -143,20 +148,20 @@ class FilesystemGensStore(EncodedGensStore):
         return names if are_ids(names) else [name for name in names if is_id(name)]
 
     def _versions(self, stage: Stage) -> dict[str, str]:
-        versions: dict[str, str] = {}
         if os.name == "nt":  # there, ctime is the time of creation
-            return versions
+            return {}
         settled = time.time_ns() - _SETTLED_NS
-        # If the folder cannot be listed, no version is known. `list_generations` reports why.
-        with suppress(OSError), os.scandir(self._folder(GENS_DIRNAME, stage)) as entries:
-            for entry in entries:
-                with suppress(OSError):  # deleted meanwhile, or not accessible
-                    status = entry.stat(follow_symlinks=False)
-                    changed = max(status.st_ctime_ns, _last_change(entry.path))
-                    if stat.S_ISDIR(status.st_mode) and changed < settled:
-                        versions[entry.name] = f"{status.st_ino}-{changed}"
-        if not are_ids(versions):
-            return {name: version for name, version in versions.items() if is_id(name)}
+        folder = self._folder(GENS_DIRNAME, stage)
+        try:
+            names = [name for name in os.listdir(folder) if is_id(name)]
+        except OSError:  # no version is known; `list_generations` reports why
+            return {}
+        parts = [names[i : i + _LOOKED_AT] for i in range(0, len(names), _LOOKED_AT)]
+        versions: dict[str, str] = {}
+        # Most of the time is the operating system's, which serves threads side by side.
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            for found in pool.map(partial(_versions_of, folder, settled), parts):
+                versions |= found
         return versions
 
     def _delete(self, stage: Stage, gen_id: str) -> None:
@@ -283,6 +288,19 @@ def _unlisted(error: OSError) -> UnsafePathError:
 
 def _unreadable(artifact: str, path: str, error: OSError) -> UnreadableArtifactError:
     return UnreadableArtifactError(artifact, path, error.strerror or str(error))
+
+
+def _versions_of(folder: str, settled: int, names: Sequence[str]) -> dict[str, str]:
+    """Return the versions of these generations, so far as they changed before `settled`."""
+    versions: dict[str, str] = {}
+    for name in names:
+        path = f"{folder}/{name}"
+        with suppress(OSError):  # deleted meanwhile, or not accessible
+            status = os.lstat(path)
+            changed = max(status.st_ctime_ns, _last_change(path))
+            if stat.S_ISDIR(status.st_mode) and changed < settled:
+                versions[name] = f"{status.st_ino}-{changed}"
+    return versions
 
 
 def _last_change(folder: str) -> int:

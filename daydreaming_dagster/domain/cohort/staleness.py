@@ -1,6 +1,8 @@
 """How far a cohort is, and which of its stored answers went stale."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Final
 
 import attrs
@@ -87,10 +89,13 @@ def look_at_cohort(
         pipeline = SHIPPED
     inputs = "" if catalog is None else digest_inputs(store, catalog)
     before = index if index.inputs == inputs else attrs.evolve(index, parents={}, stale={})
+    # Before anything is read: what changes meanwhile has another version at the next look.
+    versions = _versions_of_stages(store, [stage for stage in pipeline if members.get(stage)])
     looks: dict[Stage, _StageLook] = {}
     for definition in pipeline.stages:
-        gen_ids = members.get(definition.name, ())
-        looks[definition.name] = _look_at_stage(store, catalog, definition, gen_ids, before, looks)
+        stage = definition.name
+        gen_ids, of_stage = members.get(stage, ()), versions.get(stage, {})
+        looks[stage] = _look_at_stage(store, catalog, definition, gen_ids, of_stage, before, looks)
     kept: dict[Stage, dict[str, str]] = {stage: look.kept for stage, look in looks.items()}
     noted = {
         name: {stage: _only(kept[stage], look.notes[name]) for stage, look in looks.items()}
@@ -113,6 +118,16 @@ def look_at_cohort(
         _all_doubts(looks),
         seen,
     )
+
+
+def _versions_of_stages(
+    store: GensStoreWithTemplates, stages: Sequence[Stage]
+) -> dict[Stage, Mapping[str, str]]:
+    """Return the versions that the store knows. The listings of a bucket wait side by side."""
+    if not stages:
+        return {}
+    with ThreadPoolExecutor(len(stages)) as pool:
+        return dict(zip(stages, pool.map(partial(versions_of, store), stages), strict=True))
 
 
 def _all_doubts(looks: Mapping[Stage, "_StageLook"]) -> dict[Stage, dict[str, str]]:
@@ -163,12 +178,11 @@ def _look_at_stage(  # noqa: PLR0913, PLR0917  a stage, what it is seen with, wh
     catalog: Catalog | None,
     definition: StageDefinition,
     gen_ids: Sequence[str],
+    versions: Mapping[str, str],
     before: CohortIndex,
     looks: Mapping[Stage, _StageLook],
 ) -> _StageLook:
     stage = definition.name
-    # Before anything is read: what changes meanwhile has another version at the next look.
-    versions = versions_of(store, stage) if gen_ids else {}
     done, known = before.done.get(stage, {}), before.parents.get(stage, {})
     states: dict[str, State] = {}
     parents: dict[str, str] = {}

@@ -9,7 +9,6 @@ from daydreaming_dagster.domain.errors import CatalogError
 from daydreaming_dagster.domain.generation.doubts import answer_key, repeated_answers
 from daydreaming_dagster.domain.generation.records import RawRecord
 from daydreaming_dagster.domain.generation.stored import read_stored_generation
-from daydreaming_dagster.domain.stages import GenerationRef
 from daydreaming_dagster.ports.cohort_store import CohortStore, StorageInspection
 from daydreaming_dagster.ports.errors import DataLayerError
 from daydreaming_dagster.ports.gens_store import ARTIFACTS, GensStore, read_ahead
@@ -74,7 +73,7 @@ def check_data_root(
             findings.append(Finding("membership", error.location, str(error)))
     findings += missing_members(known, memberships)
     verify = IntegrityCheck(pipeline, known, catalog)
-    answers: list[tuple[GenerationRef, str]] = []
+    answers: dict[Stage, dict[str, str]] = {}
     generations: list[tuple[Stage, str]] = [
         (stage, gen_id) for stage in pipeline for gen_id in sorted(known[stage])
     ]
@@ -89,7 +88,7 @@ def check_data_root(
         stored = read_stored_generation(view, stage, gen_id)
         findings += verify.check(stored)
         record = RawRecord.from_document(stored.raw_metadata or {})
-        answers.append((GenerationRef(stage, gen_id), answer_key(record, stored.raw or "")))
+        answers.setdefault(stage, {})[gen_id] = answer_key(record, stored.raw or "")
     findings += [
         Finding("same answer", str(ref), message) for ref, message in repeated_answers(answers)
     ]

@@ -133,11 +133,7 @@ def _versions_of_stages(
 def _all_doubts(looks: Mapping[Stage, "_StageLook"]) -> dict[Stage, dict[str, str]]:
     """Return the doubts about each answer, and about answers that are there twice."""
     doubts = {stage: dict(look.notes["doubts"]) for stage, look in looks.items()}
-    keys = (
-        (GenerationRef(stage, gen_id), key)
-        for stage, look in looks.items()
-        for gen_id, key in look.notes["answers"].items()
-    )
+    keys = {stage: look.notes["answers"] for stage, look in looks.items()}
     for (stage, gen_id), message in repeated_answers(keys):
         own = doubts[stage].get(gen_id)
         doubts[stage][gen_id] = message if own is None else f"{own}; {message}"
@@ -220,9 +216,9 @@ def _look_at_stage(  # noqa: PLR0913, PLR0917  a stage, what it is seen with, wh
             stale[gen_id] = reason
     status = StageStatus.of(stage, states)
     to_make = set(status.todo) - outdated.keys()
-    kept = (versions.keys() & states.keys()) - set(status.todo)
-    kept_versions = _only(kept, versions)
-    return _StageLook(status, kept_versions, parents, stale, outdated, notes, same, to_make)
+    todo = set(status.todo)
+    kept = {id_: versions[id_] for id_ in gen_ids if id_ in versions and id_ not in todo}
+    return _StageLook(status, kept, parents, stale, outdated, notes, same, to_make)
 
 
 def _read_ahead(
@@ -300,5 +296,7 @@ def _are_same(parents: str, looks: Mapping[Stage, _StageLook]) -> bool:
     return all(stage in looks and gen_id in looks[stage].same for stage, _, gen_id in refs)
 
 
-def _only(gen_ids: Collection[str], texts: Mapping[str, str]) -> dict[str, str]:
+def _only(gen_ids: Collection[str], texts: dict[str, str]) -> dict[str, str]:
+    if all(gen_id in gen_ids for gen_id in texts):  # as of most: a copy of a million is not small
+        return texts
     return {gen_id: text for gen_id, text in texts.items() if gen_id in gen_ids}

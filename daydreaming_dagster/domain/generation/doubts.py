@@ -4,12 +4,15 @@ Another model gave them, to a part of the prompt, or they are somebody else's, f
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from array import array
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import Final
 
 from daydreaming_dagster.domain.digests import sha256
 from daydreaming_dagster.domain.generation.records import RawRecord
 from daydreaming_dagster.domain.stages import GenerationRef
+from daydreaming_dagster.types import Stage
 
 _SHORTEST_CUT: Final = 8_000
 """Prompts of fewer characters fit into the smallest usual context, 2,048 tokens."""
@@ -69,6 +72,10 @@ def tokens_if_cut(prompt: str, record: RawRecord) -> int | None:
     return tokens if tokens * _MOST_CHARACTERS_PER_TOKEN < len(prompt) else None
 
 
+def _split(keys: Mapping[str, str]) -> Iterator[str]:
+    return (key for of_answer in keys.values() for key in of_answer.split())
+
+
 def answer_key(record: RawRecord, text: str) -> str:
     """Return what only one answer has, with spaces between; `""` if another may have all of it.
 
@@ -89,16 +96,25 @@ def answer_key(record: RawRecord, text: str) -> str:
 
 
 def repeated_answers(
-    keys: Iterable[tuple[GenerationRef, str]],
+    keys: Mapping[Stage, Mapping[str, str]],
 ) -> Iterator[tuple[GenerationRef, str]]:
     """Yield the generations whose answer is that of an earlier one, and which; `keys` are theirs.
 
     A gateway's cache answers so, or a model without randomness: replicates then count once.
     """
+    # Of a million answers, the hashes alone are held; few keys occur twice.
+    hashes = array("q", (hash(key) for of_stage in keys.values() for key in _split(of_stage)))
+    repeated = {one for one, next_one in pairwise(sorted(hashes)) if one == next_one}
+    if not repeated:
+        return
     first: dict[str, GenerationRef] = {}
-    for ref, of_answer in keys:
-        earlier = [first[key] for key in of_answer.split() if key in first]
-        first |= {key: ref for key in of_answer.split() if key not in first}
+    for stage, gen_id, of_answer in (
+        (stage, *item) for stage, of_stage in keys.items() for item in of_stage.items()
+    ):
+        ref = GenerationRef(stage, gen_id)
+        own = [key for key in of_answer.split() if hash(key) in repeated]
+        earlier = [first[key] for key in own if key in first]
+        first |= {key: ref for key in own if key not in first}
         if earlier:
             yield (
                 ref,

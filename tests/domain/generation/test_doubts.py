@@ -10,7 +10,6 @@ from daydreaming_dagster.domain.generation.doubts import (
     repeated_answers,
 )
 from daydreaming_dagster.domain.generation.records import RawRecord, Usage
-from daydreaming_dagster.domain.stages import GenerationRef
 
 LONG = "Ants build what nobody planned. " * 10
 
@@ -81,8 +80,8 @@ def test_an_answer_of_another_model_to_a_part_of_the_prompt_is_doubtful_for_both
 
 
 def refs_of_repeated(*answers):
-    keys = [(GenerationRef("draft", f"d{i}"), answer_key(*one)) for i, one in enumerate(answers)]
-    return [ref.gen_id for ref, _ in repeated_answers(keys)]
+    keys = {f"d{i}": answer_key(*one) for i, one in enumerate(answers)}
+    return [ref.gen_id for ref, _ in repeated_answers({"draft": keys})]
 
 
 def test_equal_long_answers_are_one_answer_whatever_their_ids():

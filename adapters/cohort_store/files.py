@@ -3,8 +3,8 @@
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import PurePath, PurePosixPath
 
 import attrs
@@ -150,10 +150,20 @@ class FileCohortStore:
         except (OSError, ValueError, RecursionError):  # UnsafePathError is a ValueError
             return CohortIndex()
 
-    def hold(self, cohort_id: str) -> AbstractContextManager[None]:
-        # Dagster may close the generator that holds the lock in another thread.
-        name = LAYOUT.cohort_run_lock(cohort_id).as_posix()
-        return self.files.hold(name, CohortBusyError(cohort_id))
+    # Dagster may close the generators that hold locks in another thread.
+
+    @contextmanager
+    def hold(self, cohort_id: str) -> Iterator[None]:
+        busy = CohortBusyError(cohort_id)
+        with self.files.hold(LAYOUT.cohort_run_lock(cohort_id).as_posix(), busy):
+            for part in self.files.list_locks(LAYOUT.cohort_part_locks_dir(cohort_id).as_posix()):
+                with self.files.hold(part, busy):
+                    pass
+            yield
+
+    def hold_part(self, cohort_id: str, number: int) -> AbstractContextManager[None]:
+        name = LAYOUT.cohort_part_locks_dir(cohort_id) / str(number)
+        return self.files.hold(name.as_posix(), CohortBusyError(cohort_id))
 
     def write_report_files(self, cohort_id: str, files: Mapping[str, bytes]) -> list[str]:
         return self._write_all(LAYOUT.cohort_reports_dir(cohort_id), files)

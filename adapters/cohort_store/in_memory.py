@@ -36,7 +36,7 @@ class InMemoryCohortStore:
     # As JSON, so that reads share no objects with writes.
     _manifests: dict[str, str] = attrs.field(factory=dict, init=False, repr=False)
     _indexes: dict[str, str] = attrs.field(factory=dict, init=False, repr=False)
-    _held: dict[str, object] = attrs.field(factory=dict, init=False, repr=False)
+    _held: dict[tuple[str, int | None], object] = attrs.field(factory=dict, init=False, repr=False)
 
     def read_pipeline(self) -> Pipeline:
         return self.catalog.pipeline
@@ -109,12 +109,24 @@ class InMemoryCohortStore:
     def hold(self, cohort_id: str) -> Iterator[None]:
         holder = object()
         # setdefault is one step: of two threads, only one gets its own holder back.
-        if self._held.setdefault(_check(cohort_id), holder) is not holder:
+        if self._held.setdefault((_check(cohort_id), None), holder) is not holder:
+            raise CohortBusyError(cohort_id)
+        try:
+            if any(held == cohort_id and part is not None for held, part in list(self._held)):
+                raise CohortBusyError(cohort_id)
+            yield
+        finally:
+            del self._held[cohort_id, None]
+
+    @contextmanager
+    def hold_part(self, cohort_id: str, number: int) -> Iterator[None]:
+        holder = object()
+        if self._held.setdefault((_check(cohort_id), number), holder) is not holder:
             raise CohortBusyError(cohort_id)
         try:
             yield
         finally:
-            del self._held[cohort_id]
+            del self._held[cohort_id, number]
 
     def write_report_files(self, cohort_id: str, files: Mapping[str, bytes]) -> list[str]:
         written = {f"{_check(cohort_id)}/{name}": data for name, data in files.items()}

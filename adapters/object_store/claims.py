@@ -96,6 +96,11 @@ class BucketClaims:
         """
         self._open_session()
 
+    def names(self, folder: str) -> list[str]:
+        """Return the names below a folder that are claimed, and those that once were, sorted."""
+        found = self.bucket.list(f"{_FOLDER}/{folder}")
+        return sorted(meta["path"].removeprefix(f"{_FOLDER}/") for meta in found)
+
     def close(self) -> None:
         """End the session of this process, and with it the claims that it still has."""
         with self._lock:

@@ -95,5 +95,8 @@ class BucketRootFiles(LaidOutFiles):
         # If the answer to the request is lost, the second one finds what the first wrote.
         return replaced is not None or self.bucket.read(name) == after
 
+    def list_locks(self, folder: str) -> list[str]:
+        return self.claims.names(check_name(folder))
+
     def _is_ahead(self, name: str) -> bool:
         return self._folder is not None and name.startswith(f"{self._folder}/")

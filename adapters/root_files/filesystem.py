@@ -74,6 +74,9 @@ class FilesystemRootFiles(LaidOutFiles):
     def hold(self, name: str, busy: Exception) -> AbstractContextManager[None]:
         return held(self.root, self.root / check_name(name), busy)
 
+    def list_locks(self, folder: str) -> list[str]:
+        return self.list_files(folder)
+
     def create(self, name: str, data: bytes) -> bool:
         try:
             return self.read(name) == data

@@ -64,6 +64,9 @@ class InMemoryRootFiles(LaidOutFiles):
         finally:
             self._held.remove(name)
 
+    def list_locks(self, folder: str) -> list[str]:
+        return sorted(name for name in self._held if name.startswith(f"{check_name(folder)}/"))
+
     def create(self, name: str, data: bytes) -> bool:
         return self.contents.setdefault(check_name(name), data) == data
 

@@ -25,13 +25,14 @@ class LaidOutFiles:
         return list(self.list_files(LAYOUT.raw_dir.as_posix()))
 
     def cohort_files(self, cohort_id: str) -> list[str]:
-        reports = f"{LAYOUT.cohort_reports_dir(cohort_id).as_posix()}/"
+        folders = (LAYOUT.cohort_reports_dir(cohort_id), LAYOUT.cohort_part_locks_dir(cohort_id))
+        prefixes = tuple(f"{folder.as_posix()}/" for folder in folders)
         made_again = (LAYOUT.cohort_index_json(cohort_id), LAYOUT.cohort_run_lock(cohort_id))
         left_out = {path.as_posix() for path in made_again}
         return [
             name
             for name in self.list_files(LAYOUT.cohort_dir(cohort_id).as_posix())
-            if name not in left_out and not name.startswith(reports)
+            if name not in left_out and not name.startswith(prefixes)
         ]
 
     def generation_files(self, stage: Stage, gen_id: str) -> list[str]:

@@ -23,6 +23,7 @@ from daydreaming_dagster.domain.generation.budget import Budget
 from daydreaming_dagster.domain.generation.cancellation import CancellationToken
 from daydreaming_dagster.domain.generation.generated import Outcome
 from daydreaming_dagster.domain.generation.runner import GenerationRunner
+from daydreaming_dagster.domain.stages import GenerationRef
 from daydreaming_dagster.errors import DaydreamingError
 from daydreaming_dagster.ports.cohort_store import CohortStore
 from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates
@@ -70,6 +71,15 @@ class RunOptions:
             max_cost=None if self.max_cost is None else max(self.max_cost - cost, 0.0),
         )
 
+    def without_limits(self) -> Self:
+        """Return what is asked for, whatever it costs."""
+        return attrs.evolve(self, max_calls=None, max_cost=None, max_cost_total=None)
+
+    @property
+    def limits(self) -> bool:
+        """Whether anything that the run may spend has a limit."""
+        return self.max_calls is not None or self.limits_cost
+
     @property
     def limits_cost(self) -> bool:
         """Whether the cost has a limit."""
@@ -113,61 +123,33 @@ def run_cohort(
     listener: RunListener,
     catalog: Catalog | None = None,
     batches: Batches | None = None,
+    without: Collection[GenerationRef] = (),
+    budget: Budget | None = None,
 ) -> CohortRun:
     """Make what a cohort lacks, all stages at once, and return what came of it.
 
     If nothing is missing and duels are chosen by doubt, the next of them are chosen first. Each
     answer is stored before anything is said of it. `token` ends the run early: what was sent
     is kept. `catalog` takes the place of the one that `cohorts` has. Without `batches`, nothing is
-    asked by batch.
+    asked by batch. Generations in `without` are left as they are, with their descendants. `budget`
+    takes the place of the limits in `options`.
 
     Raises:
-        CohortNotPlannedError: The cohort was not planned yet.
+        DaydreamingError: See `prepare_run`. No model was asked.
         CohortBusyError: Another run holds the cohort.
-        CatalogError: The catalogs are wrong, a gen_id in `force` is not in the cohort, a model has
-            no price and the cost is limited, the total cost is limited and what was spent is not
-            known, a model cannot be called as its endpoint is set up, or batches are wanted and
-            not possible. In all these cases no model was asked.
     """
     catalog = cohorts.read_catalog() if catalog is None else catalog
-    members = cohorts.read_membership(cohort_id)
-    if batches is None and (options.batch or options.cancel_batches):
-        raise CatalogError("the data root", ("it cannot keep records of batches; use a folder",))
+    if budget is not None:
+        options = options.without_limits()
     with cohorts.hold(cohort_id):
-        state = look_and_keep(store, cohorts, cohort_id, catalog)
-        parsed_again = _parse_again(store, catalog, state)
-        if parsed_again:  # whose children may have another prompt now
-            state = look_and_keep(store, cohorts, cohort_id, catalog)
-        if not options.cancel_batches and extend_duels(
-            store, cohorts, cohort_id, catalog, state.stages, until=options.until
-        ):
-            members = cohorts.read_membership(cohort_id)
-            state = look_and_keep(store, cohorts, cohort_id, catalog)
-        by_batch = _models_by_batch(batches, catalog, options)
-        awaited: Mapping[Stage, Sequence[str]] = {}
-        if batches is not None and by_batch:
-            awaited = batches.only_waiting(store, cohort_id, members)
-        # What an earlier run was to replace is replaced, since it is paid for.
-        options = attrs.evolve(options, force={*options.force, *chain(*awaited.values())})
-        plan = attrs.evolve(
-            _plan(store, catalog, cohort_id, members, state, options, by_batch=by_batch),
-            parsed_again=parsed_again,
-        )
-        if options.cancel_batches:
-            plan = attrs.evolve(plan, todo={**dict.fromkeys(members, ()), **awaited})
-        if problems := model.check(plan.estimate.called):
-            raise CatalogError("the set-up of the models", tuple(problems))
-        budget = Budget.of(
+        prepared = prepare_run(store, cohorts, model, cohort_id, options, catalog, batches)
+        plan, options, by_batch = prepared.plan, prepared.options, prepared.by_batch
+        budget = budget or Budget.of(
             catalog.models.values(),
             options.max_calls,
             options.max_cost,
             max_cost_total=options.max_cost_total,
-            spent_before=(
-                0.0
-                if options.max_cost_total is None
-                else spent_before(store, catalog, members)
-                + (0.0 if batches is None else batches.unused_cost(cohort_id))
-            ),
+            spent_before=prepared.spent_before,
         )
         listener.begin(plan)
         runner = GenerationRunner(
@@ -181,6 +163,7 @@ def run_cohort(
                 for gen_id in gen_ids
                 if gen_id in options.force
             },
+            without=without,
             stop=token,
             budget=budget,
             lane=None
@@ -199,6 +182,76 @@ def run_cohort(
             look_and_keep(store, cohorts, cohort_id, catalog)
     waits = None if runner.lane is None else runner.lane.waiting
     return CohortRun(plan, outcome, runner.budget, token.reason or waits)
+
+
+@attrs.frozen
+class PreparedRun:
+    """What is known of a run before the first call of a model.
+
+    Attributes:
+        plan: What the run is about to do.
+        options: What it was asked to do, and to take from batches.
+        by_batch: The models that it asks by batch.
+        spent_before: What the cohort has cost so far in USD; 0 if its total is not limited.
+    """
+
+    plan: RunPlan
+    options: RunOptions
+    by_batch: set[ModelKey]
+    spent_before: float
+
+
+def prepare_run(  # noqa: PLR0917  a cohort, where it is, and what to make of it
+    store: GensStoreWithTemplates,
+    cohorts: CohortStore,
+    model: LanguageModel,
+    cohort_id: str,
+    options: RunOptions,
+    catalog: Catalog,
+    batches: Batches | None,
+) -> PreparedRun:
+    """Parse what is read otherwise today, choose the next duels, and return what is left to make.
+
+    The caller holds the cohort.
+
+    Raises:
+        CohortNotPlannedError: The cohort was not planned yet.
+        CatalogError: The catalogs are wrong, a gen_id in `force` is not in the cohort, a model has
+            no price and the cost is limited, the total cost is limited and what was spent is not
+            known, a model cannot be called as its endpoint is set up, or batches are wanted and
+            not possible.
+    """
+    members = cohorts.read_membership(cohort_id)
+    if batches is None and (options.batch or options.cancel_batches):
+        raise CatalogError("the data root", ("it cannot keep records of batches; use a folder",))
+    state = look_and_keep(store, cohorts, cohort_id, catalog)
+    parsed_again = _parse_again(store, catalog, state)
+    if parsed_again:  # whose children may have another prompt now
+        state = look_and_keep(store, cohorts, cohort_id, catalog)
+    if not options.cancel_batches and extend_duels(
+        store, cohorts, cohort_id, catalog, state.stages, until=options.until
+    ):
+        members = cohorts.read_membership(cohort_id)
+        state = look_and_keep(store, cohorts, cohort_id, catalog)
+    by_batch = _models_by_batch(batches, catalog, options)
+    awaited: Mapping[Stage, Sequence[str]] = {}
+    if batches is not None and by_batch:
+        awaited = batches.only_waiting(store, cohort_id, members)
+    # What an earlier run was to replace is replaced, since it is paid for.
+    options = attrs.evolve(options, force={*options.force, *chain(*awaited.values())})
+    plan = attrs.evolve(
+        _plan(store, catalog, cohort_id, members, state, options, by_batch=by_batch),
+        parsed_again=parsed_again,
+    )
+    if options.cancel_batches:
+        plan = attrs.evolve(plan, todo={**dict.fromkeys(members, ()), **awaited})
+    if problems := model.check(plan.estimate.called):
+        raise CatalogError("the set-up of the models", tuple(problems))
+    before = 0.0
+    if options.max_cost_total is not None:
+        before = spent_before(store, catalog, members)
+        before += 0.0 if batches is None else batches.unused_cost(cohort_id)
+    return PreparedRun(plan, options, by_batch, before)
 
 
 def _models_by_batch(

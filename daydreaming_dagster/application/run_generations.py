@@ -6,7 +6,7 @@ from contextlib import aclosing
 from daydreaming_dagster.application.async_bridge import DISK_THREADS, iterate_in_thread
 from daydreaming_dagster.application.run_listener import RunListener
 from daydreaming_dagster.domain.generation.generated import STEPS, Generated, Outcome, Step
-from daydreaming_dagster.domain.generation.runner import GenerationRunner
+from daydreaming_dagster.domain.generation.runner import IN_FLIGHT, GenerationRunner
 from daydreaming_dagster.ports.gens_store import threads_for
 from daydreaming_dagster.types import Stage
 
@@ -16,6 +16,8 @@ def run_generations(
     generations: Mapping[Stage, Sequence[str]],
     listener: RunListener,
     steps: Collection[Step] = STEPS,
+    *,
+    in_flight: int = IN_FLIGHT,
 ) -> Outcome:
     """Make these generations, tell the listener about each, and return the outcome.
 
@@ -24,7 +26,9 @@ def run_generations(
 
     async def run() -> AsyncGenerator[Generated, None]:
         try:
-            async with aclosing(runner.generate_many(generations, steps)) as generated:
+            async with aclosing(
+                runner.generate_many(generations, steps, in_flight=in_flight)
+            ) as generated:
                 async for item in generated:
                     yield item
         finally:

@@ -174,6 +174,9 @@ class Paths:
     def cohort_run_lock(self, cohort_id: str) -> Path:
         return self.cohort_dir(cohort_id) / "run.lock"
 
+    def cohort_part_locks_dir(self, cohort_id: str) -> Path:
+        return self.cohort_dir(cohort_id) / "parts.lock"
+
     def cohort_reports_dir(self, cohort_id: str) -> Path:
         return self.cohort_dir(cohort_id) / "reports"
 

@@ -10,7 +10,7 @@ import dagster as dg
 from daydreaming_dagster.application.run_generations import run_generations
 from daydreaming_dagster.defs.checks import check_results, check_specs
 from daydreaming_dagster.defs.event_log import databases_open
-from daydreaming_dagster.defs.failures import as_failure, check_pipeline, run_failure
+from daydreaming_dagster.defs.failures import as_failure, check_pipeline
 from daydreaming_dagster.defs.naming import asset_key, local_name, with_prefix
 from daydreaming_dagster.defs.partitions import (
     LINEAGE_ONLY,
@@ -20,6 +20,7 @@ from daydreaming_dagster.defs.partitions import (
 )
 from daydreaming_dagster.defs.recording import RecordingListener
 from daydreaming_dagster.defs.resources import resource_key, resources_of
+from daydreaming_dagster.defs.run_summary import RunSummary, run_failure
 from daydreaming_dagster.defs.termination import ending_when_terminated
 from daydreaming_dagster.domain.checks.quality import checks_of
 from daydreaming_dagster.domain.generation.budget import Budget
@@ -126,8 +127,8 @@ def build_stage_asset(
                 )
                 if outcome.failed or outcome.left:
                     waits = None if runner.lane is None else runner.lane.waiting
-                    reason = stop.reason or waits
-                    raise run_failure(context, outcome, reason, terminated=bool(terminated))
+                    summary = RunSummary.of(outcome, stop.reason or waits, budget)
+                    raise run_failure(context, summary, terminated=bool(terminated))
 
     return generations
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
 
 import dagster as dg
 
@@ -12,17 +11,8 @@ from daydreaming_dagster.domain.errors import (
     StaleAnswerError,
     UnusableAnswerError,
 )
-from daydreaming_dagster.domain.generation.generated import Outcome
 from daydreaming_dagster.domain.stages import Pipeline
-from daydreaming_dagster.formatting import counted
-from daydreaming_dagster.ports.language_model import LanguageModelError
 from daydreaming_dagster.types import Stage
-
-_QUOTED: Final = 10
-
-
-def _may_pass(error: Exception | None) -> bool:
-    return isinstance(error, LanguageModelError) and error.retryable and not error.may_be_billed
 
 
 @contextmanager
@@ -84,42 +74,3 @@ def forbid_retries(context: dg.AssetExecutionContext | dg.InitResourceContext) -
     """
     if context.instance is not None and context.run is not None:  # a resource may have no run
         context.instance.add_run_tags(context.run.run_id, {"dagster/max_retries": "0"})
-
-
-def run_failure(
-    context: dg.AssetExecutionContext, outcome: Outcome, reason: str | None, *, terminated: bool
-) -> dg.Failure:
-    """Return the failure of a run in which generations failed or were not started.
-
-    Its table lists every failed generation. `reason` says why the run stopped early, if it did.
-    Dagster may repeat the run only where that may help and is free of charge, or if the run was
-    terminated, because Dagster repeats none that somebody asked it to terminate.
-    """
-    failed = outcome.failed
-    may_help = reason is None and all(_may_pass(item.error) for item in failed)
-    if not (may_help or terminated):
-        forbid_retries(context)
-    quoted = "".join(
-        f"\n  {item.stage}/{item.gen_id}: {explained(item.error)}" for item in failed[:_QUOTED]
-    )
-    more = "\n  …" if len(failed) > _QUOTED else ""
-    records = [
-        dg.TableRecord(
-            {
-                "stage": item.stage,
-                "gen_id": item.gen_id,
-                "error": type(item.error).__name__,
-                "reason": explained(item.error),
-            }
-        )
-        for item in failed
-    ]
-    stopped = "".join(f"{sentence}; " for sentence in outcome.set_aside)
-    stopped += f"stopped: {reason}; " if reason else ""
-    return dg.Failure(
-        f"{stopped}{counted(len(failed), 'generation')} failed, {outcome.left} not started, "
-        f"{outcome.made} done and kept; run again to generate what is missing{quoted}{more}",
-        metadata={"failures": dg.MetadataValue.table(records)} if records else {},
-        # Dagster would retry the whole step.
-        allow_retries=False,
-    )

@@ -31,7 +31,6 @@ from daydreaming_dagster.defs.resources import RunResources
 from daydreaming_dagster.defs.termination_server import confirming_termination
 from daydreaming_dagster.domain.shipped_stages import SHIPPED
 from daydreaming_dagster.domain.stages import Pipeline
-from daydreaming_dagster.errors import DaydreamingError
 
 _DATABASES: Final = ("schedules", "history")
 
@@ -208,7 +207,7 @@ def _execute(
                 },
             )
     except dg.Failure as failure:
-        if isinstance(failure.__cause__, DaydreamingError):
+        if failure.__cause__ is not None:
             raise failure.__cause__ from None
         return False
     except dg.DagsterExecutionInterruptedError:  # terminated in Dagster

@@ -1,7 +1,7 @@
 """What assets, jobs, sensors and schedules use of a data root, as one Dagster resource."""
 
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import attrs
 import dagster as dg
@@ -46,6 +46,12 @@ class RunResources:
         default=None, kw_only=True, alias="language_model"
     )
     _batches: Batches | None = attrs.field(default=None, kw_only=True, alias="batches")
+
+    def shared_by(self, workers: int) -> Self:
+        """Return what one of so many workers uses, whose calls at once are limited together."""
+        if self.concurrency is None:
+            return self
+        return attrs.evolve(self, concurrency=max(1, self.concurrency // workers))
 
     @cached_property
     def catalog(self) -> Catalog:

@@ -17,6 +17,34 @@ _POLL_SECONDS: Final = 1.0
 _TERMINATED: Final = {dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.CANCELED}
 
 
+class DagsterExecutionInterruptedError(dg.DagsterError, dg.DagsterExecutionInterruptedError):
+    """Ends a step that was interrupted, and is not to be repeated whatever its retry policy says.
+
+    Dagster repeats a step with a policy after an interrupt, but not after an error of its own. Its
+    multiprocess executor knows interrupts by the name of the class.
+    """
+
+
+@contextmanager
+def never_repeated() -> Iterator[None]:
+    """Let a step's retry policy not repeat it after an error or interrupt in the block.
+
+    What is left for the policy is a step whose process is killed.
+
+    Raises:
+        dagster.Failure: An error ended the block; it is the cause.
+        dagster.DagsterExecutionInterruptedError: The block was interrupted.
+    """
+    try:
+        yield
+    except dg.Failure:
+        raise
+    except Exception as error:
+        raise dg.Failure(str(error), allow_retries=False) from error
+    except (dg.DagsterExecutionInterruptedError, KeyboardInterrupt) as interrupt:
+        raise DagsterExecutionInterruptedError(str(interrupt)) from interrupt.__cause__
+
+
 @contextmanager
 def ending_when_terminated(
     context: dg.AssetExecutionContext, stop: CancellationToken

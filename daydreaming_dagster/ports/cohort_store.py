@@ -121,7 +121,17 @@ class CohortStore(Protocol):
         """Lock the cohort for the block, so that no other run starts. Ends with the process.
 
         Raises:
-            CohortBusyError: Another run holds the cohort.
+            CohortBusyError: Another run holds the cohort, or a part of it.
+        """
+        ...
+
+    def hold_part(self, cohort_id: str, number: int) -> AbstractContextManager[None]:
+        """Lock a part of the cohort for the block, for one of several workers of a run.
+
+        The lock of the whole cohort does not exclude this one: the run has it only between parts.
+
+        Raises:
+            CohortBusyError: Another worker holds the part.
         """
         ...
 

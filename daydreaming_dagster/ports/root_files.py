@@ -120,6 +120,10 @@ class RootFiles(Protocol):
         """
         ...
 
+    def list_locks(self, folder: str) -> Sequence[str]:
+        """Return the names below a folder that are held, and those that once were, sorted."""
+        ...
+
     def create(self, name: str, data: bytes) -> bool:
         """Write a file in one step unless it exists; return whether it has these contents now.
 

@@ -54,6 +54,11 @@ def _hold(cohorts: CohortStore, cohort_id: str) -> None:
         pass
 
 
+def _hold_part(cohorts: CohortStore, cohort_id: str) -> None:
+    with cohorts.hold_part(cohort_id, 1):
+        pass
+
+
 _WITH_A_COHORT: Final[dict[str, Callable[[Any, str], object]]] = {
     "delete_cohort": lambda cohorts, cohort_id: cohorts.delete_cohort(cohort_id),
     "rename_concept": lambda cohorts, new_id: cohorts.rename_concept("ant", new_id),
@@ -66,6 +71,7 @@ _WITH_A_COHORT: Final[dict[str, Callable[[Any, str], object]]] = {
     "write_index": lambda cohorts, cohort_id: cohorts.write_index(cohort_id, CohortIndex()),
     "read_index": lambda cohorts, cohort_id: cohorts.read_index(cohort_id),
     "hold": _hold,
+    "hold_part": _hold_part,
     "write_report_files": lambda cohorts, cohort_id: cohorts.write_report_files(
         cohort_id, {"a.csv": b""}
     ),
@@ -203,6 +209,19 @@ class CohortStoreContract(Generic[CohortStoreT]):
             with cohorts.hold("c2"):
                 pass
         with cohorts.hold("c1"):
+            pass
+
+    def test_a_part_is_held_by_one_worker_at_a_time_and_excludes_other_runs(
+        self, cohorts: CohortStoreT
+    ) -> None:
+        with cohorts.hold_part("c1", 0):
+            with pytest.raises(CohortBusyError), cohorts.hold_part("c1", 0):
+                pytest.fail("two hold the same part")
+            with cohorts.hold_part("c1", 1), cohorts.hold("c2"):
+                pass
+            with pytest.raises(CohortBusyError), cohorts.hold("c1"):
+                pytest.fail("another run holds the cohort")
+        with cohorts.hold("c1"), cohorts.hold_part("c1", 0):
             pass
 
     def test_an_error_ends_the_hold(self, cohorts: CohortStoreT) -> None:

@@ -19,7 +19,8 @@ from daydreaming_dagster.application.plan_cohort import plan_cohort
 from daydreaming_dagster.data_layer.paths import Paths
 from daydreaming_dagster.defs.cohort_estimate import build_cohort_estimate
 from daydreaming_dagster.defs.cohort_results import build_cohort_report, build_cohort_results
-from daydreaming_dagster.defs.cohorts import build_cohort_membership, build_cohort_run
+from daydreaming_dagster.defs.cohort_run import build_cohort_run
+from daydreaming_dagster.defs.cohorts import build_cohort_membership
 from daydreaming_dagster.defs.launch import open_instance
 from daydreaming_dagster.defs.partitions import stage_partitions
 from daydreaming_dagster.domain.shipped_stages import SHIPPED

@@ -9,7 +9,7 @@ from adapters.language_model.scripted import ScriptedLanguageModel
 from builders import judge_or_echo
 from daydreaming_dagster.application.plan_cohort import plan_cohort
 from daydreaming_dagster.defs.assets import build_stage_asset
-from daydreaming_dagster.defs.cohorts import build_cohort_run
+from daydreaming_dagster.defs.cohort_run import build_cohort_run
 from daydreaming_dagster.defs.launch import open_instance
 from daydreaming_dagster.defs.partitions import register_partitions
 from daydreaming_dagster.domain.shipped_stages import SHIPPED

@@ -15,7 +15,7 @@ from adapters import FilesystemGensStore
 from adapters.language_model.scripted import ScriptedLanguageModel
 from builders import judge_or_echo
 from daydreaming_dagster.defs.assets import build_stage_asset
-from daydreaming_dagster.defs.cohorts import build_cohort_run
+from daydreaming_dagster.defs.cohort_run import build_cohort_run
 from daydreaming_dagster.defs.launch import open_instance
 from daydreaming_dagster.defs.partitions import stage_partitions
 from daydreaming_dagster.defs.termination_server import confirming_termination

@@ -28,10 +28,16 @@ class RunOrder:
     _awaited: dict[GenerationRef, int] = attrs.field(factory=dict)
 
     @classmethod
-    def of(cls, store: GensStore, generations: Mapping[Stage, Sequence[str]]) -> Self:
+    def of(
+        cls,
+        store: GensStore,
+        generations: Mapping[Stage, Sequence[str]],
+        without: Collection[GenerationRef] = (),
+    ) -> Self:
         """Return the order of generations, in the order in which they are given.
 
-        One whose metadata is wrong can start: `generate` reports the error.
+        One whose metadata is wrong can start: `generate` reports the error. Those in `without` and
+        their descendants never start.
         """
         members = {
             GenerationRef(stage, gen_id)
@@ -45,8 +51,8 @@ class RunOrder:
                 awaited = members.intersection(known_parents(view, ref)) - {ref}
                 for parent in awaited:
                     order._children.setdefault(parent, []).append(ref)
-                order._awaited[ref] = len(awaited)
-                if not awaited:
+                order._awaited[ref] = len(awaited) + (ref in without)
+                if not order._awaited[ref]:
                     order.ready.append(ref)
         return order
 

@@ -78,15 +78,15 @@ class GenerationRunner:
             question, for instance because a template was edited. The replaced answer is kept. If
             False, such a generation fails with a `StaleAnswerError`.
         force: Generations for which to call a model in any case.
+        without: Generations to leave as they are, with their descendants.
         stop: Ends the run early.
         budget: What the run may spend.
         lane: Asks models by batch, and leaves alone what waits in batches of others.
         set_aside: The models that are no longer called, each with the reason. Their generations and
             the descendants of these are left as they are.
         waits: The models whose endpoint takes no calls at the moment.
-        second_call_seconds: The maximum wait before the retry of a lost answer, unless the endpoint
-            asks for longer. The wait is random, at least half of it, so that answers lost together
-            are not retried together.
+        second_call_seconds: The longest wait before the retry of a lost answer, unless the endpoint
+            asks for longer. It is random, so that those lost together are not retried together.
     """
 
     store: GensStoreWithTemplates
@@ -94,6 +94,7 @@ class GenerationRunner:
     catalog: Catalog
     replace_stale: bool = attrs.field(default=False, kw_only=True)
     force: Collection[tuple[Stage, str]] = attrs.field(default=(), kw_only=True)
+    without: Collection[GenerationRef] = attrs.field(default=(), kw_only=True)
     stop: CancellationToken = attrs.field(factory=CancellationToken, kw_only=True)
     budget: Budget = attrs.field(factory=Budget, kw_only=True)
     lane: BatchLane | None = attrs.field(default=None, kw_only=True)
@@ -134,7 +135,6 @@ class GenerationRunner:
         """Yield each generation as soon as it is done, with at most `in_flight` at once.
 
         There are fewer at once if the store cannot keep files open for so many.
-
         If parents of a generation are among them, it starts when the last one is done, and not at
         all if one fails. If a model is set aside, its generations are not yielded and their
         descendants are not started; others go on. When the run is stopped, generations in flight
@@ -146,7 +146,7 @@ class GenerationRunner:
         """
         in_flight = await asyncio.to_thread(self._check_storage, generations, in_flight)
         self.stop.subscribe(self.model.stop)
-        order = await asyncio.to_thread(RunOrder.of, self.store, generations)
+        order = await asyncio.to_thread(RunOrder.of, self.store, generations, self.without)
         finished = asyncio.Queue[asyncio.Task[Generated] | None]()  # None: look at batches
         running: set[asyncio.Task[Generated]] = set()
         refusals = Refusals()

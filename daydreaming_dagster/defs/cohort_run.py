@@ -1,0 +1,331 @@
+"""The run of a cohort in Dagster: a graph that divides the work, does it, and completes it.
+
+`split` divides the cohort if several workers are wanted, `shard` is the step of each worker, and
+`finish` makes whatever is left: everything, if there is one worker.
+"""
+
+
+# No `from __future__ import annotations` here: Dagster reads the annotations.
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import dagster as dg
+from pydantic import Field
+
+from daydreaming_dagster.application.run_cohort import RunOptions, prepare_run
+from daydreaming_dagster.application.run_parts import PartWorker
+from daydreaming_dagster.bootstrap import DataRoot
+from daydreaming_dagster.data_layer.paths import Paths
+from daydreaming_dagster.defs.checks import check_results_of_cohort, check_specs
+from daydreaming_dagster.defs.event_log import databases_open
+from daydreaming_dagster.defs.failures import as_failure, check_pipeline, forbid_retries
+from daydreaming_dagster.defs.naming import asset_key, local_name, with_prefix
+from daydreaming_dagster.defs.part_recording import PartRecorder
+from daydreaming_dagster.defs.partitions import OWNER, cohort_partitions
+from daydreaming_dagster.defs.recording import mark_failed
+from daydreaming_dagster.defs.resources import RunResources, resource_key, resources_of
+from daydreaming_dagster.defs.run_summary import RunSummary, run_failure
+from daydreaming_dagster.defs.termination import ending_when_terminated, never_repeated
+from daydreaming_dagster.domain.checks.quality import CHECKS
+from daydreaming_dagster.domain.cohort.spending import bought, known_spending
+from daydreaming_dagster.domain.generation.budget import Budget
+from daydreaming_dagster.domain.generation.ledger import Ledger, Limits
+from daydreaming_dagster.domain.stages import Pipeline
+from daydreaming_dagster.errors import DaydreamingError
+from daydreaming_dagster.formatting import plural
+from daydreaming_dagster.types import Stage
+
+MOST_WORKERS: Final = 100
+
+_REPEATED: Final = dg.RetryPolicy(max_retries=100)
+"""A step whose process is killed is started again; other failures forbid it.
+
+Each time, only what was in flight is asked again, so a limit only keeps a run from going on for
+ever on a machine that kills every process.
+"""
+
+
+class CohortRunConfig(dg.Config):
+    """What a run of a cohort generates besides what is missing, and what it may spend."""
+
+    stale: bool = Field(False, description="Replace stale answers. Replaced ones are kept.")
+    force: list[str] = Field(
+        default_factory=list, description="The gen_ids to generate again in any case."
+    )
+    max_calls: int | None = Field(
+        None, description="Make at most this many model calls. No limit by default."
+    )
+    max_cost: float | None = Field(
+        None, description="Spend at most this much in this run, in USD. No limit by default."
+    )
+    max_cost_total: float | None = Field(
+        None,
+        description="Spend at most this much in all runs of the cohort together, in USD, also in "
+        "those that resume or repeat one. No limit by default.",
+    )
+    batch: bool = Field(
+        False,
+        description="Ask by batch where the endpoint can, which is cheaper and takes up to a day.",
+    )
+    cancel_batches: bool = Field(
+        False,
+        description="Cancel the cohort's batches, keep what was answered, and ask nothing.",
+    )
+    until: str | None = Field(
+        None,
+        description="A stop rule for duels that are chosen by doubt, such as `top 3 settled`.",
+    )
+    workers: int = Field(
+        1,
+        ge=1,
+        le=MOST_WORKERS,
+        description="Divide the generations among so many steps. With an executor that runs steps "
+        "in processes of their own or on several machines, they are made at the same time.",
+    )
+
+    @property
+    def options(self) -> RunOptions:
+        """What the run was asked for, however many workers make it."""
+        return RunOptions(**self.model_dump(exclude={"workers"}))
+
+
+@dg.config_mapping
+def _config_of_all_steps(config: CohortRunConfig) -> dict[str, Any]:
+    values = {"config": config.model_dump()}
+    return {"split": values, "shard": values, "finish": values}
+
+
+def _split_op(pipeline: Pipeline, key_prefix: str) -> dg.OpDefinition:
+    @dg.op(
+        name=local_name(key_prefix, "split"),
+        description="Divides what is to do among workers, if there are several.",
+        ins={"planned": dg.In(dg.Nothing)},
+        out={"parts": dg.DynamicOut(dg.Nothing)},
+        required_resource_keys={resource_key(key_prefix)},
+        retry_policy=_REPEATED,
+    )
+    def split(
+        context: dg.AssetExecutionContext, config: CohortRunConfig
+    ) -> Iterator[dg.DynamicOutput[None]]:
+        if config.workers == 1:
+            return
+        used = resources_of(context, key_prefix)
+        root = used.root
+        recording = PartRecorder(context, root.store, used.stop)
+        with _step(context, pipeline, used), root.cohorts.hold(context.partition_key):
+            prepared = prepare_run(
+                root.store,
+                root.cohorts,
+                used.language_model,
+                context.partition_key,
+                config.options,
+                used.catalog,
+                used.batches,
+            )
+            plan = prepared.plan
+            recording.begin(plan)
+            if prepared.by_batch.intersection(plan.estimate.called):
+                context.log.info("one worker makes everything, since models are asked by batch")
+                return
+            recording.begin_run(bought(root.store, used.catalog, plan.members))
+            if config.options.limits:
+                limits = Limits(
+                    config.max_calls, config.max_cost, config.max_cost_total, prepared.spent_before
+                )
+                _ledger(context, root).begin(limits, config.workers)
+        for number in range(config.workers):
+            yield dg.DynamicOutput(None, str(number), output_name="parts")
+
+    return split
+
+
+def _shard_op(pipeline: Pipeline, key_prefix: str) -> dg.OpDefinition:
+    @dg.op(
+        name=local_name(key_prefix, "shard"),
+        description="Makes a part of the cohort, and what workers that were killed have left.",
+        ins={"part": dg.In(dg.Nothing)},
+        out=dg.Out(dg.Nothing),
+        required_resource_keys={resource_key(key_prefix)},
+        retry_policy=_REPEATED,
+    )
+    def shard(context: dg.AssetExecutionContext, config: CohortRunConfig) -> None:
+        used = resources_of(context, key_prefix).shared_by(config.workers)
+        recording = PartRecorder(context, used.root.store, used.stop, used.listener)
+        with _step(context, pipeline, used):
+            number = int(context.op_execution_context.get_mapping_key() or 0)
+            _worker(context, config, used, recording).run(number)
+            recording.check()
+
+    return shard
+
+
+def _finish_op(pipeline: Pipeline, key_prefix: str) -> dg.OpDefinition:
+    @dg.op(
+        name=local_name(key_prefix, "finish"),
+        description="Makes what is left, checks everything, and says what the run came to.",
+        ins={"parts": dg.In(dg.Nothing)},
+        out={name: dg.Out(dg.Nothing) for name in _results(key_prefix)},
+        required_resource_keys={resource_key(key_prefix)},
+        retry_policy=_REPEATED,
+    )
+    def finish(
+        context: dg.AssetExecutionContext, config: CohortRunConfig
+    ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
+        used = resources_of(context, key_prefix)
+        store = used.root.store
+        if config.max_calls is not None or config.max_cost is not None:
+            forbid_retries(context)
+        recording = PartRecorder(context, store, used.stop, used.listener)
+        with _step(context, pipeline, used) as terminated, ExitStack() as stack:
+            divided = config.workers > 1 and recording.is_divided
+            budget = None
+            if divided:
+                # Workers that were killed may have left parts.
+                _worker(context, config, used, recording).run()
+                recording.check()
+                budget = stack.enter_context(_budget(context, config, used))
+            run = used.runner(
+                store,
+                used.root.cohorts,
+                used.language_model,
+                context.partition_key,
+                config.options,
+                token=used.stop,
+                listener=recording,
+                catalog=used.catalog,
+                batches=used.batches,
+                without=recording.failed_in_parts if divided else (),
+                budget=budget,
+            )
+            recording.check()
+            mark_failed(context, run.outcome.failed)
+            made = run.plan.members if divided else run.plan.todo
+            yield from check_results_of_cohort(context, pipeline, store, made)
+            summary = RunSummary.of(run.outcome, run.stopped, run.budget)
+            if divided:
+                now = bought(store, used.catalog, run.plan.members)
+                summary = recording.whole(summary, now, run.plan.todo)
+            if summary.failed or summary.left:
+                raise run_failure(context, summary, terminated=bool(terminated))
+            spent = known_spending(store, used.catalog, run.plan.members)
+            yield dg.MaterializeResult(metadata=_metadata(summary, run.plan.members, spent))
+
+    return finish
+
+
+def build_cohort_run(pipeline: Pipeline, key_prefix: str = "") -> dg.AssetsDefinition:
+    """Return the asset of the runs of cohorts of these stages."""
+    split, shard, finish = (
+        build(pipeline, key_prefix) for build in (_split_op, _shard_op, _finish_op)
+    )
+    key = asset_key(key_prefix, "cohort_run")
+
+    @dg.graph_asset(
+        key=key,
+        partitions_def=cohort_partitions(key_prefix),
+        ins={
+            "planned": dg.AssetIn(
+                asset_key(key_prefix, "cohort_membership"), dagster_type=dg.Nothing
+            )
+        },
+        config=_config_of_all_steps,
+        group_name=with_prefix(key_prefix, "cohort"),
+        owners=[OWNER],
+        kinds={"llm", "text"},
+        check_specs=check_specs(key),
+        description=(
+            "Materialize it to generate everything that a cohort lacks, in all stages at once: a "
+            "generation starts when its parents are done. Each is a partition of its stage's "
+            "assets, which show its prompt, answer and failure. After a failure, materialize it "
+            "again: stored answers are reused."
+        ),
+    )
+    def cohort_run(planned: Any) -> dict[str, Any]:
+        results = finish(split(planned).map(shard).collect())
+        return dict(zip(_results(key_prefix), results, strict=True))
+
+    return cohort_run
+
+
+def _metadata(
+    run: RunSummary, members: Mapping[Stage, Sequence[str]], cost_of_cohort: float | None
+) -> dict[str, Any]:
+    return {
+        **{plural(stage): len(gen_ids) for stage, gen_ids in members.items()},
+        **({} if cost_of_cohort is None else {"cost_of_cohort_usd": cost_of_cohort}),
+        "made": run.made,
+        "model_calls": run.calls,
+        "prompt_tokens": run.prompt_tokens,
+        "completion_tokens": run.completion_tokens,
+        "cost_usd": run.cost,
+        "cost_of_lost_usd": run.cost_of_lost,
+        "calls_of_unknown_cost": run.of_unknown_cost,
+    }
+
+
+@contextmanager
+def _step(
+    context: dg.AssetExecutionContext, pipeline: Pipeline, used: RunResources
+) -> Iterator[Sequence[str]]:
+    """Show errors as failures, and let the answers in flight arrive when the run is terminated.
+
+    The block gets the reasons for which it was terminated.
+    """
+    with (
+        never_repeated(),
+        as_failure(context, DaydreamingError),
+        databases_open(context.instance, context.run.run_id),
+        ending_when_terminated(context, used.stop) as terminated,
+    ):
+        check_pipeline(pipeline, used.catalog)
+        yield terminated
+
+
+def _worker(
+    context: dg.AssetExecutionContext,
+    config: CohortRunConfig,
+    used: RunResources,
+    recording: PartRecorder,
+) -> PartWorker:
+    return PartWorker(
+        used.root.store,
+        used.root.cohorts,
+        used.language_model,
+        used.catalog,
+        context.partition_key,
+        config.options,
+        config.workers,
+        recording,
+        partial(_budget, context, config, used),
+        used.stop,
+        recording,
+    )
+
+
+@contextmanager
+def _budget(
+    context: dg.AssetExecutionContext, config: CohortRunConfig, used: RunResources
+) -> Iterator[Budget]:
+    """Open what a worker spends, as a share of what all workers of the run may spend."""
+    models = used.catalog.models.values()
+    if not config.options.limits:
+        yield Budget.of(models, None, None)
+        return
+    with _ledger(context, used.root).share() as share:
+        yield Budget.of_share(models, share)
+
+
+def _ledger(context: dg.AssetExecutionContext, root: DataRoot) -> Ledger:
+    return Ledger(
+        root.written_files(), Paths(Path()).run_ledger_json(context.run.run_id).as_posix()
+    )
+
+
+def _results(key_prefix: str) -> Sequence[str]:
+    """Return the names of the outputs of the asset and its checks."""
+    name = local_name(key_prefix, "cohort_run")
+    return ("result", *(f"{name}_{check}" for check in CHECKS))

@@ -71,10 +71,6 @@ class RunOptions:
             max_cost=None if self.max_cost is None else max(self.max_cost - cost, 0.0),
         )
 
-    def without_limits(self) -> Self:
-        """Return what is asked for, whatever it costs."""
-        return attrs.evolve(self, max_calls=None, max_cost=None, max_cost_total=None)
-
     @property
     def limits(self) -> bool:
         """Whether anything that the run may spend has a limit."""
@@ -108,6 +104,19 @@ class CohortRun:
         return not self.outcome.failed and not self.outcome.left
 
 
+@attrs.frozen
+class RestOfRun:
+    """What workers have left of a run: no duels are added, and its limits were checked before.
+
+    Attributes:
+        budget: What may be spent, in the place of the limits in the options.
+        without: What failed. It is left as it is, with its descendants.
+    """
+
+    budget: Budget
+    without: Collection[GenerationRef]
+
+
 CohortRunner = Callable[..., CohortRun]
 """`run_cohort`, or what is called like it and follows a run that is under way."""
 
@@ -123,33 +132,35 @@ def run_cohort(
     listener: RunListener,
     catalog: Catalog | None = None,
     batches: Batches | None = None,
-    without: Collection[GenerationRef] = (),
-    budget: Budget | None = None,
+    rest: RestOfRun | None = None,
 ) -> CohortRun:
     """Make what a cohort lacks, all stages at once, and return what came of it.
 
     If nothing is missing and duels are chosen by doubt, the next of them are chosen first. Each
     answer is stored before anything is said of it. `token` ends the run early: what was sent
     is kept. `catalog` takes the place of the one that `cohorts` has. Without `batches`, nothing is
-    asked by batch. Generations in `without` are left as they are, with their descendants. `budget`
-    takes the place of the limits in `options`.
+    asked by batch. `rest` says that this is the end of a run that several workers have made.
 
     Raises:
         DaydreamingError: See `prepare_run`. No model was asked.
         CohortBusyError: Another run holds the cohort.
     """
     catalog = cohorts.read_catalog() if catalog is None else catalog
-    if budget is not None:
-        options = options.without_limits()
     with cohorts.hold(cohort_id):
-        prepared = prepare_run(store, cohorts, model, cohort_id, options, catalog, batches)
+        prepared = prepare_run(
+            store, cohorts, model, cohort_id, options, catalog, batches, is_rest=rest is not None
+        )
         plan, options, by_batch = prepared.plan, prepared.options, prepared.by_batch
-        budget = budget or Budget.of(
-            catalog.models.values(),
-            options.max_calls,
-            options.max_cost,
-            max_cost_total=options.max_cost_total,
-            spent_before=prepared.spent_before,
+        budget = (
+            rest.budget
+            if rest is not None
+            else Budget.of(
+                catalog.models.values(),
+                options.max_calls,
+                options.max_cost,
+                max_cost_total=options.max_cost_total,
+                spent_before=prepared.spent_before,
+            )
         )
         listener.begin(plan)
         runner = GenerationRunner(
@@ -163,7 +174,7 @@ def run_cohort(
                 for gen_id in gen_ids
                 if gen_id in options.force
             },
-            without=without,
+            without=() if rest is None else rest.without,
             stop=token,
             budget=budget,
             lane=None
@@ -209,10 +220,12 @@ def prepare_run(  # noqa: PLR0917  a cohort, where it is, and what to make of it
     options: RunOptions,
     catalog: Catalog,
     batches: Batches | None,
+    *,
+    is_rest: bool = False,
 ) -> PreparedRun:
     """Parse what is read otherwise today, choose the next duels, and return what is left to make.
 
-    The caller holds the cohort.
+    The caller holds the cohort. `is_rest` says that there is a `RestOfRun`.
 
     Raises:
         CohortNotPlannedError: The cohort was not planned yet.
@@ -224,11 +237,13 @@ def prepare_run(  # noqa: PLR0917  a cohort, where it is, and what to make of it
     members = cohorts.read_membership(cohort_id)
     if batches is None and (options.batch or options.cancel_batches):
         raise CatalogError("the data root", ("it cannot keep records of batches; use a folder",))
+    if is_rest:
+        options = attrs.evolve(options, max_calls=None, max_cost=None, max_cost_total=None)
     state = look_and_keep(store, cohorts, cohort_id, catalog)
     parsed_again = _parse_again(store, catalog, state)
     if parsed_again:  # whose children may have another prompt now
         state = look_and_keep(store, cohorts, cohort_id, catalog)
-    if not options.cancel_batches and extend_duels(
+    if not (is_rest or options.cancel_batches) and extend_duels(
         store, cohorts, cohort_id, catalog, state.stages, until=options.until
     ):
         members = cohorts.read_membership(cohort_id)

@@ -146,7 +146,7 @@ class PartWorker:
     def _orphans(
         self, todo: Mapping[Stage, Sequence[str]], division: Division
     ) -> Iterator[GenerationRef]:
-        """Yield the generations of which another worker did not make a parent."""
+        """Yield the generations of which a parent in another part was not made."""
         refs = [GenerationRef(stage, gen_id) for stage in todo for gen_id in todo[stage]]
         needed = {parent for ref in refs for parent in division.foreign_parents.get(ref, ())}
         unmade = set[GenerationRef]()

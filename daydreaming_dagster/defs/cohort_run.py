@@ -16,7 +16,7 @@ from typing import Any, Final
 import dagster as dg
 from pydantic import Field
 
-from daydreaming_dagster.application.run_cohort import RunOptions, prepare_run
+from daydreaming_dagster.application.run_cohort import RestOfRun, RunOptions, prepare_run
 from daydreaming_dagster.application.run_parts import PartWorker
 from daydreaming_dagster.bootstrap import DataRoot
 from daydreaming_dagster.data_layer.paths import Paths
@@ -182,12 +182,13 @@ def _finish_op(pipeline: Pipeline, key_prefix: str) -> dg.OpDefinition:
         recording = PartRecorder(context, store, used.stop, used.listener)
         with _step(context, pipeline, used) as terminated, ExitStack() as stack:
             divided = config.workers > 1 and recording.is_divided
-            budget = None
+            rest = None
             if divided:
                 # Workers that were killed may have left parts.
                 _worker(context, config, used, recording).run()
                 recording.check()
                 budget = stack.enter_context(_budget(context, config, used))
+                rest = RestOfRun(budget, recording.failed_in_parts)
             run = used.runner(
                 store,
                 used.root.cohorts,
@@ -198,8 +199,7 @@ def _finish_op(pipeline: Pipeline, key_prefix: str) -> dg.OpDefinition:
                 listener=recording,
                 catalog=used.catalog,
                 batches=used.batches,
-                without=recording.failed_in_parts if divided else (),
-                budget=budget,
+                rest=rest,
             )
             recording.check()
             mark_failed(context, run.outcome.failed)

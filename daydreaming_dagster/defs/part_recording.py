@@ -118,8 +118,7 @@ class PartRecorder(RecordingListener):
     def _asset(self) -> dg.AssetKey:
         return asset_key(self.key_prefix, "cohort_run")
 
-    def _log(self, description: str, **documents: Any) -> None:
-        metadata = {name: dg.MetadataValue.json(value) for name, value in documents.items()}
+    def _log(self, description: str, **metadata: Any) -> None:
         self.context.log_event(
             dg.AssetObservation(
                 self._asset, description, partition=self.context.partition_key, metadata=metadata

@@ -5,7 +5,10 @@ from contextlib import contextmanager
 
 import attrs
 import pytest
+import yaml
 
+from adapters import InMemoryGensStore
+from adapters.cohort_store.in_memory import InMemoryCohortStore
 from adapters.language_model.scripted import ScriptedLanguageModel
 from builders import judge_or_echo
 from daydreaming_dagster.application import run_parts
@@ -14,10 +17,14 @@ from daydreaming_dagster.application.plan_cohort import plan_cohort
 from daydreaming_dagster.application.run_cohort import RunOptions
 from daydreaming_dagster.application.run_listener import NullRunListener
 from daydreaming_dagster.application.run_parts import PartWorker
+from daydreaming_dagster.domain.catalog import Catalog, ConceptEntry, ModelEntry, TemplateEntry
 from daydreaming_dagster.domain.cohort.parts import Part, divide
+from daydreaming_dagster.domain.cohort.spec import make_cohort_spec
 from daydreaming_dagster.domain.generation.budget import Budget
 from daydreaming_dagster.domain.generation.cancellation import CancellationToken
-from daydreaming_dagster.domain.stages import GenerationRef
+from daydreaming_dagster.domain.generation.metadata import known_parents
+from daydreaming_dagster.domain.shipped_stages import SHIPPED
+from daydreaming_dagster.domain.stages_document import make_pipeline
 from daydreaming_dagster.ports.language_model import LanguageModelError
 
 
@@ -87,31 +94,42 @@ def no_waits(monkeypatch):
     monkeypatch.setattr(run_parts, "PART_SECONDS", 0.01)
 
 
+@attrs.define
+class Lab:
+    store: object
+    cohorts: object
+
+
 @pytest.fixture
 def shop(lab):
     plan_cohort(lab.store, lab.cohorts, "c1")
     return Workshop(lab, 3)
 
 
-def test_workers_make_everything_once_each_beginning_with_its_own_part(shop):
-    workers = [shop.worker() for _ in range(3)]
-    threads = [threading.Thread(target=one.run, args=(at,)) for at, one in enumerate(workers)]
+def run_all(shop):
+    """Run all workers, each in a thread."""
+    threads = [
+        threading.Thread(target=shop.worker().run, args=(first,)) for first in range(shop.workers)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
 
+
+def test_workers_make_everything_once(shop):
+    run_all(shop)
+
     assert shop.done == {"draft": 3, "essay": 6, "evaluation": 12}
     assert len(shop.asked) == 18
     assert shop.records.finished() == {Part(0, number) for number in range(3)}
-    assert [one.listener.begun[0] for one in workers if one.listener.begun] == sorted(
-        (one.listener.begun[0] for one in workers if one.listener.begun), key=lambda p: p.number
-    )
 
 
 def test_a_worker_alone_makes_the_parts_of_all(shop):
-    shop.worker().run(2)
+    worker = shop.worker()
+    worker.run(2)
 
+    assert [part.number for part in worker.listener.begun] == [2, 0, 1]
     assert shop.done == {"draft": 3, "essay": 6, "evaluation": 12}
     assert sum(run.outcome.made for run in shop.records.runs.values()) == 21
 
@@ -123,14 +141,73 @@ def test_a_chain_is_one_part_and_parts_are_the_same_in_every_process(shop):
     assert division == divide(shop.lab.store, members, 3)
     assert division.levels == 1
     for ref, part in division.parts.items():
-        for parent in run_parts_parents(shop.lab.store, ref):
+        for parent in known_parents(shop.lab.store, ref):
             assert division.parts[parent] == part
 
 
-def run_parts_parents(store, ref):
-    parent = store.read_main_metadata(*ref).get("parent_gen_id")
-    before = {"essay": "draft", "evaluation": "essay"}
-    return [GenerationRef(before[ref.stage], parent)] if parent else []
+STAGES = """
+stages:
+  draft: {}
+  essay: {}
+  evaluation: {}
+  contest: {from: {one: essay, other: essay}, judges: pairs}
+"""
+
+
+@pytest.fixture
+def contests():
+    """Workers of a cohort in which essays of different workers are compared: 3 * 2 contests."""
+    pipeline = make_pipeline(yaml.safe_load(STAGES), "stages.yaml", SHIPPED)
+    names = "abc"
+    catalog = Catalog(
+        concepts={name: ConceptEntry(name, name, {"paragraph": name}) for name in names},
+        templates={(stage, "t"): TemplateEntry("t") for stage in pipeline},
+        models={"m": ModelEntry("m", "m")},
+        pipeline=pipeline,
+    )
+    sources = {
+        "draft": "write {{ concepts[0].name }}",
+        "essay": "write {{ draft_block }}",
+        "evaluation": "Judge {{ response }}",
+        "contest": "compare {{ one }} {{ other }}",
+    }
+    axes = {f"{stage}_template": ["t"] for stage in pipeline}
+    axes |= {f"{stage}_llm": ["m"] for stage in pipeline}
+    spec = make_cohort_spec({"axes": {**axes, "combo": [[name] for name in names]}}, None, pipeline)
+    store = InMemoryGensStore(templates={(stage, "t"): text for stage, text in sources.items()})
+    lab = Lab(store, InMemoryCohortStore(catalog, {"c1": spec}))
+    plan_cohort(lab.store, lab.cohorts, "c1")
+    return Workshop(lab, 4, answer=prefer_one_or_judge)
+
+
+def prefer_one_or_judge(request):
+    return "VERDICT: A" if "compare" in request.prompt else judge_or_echo(request)
+
+
+def test_what_needs_texts_of_several_workers_is_made_when_they_are_there(contests):
+    members = contests.lab.cohorts.read_membership("c1")
+    division = divide(contests.lab.store, members, 4)
+    assert division.levels == 2
+    assert any(division.foreign_parents.values())
+
+    run_all(contests)
+
+    assert contests.done == {stage: len(gen_ids) for stage, gen_ids in members.items()}
+    assert len(contests.asked) == sum(contests.done.values())
+
+
+def test_what_needs_a_text_that_failed_elsewhere_is_not_started(contests):
+    def answer(request):
+        if request.prompt == "write a":
+            return LanguageModelError("tired")
+        return prefer_one_or_judge(request)
+
+    contests.answer = answer
+    run_all(contests)
+
+    assert contests.done == {"draft": 2, "essay": 2, "evaluation": 2, "contest": 2}
+    failed = [error for run in contests.records.runs.values() for error in run.outcome.failed]
+    assert [one.stage for one in failed] == ["draft"]
 
 
 def test_a_part_that_another_holds_is_waited_for_and_taken_over_when_that_one_dies(shop):

@@ -25,11 +25,11 @@ class Part:
 
 @attrs.frozen
 class Division:
-    """The part of each generation of a cohort, and what it needs of other parts.
+    """The part of each generation of a cohort, and what it needs of others.
 
     Attributes:
         parts: The part by generation.
-        foreign_parents: The parents that another worker makes, of the generations that have any.
+        foreign_parents: The parents in other parts, of the generations that have any.
     """
 
     parts: Mapping[GenerationRef, Part]
@@ -58,11 +58,10 @@ def divide(store: GensStore, members: Mapping[Stage, Sequence[str]], workers: in
                 parts[ref] = Part(0, int(sha256(f"{stage}/{gen_id}"), 16) % workers)
                 continue
             number = parts[parents[0]].number
-            others = [parent for parent in parents if parts[parent].number != number]
             level = max(
                 parts[parent].level + (parts[parent].number != number) for parent in parents
             )
             parts[ref] = Part(level, number)
-            if others:
+            if others := [parent for parent in parents if parts[parent] != parts[ref]]:
                 foreign[ref] = others
     return Division(parts, foreign)

@@ -1,0 +1,111 @@
+"""A cohort that several workers make in Dagster: the same as one worker makes."""
+
+import dagster as dg
+import pytest
+
+from adapters.cohort_store.filesystem import FilesystemCohortStore
+from adapters.language_model.scripted import ScriptedLanguageModel
+from builders import judge_or_echo
+from daydreaming_dagster.defs.cohort_run import build_cohort_run
+from daydreaming_dagster.domain.shipped_stages import SHIPPED
+from daydreaming_dagster.ports.language_model import LanguageModelError
+from daydreaming_dagster.types import STAGES
+from in_dagster import resource
+
+cohort_run = build_cohort_run(SHIPPED)
+
+
+@pytest.fixture
+def run(instance, data_root):
+    """Materialize the cohort with these answers and settings; return the result and the model."""
+
+    def call(answer=judge_or_echo, **config):
+        model = ScriptedLanguageModel(answer)
+        result = dg.materialize(
+            [cohort_run],
+            instance=instance,
+            resources={"data_root": resource(data_root, language_model=model)},
+            partition_key="c1",
+            run_config={"ops": {"cohort_run": {"config": config}}},
+            raise_on_error=False,
+        )
+        return result, model
+
+    return call
+
+
+def shown(result):
+    (event,) = result.get_asset_materialization_events()[-1:]
+    assert event.asset_key == dg.AssetKey("cohort_run")
+    return {key: value.value for key, value in event.materialization.metadata.items()}
+
+
+def test_several_workers_make_what_one_makes_and_it_looks_the_same(run, instance, members):
+    result, model = run(workers=3)
+
+    assert result.success
+    assert len(model.requests) == 18
+    made = shown(result)
+    assert (made["made"], made["model_calls"], made["evaluations"]) == (21, 18, 12)
+    for stage in STAGES:
+        for step in ("prompt", "raw", "parsed"):
+            asset = dg.AssetKey(f"{stage}_{step}")
+            assert instance.get_materialized_partitions(asset) == set(members[stage])
+    evaluations = result.get_asset_check_evaluations()
+    assert {one.check_name for one in evaluations if one.asset_key.path == ["cohort_run"]}
+    assert all(one.passed for one in evaluations)
+
+
+def test_what_is_done_is_made_by_no_worker(run):
+    run(workers=2)
+
+    result, model = run(workers=2)
+
+    assert result.success
+    assert not model.requests
+    assert (shown(result)["made"], shown(result)["cost_usd"]) == (0, 0)
+
+
+def test_a_generation_that_fails_is_asked_for_once_and_shown_as_with_one_worker(run):
+    def answer(request):
+        if "Ant" in request.prompt and "Bee" in request.prompt:
+            return LanguageModelError("big-1 is tired")
+        return judge_or_echo(request)
+
+    result, model = run(answer, workers=3)
+
+    assert not result.success
+    failure = result.failure_data_for_node("cohort_run.finish").user_failure_data
+    assert failure.description.startswith("1 generation failed, 6 not started, 14 done and kept")
+    (row,) = (record.data for record in failure.metadata["failures"].records)
+    assert (row["stage"], row["error"]) == ("draft", "LanguageModelError")
+    assert len(model.requests) == 13
+
+
+def test_a_limit_of_calls_holds_over_all_workers(run):
+    result, model = run(workers=3, max_calls=5)
+
+    assert not result.success
+    assert len(model.requests) == 5
+    failure = result.failure_data_for_node("cohort_run.finish").user_failure_data
+    assert "the limit of 5 model calls is reached" in failure.description
+    assert "0 generations failed" in failure.description
+
+
+def test_what_is_forced_is_asked_for_once(run, members):
+    run()
+
+    result, model = run(workers=2, force=[members["essay"][0]])
+
+    assert result.success
+    assert len(model.requests) <= 1
+
+
+def test_a_run_is_refused_while_a_worker_of_another_makes_a_part(run, data_root):
+    with FilesystemCohortStore(data_root).hold_part("c1", 0):
+        result, model = run(workers=2)
+
+    assert not result.success
+    assert not model.requests
+    failure = result.failure_data_for_node("cohort_run.split").user_failure_data
+    assert "c1" in failure.description

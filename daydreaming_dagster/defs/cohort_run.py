@@ -219,9 +219,10 @@ def _finish_op(pipeline: Pipeline, key_prefix: str) -> dg.OpDefinition:
 
 def build_cohort_run(pipeline: Pipeline, key_prefix: str = "") -> dg.AssetsDefinition:
     """Return the asset of the runs of cohorts of these stages."""
-    split, shard, finish = (
-        build(pipeline, key_prefix) for build in (_split_op, _shard_op, _finish_op)
-    )
+    # Definitions share their names with those of other data roots, the nodes of a graph do not.
+    split = _split_op(pipeline, key_prefix).alias("split")
+    shard = _shard_op(pipeline, key_prefix).alias("shard")
+    finish = _finish_op(pipeline, key_prefix).alias("finish")
     key = asset_key(key_prefix, "cohort_run")
 
     @dg.graph_asset(

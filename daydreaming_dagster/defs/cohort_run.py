@@ -32,6 +32,7 @@ from daydreaming_dagster.defs.run_summary import RunSummary, run_failure
 from daydreaming_dagster.defs.termination import ending_when_terminated, never_repeated
 from daydreaming_dagster.domain.checks.quality import CHECKS
 from daydreaming_dagster.domain.cohort.spending import bought, known_spending
+from daydreaming_dagster.domain.cohort.version import texts_version
 from daydreaming_dagster.domain.generation.budget import Budget
 from daydreaming_dagster.domain.generation.ledger import Ledger, Limits
 from daydreaming_dagster.domain.stages import Pipeline
@@ -115,7 +116,7 @@ def _split_op(pipeline: Pipeline, key_prefix: str) -> dg.OpDefinition:
             return
         used = resources_of(context, key_prefix)
         root = used.root
-        recording = PartRecorder(context, root.store, used.stop)
+        recording = PartRecorder(context, root.store, used.stop, used.catalog)
         with _step(context, pipeline, used), root.cohorts.hold(context.partition_key):
             prepared = prepare_run(
                 root.store,
@@ -143,18 +144,19 @@ def _split_op(pipeline: Pipeline, key_prefix: str) -> dg.OpDefinition:
     return split
 
 
-def _shard_op(pipeline: Pipeline, key_prefix: str) -> dg.OpDefinition:
+def _shard_op(pipeline: Pipeline, key_prefix: str, pool: str | None) -> dg.OpDefinition:
     @dg.op(
         name=local_name(key_prefix, "shard"),
         description="Makes a part of the cohort, and what workers that were killed have left.",
         ins={"part": dg.In(dg.Nothing)},
         out=dg.Out(dg.Nothing),
         required_resource_keys={resource_key(key_prefix)},
+        pool=pool,
         retry_policy=_REPEATED,
     )
     def shard(context: dg.AssetExecutionContext, config: CohortRunConfig) -> None:
         used = resources_of(context, key_prefix).shared_by(config.workers)
-        recording = PartRecorder(context, used.root.store, used.stop, used.listener)
+        recording = PartRecorder(context, used.root.store, used.stop, used.catalog, used.listener)
         with _step(context, pipeline, used):
             number = int(context.op_execution_context.get_mapping_key() or 0)
             _worker(context, config, used, recording).run(number)
@@ -163,13 +165,14 @@ def _shard_op(pipeline: Pipeline, key_prefix: str) -> dg.OpDefinition:
     return shard
 
 
-def _finish_op(pipeline: Pipeline, key_prefix: str) -> dg.OpDefinition:
+def _finish_op(pipeline: Pipeline, key_prefix: str, pool: str | None) -> dg.OpDefinition:
     @dg.op(
         name=local_name(key_prefix, "finish"),
         description="Makes what is left, checks everything, and says what the run came to.",
         ins={"parts": dg.In(dg.Nothing)},
         out={name: dg.Out(dg.Nothing) for name in _results(key_prefix)},
         required_resource_keys={resource_key(key_prefix)},
+        pool=pool,
         retry_policy=_REPEATED,
     )
     def finish(
@@ -179,7 +182,7 @@ def _finish_op(pipeline: Pipeline, key_prefix: str) -> dg.OpDefinition:
         store = used.root.store
         if config.max_calls is not None or config.max_cost is not None:
             forbid_retries(context)
-        recording = PartRecorder(context, store, used.stop, used.listener)
+        recording = PartRecorder(context, store, used.stop, used.catalog, used.listener)
         with _step(context, pipeline, used) as terminated, ExitStack() as stack:
             divided = config.workers > 1 and recording.is_divided
             rest = None
@@ -212,17 +215,23 @@ def _finish_op(pipeline: Pipeline, key_prefix: str) -> dg.OpDefinition:
             if summary.failed or summary.left:
                 raise run_failure(context, summary, terminated=bool(terminated))
             spent = known_spending(store, used.catalog, run.plan.members)
-            yield dg.MaterializeResult(metadata=_metadata(summary, run.plan.members, spent))
+            yield dg.MaterializeResult(
+                # After a run that changes nothing, the results are not out of date.
+                data_version=dg.DataVersion(texts_version(store, run.plan.members)),
+                metadata=_metadata(summary, run.plan.members, spent),
+            )
 
     return finish
 
 
-def build_cohort_run(pipeline: Pipeline, key_prefix: str = "") -> dg.AssetsDefinition:
+def build_cohort_run(
+    pipeline: Pipeline, key_prefix: str = "", pool: str | None = None
+) -> dg.AssetsDefinition:
     """Return the asset of the runs of cohorts of these stages."""
     # Definitions share their names with those of other data roots, the nodes of a graph do not.
     split = _split_op(pipeline, key_prefix).alias("split")
-    shard = _shard_op(pipeline, key_prefix).alias("shard")
-    finish = _finish_op(pipeline, key_prefix).alias("finish")
+    shard = _shard_op(pipeline, key_prefix, pool).alias("shard")
+    finish = _finish_op(pipeline, key_prefix, pool).alias("finish")
     key = asset_key(key_prefix, "cohort_run")
 
     @dg.graph_asset(

@@ -7,23 +7,17 @@ new cohort needs no restart.
 
 # No `from __future__ import annotations` here: Dagster reads the annotations.
 
-from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
 from pydantic import Field
 
 from daydreaming_dagster.application.plan_cohort import plan_cohort
-from daydreaming_dagster.application.run_cohort import RunOptions
-from daydreaming_dagster.defs.checks import check_results_of_cohort, check_specs
 from daydreaming_dagster.defs.cohort_estimate import build_cohort_estimate
 from daydreaming_dagster.defs.cohort_results import build_cohort_report, build_cohort_results
 from daydreaming_dagster.defs.cohort_run import build_cohort_run
 from daydreaming_dagster.defs.failures import (
     as_failure,
-    check_pipeline,
-    forbid_retries,
-    run_failure,
 )
 from daydreaming_dagster.defs.naming import asset_key, with_prefix
 from daydreaming_dagster.defs.partitions import (
@@ -32,11 +26,7 @@ from daydreaming_dagster.defs.partitions import (
     membership_version,
     register_partitions,
 )
-from daydreaming_dagster.defs.recording import RecordingListener, mark_failed
 from daydreaming_dagster.defs.resources import resource_key, resources_of
-from daydreaming_dagster.defs.termination import ending_when_terminated
-from daydreaming_dagster.domain.cohort.spending import known_spending
-from daydreaming_dagster.domain.cohort.version import texts_version
 from daydreaming_dagster.domain.stages import Pipeline
 from daydreaming_dagster.errors import DaydreamingError
 from daydreaming_dagster.formatting import plural

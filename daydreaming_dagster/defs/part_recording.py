@@ -35,14 +35,14 @@ class PartRecorder(RecordingListener):
     @property
     def is_divided(self) -> bool:
         """Whether the generations of this run were divided among workers."""
-        return any("before" in metadata for metadata in self._events())
+        return any("before" in metadata for metadata in self._of_run())
 
     @property
     def failed_in_parts(self) -> list[GenerationRef]:
         """The generations that failed in parts that are finished."""
         return [
             GenerationRef(failed["stage"], failed["gen_id"])
-            for metadata in self._events()
+            for metadata in self._of_run()
             if "part" in metadata
             for failed in metadata["summary"]["failed"]
         ]
@@ -69,7 +69,7 @@ class PartRecorder(RecordingListener):
 
     def finished(self) -> Collection[Part]:
         """Return the parts that a worker of this run has finished."""
-        return {Part(**metadata["part"]) for metadata in self._events() if "part" in metadata}
+        return {Part(**metadata["part"]) for metadata in self._of_run() if "part" in metadata}
 
     def finish(self, part: Part, run: PartRun) -> None:
         """Record what came of a part.
@@ -98,7 +98,7 @@ class PartRecorder(RecordingListener):
 
         What a killed worker has spent is known from the answers that it stored.
         """
-        events = self._events()
+        events = self._of_run()
         parts = [RunSummary.from_document(one["summary"]) for one in events if "part" in one]
         before = next(Bought(**one["before"]) for one in events if "before" in one)
         answers = sum(one["answers"] for one in events if "part" in one) + self._answers
@@ -125,7 +125,7 @@ class PartRecorder(RecordingListener):
             )
         )
 
-    def _events(self) -> list[dict[str, Any]]:
+    def _of_run(self) -> list[dict[str, Any]]:
         """Return the metadata of this run's own events, the newest first."""
         chosen = dg.AssetRecordsFilter(self._asset, asset_partitions=[self.context.partition_key])
         records = self.context.instance.fetch_observations(chosen, limit=_EVENTS).records

@@ -12,6 +12,7 @@ import time
 import tomllib
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 
 import attrs
@@ -99,7 +100,16 @@ def webserver(container, bucket, redis_port, tmp_path):
     }
     services = Services(f"http://127.0.0.1:{pages}/graphql", tmp_path)
     try:
+        subprocess.run(
+            shlex.split(OWN["tables"]["command"]),
+            cwd=home,
+            env=there,
+            check=True,
+            capture_output=True,
+        )
         for name, service in OWN.items():
+            if "tables" not in service["depends_on"]:
+                continue
             command = [elsewhere.get(word, word) for word in shlex.split(service["command"])]
             with (tmp_path / name).open("wb") as log:
                 services.processes[name] = subprocess.Popen(
@@ -109,7 +119,8 @@ def webserver(container, bucket, redis_port, tmp_path):
         yield services
     finally:
         for process in services.processes.values():
-            os.killpg(process.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it has ended
+                os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 
 

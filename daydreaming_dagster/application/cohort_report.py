@@ -1,15 +1,26 @@
 """The report of a cohort: one HTML page, and its figures."""
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import attrs
 
+from daydreaming_dagster.application.judge_passports import know_judgments
 from daydreaming_dagster.application.rate_cohort import read_cohort_ratings
+from daydreaming_dagster.application.several_cohorts import (
+    find_differences,
+    folder_of,
+    merge_memberships,
+)
+from daydreaming_dagster.domain.catalog import Catalog
+from daydreaming_dagster.domain.cohort.index import CohortIndex
 from daydreaming_dagster.domain.generation.stored import read_stored_generation
+from daydreaming_dagster.domain.people.ratings import Rating
 from daydreaming_dagster.domain.results.report import CohortReport, gather_report
+from daydreaming_dagster.domain.retirements import retirements
+from daydreaming_dagster.domain.stages import GenerationRef
 from daydreaming_dagster.errors import DaydreamingError
 from daydreaming_dagster.ports.cohort_store import CohortStore
 from daydreaming_dagster.ports.gens_store import ARTIFACTS, GensStoreWithTemplates
@@ -55,17 +66,18 @@ def draw_report(
     made_at: datetime,
     without: Sequence[str] = (),
     *,
+    more: Sequence[str] = (),
     version: int | None = None,
 ) -> DrawnReport:
-    """Return the report of a cohort. Writes nothing.
+    """Return the report of a cohort, or with `more` cohorts, one of them all. Writes nothing.
 
-    The judges in `without` are left out, and the page says so. `version` is for a page that is
-    watched, see `render_page`.
+    The judges in `without` are left out, and the page says so. What several cohorts share counts
+    once. `version` is for a page that is watched, see `render_page`.
 
     Raises:
         ReportExtraMissingError: The extra `report` is not installed.
-        CohortNotPlannedError: The cohort was not planned yet.
-        CatalogError: The catalogs, the membership or the ratings of people are wrong, or `without`
+        CohortNotPlannedError: A cohort was not planned yet.
+        CatalogError: The catalogs, a membership or the ratings of people are wrong, or `without`
             names no judge.
         DataLayerError: Metadata of a generation is missing or malformed.
     """
@@ -76,17 +88,59 @@ def draw_report(
         raise ReportExtraMissingError(error.name or str(error)) from error
     from daydreaming_dagster.domain.results.tables import make_result_tables  # polars is slow
 
-    members = cohorts.read_membership(cohort_id)
-    index = cohorts.read_index(cohort_id)
-    report = gather_report(store, cohorts.read_catalog(), cohort_id, members, index, without)
-    ratings = read_cohort_ratings(store, cohorts, cohort_id, report.pipeline, members)
-    tables = make_result_tables(report.pipeline, report.evaluations, report.duels)
-    report = attrs.evolve(report, ratings=ratings, effects=tables.effects.to_dicts())
-    figures = make_figures(report, tables)
+    cohort_ids = tuple(dict.fromkeys((cohort_id, *more)))
+    catalog = cohorts.read_catalog()
+    members, cohorts_of = merge_memberships(cohorts, cohort_ids, catalog.pipeline)
+    index = CohortIndex() if more else cohorts.read_index(cohort_id)
+    report = gather_report(store, catalog, " ".join(cohort_ids), members, index, without)
     for stage, gen_ids in members.items():
         store = store.read_many(stage, gen_ids, ARTIFACTS)
+    if cohort_ids[1:]:
+        report = _of_several(report, cohorts, cohort_ids, cohorts_of)
+    ratings = [
+        rating
+        for each in cohort_ids
+        for rating in read_cohort_ratings(store, cohorts, each, catalog.pipeline, members)
+    ]
+    report = _with_judges(report, store, catalog, ratings, made_at.date())
+    tables = make_result_tables(report.pipeline, report.evaluations, report.duels)
+    report = attrs.evolve(report, effects=tables.effects.to_dicts())
+    figures = make_figures(report, tables)
     page = render_page(report, figures, partial(read_stored_generation, store), made_at, version)
     return DrawnReport(figures, page, report)
+
+
+def _of_several(
+    report: CohortReport,
+    cohorts: CohortStore,
+    cohort_ids: Sequence[str],
+    cohorts_of: Mapping[GenerationRef, str],
+) -> CohortReport:
+    differences = find_differences(cohorts, cohort_ids, report.pipeline)
+    return attrs.evolve(
+        report,
+        ranks=[attrs.evolve(rank, cohorts=cohorts_of[rank.ref]) for rank in report.ranks],
+        cohorts_of=cohorts_of,
+        differences=[*map(str, differences)],
+    )
+
+
+def _with_judges(
+    report: CohortReport,
+    store: GensStoreWithTemplates,
+    catalog: Catalog,
+    ratings: Sequence[Rating],
+    today: date,
+) -> CohortReport:
+    """Return the report with what the judges are like, and what people said."""
+    from daydreaming_dagster.domain.people.corrected import correct_judges  # numpy is slow
+
+    passports = know_judgments(store, report.evaluations, report.duels, ratings)
+    corrected, uncorrected = correct_judges(report.evaluations, ratings) if ratings else ([], [])
+    notes = [*retirements(catalog.models, (one.llm for one in passports), today), *uncorrected]
+    return attrs.evolve(
+        report, ratings=ratings, passports=passports, corrected=corrected, notes=notes
+    )
 
 
 def write_report(
@@ -95,13 +149,18 @@ def write_report(
     cohort_id: str,
     made_at: datetime,
     without: Sequence[str] = (),
+    *,
+    more: Sequence[str] = (),
 ) -> tuple[DrawnReport, str]:
     """Write the report of a cohort next to its tables; return it and the location of its page.
+
+    With `more` cohorts, it is in the first one's folder, apart from its own report.
 
     Raises:
         DaydreamingError: See `draw_report`. Nothing was written.
         OSError: The page could not be written.
     """
-    drawn = draw_report(store, cohorts, cohort_id, made_at, without)
-    (file,) = cohorts.write_report_files(cohort_id, {REPORT_FILENAME: drawn.page.encode()})
+    drawn = draw_report(store, cohorts, cohort_id, made_at, without, more=more)
+    name = f"{folder_of((cohort_id, *more))}{REPORT_FILENAME}"
+    (file,) = cohorts.write_report_files(cohort_id, {name: drawn.page.encode()})
     return drawn, file

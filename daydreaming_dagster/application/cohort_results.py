@@ -2,12 +2,12 @@
 
 import io
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import attrs
 
 from daydreaming_dagster.application.rate_cohort import read_cohort_ratings
-from daydreaming_dagster.application.several_cohorts import gather_cohorts
+from daydreaming_dagster.application.several_cohorts import folder_of, gather_cohorts
 from daydreaming_dagster.domain.cohort.manifest import digest_of_spec
 from daydreaming_dagster.domain.people.ratings import Rating
 from daydreaming_dagster.domain.results.evaluations import Evaluation, without_stale
@@ -24,9 +24,6 @@ if TYPE_CHECKING:  # polars takes 0.3 s to import
     import polars as pl
 
     from daydreaming_dagster.domain.results.tables import ResultTables
-
-_LONGEST_NAME: Final = 200
-"""File systems allow 255 bytes."""
 
 
 @attrs.frozen
@@ -83,7 +80,7 @@ def tabulate_cohort(
     """
     cohort_ids = tuple(dict.fromkeys((cohort_id, *more)))
     results = gather_results(store, cohorts, cohort_ids, fresh=fresh, without=without)
-    folder = f"with-{'-'.join(cohort_ids[1:])}"[:_LONGEST_NAME] + "/" if cohort_ids[1:] else ""
+    folder = folder_of(cohort_ids)
     files = _as_files(results.tables) | _as_csv(results.people)
     made = {f"{folder}{name}": data for name, data in files.items()}
     return attrs.evolve(results, files=cohorts.write_report_files(cohort_id, made))

@@ -10,9 +10,12 @@ from daydreaming_dagster.application.rate_cohort import read_cohort_ratings
 from daydreaming_dagster.application.several_cohorts import gather_cohorts
 from daydreaming_dagster.domain.errors import CatalogError
 from daydreaming_dagster.domain.generation.stored import if_there
+from daydreaming_dagster.domain.people.ratings import Rating
+from daydreaming_dagster.domain.results.evaluations import Evaluation
+from daydreaming_dagster.domain.results.verdicts import Duel
 from daydreaming_dagster.domain.retirements import retirements
 from daydreaming_dagster.ports.cohort_store import CohortStore
-from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates
+from daydreaming_dagster.ports.gens_store import GensStore, GensStoreWithTemplates
 
 if TYPE_CHECKING:  # numpy is slow to import
     from daydreaming_dagster.domain.people.passport import Passport
@@ -37,18 +40,32 @@ def know_judges(
         CatalogError: The catalogs, the membership or people's ratings are wrong.
         DataLayerError: What is stored of a generation is missing or malformed.
     """
-    from daydreaming_dagster.domain.people.passport import JudgedTexts, make_passports
-
     catalog = cohorts.read_catalog()
     gathered = gather_cohorts(store, cohorts, (cohort_id,), catalog)
     ratings = read_cohort_ratings(store, cohorts, cohort_id, catalog.pipeline, gathered.members)
-    judged = {row.judged for row in gathered.evaluations if row.outcome.score is not None}
-    words = {ref: len((if_there(store.read_parsed, *ref) or "").split()) for ref in judged}
-    passports = make_passports(JudgedTexts(gathered.evaluations, gathered.duels, ratings, words))
+    passports = know_judgments(store, gathered.evaluations, gathered.duels, ratings)
     notes = [*retirements(catalog.models, (passport.llm for passport in passports), today)]
     if not ratings:
         notes.append(f"no person has rated a text yet: daydream rate {cohort_id}")
     return KnownJudges(passports, notes)
+
+
+def know_judgments(
+    store: GensStore,
+    evaluations: Sequence[Evaluation],
+    duels: Sequence[Duel],
+    ratings: Sequence[Rating],
+) -> "list[Passport]":
+    """Return the passports of those who made these judgments.
+
+    Raises:
+        DataLayerError: A text is malformed.
+    """
+    from daydreaming_dagster.domain.people.passport import JudgedTexts, make_passports
+
+    judged = {row.judged for row in evaluations if row.outcome.score is not None}
+    words = {ref: len((if_there(store.read_parsed, *ref) or "").split()) for ref in judged}
+    return make_passports(JudgedTexts(evaluations, duels, ratings, words))
 
 
 def equate_judges(

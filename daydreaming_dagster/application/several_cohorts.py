@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 
 import attrs
 
@@ -26,6 +27,9 @@ from daydreaming_dagster.formatting import counted
 from daydreaming_dagster.ports.cohort_store import CohortStore
 from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates
 from daydreaming_dagster.types import Stage
+
+_LONGEST_NAME: Final = 200
+"""File systems allow 255 bytes."""
 
 
 @attrs.frozen
@@ -71,30 +75,51 @@ def gather_cohorts(
         DataLayerError: Metadata of a generation is missing or malformed.
     """
     pipeline = catalog.pipeline
-    members: dict[Stage, dict[str, None]] = {stage: {} for stage in pipeline}
+    listed, cohorts_of = merge_memberships(cohorts, cohort_ids, pipeline)
     stale: dict[Stage, dict[str, str]] = {stage: {} for stage in pipeline}
     doubts: dict[Stage, dict[str, str]] = {stage: {} for stage in pipeline}
-    owners: dict[GenerationRef, list[str]] = {}
     for cohort_id in cohort_ids:
-        own = cohorts.read_membership(cohort_id)
-        for ref in refs_of(own):
-            members[ref.stage][ref.gen_id] = None
-            owners.setdefault(ref, []).append(cohort_id)
         state = look(store, cohorts, cohort_id, catalog)
         for stage, reasons in state.not_of_today.items():
             stale[stage] |= reasons
             doubts[stage] |= state.doubts[stage]
-    listed = {stage: list(gen_ids) for stage, gen_ids in members.items()}
     read = read_evaluations(store, pipeline, listed, catalog.models, stale)
     return GatheredCohorts(
         listed,
         with_shown_ids(read, catalog),
         list(read_verdicts(store, pipeline, listed, catalog, stale)),
-        {ref: " ".join(of_ref) for ref, of_ref in owners.items()},
+        cohorts_of,
         [str(one) for one in find_differences(cohorts, cohort_ids, pipeline)]
         if cohort_ids[1:]
         else [],
         doubts,
+    )
+
+
+def folder_of(cohort_ids: Sequence[str]) -> str:
+    """Return where the first cohort's folder has what is about several, `""` if it is alone."""
+    (_, *more) = dict.fromkeys(cohort_ids)
+    return f"with-{'-'.join(more)}"[:_LONGEST_NAME] + "/" if more else ""
+
+
+def merge_memberships(
+    cohorts: CohortStore, cohort_ids: Sequence[str], pipeline: Pipeline
+) -> tuple[dict[Stage, list[str]], dict[GenerationRef, str]]:
+    """Return the generations of cohorts, each once, and the cohorts of each.
+
+    Raises:
+        CohortNotPlannedError: A cohort was not planned yet.
+        CatalogError: A membership is wrong.
+    """
+    members: dict[Stage, dict[str, None]] = {stage: {} for stage in pipeline}
+    owners: dict[GenerationRef, list[str]] = {}
+    for cohort_id in cohort_ids:
+        for ref in refs_of(cohorts.read_membership(cohort_id)):
+            members[ref.stage][ref.gen_id] = None
+            owners.setdefault(ref, []).append(cohort_id)
+    return (
+        {stage: list(gen_ids) for stage, gen_ids in members.items()},
+        {ref: " ".join(of_ref) for ref, of_ref in owners.items()},
     )
 
 

@@ -44,6 +44,13 @@ CohortArgument = Annotated[str, typer.Argument(metavar="COHORT", help="Folder be
 CohortOrLoopArgument = Annotated[
     str, typer.Argument(metavar="COHORT|LOOP", help="Folder below cohorts/ or loops/.")
 ]
+CohortsOrLoopArgument = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="COHORT...|LOOP",
+        help="Folder below cohorts/ or loops/; several cohorts in one ranking.",
+    ),
+]
 CohortsArgument = Annotated[
     list[str], typer.Argument(metavar="COHORT...", help="One cohort, or several in one ranking.")
 ]

@@ -28,8 +28,8 @@ from daydreaming_dagster.cli.console import (
     DEFAULT_DATA_ROOT,
     EXIT_INCOMPLETE,
     EXIT_WRONG,
-    CohortOrLoopArgument,
     CohortsArgument,
+    CohortsOrLoopArgument,
     DataRootOption,
     FreshOption,
     JsonOption,
@@ -131,7 +131,7 @@ def _found(tabulated: TabulatedCohort) -> "DataFrame":
 
 
 def report(
-    name: CohortOrLoopArgument,
+    names: CohortsOrLoopArgument,
     data_root: DataRootOption = DEFAULT_DATA_ROOT,
     *,
     output: Annotated[
@@ -151,6 +151,8 @@ def report(
 ) -> None:
     """Write a report of a cohort as one HTML file, with every text to read and search.
 
+    Of several cohorts, writes one report with one ranking, and what they share once.
+
     The report of a loop shows the accepted texts, the best first, and how its rounds went. The file
     needs no network. It shows what is there: a cohort or a loop need not be done.
 
@@ -160,11 +162,13 @@ def report(
     if watch:
         if output is not None or figures is not None:
             raise typer.BadParameter("--watch writes no file: leave out --output and --figures")
-        _watch(open_data_root(data_root), name, without or ())
+        if names[1:]:
+            raise typer.BadParameter("--watch is for one cohort")
+        _watch(open_data_root(data_root), names[0], without or ())
         return
     try:
         with err.status("writing the report"):
-            files = _write_report(open_data_root(data_root), name, output, figures, without or ())
+            files = _write_report(open_data_root(data_root), names, output, figures, without or ())
     except OSError as error:
         if isinstance(error, DaydreamingError):
             raise
@@ -184,23 +188,31 @@ def _watch(root: DataRoot, name: str, without: Sequence[str]) -> None:
 
 
 def _write_report(
-    root: DataRoot, name: str, output: Path | None, figures: Path | None, without: Sequence[str]
+    root: DataRoot,
+    names: Sequence[str],
+    output: Path | None,
+    figures: Path | None,
+    without: Sequence[str],
 ) -> list[str]:
-    """Write the report of a cohort or loop and its figures, and return the files."""
+    """Write the report of cohorts or of a loop and its figures, and return the files."""
     now = datetime.now(UTC)
+    name, *more = names
     loops = loops_of(root, name)
+    for each in names if more else ():
+        if loops_of(root, each) is not None:
+            raise typer.BadParameter(f"{each} is a loop: the report of a loop has no other name")
     if loops is not None and without:
         raise typer.BadParameter("--without is for the report of a cohort")
     drawn: DrawnPage
     if output is None:
         if loops is None:
-            drawn, file = write_report(root.store, root.cohorts, name, now, without)
+            drawn, file = write_report(root.store, root.cohorts, name, now, without, more=more)
         else:
             drawn, file = write_loop_report(root.store, root.cohorts, loops, name, now)
         files = [file]
     else:
         if loops is None:
-            drawn = draw_report(root.store, root.cohorts, name, now, without)
+            drawn = draw_report(root.store, root.cohorts, name, now, without, more=more)
         else:
             drawn = draw_loop_report(root.store, root.cohorts, loops, name, now)
         replace_file(output, drawn.page.encode())

@@ -7,7 +7,8 @@ import altair as alt
 import attrs
 
 from daydreaming_dagster.domain.results.naming import COPY, name_generations, short_id
-from daydreaming_dagster.domain.results.report import CellMean, CohortReport
+from daydreaming_dagster.domain.results.report import CohortReport
+from daydreaming_dagster.domain.results.report_totals import CellMean
 from daydreaming_dagster.domain.results.sentences import say_who_is_best
 from daydreaming_dagster.domain.results.tables import ResultTables
 from daydreaming_dagster.domain.statistics.sentences import how_sure

@@ -20,7 +20,7 @@ from daydreaming_dagster.domain.stages import GenerationRef, Pipeline
 from daydreaming_dagster.formatting import plural
 from daydreaming_dagster.report.markdown import first_words, render_markdown, visible
 from daydreaming_dagster.report.parts import scores
-from daydreaming_dagster.report.people import people_on
+from daydreaming_dagster.report.people import people_on, scores_by_people
 from daydreaming_dagster.types import JsonObject, JsonValue, Stage
 
 ReadGeneration = Callable[[Stage, str], StoredGeneration]
@@ -48,6 +48,8 @@ _FIELDS: Final = (
     "band",
     "chunk",
     "replaced",
+    "people",
+    "cohorts",
 )
 
 
@@ -58,6 +60,7 @@ def make_index(
     packed = _pack(report, names, read_generation)
     ranks = {rank.ref: rank for rank in report.ranks}
     means = report.ancestor_means()
+    by_people = scores_by_people(report.ratings)
     rows: list[JsonValue] = []
     for item in (item for items in report.generations.values() for item in items):
         gen_id, score, rank = item.member.gen_id, item.outcome.score, ranks.get(item.ref)
@@ -86,10 +89,12 @@ def make_index(
                 None if rank is None else rank.band,
                 chunk,
                 replaced,
+                scores(by_people.get(item.ref, [])),
+                report.cohorts_of.get(item.ref, ""),
             ]
         )
     index: JsonObject = {
-        "cohort": report.cohort_id,
+        "cohort": report.cohort_id.replace(" ", " and "),
         "judges": plural(report.pipeline.judge),
         "combos": dict(name_combinations(report)),
         "stages": {

@@ -6,6 +6,8 @@ from typing import Final
 
 import attrs
 
+from daydreaming_dagster.domain.people.passport import MEASURES, say_who_agrees
+from daydreaming_dagster.domain.people.passport_sentences import say_what_is_sure
 from daydreaming_dagster.domain.results.factors import compare_factors
 from daydreaming_dagster.domain.results.naming import name_generations
 from daydreaming_dagster.domain.results.report import CohortReport, ReportGeneration
@@ -13,6 +15,7 @@ from daydreaming_dagster.report.figure import Figure
 from daydreaming_dagster.report.finding import find, scores_by_judge
 from daydreaming_dagster.report.index import ReadGeneration, list_kinds, make_index
 from daydreaming_dagster.report.parts import make_environment
+from daydreaming_dagster.report.people import hear_people, scores_by_people
 from daydreaming_dagster.report.standalone import (
     content_security_policy,
     json_for_html,
@@ -56,14 +59,20 @@ def render_page(
     given = scores_by_judge(report)
     judges = [*next(iter(given.values()), {})]
     index, chunks = make_index(report, names, read_generation)
+    factors = compare_factors(report)
     return (
         make_environment(report.cost)
         .get_template("report.html.j2")
         .render(
             report=report,
-            title=f"{report.cohort_id}: cohort report",
+            title=f"{report.cohort_id.replace(' ', ' and ')}: cohort report",
             finding=find(report, names, read_generation),
-            factors=compare_factors(report),
+            factors=factors,
+            people=hear_people(report, factors),
+            by_people=scores_by_people(report.ratings),
+            passports=[(one, [*say_what_is_sure(one)]) for one in report.passports],
+            measures=MEASURES,
+            who_agrees=say_who_agrees(report.passports),
             names=names,
             totals=[total for total in report.stage_totals() if total.stage in used],
             kinds=kinds,

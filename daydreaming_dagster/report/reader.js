@@ -44,6 +44,8 @@ const readerOf = ({ index, childStages, make, share, capital, route, link, unpac
       ["Ranks it may have", item.rank === null ? null : item.band],
       [judges ? "Score" : "Mean score", item.mean === null ? null : share(item.mean)],
       [judges ? "As given" : "Scores", item.scores],
+      ["People", item.people],
+      ["Cohorts", item.cohorts],
       ["Combination", comboOf(item)],
       ["Template", item.template],
       ["Model", item.llm || "copy"],

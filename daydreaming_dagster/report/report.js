@@ -151,6 +151,7 @@
       has("template") &&
       has("llm") &&
       (!form.combo.value || JSON.parse(form.combo.value)[1] === item.combo) &&
+      (!form.cohort?.value || item.cohorts.split(" ").includes(form.cohort.value)) &&
       states[form.state.value](item) &&
       (least === null || (item.mean !== null && item.mean >= least)) &&
       (most === null || (item.mean !== null && item.mean <= most))
@@ -206,9 +207,9 @@
           "tr",
           {},
           make("td", { class: "number" }, item.rank === null ? "–" : item.band),
-          make("th", { scope: "row" }, shown.stages.length > 1 && `${item.stage} `, link(item), item.begins && make("p", { class: "begins", dir: "auto" }, item.begins)),
+          make("th", { scope: "row" }, shown.stages.length > 1 && `${item.stage} `, link(item), item.cohorts && make("span", { class: "note" }, ` ${item.cohorts.replaceAll(" ", " and ")}`), item.begins && make("p", { class: "begins", dir: "auto" }, item.begins)),
           make("td", { class: "number" }, share(item.mean)),
-          make("td", { class: "wide" }, item.scores),
+          make("td", { class: "wide" }, item.scores, item.people && ` people: ${item.people}`),
           make("td", { class: "wide" }, ...stateOf(item)),
           make("td", {}, choiceOf(item)),
         ),

@@ -1,9 +1,12 @@
 """Results without some judges, and results of several cohorts in one ranking."""
 
+from datetime import UTC, datetime
+
 import attrs
 import polars as pl
 import pytest
 
+from daydreaming_dagster.application.cohort_report import write_report
 from daydreaming_dagster.application.cohort_results import tabulate_cohort
 from daydreaming_dagster.application.plan_cohort import plan_cohort
 from daydreaming_dagster.domain.catalog import ModelEntry, TemplateEntry
@@ -141,3 +144,20 @@ def test_a_cohort_without_a_specification_is_said_to_have_none(two_judges):
     del two_judges.cohorts.specs["c2"]
 
     assert "specification: cannot be read (c2)" in tabulate(two_judges, "c1", "c2").notes
+
+
+def test_a_report_of_two_cohorts_has_one_ranking_that_names_the_cohorts_of_each_text(two_judges):
+    set_cohort(two_judges, "c2", concepts=["ant", "bee"], evaluation_template=["judge"])
+    now = datetime(2026, 1, 2, tzinfo=UTC)
+
+    drawn, file = write_report(two_judges.store, two_judges.cohorts, "c1", now, more=["c2", "c1"])
+
+    tabulated = tabulate(two_judges, "c1", "c2")
+    assert [(rank.ref, rank.band, rank.cohorts) for rank in drawn.report.ranks] == [
+        (rank.ref, rank.band, rank.cohorts) for rank in tabulated.ranks
+    ]
+    assert {rank.cohorts for rank in drawn.report.ranks} == {"c1", "c1 c2"}
+    assert file.endswith("c1/with-c2/report.html")
+    assert "Cohorts c1 and c2" in drawn.page
+    assert "They differ in " in drawn.page
+    assert "evaluation_template: strict (c1), none (c2)" in drawn.page

@@ -5,13 +5,20 @@ from functools import partial
 
 import attrs
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 
+from daydreaming_dagster.application.judge_passports import know_judgments
 from daydreaming_dagster.domain.generation.stored import read_stored_generation
 from daydreaming_dagster.domain.parsing.response import Score
+from daydreaming_dagster.domain.people.corrected import correct_judges
+from daydreaming_dagster.domain.people.passport import MEASURES, Passport
+from daydreaming_dagster.domain.people.passport_sentences import say_what_is_sure
 from daydreaming_dagster.domain.people.ratings import Rating
+from daydreaming_dagster.domain.results.factors import compare_factors
 from daydreaming_dagster.domain.results.naming import name_generations
+from daydreaming_dagster.domain.statistics.measures import Measure
 from daydreaming_dagster.report.page import render_page
-from daydreaming_dagster.report.people import people_on
+from daydreaming_dagster.report.people import hear_people, people_on
 
 
 @pytest.fixture
@@ -56,3 +63,96 @@ def test_the_page_of_a_text_shows_its_ratings(open_report, deep, texts):
     assert "It is <b>new</b>." in said
     assert "Ann" not in said
     assert reader.complaints == []
+
+
+@pytest.fixture
+def heard(made):
+    """Return the report with a person's score of every fourth text: 9 for a story, 0 for a copy."""
+    refs = [rank.ref for rank in made.report.ranks[::2]]
+    members = {item.ref: item.member for item in made.report.generations["essay"]}
+    ratings = [
+        Rating("a.csv", "Ann", ref, score=Score(9.0 if members[ref].llm else 0.0, 9.0))
+        for ref in refs
+    ]
+    evaluations = made.report.evaluations
+    corrected, _ = correct_judges(evaluations, ratings)
+    passports = know_judgments(made.store, evaluations, [], ratings)
+    return attrs.evolve(made.report, ratings=ratings, corrected=corrected, passports=passports)
+
+
+def test_people_are_heard_beside_the_judges_and_not_mixed_with_them(open_report, made, heard):
+    read = partial(read_stored_generation, made.store)
+    html = render_page(heard, made.figures, read, datetime(2026, 1, 2, tzinfo=UTC))
+    reader = open_report(attrs.evolve(made, report=heard, html=html))
+
+    section = reader.page.locator("#people").inner_text()
+    assert "1 person scored 55 of 110 essays and compared 0 pairs." in section
+    assert "People would give" in section
+    ranking = reader.page.locator("#ranking table").last.inner_text()
+    assert "People" in ranking
+    assert (
+        "the estimate is that of the judges alone" in reader.page.locator("#ranking").inner_text()
+    )
+    assert [rank.mean for rank in heard.ranks] == [rank.mean for rank in made.report.ranks]
+    assert "Ann" not in reader.page.locator("#people").inner_text()
+    assert Axe().run(reader.page).response["violations"] == []
+    assert reader.complaints == []
+
+
+def test_it_is_said_whether_people_put_the_same_first(heard):
+    best = {factor.name: factor.levels[0].name for factor in compare_factors(heard)}
+
+    said = hear_people(heard, compare_factors(heard)).sentences
+
+    agree = "would, too" if best["essay template"] == "story" else "would put story"
+    assert (
+        f"Of the essay templates, judges put {best['essay template']} first. People {agree}."
+        in said
+    )
+
+
+def test_nothing_is_heard_if_all_ratings_are_stale(deep, texts):
+    ratings = [Rating("a.csv", "Ann", texts[0], score=Score(7.0, 9.0), stale="it has changed")]
+
+    assert hear_people(attrs.evolve(deep.report, ratings=ratings), []) is None
+
+
+@pytest.mark.parametrize(
+    ("measure", "value", "low", "high", "said"),
+    [
+        ("people", 0.5, 0.2, 0.7, ["agrees with people (0.50, 0.20 to 0.70)"]),
+        ("people", 0.5, -0.2, 0.7, []),
+        ("people", 0.5, None, None, []),
+        ("people_pairs", 0.4, 0.3, 0.45, ["prefers the opposite (0.40, 0.30 to 0.45)"]),
+        (
+            "strictness",
+            -0.2,
+            -0.3,
+            -0.1,
+            ["is milder than the other judges (-0.20, -0.30 to -0.10)"],
+        ),
+        ("first_odds", 2.0, 1.5, 3.0, ["prefers what is shown first (2.00, 1.50 to 3.00)"]),
+        ("first_odds", 1.2, 0.9, 3.0, []),
+        ("length", -0.2, -0.3, -0.1, ["prefers short texts (-0.20, -0.30 to -0.10)"]),
+        (
+            "length_beyond_people",
+            0.2,
+            0.1,
+            0.3,
+            ["prefers long texts more than people do (0.20, 0.10 to 0.30)"],
+        ),
+        (
+            "own_model",
+            0.2,
+            0.1,
+            0.3,
+            ["gives texts of its own model more than others do (0.20, 0.10 to 0.30)"],
+        ),
+        ("judges", 0.5, 0.2, 0.7, ["agrees with the other judges (0.50, 0.20 to 0.70)"]),
+        ("retest", 0.5, 0.2, 0.7, ["repeats itself (0.50, 0.20 to 0.70)"]),
+    ],
+)
+def test_only_what_is_beyond_chance_is_said_of_a_judge(measure, value, low, high, said):
+    measures = {name: Measure() for name in MEASURES} | {measure: Measure(value, low, high, 30)}
+
+    assert [*say_what_is_sure(Passport("evaluation/kind/big", "model", "big", measures))] == said

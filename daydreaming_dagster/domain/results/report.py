@@ -1,7 +1,7 @@
 """What a report says about a cohort, gathered from the store and the catalog."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from statistics import fmean, quantiles
+from statistics import fmean
 from typing import TYPE_CHECKING, Final
 
 import attrs
@@ -22,12 +22,21 @@ from daydreaming_dagster.domain.results.evaluations import (
 )
 from daydreaming_dagster.domain.results.judges import judge_of, judges_named, leave_out
 from daydreaming_dagster.domain.results.ranking import TextRank, rank_evaluations, with_shown_combos
+from daydreaming_dagster.domain.results.report_totals import (
+    CellMean,
+    FiveNumbers,
+    JudgeScores,
+    ModelTotals,
+    StageTotals,
+)
 from daydreaming_dagster.domain.results.verdicts import Duel, read_verdicts
 from daydreaming_dagster.domain.stages import GenerationRef, Pipeline
 from daydreaming_dagster.ports.gens_store import GensStore, GensStoreWithTemplates, read_ahead
 from daydreaming_dagster.types import Stage
 
-if TYPE_CHECKING:  # few cohorts have ratings
+if TYPE_CHECKING:  # numpy is slow to import
+    from daydreaming_dagster.domain.people.corrected import CorrectedMean
+    from daydreaming_dagster.domain.people.passport import Passport
     from daydreaming_dagster.domain.people.ratings import Rating
 
 FAILED_STATES: Final[frozenset[State]] = frozenset({"not parsed", "cut off"})
@@ -86,109 +95,11 @@ class ReportGeneration:
 
 
 @attrs.frozen
-class StageTotals:
-    """A stage in numbers.
-
-    Attributes:
-        stage: Which stage.
-        planned: All generations of the cohort.
-        done: Those that are complete: parsed, at a stage that scores with a score.
-        failed: Those with an answer that was cut off or could not be parsed.
-        missing: Those without an answer.
-        stale: Those of which `ReportGeneration.stale` says why.
-        cost: Of all answers whose cost is known, in USD; None if no cost is known.
-    """
-
-    stage: Stage
-    planned: int
-    done: int
-    failed: int
-    missing: int
-    stale: int
-    cost: float | None = None
-
-
-@attrs.frozen
-class FiveNumbers:
-    """How values are spread: a quarter of them lies between each two neighbours."""
-
-    least: float
-    lower: float
-    median: float
-    upper: float
-    greatest: float
-
-    @classmethod
-    def of(cls, values: Sequence[float]) -> "FiveNumbers | None":
-        """Return the five numbers of these values, None where there are no values."""
-        if not values:
-            return None
-        # Quartiles of a single value are that value, which quantiles() would refuse.
-        lower, middle, upper = quantiles(
-            [*values, values[0]] if len(values) == 1 else values, method="inclusive"
-        )
-        return cls(min(values), lower, middle, upper, max(values))
-
-
-@attrs.frozen
-class ModelTotals:
-    """What the answers of a model at a stage took.
-
-    Attributes:
-        stage: Which stage.
-        llm: The model's id in the catalog.
-        answers: How many answers are there. An answer that was replaced is not counted.
-        prompt_tokens: What they were asked with, in all, as far as the endpoint said.
-        completion_tokens: What they came to, in all, as far as the endpoint said.
-        cost: Of all whose cost is known, in USD; None if no cost is known.
-        without_cost: How many answers have no known cost: no price, or no count of tokens.
-        seconds: The shortest, quartiles and longest of how long an answer took; None where the
-            endpoint did not say.
-    """
-
-    stage: Stage
-    llm: str
-    answers: int
-    prompt_tokens: int
-    completion_tokens: int
-    cost: float | None
-    without_cost: int
-    seconds: FiveNumbers | None
-
-
-@attrs.frozen
-class CellMean:
-    """The mean of all scores of what a template and a model made, as shares of their scale.
-
-    A copy's model is `""`. `n` counts the scores; the mean is None where there are none.
-    """
-
-    stage: Stage
-    template: str
-    llm: str
-    mean: float | None
-    n: int
-
-
-@attrs.frozen
-class JudgeScores:
-    """The scores that a model gave with a template, as shares of their scale, in order.
-
-    If several stages score, the template is named with its stage, such as `evaluation/clarity`.
-    """
-
-    template: str
-    llm: str
-    shares: tuple[float, ...]
-    unscored: int
-
-
-@attrs.frozen
 class CohortReport:
     """All that a report of a cohort says, but for the texts: `read_stored_generation` has them.
 
     Attributes:
-        cohort_id: Which cohort.
+        cohort_id: Which cohort; of several, all of them with spaces between them.
         generations: All of them by stage, in planned order.
         evaluations: The evaluations again, with their lineage.
         ranks: The judged texts, the best first.
@@ -197,6 +108,11 @@ class CohortReport:
         without: The judges that are left out of all but `generations`.
         ratings: What people said of its texts.
         effects: The rows of the table of effects; None if they are to be computed.
+        cohorts_of: Of several cohorts, those of each generation, with spaces between them.
+        differences: In what several cohorts differ, in sentences.
+        passports: What each judge is like.
+        corrected: What people would give to the texts of each level of a factor.
+        notes: What else is to be known of judges and people, in sentences.
     """
 
     cohort_id: str
@@ -209,6 +125,11 @@ class CohortReport:
     without: Sequence[str] = ()
     ratings: "Sequence[Rating]" = ()
     effects: Sequence[Mapping[str, object]] | None = None
+    cohorts_of: Mapping[GenerationRef, str] = attrs.field(factory=dict)
+    differences: Sequence[str] = ()
+    passports: "Sequence[Passport]" = ()
+    corrected: "Sequence[CorrectedMean]" = ()
+    notes: Sequence[str] = ()
 
     def stage_totals(self) -> list[StageTotals]:
         """Return the numbers of each stage."""

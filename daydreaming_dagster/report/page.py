@@ -15,7 +15,7 @@ from daydreaming_dagster.report.figure import Figure
 from daydreaming_dagster.report.finding import find, scores_by_judge
 from daydreaming_dagster.report.index import ReadGeneration, list_kinds, make_index
 from daydreaming_dagster.report.parts import make_environment
-from daydreaming_dagster.report.people import hear_people, scores_by_people
+from daydreaming_dagster.report.people import hear_people, passports_without_names, scores_by_people
 from daydreaming_dagster.report.standalone import (
     content_security_policy,
     json_for_html,
@@ -70,7 +70,7 @@ def render_page(
             factors=factors,
             people=hear_people(report, factors),
             by_people=scores_by_people(report.ratings),
-            passports=[(one, [*say_what_is_sure(one)]) for one in report.passports],
+            passports=[(one, [*say_what_is_sure(one)]) for one in passports_without_names(report)],
             measures=MEASURES,
             who_agrees=say_who_agrees(report.passports),
             names=names,

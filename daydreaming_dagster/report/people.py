@@ -7,6 +7,7 @@ import attrs
 
 from daydreaming_dagster.domain.parsing.response import Score
 from daydreaming_dagster.domain.people.corrected import ALL, CorrectedMean
+from daydreaming_dagster.domain.people.passport import HUMAN, Passport
 from daydreaming_dagster.domain.people.ratings import Rating
 from daydreaming_dagster.domain.results.factors import Factor
 from daydreaming_dagster.domain.results.naming import Name
@@ -14,6 +15,12 @@ from daydreaming_dagster.domain.results.report import CohortReport
 from daydreaming_dagster.domain.stages import GenerationRef
 from daydreaming_dagster.formatting import counted
 from daydreaming_dagster.types import JsonValue
+
+
+def passports_without_names(report: CohortReport) -> list[Passport]:
+    """Return what each judge is like, people by their numbers."""
+    persons = {f"{HUMAN}{rater}": person for rater, person in _persons(report.ratings).items()}
+    return [attrs.evolve(one, judge=persons.get(one.judge, one.judge)) for one in report.passports]
 
 
 def people_on(

@@ -116,8 +116,8 @@ def _split_op(pipeline: Pipeline, key_prefix: str) -> dg.OpDefinition:
             return
         used = resources_of(context, key_prefix)
         root = used.root
-        recording = PartRecorder(context, root.store, used.stop, used.catalog)
         with _step(context, pipeline, used), root.cohorts.hold(context.partition_key):
+            recording = PartRecorder(context, root.store, used.stop, used.catalog)
             prepared = prepare_run(
                 root.store,
                 root.cohorts,
@@ -156,8 +156,10 @@ def _shard_op(pipeline: Pipeline, key_prefix: str, pool: str | None) -> dg.OpDef
     )
     def shard(context: dg.AssetExecutionContext, config: CohortRunConfig) -> None:
         used = resources_of(context, key_prefix).shared_by(config.workers)
-        recording = PartRecorder(context, used.root.store, used.stop, used.catalog, used.listener)
         with _step(context, pipeline, used):
+            recording = PartRecorder(
+                context, used.root.store, used.stop, used.catalog, used.listener
+            )
             number = int(context.op_execution_context.get_mapping_key() or 0)
             _worker(context, config, used, recording).run(number)
             recording.check()
@@ -182,8 +184,8 @@ def _finish_op(pipeline: Pipeline, key_prefix: str, pool: str | None) -> dg.OpDe
         store = used.root.store
         if config.max_calls is not None or config.max_cost is not None:
             forbid_retries(context)
-        recording = PartRecorder(context, store, used.stop, used.catalog, used.listener)
         with _step(context, pipeline, used) as terminated, ExitStack() as stack:
+            recording = PartRecorder(context, store, used.stop, used.catalog, used.listener)
             divided = config.workers > 1 and recording.is_divided
             rest = None
             if divided:

@@ -31,7 +31,7 @@ _MOST_LEVELS: Final = 30
 _MOST_JUDGES: Final = 6
 """With more judges, the table of the ranking has no column for each."""
 
-_SCRIPTS: Final = ("compare.js", "reader.js", "report.js")
+_SCRIPTS: Final = ("compare.js", "reader.js", "matrix.js", "report.js")
 
 
 def render_page(

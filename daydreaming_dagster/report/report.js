@@ -3,6 +3,7 @@
 
 (() => {
   const PAGE = 50;
+  const MATRIX_PAGE = 25;
   const AT_ONCE = 32;
   const find = (selector) => document.querySelector(selector);
   const index = JSON.parse(find("#index").textContent);
@@ -168,9 +169,16 @@
     planned: () => 0,
   };
 
-  async function matching(candidates, query, isCurrent) {
+  // What a query finds; throws if it should be a regular expression, and is not.
+  function finderOf(query) {
+    if (!form.regex.checked) return (text) => text.includes(query.toLowerCase());
+    const pattern = new RegExp(query, "imu");
+    return (text) => pattern.test(text);
+  }
+
+  async function matching(candidates, finds, isCurrent) {
     const named = (item) =>
-      [item.id, item.combo, nameOf(item), item.template, item.llm].some((name) => name.toLowerCase().includes(query));
+      [item.id, item.combo, nameOf(item), item.template, item.llm].some((name) => finds(name.toLowerCase()));
     const hits = new Set(candidates.filter(named));
     const rest = candidates.filter((item) => !hits.has(item));
     const chunks = [...new Set(rest.filter((item) => !answers.has(item)).map((item) => item.chunk))];
@@ -179,7 +187,7 @@
       await Promise.all(chunks.slice(start, start + AT_ONCE).map(keepAnswers));
       if (!isCurrent()) return null;
     }
-    for (const item of rest) if (answers.get(item).includes(query)) hits.add(item);
+    for (const item of rest) if (finds(answers.get(item))) hits.add(item);
     return candidates.filter((item) => hits.has(item));
   }
 
@@ -187,9 +195,16 @@
   async function list() {
     asked += 1;
     const mine = asked;
-    const query = form.query.value.trim().toLowerCase();
+    const query = form.query.value.trim();
     let items = generations.filter(passes).sort(orders[form.order.value]);
-    if (query) items = await matching(items, query, () => mine === asked);
+    let finds;
+    try {
+      finds = finderOf(query);
+    } catch (error) {
+      found.textContent = error.message;
+      return;
+    }
+    if (query) items = await matching(items, finds, () => mine === asked);
     if (items === null || mine !== asked) return;
     listed = items;
     page = 0;
@@ -199,19 +214,27 @@
   function draw() {
     const shown = kind();
     const all = generations.filter((item) => shown.stages.includes(item.stage)).length;
-    const pages = Math.max(1, Math.ceil(listed.length / PAGE));
+    const asMatrix = form.view.value === "matrix";
+    const rows = asMatrix ? matrix.rowsOf(listed) : listed;
+    const size = asMatrix ? MATRIX_PAGE : PAGE;
+    const pages = Math.max(1, Math.ceil(rows.length / size));
+    const here = rows.slice(page * size, (page + 1) * size);
+    find("#list").parentElement.hidden = asMatrix;
+    find("#columns").hidden = asMatrix;
+    find("#matrix").parentElement.hidden = !asMatrix;
+    if (asMatrix) matrix.drawRows(find("#matrix"), here, listed);
     found.textContent = `${listed.length.toLocaleString("en")} of ${all.toLocaleString("en")} ${shown.plural}`;
     find("#list tbody").replaceChildren(
-      ...listed.slice(page * PAGE, (page + 1) * PAGE).map((item) =>
+      ...(asMatrix ? [] : here).map((item) =>
         make(
           "tr",
           {},
-          make("td", { class: "number" }, item.rank === null ? "–" : item.band),
+          make("td", { class: "number of-ranks" }, item.rank === null ? "–" : item.band),
           make("th", { scope: "row" }, shown.stages.length > 1 && `${item.stage} `, link(item), item.cohorts && make("span", { class: "note" }, ` ${item.cohorts.replaceAll(" ", " and ")}`), item.begins && make("p", { class: "begins", dir: "auto" }, item.begins)),
-          make("td", { class: "number" }, share(item.mean)),
-          make("td", { class: "wide" }, item.scores, item.people && ` people: ${item.people}`),
-          make("td", { class: "wide" }, ...stateOf(item)),
-          make("td", {}, choiceOf(item)),
+          make("td", { class: "number of-score" }, share(item.mean)),
+          make("td", { class: "wide of-scores" }, item.scores, item.people && ` people: ${item.people}`),
+          make("td", { class: "wide of-state" }, ...stateOf(item)),
+          make("td", { class: "of-compare" }, choiceOf(item)),
         ),
       ),
     );
@@ -260,6 +283,7 @@
   // One generation
 
   const { versions, siblingList, sideBySide } = comparerOf({ stages, make, route, link, unpack, scoresOf });
+  const matrix = matrixOf({ make, route, share, comboOf });
   const { facts, bodyOf } = readerOf({ index, childStages, make, share, capital, route, link, unpack, comboOf });
 
   function neighbours(item) {
@@ -347,6 +371,7 @@
   });
   form.addEventListener("reset", () => setTimeout(() => { offer(); list(); }));
   form.addEventListener("submit", (event) => { event.preventDefault(); list(); });
+  find("#columns").addEventListener("input", ({ target }) => find("#list").classList.toggle(`without-${target.value}`, !target.checked));
   back.addEventListener("click", () => turn(-1));
   on.addEventListener("click", () => turn(1));
   overview.addEventListener("click", (event) => {

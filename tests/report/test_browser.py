@@ -160,6 +160,46 @@ def test_search_finds_what_models_wrote(read):
     reader.found(110)
 
 
+def test_search_understands_regular_expressions(read):
+    reader = read()
+    reader.page.check("input[name=regex]")
+    reader.page.fill("input[name=query]", r"rever\b\S*")
+    reader.found(5)
+    reader.page.fill("input[name=query]", "(")
+    reader.page.wait_for_selector("#found >> text=/Invalid regular expression/")
+    reader.page.uncheck("input[name=regex]")
+    reader.page.fill("input[name=query]", "DESREVER")
+    reader.found(5)
+    assert reader.complaints == []
+
+
+def test_a_matrix_has_a_row_for_each_combination_and_opens_its_texts(read, made):
+    reader = read()
+    reader.page.select_option("select[name=view]", "matrix")
+    reader.page.wait_for_selector("#matrix tbody tr")
+
+    assert reader.page.locator("#matrix thead th").count() == 3
+    assert reader.page.locator("#matrix tbody tr").count() == 25
+    assert "Page 1 of 3" in reader.page.locator("#pager").inner_text()
+    assert not reader.page.locator("#list").is_visible()
+    assert Axe().run(reader.page).response["violations"] == []
+    best = made.report.ranks[0].gen_id
+    reader.page.click(f"#matrix tbody tr:first-child a[href$='{best}']")
+    reader.page.wait_for_selector(f"#reader-title >> text={best}")
+    assert reader.complaints == []
+
+
+def test_a_column_of_the_list_can_be_left_out(read):
+    reader = read()
+    reader.page.click("#columns summary")
+    reader.page.uncheck("#columns input[value=words]")
+    reader.page.uncheck("#columns input[value=state]")
+
+    assert not reader.page.locator("#list .begins").first.is_visible()
+    assert not reader.page.locator("#list .of-state").first.is_visible()
+    assert reader.page.locator("#list .of-ranks").first.is_visible()
+
+
 def test_search_finds_ids_and_names(read, made):
     reader = read()
     reader.page.fill("input[name=query]", essay(made, "g").member.gen_id)

@@ -4,8 +4,11 @@ import logging
 import os
 from pathlib import Path
 
+import dagster as dg
+
 from daydreaming_dagster.bootstrap import absolute_location, key_prefix
 from daydreaming_dagster.defs.build import define_data_root
+from daydreaming_dagster.defs.executors import executor_from_environment
 
 _DATA_ROOT = absolute_location(os.environ.get("DAYDREAM_DATA_ROOT", "data"))
 
@@ -15,4 +18,7 @@ for here in (Path.cwd(), Path.cwd() / "data"):
             "Dagster shows the data root %s, not %s: DAYDREAM_DATA_ROOT names it", _DATA_ROOT, here
         )
 
-defs = define_data_root(_DATA_ROOT, key_prefix=key_prefix())
+defs = dg.Definitions.merge(
+    define_data_root(_DATA_ROOT, key_prefix=key_prefix()),
+    dg.Definitions(executor=executor_from_environment()),
+)

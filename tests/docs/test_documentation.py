@@ -53,6 +53,7 @@ STAND_INS = {
     '.venv/bin/pip install ".[postgres,s3]"': ":",
     # What they start in containers, a test of `compose.yaml` starts as processes.
     "docker compose --file deploy/compose.yaml up --build --detach": "test -f deploy/.env",
+    "docker compose --file deploy/compose.yaml up --detach --scale worker=4": ":",
     "docker compose --file deploy/compose.yaml run --rm code daydream status tide": (
         "daydream status tide"
     ),

@@ -60,6 +60,7 @@ def container(environment, postgresql_server, tmp_path):
         **said,
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "DAGSTER_HOME": str(home),
+        "DAYDREAM_CELERY": "",
         **postgresql_server.as_dagster_yaml_names_it(postgresql_server.new_database()),
     }
 
@@ -95,6 +96,7 @@ def webserver(container, bucket, redis_port, tmp_path):
     there = {
         **container,
         **bucket,
+        "DAYDREAM_CELERY": str(home / "celery.yaml"),
         "CELERY_BROKER_URL": f"redis://127.0.0.1:{redis_port}/0",
         "CELERY_RESULT_BACKEND": f"redis://127.0.0.1:{redis_port}/1",
     }
@@ -176,7 +178,9 @@ def test_a_cohort_in_a_bucket_is_run_by_the_services_of_compose(
         "jobName": "run_cohort",
     }
     tags = [{"key": "dagster/partition", "value": "c1"}]
-    run = {"selector": selector, "mode": "default", "executionMetadata": {"tags": tags}}
+    config = json.dumps({"ops": {"cohort_run": {"config": {"workers": 2}}}})
+    metadata = {"tags": tags}
+    run = {"selector": selector, "runConfigData": config, "executionMetadata": metadata}
     launched = webserver.ask(LAUNCH, run=run)["launchRun"]
 
     def state():
@@ -184,6 +188,7 @@ def test_a_cohort_in_a_bucket_is_run_by_the_services_of_compose(
         return status if status in {"SUCCESS", "FAILURE"} else None
 
     assert webserver.wait_for(state) == "SUCCESS"
+    assert "execute_plan" in (webserver.logs / "worker").read_text("utf-8")
     tail = daydream_process("tail", "c1", **bucket)
     assert tail.stdout == "cohort c1: 3 of 3 drafts, 6 of 6 essays, 12 of 12 evaluations done\n"
 

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from scipy.stats import kendalltau
 
-from daydreaming_dagster.domain.statistics.bradley_terry import DuelFit, fit_duels
+from daydreaming_dagster.domain.statistics.bradley_terry import fit_duels
 from daydreaming_dagster.domain.statistics.judgments import Coded, Duels, Floats, Indices
 from daydreaming_dagster.domain.statistics.pair_choice import believe, pairs_in_doubt
 from daydreaming_dagster.domain.statistics.ranks import rank_bands
@@ -89,7 +89,9 @@ def experiment(spread: float, calls: int, seed: int) -> Outcome:
     full = fit_duels(judged(every, strength, rng)).strength
     best = np.argsort(-full)[:TOP]
     fit = fit_duels(by_doubt(strength, calls, 20, rng))
-    covered = np.abs(fit.strength - (strength - strength.mean())) < _margin(fit)
+    low, high = fit.interval()
+    centred = strength - strength.mean()
+    covered = (low < centred) & (centred < high)
     ranks = (strength[None, :] > strength[:, None]).sum(axis=1) + 1
     bands = rank_bands(fit.strength, fit.covariance, component=fit.component)
     return Outcome(
@@ -100,11 +102,6 @@ def experiment(spread: float, calls: int, seed: int) -> Outcome:
         float(covered[best].mean()),
         float(((bands.low <= ranks) & (ranks <= bands.high)).all()),
     )
-
-
-def _margin(fit: DuelFit) -> Floats:
-    low, high = fit.interval()
-    return (high - low) / 2
 
 
 def main() -> None:

@@ -5,36 +5,33 @@ ties and its term for what is shown first: Davidson and Beaver, "On extending th
 model to incorporate within-pair order effects", Biometrics 33 (1977).
 """
 
-import math
 from typing import Final
 
 import attrs
 import numpy as np
 from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import connected_components
-from scipy.special import ndtri
+from scipy.special import ndtr
 
-from daydreaming_dagster.domain.statistics.covariance import Covariance, positive_inverse
+from daydreaming_dagster.domain.statistics.covariance import Covariance
+from daydreaming_dagster.domain.statistics.duel_approximation import (
+    DISCRIMINATION_VARIANCE,
+    Weighted,
+    averaged,
+    over_spreads,
+    settle,
+)
 from daydreaming_dagster.domain.statistics.duel_likelihood import (
     Problem,
     State,
     design_matrix,
-    gradient_and_information,
-    log_odds_variances,
     mean_curves,
 )
-from daydreaming_dagster.domain.statistics.judgments import TIE, Duels, Floats, Indices
+from daydreaming_dagster.domain.statistics.judgments import Duels, Floats, Indices
 from daydreaming_dagster.domain.statistics.score_evidence import ScoreEvidence
 
-_DISCRIMINATION_VARIANCE: Final = 0.25
-_SPREAD_VARIANCE: Final = 0.4
-"""Of the half-normal prior of the strengths' standard deviation, per item: many tell it alone."""
-_MOST_STEPS: Final = 200
-_TOLERANCE: Final = 3e-3
-_LONGEST_STEP: Final = 5.0
-_STRIDE: Final = 0.9
-"""EM's own step of a log standard deviation is 0.5 of that of the variance; this needs fewer."""
-_LEAST_SPREAD: Final = 1e-3
+_REACH: Final = 8.0
+_HALVINGS: Final = 40
 
 
 @attrs.frozen
@@ -43,7 +40,8 @@ class DuelFit:
 
     Attributes:
         strength: Each item's log odds of beating the average item, shrunk towards 0.
-        covariance: Of the strengths, as a normal posterior.
+        covariance: Of the strengths, as a normal posterior, at the likeliest spread.
+        mixture: What is known of each strength over all spreads that they may have.
         component: Items of different components were never compared, even indirectly, and have no
             scores that can be.
         first_log_odds: Per judge, of preferring what is shown first of two equal items.
@@ -61,6 +59,7 @@ class DuelFit:
 
     strength: Floats
     covariance: Covariance
+    mixture: "Mixture"
     component: Indices
     first_log_odds: Floats
     first_errors: Floats
@@ -75,8 +74,32 @@ class DuelFit:
 
     def interval(self, level: float = 0.95) -> tuple[Floats, Floats]:
         """Return the bounds of each strength."""
-        margin = np.sqrt(self.covariance.variances()) * ndtri(0.5 + level / 2)
-        return self.strength - margin, self.strength + margin
+        return self.mixture.quantile(0.5 - level / 2), self.mixture.quantile(0.5 + level / 2)
+
+
+@attrs.frozen
+class Mixture:
+    """Mixtures of normal distributions, one per item with the same weights.
+
+    Attributes:
+        weight: Of each part.
+        mean: Per part and item.
+        deviation: Per part and item.
+    """
+
+    weight: Floats
+    mean: Floats
+    deviation: Floats
+
+    def quantile(self, level: float) -> Floats:
+        """Return the value of each item that it is below with this probability."""
+        low = (self.mean - _REACH * self.deviation).min(axis=0)
+        high = (self.mean + _REACH * self.deviation).max(axis=0)
+        for _ in range(_HALVINGS):
+            middle = (low + high) / 2
+            below = self.weight @ ndtr((middle - self.mean) / self.deviation) < level
+            low, high = np.where(below, middle, low), np.where(below, high, middle)
+        return np.asarray((low + high) / 2)
 
 
 def fit_duels(duels: Duels, evidence: ScoreEvidence | None = None) -> DuelFit:
@@ -86,114 +109,42 @@ def fit_duels(duels: Duels, evidence: ScoreEvidence | None = None) -> DuelFit:
     is shown first, a its discrimination. Strengths are normal around 0, or around a multiple of
     what scores make of them. The multiple and the remaining spread are estimated: they are the
     scale and the weight of the scores, so scores that do not predict the duels count for nothing.
-    What is known of them is approximated by a normal distribution, and their spread maximises the
-    likelihood so approximated (Opper and Archambeau, "The variational Gaussian approximation
-    revisited", Neural Computation 21, 2009). So strengths are finite even if an item always wins,
-    and an item that was never compared with another keeps the whole prior interval.
+    What is known of them is approximated by a normal distribution (`settle`) at each spread that
+    they may have (`over_spreads`). So strengths are finite even if an item always wins, and an item
+    that was never compared with another keeps the whole prior interval. Estimates, and what is said
+    of their order, are those at the likeliest spread: another one stretches all strengths alike.
+    Intervals are quantiles over all spreads.
 
     Assumes that duels are independent given the strengths. If repeated duels of the same pair agree
     more than that, the information is divided by the dispersion (McCullagh and Nelder, "Generalized
     Linear Models", 1989, section 4.5). Verdicts that could not be read are taken as missing at
     random.
     """
-    tying = np.unique(duels.judge.codes[duels.first_wins == TIE])
-    problem = Problem(duels, evidence, tying)
-    size = problem.offset + problem.judges + len(tying)
-    state = State(np.zeros(size), np.zeros(len(duels.first)), np.ones(problem.judges), 1.0)
-    covariance = _maximise(problem, state)
-    dispersion = _dispersion(problem, state)
-    if dispersion > 1:
-        state.dispersion = dispersion
-        covariance = _maximise(problem, state)
-    return _fit_of(problem, state, covariance)
+    problem = Problem.of(duels, evidence)
+    state = problem.start()
+    settle(problem, state, move_spread=True)
+    state.dispersion = _dispersion(problem, state)
+    if state.dispersion > 1:
+        settle(problem, state, move_spread=True)
+    return _fit_of(problem, over_spreads(problem, state))
 
 
-def _maximise(problem: Problem, state: State) -> Floats:
-    """Move the state to the best normal approximation, and return its covariance."""
-    items = problem.items
-    covariance = np.zeros((0, 0))
-    for _ in range(_MOST_STEPS):
-        design = design_matrix(problem, state)
-        gradient, information = gradient_and_information(problem, state, design)
-        covariance = positive_inverse(information)
-        step = covariance @ gradient
-        step *= min(1.0, _LONGEST_STEP / max(float(np.abs(step).max()), 1e-300))
-        state.values = state.values + step
-        state.variances = log_odds_variances(problem, state, covariance)
-        squares = _expected_squares(problem, state, covariance)
-        moved = max(_discriminate(problem, state), float(np.abs(step).max()))
-        growth = np.log(_likeliest_variance(squares, items) / state.spread**2)
-        if max(abs(growth), moved) < _TOLERANCE:
-            break
-        state.spread = max(state.spread * float(np.exp(_STRIDE * growth)), _LEAST_SPREAD)
-    return covariance
-
-
-def _expected_squares(problem: Problem, state: State, covariance: Floats) -> float:
-    """Return the expected sum of squares of what is in the strengths beyond what scores predict.
-
-    What the doubt about a score explains of an item's difference from it is not part of that.
-    """
-    items = problem.items
-    squares = state.values[:items] ** 2 + np.diagonal(covariance)[:items]
-    kept = state.spread**2 / problem.prior_variances(state)
-    return float((kept**2 * squares + state.spread**2 * (1 - kept)).sum())
-
-
-def _likeliest_variance(squares: float, items: int) -> float:
-    """Return the variance of strengths whose squares have this expected sum.
-
-    One degree of freedom goes to their mean. The prior of the standard deviation is half-normal:
-    with few items of few duels, the likelihood alone would often choose an enormous one.
-    """
-    df = max(items - 1, 1)
-    prior = _SPREAD_VARIANCE * items
-    return prior / 2 * (math.sqrt(df**2 + 4 * squares / prior) - df)
-
-
-def _discriminate(problem: Problem, state: State) -> float:
-    """Move the discriminations by one step of Newton's method, and return how far."""
-    if problem.judges == 1:
-        return 0.0
-    gradient, information = _discrimination_curve(problem, state)
-    logs = np.log(state.discrimination)
-    step = np.clip((gradient - logs / _DISCRIMINATION_VARIANCE) / information, -0.5, 0.5)
-    logs = logs + step
-    state.discrimination = np.exp(logs - logs.mean())
-    return float(np.abs(step - step.mean()).max())
-
-
-def _discrimination_curve(problem: Problem, state: State) -> tuple[Floats, Floats]:
-    """Return the likelihood's slope in the log of each discrimination, and the information."""
-    duels, judge = problem.duels, problem.duels.judge.codes
-    curves = mean_curves(problem, state)
-    strength = problem.strengths(state.values)
-    lead = state.discrimination[judge] * (strength[duels.first] - strength[duels.second])
-    pull = curves.slope * lead - curves.curvature * state.variances
-    gradient = np.bincount(judge, weights=pull, minlength=problem.judges)
-    squares = curves.curvature * (lead**2 + state.variances)
-    information = np.bincount(judge, weights=squares, minlength=problem.judges)
-    return (
-        gradient / state.dispersion,
-        information / state.dispersion + 1 / _DISCRIMINATION_VARIANCE,
-    )
-
-
-def _discrimination_information(problem: Problem, state: State, covariance: Floats) -> Floats:
+def _discrimination_information(problem: Problem, state: State) -> Floats:
     """Return the information on the log of each discrimination, the other parameters unknown."""
     duels, judge = problem.duels, problem.duels.judge.codes
     curves, design = mean_curves(problem, state), design_matrix(problem, state)
     strength = problem.strengths(state.values)
     lead = state.discrimination[judge] * (strength[duels.first] - strength[duels.second])
+    information = problem.count * curves.curvature
     per_judge = csr_array(
-        (curves.curvature * lead, (np.arange(len(judge)), judge)),
+        (information * lead, (np.arange(len(judge)), judge)),
         shape=(len(judge), problem.judges),
     )
     crossed = (design.T @ per_judge).toarray() / state.dispersion
-    squares = np.bincount(judge, weights=curves.curvature * lead**2, minlength=problem.judges)
-    shared = (crossed * (covariance @ crossed)).sum(axis=0)
+    squares = np.bincount(judge, weights=information * lead**2, minlength=problem.judges)
+    shared = (crossed * (state.covariance @ crossed)).sum(axis=0)
     own = np.maximum(squares / state.dispersion - shared, 0.0)
-    return np.asarray(own + 1 / _DISCRIMINATION_VARIANCE)
+    return np.asarray(own + 1 / DISCRIMINATION_VARIANCE)
 
 
 def _dispersion(problem: Problem, state: State) -> float:
@@ -201,60 +152,78 @@ def _dispersion(problem: Problem, state: State) -> float:
     duels = problem.duels
     curves = mean_curves(problem, state)
     low, high = np.minimum(duels.first, duels.second), np.maximum(duels.first, duels.second)
-    _, pair, counts = np.unique(low * problem.items + high, return_inverse=True, return_counts=True)
+    _, pair = np.unique(low * problem.items + high, return_inverse=True)
     signed = np.where(duels.first == low, curves.slope, -curves.slope)
-    repeated = counts > 1
+    repeated = np.bincount(pair, weights=problem.count) > 1
     if not repeated.any():
         return 1.0
-    sums = np.bincount(pair, weights=signed)[repeated]
-    expected = np.bincount(pair, weights=curves.curvature)[repeated]
+    sums = np.bincount(pair, weights=problem.count * signed)[repeated]
+    expected = np.bincount(pair, weights=problem.count * curves.curvature)[repeated]
     ratio = float((sums**2).sum() / expected.sum())
     chance = 1 + 2.33 * np.sqrt(2 / repeated.sum())
     return ratio if ratio > chance else 1.0
 
 
-def _fit_of(problem: Problem, state: State, inverse: Floats) -> DuelFit:
-    items, offset, judges = problem.items, problem.offset, problem.judges
-    covariance = inverse[:items, :items]
-    slope, share_of_scores = None, None
-    if problem.evidence is not None:
-        x, crossed = problem.evidence.expected, inverse[:items, items]
-        covariance = (
-            covariance
-            + np.outer(x, crossed)
-            + np.outer(crossed, x)
-            + inverse[items, items] * np.outer(x, x)
-        )
-        per_deviation = float(state.values[items])
-        error = float(np.sqrt(inverse[items, items]))
-        slope = per_deviation / problem.evidence.scale, error / problem.evidence.scale
-        # The estimated square without its expected error.
-        predicted = max(per_deviation**2 - error**2, 0.0) * float(x.var())
-        share_of_scores = predicted / (predicted + float(problem.prior_variances(state).mean()))
-    row = covariance.mean(axis=1)
-    covariance = covariance - row[:, None] - row[None, :] + row.mean()
-    strength = problem.strengths(state.values)
-    share = np.bincount(problem.duels.judge.codes, minlength=judges) / len(
-        problem.duels.judge.codes
+def _fit_of(problem: Problem, states: list[Weighted]) -> DuelFit:
+    state, offset, judges = averaged(states), problem.offset, problem.judges
+    known = [_strengths(problem, part) for _, part in states]
+    strength, covariance = known[0]
+    mixture = Mixture(
+        np.array([weight for weight, _ in states]),
+        np.stack([mean for mean, _ in known]),
+        np.sqrt([np.diagonal(matrix) for _, matrix in known]),
     )
+    share = np.bincount(problem.duels.judge.codes, weights=problem.count, minlength=judges)
+    share = np.asarray(share / share.sum(), dtype=np.float64)
     position = slice(offset, offset + judges)
-    first, first_covariance = state.values[position], inverse[position, position]
-    told = _discrimination_information(problem, state, inverse)
+    first, first_covariance = state.values[position], state.covariance[position, position]
+    slope, share_of_scores = _of_scores(problem, state)
     return DuelFit(
-        strength - strength.mean(),
+        strength,
         Covariance.dense(covariance),
+        mixture,
         _components(problem),
         first,
         np.sqrt(np.diagonal(first_covariance)),
         (float(share @ first), float(np.sqrt(share @ first_covariance @ share))),
-        problem.tie_weights(state.values),
+        problem.tie_weights(state),
         state.discrimination,
-        1 / np.sqrt(told),
+        1 / np.sqrt(_discrimination_information(problem, state)),
         state.spread,
         state.dispersion,
         slope,
         share_of_scores,
     )
+
+
+def _strengths(problem: Problem, state: State) -> tuple[Floats, Floats]:
+    """Return the strengths against their mean, and their covariance."""
+    items = problem.items
+    covariance = state.covariance[:items, :items]
+    if problem.evidence is not None:
+        x, crossed = problem.evidence.expected, state.covariance[:items, items]
+        covariance = (
+            covariance
+            + np.outer(x, crossed)
+            + np.outer(crossed, x)
+            + state.covariance[items, items] * np.outer(x, x)
+        )
+    row = covariance.mean(axis=1)
+    covariance = covariance - row[:, None] - row[None, :] + row.mean()
+    strength = problem.strengths(state.values)
+    return strength - strength.mean(), covariance
+
+
+def _of_scores(problem: Problem, state: State) -> tuple[tuple[float, float] | None, float | None]:
+    """Return what a unit of the scores is worth, with its error, and the share they predict."""
+    if problem.evidence is None:
+        return None, None
+    items, scale = problem.items, problem.evidence.scale
+    slope, error = float(state.values[items]), float(np.sqrt(state.covariance[items, items]))
+    # The estimated square without its expected error.
+    predicted = max(slope**2 - error**2, 0.0) * float(problem.evidence.expected.var())
+    share = predicted / (predicted + float(problem.prior_variances(state).mean()))
+    return (slope / scale, error / scale), share
 
 
 def _components(problem: Problem) -> Indices:

@@ -9,11 +9,14 @@ from statsmodels.discrete.discrete_model import Logit
 from daydreaming_dagster.domain.statistics.analysis import analyse_duels
 from daydreaming_dagster.domain.statistics.bradley_terry import fit_duels
 from daydreaming_dagster.domain.statistics.judgments import (
+    Coded,
+    Duels,
     JudgmentsError,
     make_duels,
     make_scores,
     read_duels,
 )
+from daydreaming_dagster.domain.statistics.pair_choice import believe, pairs_in_doubt
 from daydreaming_dagster.domain.statistics.score_evidence import make_evidence
 
 
@@ -61,6 +64,57 @@ def test_the_position_is_that_of_a_logistic_regression():
     value, error = fit_duels(duels).mean_first
     assert value == pytest.approx(theirs.params[-1], abs=0.01)
     assert error == pytest.approx(theirs.bse[-1], rel=0.05)
+
+
+def test_what_is_known_is_that_of_the_exact_posterior():
+    first, second, wins = [0, 1, 0, 2, 1, 0], [1, 2, 2, 0, 0, 1], [1.0, 1.0, 1.0, 0.0, 0.0, 1.0]
+    rng = np.random.default_rng(3)
+    # Draws from the prior, weighted by their likelihood; the spread is half-t.
+    spread = 2 * np.abs(rng.standard_t(4, 2_000_000))
+    strength = spread[:, None] * rng.standard_normal((len(spread), 3))
+    position = np.sqrt(10) * rng.standard_normal(len(spread))
+    lead = strength[:, first] - strength[:, second] + position[:, None]
+    weight = np.exp(-np.logaddexp(0, np.where(np.array(wins) == 1, -lead, lead)).sum(axis=1))
+    weight /= weight.sum()
+    strength -= strength.mean(axis=1)[:, None]
+
+    fit = fit_duels(make_duels(list(map(str, first)), list(map(str, second)), wins))
+
+    low, high = fit.interval()
+    for item in range(3):
+        order = np.argsort(strength[:, item])
+        below = weight[order].cumsum()
+        exact = strength[order, item][np.searchsorted(below, [0.025, 0.975])]
+        assert [low[item], high[item]] == pytest.approx(exact, abs=0.06 * np.ptp(exact))
+    mean = weight @ position
+    deviation = np.sqrt(weight @ (position - mean) ** 2)
+    assert fit.mean_first == pytest.approx((mean, deviation), rel=0.05)
+
+
+def test_strengths_that_nearly_certain_verdicts_order_have_wide_enough_intervals():
+    covered = []
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        strengths, duels = 8 * rng.standard_normal(40), None
+        pairs, wins = np.zeros((0, 2), dtype=int), np.zeros(0)
+        for look in range(4):
+            chosen = pairs_in_doubt(believe(40, duels, None), 40, top=20, seed=look)
+            lead = strengths[chosen[:, 0]] - strengths[chosen[:, 1]]
+            pairs = np.concatenate([pairs, chosen])
+            wins = np.append(wins, rng.random(40) < 1 / (1 + np.exp(-lead)))
+            duels = numbered(pairs, wins)
+
+        low, high = fit_duels(duels).interval()
+
+        truth = strengths - strengths.mean()
+        covered.append(((low < truth) & (truth < high)).mean())
+    assert 0.9 < np.mean(covered) < 0.99
+
+
+def numbered(pairs, wins):
+    names = tuple(map(str, range(40)))
+    judge = Coded(("judge",), np.zeros(len(wins), dtype=int))
+    return Duels(names, *pairs.T, wins, judge, np.zeros(1, dtype=int))
 
 
 def test_ties_and_discriminations_are_found_again():

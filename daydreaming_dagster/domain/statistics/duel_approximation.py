@@ -23,7 +23,7 @@ from daydreaming_dagster.domain.statistics.duel_likelihood import (
 DISCRIMINATION_VARIANCE: Final = 0.25
 _TIE_VARIANCE: Final = 10.0
 _SPREAD_SCALE: Final = 2.0
-_SPREAD_DF: Final = 4.0
+_SPREAD_DF: Final = 2.0
 """The strengths' standard deviation has a half-t prior, which excludes no spread: Gelman, "Prior
 distributions for variance parameters in hierarchical models", Bayesian Analysis 1 (2006)."""
 _MOST_STEPS: Final = 200

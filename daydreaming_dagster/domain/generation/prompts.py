@@ -21,7 +21,6 @@ from daydreaming_dagster.domain.generation.prompt_values import (
 )
 from daydreaming_dagster.domain.generation.recipe import Recipe
 from daydreaming_dagster.domain.generation.records import MainRecord
-from daydreaming_dagster.domain.generation.template_rendering import render_source, render_template
 from daydreaming_dagster.ports.errors import InvalidMetadataError
 from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates
 from daydreaming_dagster.types import Stage
@@ -46,6 +45,8 @@ def write_stage_input(
     if metadata.mode == "copy":
         prompt = read_parent_text(store, stage, gen_id, metadata)
     else:
+        from daydreaming_dagster.domain.generation.template_rendering import render_template
+
         values = compute_prompt_values(store, stage, gen_id, metadata, content_combinations)
         prompt = render_template(store, stage, metadata.template_id, values)
     store.write_prompt(stage, gen_id, prompt)
@@ -67,6 +68,9 @@ def render_planned_input(
         DaydreamingError: See `write_stage_input`.
         InvalidMetadataError: Metadata names no concepts, or one that the catalog lacks.
     """
+    # Imported where it is needed: Jinja costs `daydream status` a tenth of its time.
+    from daydreaming_dagster.domain.generation.template_rendering import render_source
+
     stage = recipe.stage
     if recipe.mode == "copy":
         return read_parent_text(store, stage, gen_id, metadata)

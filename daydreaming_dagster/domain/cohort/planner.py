@@ -103,8 +103,7 @@ class Planner:
     """Plans the generations of a cohort, stage by stage.
 
     `given` are texts that it takes as they are stored, `older` are imported generations, whose ids
-    stay theirs. `used` are the values of each axis that lead
-    to a generation.
+    stay theirs. `used` are the values of each axis that lead to a generation.
     """
 
     cohort_id: str
@@ -130,8 +129,7 @@ class Planner:
             combo = one.text.origin.ancestors.get(COMBO, "")
             self._combo_ids[combo] = combo  # as the metadata of the text name it
             ref, parents = one.text.ref, [parent.ref for parent in one.text.origin.parents]
-            origin_of_text = PlannedOrigin(parents=tuple(parents))
-            stored = PlannedGeneration(*ref, one.metadata, origin_of_text)
+            stored = PlannedGeneration(*ref, one.metadata, PlannedOrigin(parents=tuple(parents)))
             planned.setdefault(ref.stage, []).append(stored)
             texts.setdefault(ref.stage, []).append(one.text)
         for definition in stages:
@@ -305,7 +303,6 @@ class _Described:
     origin: Origin
     metadata: JsonObject
     hashed: JsonObject
-
     _signature: bytes = attrs.field(
         init=False, default=attrs.Factory(lambda self: _signature(self.hashed), takes_self=True)
     )

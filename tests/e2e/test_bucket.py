@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from adapters.language_model.scripted import ScriptedLanguageModel
+from batch_endpoint import serving_batches
 from builders import judge_or_echo
 from daydreaming_dagster.bootstrap import open_data_root
 from daydreaming_dagster.defs.build import build_definitions
@@ -56,6 +57,7 @@ def test_a_cohort_lives_in_a_bucket_as_in_a_folder(
     assert in_bucket("settle", evaluation, "5").returncode == 0
     assert "c1" in in_bucket("status").stdout
     assert "cohort c1" in in_bucket("tail", "c1").stdout
+    assert in_bucket("rate", "c1").returncode == 0
     bundle = tmp_path / "c1.zip"
     assert in_bucket("bundle", "c1", "-o", str(bundle)).returncode == 0
     assert daydream("verify", str(bundle)).returncode == 0
@@ -65,6 +67,36 @@ def test_a_cohort_lives_in_a_bucket_as_in_a_folder(
     assert files_of(back) == files_of(s3_url)
     again = daydream("status", "c1", "--json", DAYDREAM_DATA_ROOT=str(back)).stdout
     assert json.loads(again) == json.loads(in_bucket("status", "c1", "--json").stdout)
+
+
+def test_a_cohort_leaves_a_bucket_and_comes_back(in_bucket, s3_url, chat_endpoint, tmp_path):
+    in_bucket("plan", "c1")
+    in_bucket("run", "c1")
+    before, archive = files_of(s3_url), tmp_path / "c1.zip"
+    assert in_bucket("archive", "c1", "-o", str(archive), "--yes").returncode == 0
+    assert not [name for name in files_of(s3_url) if name.startswith(("cohorts/", "gens/"))]
+
+    assert in_bucket("restore", str(archive)).returncode == 0
+
+    assert files_of(s3_url) == before
+
+
+def test_a_cohort_in_a_bucket_is_made_by_batch(daydream, data_root, s3_url):
+    with serving_batches() as endpoint:
+        (data_root / "1_raw/endpoints.csv").write_text(
+            f"id,base_url,api_key_variable,batch_poll_seconds\nacme,{endpoint.url},BATCH_KEY,0.05\n"
+        )
+        (data_root / "1_raw/llm_models.csv").write_text("id,model,provider\nbig,big-1,acme\n")
+        daydream("copy", str(data_root), s3_url)
+        where = {"DAYDREAM_DATA_ROOT": s3_url, "BATCH_KEY": "sk"}
+        daydream("plan", "c1", **where)
+
+        ran = daydream("run", "c1", "--batch", **where)
+
+        assert ran.returncode == 0, ran.stderr
+        assert endpoint.calls.count("POST /batches") == 3
+        assert not endpoint.chat.bodies
+    assert open_data_root(s3_url).written_files().list_files("batches") == []
 
 
 def test_a_bucket_gets_the_examples_and_only_once(daydream, s3_url):

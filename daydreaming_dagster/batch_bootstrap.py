@@ -1,13 +1,10 @@
 """Composes the adapters that ask models by batch."""
 
 from daydreaming_dagster.application.batch_lane import Batches
-from daydreaming_dagster.bootstrap import (
-    DataRoot,
-    open_default_endpoint,
-    open_endpoint,
-)
+from daydreaming_dagster.bootstrap import DataRoot
 from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.endpoints import LOCAL_PROVIDER
+from daydreaming_dagster.endpoint_bootstrap import open_default_endpoint, open_endpoint
 from daydreaming_dagster.ports.batch_model import BatchModel
 
 

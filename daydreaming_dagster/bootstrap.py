@@ -26,6 +26,7 @@ from daydreaming_dagster.data_layer.paths import Paths
 from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.endpoints import LOCAL_PROVIDER, EndpointEntry
 from daydreaming_dagster.domain.exchange.scores import ForeignScore
+from daydreaming_dagster.endpoint_bootstrap import open_default_endpoint, open_endpoint
 from daydreaming_dagster.errors import DaydreamingError
 from daydreaming_dagster.ports.batch_store import BatchStore
 from daydreaming_dagster.ports.cohort_bundle import CohortBundle
@@ -38,8 +39,6 @@ from daydreaming_dagster.ports.older_data_root import OlderDataRoot
 from daydreaming_dagster.ports.rate_limiter import OpenRate
 from daydreaming_dagster.ports.root_files import RootFiles
 
-API_KEY_VARIABLE: Final = "OPENAI_API_KEY"
-BASE_URL_VARIABLE: Final = "OPENAI_BASE_URL"
 PATIENCE_VARIABLE: Final = "DAYDREAM_PATIENCE_SECONDS"
 
 KEY_PREFIX_VARIABLE: Final = "DAYDREAM_KEY_PREFIX"
@@ -297,8 +296,9 @@ def compose_language_model(
     root: DataRoot | None = None,
     *,
     workers: int = 1,
+    embeds: bool = False,
 ) -> LanguageModel:
-    """Return the adapters that call the models of a catalog.
+    """Return the adapters that call the models of a catalog; if it `embeds`, they return vectors.
 
     Retries and limits are layers of each endpoint. All machines that use a `root` in a bucket share
     rates; else the processes of this machine do. `workers` divide concurrent calls, those of the
@@ -327,20 +327,22 @@ def compose_language_model(
     def layers(entry: EndpointEntry) -> LanguageModel:
         of_account = folder / sha256(repr(entry.account).encode()).hexdigest()[:12]
         folders.append(of_account)
-        endpoint = open_endpoint(entry)
+        endpoint = open_endpoint(entry, embeds=embeds)
         return RetryingLanguageModel(
             limited(endpoint, limits, of_account, concurrency, entry.patience_seconds)
         )
 
     routes: dict[str, LanguageModel] = {
         # The local model answers one call at a time; a second one waits in its server.
-        LOCAL_PROVIDER: LimitingLanguageModel(LocalLanguageModel(), limits, folder, 2)
+        LOCAL_PROVIDER: LimitingLanguageModel(LocalLanguageModel(embeds=embeds), limits, folder, 2)
     }
     for endpoint_id, entries in catalog.endpoints.items():
         inners = [layers(entry) for entry in entries]
         routes[endpoint_id] = SharingLanguageModel(inners) if inners[1:] else inners[0]
     default = RetryingLanguageModel(
-        limited(open_default_endpoint(), limits, folder, concurrency, _default_patience())
+        limited(
+            open_default_endpoint(embeds=embeds), limits, folder, concurrency, _default_patience()
+        )
     )
     try:
         for place in folders:
@@ -363,44 +365,3 @@ def _default_patience() -> float:
     if not re.fullmatch(r"\d+(\.\d+)?", value, re.ASCII):
         raise SetupError(f"{PATIENCE_VARIABLE} is {value!r}; set it to seconds, such as 600")
     return float(value)
-
-
-def open_default_endpoint() -> LanguageModel:
-    """Return the endpoint of the environment, which serves providers without a row."""
-    from adapters.language_model.openai import OpenAILanguageModel
-    from adapters.language_model.unusable import UnusableLanguageModel
-
-    try:
-        return OpenAILanguageModel(
-            os.environ.get(BASE_URL_VARIABLE),
-            os.environ.get(API_KEY_VARIABLE),
-            api_key_variable=API_KEY_VARIABLE,
-            url_setting=BASE_URL_VARIABLE,
-        )
-    except ValueError as error:
-        return UnusableLanguageModel(f"{error}; set {BASE_URL_VARIABLE} and {API_KEY_VARIABLE}")
-
-
-def open_endpoint(entry: EndpointEntry) -> LanguageModel:
-    """Return the endpoint of a row of `endpoints.csv`."""
-    from adapters.language_model.openai import OpenAILanguageModel
-    from adapters.language_model.unusable import UnusableLanguageModel
-
-    of = f"of {entry.id!r} in endpoints.csv"
-    values = {name: os.environ.get(name, "").strip() for name in entry.variables}
-    if missing := [name for name, value in values.items() if not value]:
-        names = ", ".join(missing)
-        return UnusableLanguageModel(f"set {names}: the row {of} names it, and it is not set")
-    try:
-        return OpenAILanguageModel(
-            entry.base_url,
-            values.get(entry.api_key_variable),
-            api_key_variable=entry.api_key_variable or f"that the row {of} names",
-            url_setting=f"the column base_url {of}",
-            headers={name: values[variable] for name, variable in entry.header_variables.items()},
-            timeout_seconds=entry.timeout_seconds,
-            stream=entry.stream,
-            first_token_timeout_seconds=entry.first_token_timeout_seconds,
-        )
-    except ValueError as error:
-        return UnusableLanguageModel(f"{error}; it comes from the row {of}")

@@ -86,10 +86,12 @@ def serving(endpoint: Endpoint) -> Iterator[Endpoint]:
 class ChatEndpoint:
     """An OpenAI-compatible endpoint: `answer` makes the text, or the status and body.
 
-    Models in `refused` get the status and body there.
+    Models in `refused` get the status and body there. `embed` makes the vector of a text; without
+    it, there is no `/v1/embeddings`.
     """
 
     answer: Callable[[str], str | tuple[int, object]]
+    embed: Callable[[str], list[float]] | None = None
     base_url: str = ""
     bodies: list[dict[str, Any]] = attrs.field(factory=list)
     keys: list[str | None] = attrs.field(factory=list)
@@ -101,6 +103,8 @@ class ChatEndpoint:
         self.keys.append(handler.headers["Authorization"])
         if body["model"] in self.refused:
             return self.refused[body["model"]]
+        if "input" in body:
+            return (404, "no such path") if self.embed is None else self._embedded(body)
         answer = self.answer(body["messages"][-1]["content"])
         if not isinstance(answer, str):
             return answer
@@ -112,6 +116,15 @@ class ChatEndpoint:
             "model": f"{body['model']}-0613",
             "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
             "usage": {"prompt_tokens": 7, "completion_tokens": 5, "total_tokens": 12},
+        }
+
+    def _embedded(self, body: dict[str, Any]) -> tuple[int, object]:
+        vector = {"object": "embedding", "index": 0, "embedding": self.embed(body["input"])}
+        return 200, {
+            "object": "list",
+            "data": [vector],
+            "model": f"{body['model']}-0613",
+            "usage": {"prompt_tokens": 7, "total_tokens": 7},
         }
 
 

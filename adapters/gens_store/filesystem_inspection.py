@@ -85,9 +85,9 @@ class FilesystemInspection:
                 yield from _leftover(entry, "a write")
 
     def _loop_leftovers(self) -> Iterator[Finding]:
-        """Yield what interrupted writes of journals and accepted texts left."""
+        """Yield what interrupted writes of journals, vectors and accepted texts left."""
         for loop in _scan(self.paths.loops_dir):
-            for part in ("rounds", "concepts"):
+            for part in ("rounds", "concepts", "embeddings"):
                 for folder in _scan(Path(loop.path, part)):
                     for entry in _scan(Path(folder.path)):
                         if entry.name.startswith(TEMPORARY_PREFIX):

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
+from daydreaming_dagster.domain.generation.records import Usage
 from daydreaming_dagster.ports.language_model import Completion, ModelRequest
 
 _LONGEST_NUMBER: Final = 300
@@ -61,7 +62,7 @@ def read_completion(
     message = message if isinstance(message, Mapping) else {}
     texts = _texts(message.get("content"))
     answer, thought = texts or ("", "")
-    reasoning = thought or _first_text(message, ("reasoning_content", "reasoning", "thinking"))
+    reasoning = thought or first_text(message, ("reasoning_content", "reasoning", "thinking"))
     usage = body.get("usage")
     usage = usage if isinstance(usage, Mapping) else {}
     prompt_tokens, completion_tokens = _tokens(usage, answer)
@@ -74,14 +75,14 @@ def read_completion(
         unreadable = "its content is not a text"
     elif answer.strip():
         unreadable = ""
-    elif refusal := _first_text(message, ("refusal",)):
+    elif refusal := first_text(message, ("refusal",)):
         unreadable = f"the model refused: {quoted(refusal)}"
     else:
         unreadable = "it holds reasoning and no text" if reasoning else "it holds no text"
     return Completion(
         text=answer,
         finish_reason=_finish_reason(choice.get("finish_reason")),
-        model=_first_text(body, ("model",)) or request.model,
+        model=first_text(body, ("model",)) or request.model,
         duration_seconds=0.0,
         prompt_tokens=prompt_tokens,
         completion_tokens=completion_tokens,
@@ -91,8 +92,8 @@ def read_completion(
         cached_tokens=_cached_tokens(usage),
         reasoning_tokens=_reasoning_tokens(usage),
         cost=_billed(usage),
-        response_id=_first_text(body, ("id",)),
-        system_fingerprint=_first_text(body, ("system_fingerprint",)),
+        response_id=first_text(body, ("id",)),
+        system_fingerprint=first_text(body, ("system_fingerprint",)),
     )
 
 
@@ -146,12 +147,20 @@ def _part(part: object) -> _Texts | None:
         case {"type": "thinking", "thinking": str(text)} | {"type": "reasoning", "text": str(text)}:
             return "", text
         case {"type": "thinking", "thinking": list(parts)}:  # Mistral's
-            return "", "".join(_first_text(inner, ("text",)) for inner in parts)
+            return "", "".join(first_text(inner, ("text",)) for inner in parts)
         case _:
             return None
 
 
-def _first_text(document: object, keys: Sequence[str]) -> str:
+def read_usage(body: Mapping[str, object]) -> Usage:
+    """Return the tokens of a prompt and what was billed, as far as a body says it."""
+    usage = body.get("usage")
+    usage = usage if isinstance(usage, Mapping) else {}
+    prompt = _prompt_tokens(usage) or _most(usage.get("total_tokens"))
+    return Usage(prompt or None, cost=_billed(usage))
+
+
+def first_text(document: object, keys: Sequence[str]) -> str:
     """Return the first of these values that is a non-empty text, or `""`."""
     values = [document.get(key) for key in keys] if isinstance(document, Mapping) else []
     return next((value for value in values if isinstance(value, str) and value), "")

@@ -61,12 +61,14 @@ class EndpointErrors:
         url_setting: The setting that holds the URL.
         api_key_variable: The environment variable that holds the key.
         quoted: Returns words of the endpoint in a form that is safe to show.
+        path: What is called below its URL.
     """
 
     url: str = attrs.field(repr=redacted_url)
     url_setting: str
     api_key_variable: str
     quoted: Redaction
+    path: str = "/chat/completions"
 
     def refused(
         self,
@@ -100,8 +102,8 @@ class EndpointErrors:
 
     def _redirected(self, request: ModelRequest, status: int, location: str) -> LanguageModelError:
         """Return the error for a redirect, with the URL to set instead."""
-        location = urljoin(f"{self.url}/chat/completions", location)
-        target = location.removesuffix("/").removesuffix("/chat/completions")
+        location = urljoin(f"{self.url}{self.path}", location)
+        target = location.removesuffix("/").removesuffix(self.path)
         reason = f"it redirects to {self.quoted(location)} (status {status})"
         message = self._message(request, reason, f"set {self.url_setting} to {self.quoted(target)}")
         return LanguageModelError(message, status, of_endpoint=True)

@@ -20,6 +20,7 @@ from typing import Any, Final
 import attrs
 
 from adapters.language_model.openai import OpenAILanguageModel
+from adapters.language_model.openai_embeddings import OpenAIEmbeddings
 from daydreaming_dagster.domain.generation.cancellation import ModelCancellations
 from daydreaming_dagster.ports.language_model import (
     Completion,
@@ -62,9 +63,11 @@ class LocalLanguageModel:
     Attributes:
         notify: Called from another thread with a message before a download. Default: a warning in
             the log, which goes to the terminal if logging is not configured.
+        embeds: Whether it answers with the vectors of texts, as `OpenAIEmbeddings` does.
     """
 
     notify: Callable[[str], None] = _logger.warning
+    embeds: bool = False
     _endpoint: "asyncio.Task[OpenAILanguageModel] | None" = attrs.field(
         default=None, init=False, repr=False, eq=False
     )
@@ -82,7 +85,7 @@ class LocalLanguageModel:
         """
         self._cancellations.of(request.key).check()
         if self._endpoint is None:
-            self._endpoint = asyncio.create_task(_start(self.notify))
+            self._endpoint = asyncio.create_task(_start(self.notify, embeds=self.embeds))
         # Shielded: if one call is cancelled, the others still wait for the same start.
         endpoint = await asyncio.shield(self._endpoint)
         self._cancellations.of(request.key).check()
@@ -115,35 +118,37 @@ def weights_folder() -> Path:
     return cache.absolute() / _DISTRIBUTION
 
 
-async def _start(notify: Callable[[str], None]) -> OpenAILanguageModel:
-    address, api_key = await asyncio.to_thread(_serve, notify)
+async def _start(notify: Callable[[str], None], *, embeds: bool) -> OpenAILanguageModel:
+    address, api_key = await asyncio.to_thread(_serve, notify, embeds=embeds)
+    kind = OpenAIEmbeddings if embeds else OpenAILanguageModel
     # No timeout: a request waits for all earlier ones. No proxy: the server is on this machine.
-    return OpenAILanguageModel(
-        f"{address}/v1", api_key, timeout_seconds=None, environment_proxies=False
-    )
+    return kind(f"{address}/v1", api_key, timeout_seconds=None, environment_proxies=False)
 
 
 _lock = threading.Lock()
-_running: tuple[Any, str] | None = None
-"""The server and its key: one per process, guarded by `_lock`. The server stops when collected."""
+_running: Final[dict[bool, tuple[Any, str]]] = {}
+"""The servers and their keys, guarded by `_lock`: at most one in a process that writes, and one
+that embeds, since a server of llama.cpp does one of the two. They stop when collected."""
 
 
-def _serve(notify: Callable[[str], None]) -> tuple[str, str]:
+def _serve(notify: Callable[[str], None], *, embeds: bool = False) -> tuple[str, str]:
     """Return the address and key of this process's llama.cpp server. Starts it if necessary."""
-    global _running  # noqa: PLW0603  one per process is the point
     with _lock:
-        if _running is None:
+        if embeds not in _running:
             xllamacpp = _import_xllamacpp()
             weights = _weights(notify)
             # Other users of this machine can reach the port too.
             api_key = secrets.token_urlsafe()
             try:
-                _running = xllamacpp.Server(_settings(xllamacpp, weights, api_key)), api_key
+                settings = _settings(xllamacpp, weights, api_key)
+                if embeds:
+                    _embed(xllamacpp, settings)
+                _running[embeds] = xllamacpp.Server(settings), api_key
             except RuntimeError as error:
                 raise LanguageModelError(
                     f"{LOCAL_MODEL} could not be loaded ({error}); delete {weights_folder()}"
                 ) from error
-        server, api_key = _running
+        server, api_key = _running[embeds]
         return server.listening_address, api_key
 
 
@@ -180,6 +185,14 @@ def _settings(xllamacpp: Any, weights: Path, api_key: str) -> Any:
     settings.verbosity = 0
     settings.ui = False
     return settings
+
+
+def _embed(xllamacpp: Any, settings: Any) -> None:
+    """Let a server embed: a text's vector is the mean of those of its tokens."""
+    settings.embedding = True
+    settings.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
+    # A text is embedded as one batch.
+    settings.n_batch = settings.n_ubatch = _CONTEXT_TOKENS
 
 
 def _cores() -> int:

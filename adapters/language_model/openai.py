@@ -5,7 +5,7 @@ import importlib.util
 import time
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, ClassVar, Final, cast
 from urllib.parse import parse_qsl, urlsplit
 
 import attrs
@@ -89,6 +89,9 @@ class OpenAILanguageModel:
         ValueError: `base_url` cannot be an endpoint, or `api_key` or a header contains characters
             that cannot be sent.
     """
+
+    path: ClassVar[str] = "/chat/completions"
+    answers: ClassVar[str] = "choices"
 
     base_url: str = attrs.field(default=None, converter=_url, repr=redacted_url)
     api_key: str | None = attrs.field(default=None, converter=_key, repr=False)
@@ -185,6 +188,16 @@ class OpenAILanguageModel:
             )
         return self._client
 
+    def body_of(self, request: ModelRequest, *, streamed: bool) -> dict[str, object]:
+        """Return what is sent for a request."""
+        return chat_body(request, streamed=streamed)
+
+    def read(
+        self, body: Mapping[str, object], text: str, request: ModelRequest
+    ) -> Completion | None:
+        """Return the answer in a body, without its duration; None if there is none."""
+        return read_completion(body, text, request, self.errors.quoted)
+
     async def _ask(self, client: "AsyncOpenAI", request: ModelRequest) -> Completion:
         import httpx2
         import openai
@@ -196,8 +209,8 @@ class OpenAILanguageModel:
             async with first_token:
                 # Not `chat.completions.create`, which takes 0.6 ms of CPU to look at each field.
                 response = await client.post(
-                    "/chat/completions",
-                    body=chat_body(request, streamed=streamed),
+                    self.path,
+                    body=self.body_of(request, streamed=streamed),
                     cast_to=httpx2.Response,
                     # A redirect would lose the body (301, 302) or take the headers elsewhere.
                     options={"follow_redirects": False, "headers": self.omitted_headers()},
@@ -257,7 +270,9 @@ class OpenAILanguageModel:
     def errors(self) -> EndpointErrors:
         """What makes the errors of this endpoint."""
         quoted = Redaction(self.api_key, self.base_url, tuple(self.headers.values()))
-        return EndpointErrors(self.base_url, self.url_setting, self.api_key_variable, quoted)
+        return EndpointErrors(
+            self.base_url, self.url_setting, self.api_key_variable, quoted, self.path
+        )
 
     def _read_body(self, request: ModelRequest, content: bytes) -> Completion:
         """Return the completion in the body of an answer.
@@ -282,13 +297,13 @@ class OpenAILanguageModel:
         """
         errors, error = self.errors, None
         if isinstance(body, Mapping):
-            completion = read_completion(body, text, request, errors.quoted)
+            completion = self.read(body, text, request)
             if completion is not None:
                 whole = errors.quoted.without_secrets(completion.response)
                 return attrs.evolve(completion, response=whole)
             error = reported_error(body)
         if error is None:
-            reason = f"the answer has no choices: {errors.quoted(text)}"
+            reason = f"the answer has no {self.answers}: {errors.quoted(text)}"
             raise errors.unexpected(request, reason)
         if (status := status_of(error)) is not None:
             raise errors.refused(request, status, error)

@@ -13,6 +13,11 @@ from adapters.loop_store.samplers import load_sampler, sampler_names
 from adapters.root_files.layout import LAYOUT
 from daydreaming_dagster.domain.errors import CatalogError, LoopBusyError
 from daydreaming_dagster.domain.loop.decisions import Ruling, Verdict
+from daydreaming_dagster.domain.loop.embeddings import (
+    StoredEmbedding,
+    embedding_document,
+    make_embedding,
+)
 from daydreaming_dagster.domain.loop.journal import (
     ENTRIES,
     Entry,
@@ -26,6 +31,7 @@ from daydreaming_dagster.domain.loop.sampler import PairSampler
 from daydreaming_dagster.domain.loop.spec import LoopSpec, make_loop_spec
 from daydreaming_dagster.ports.errors import UnsafePathError
 from daydreaming_dagster.ports.ids import is_id
+from daydreaming_dagster.ports.language_model import ModelKey
 from daydreaming_dagster.ports.root_files import RootFiles
 
 _VERDICTS: Final[tuple[Verdict, ...]] = get_args(Verdict)
@@ -105,6 +111,24 @@ class FileLoopStore:
         if problems:
             raise CatalogError(self.files.locate(path.as_posix()), tuple(problems))
         return verdicts
+
+    def read_embedding(
+        self, loop_id: str, model: ModelKey, text_digest: str
+    ) -> StoredEmbedding | None:
+        name = LAYOUT.loop_embedding_json(loop_id, model, text_digest).as_posix()
+        try:
+            document = json.loads(self.files.read(name))
+        except FileNotFoundError:
+            return None
+        except (OSError, UnsafePathError, ValueError, RecursionError) as error:
+            raise CatalogError(self.files.locate(name), (str(error),)) from error
+        return make_embedding(document, self.files.locate(name))
+
+    def write_embedding(self, loop_id: str, embedding: StoredEmbedding) -> None:
+        model = embedding.provider, embedding.model
+        name = LAYOUT.loop_embedding_json(loop_id, model, embedding.text_digest).as_posix()
+        text = json.dumps(embedding_document(embedding), indent=1, ensure_ascii=False)
+        self.files.write(name, f"{text}\n".encode())
 
     def write_concept(self, loop_id: str, level: str, concept_id: str, text: str) -> None:
         name = LAYOUT.loop_concept_file(loop_id, level, concept_id).as_posix()

@@ -11,6 +11,7 @@ from adapters.loop_store.samplers import load_sampler, sampler_names
 from daydreaming_dagster.domain.errors import CatalogError, LoopBusyError
 from daydreaming_dagster.domain.loop.concepts import make_concept
 from daydreaming_dagster.domain.loop.decisions import Ruling
+from daydreaming_dagster.domain.loop.embeddings import StoredEmbedding
 from daydreaming_dagster.domain.loop.journal import (
     Entry,
     EntryName,
@@ -22,6 +23,7 @@ from daydreaming_dagster.domain.loop.journal import (
 from daydreaming_dagster.domain.loop.sampler import PairSampler
 from daydreaming_dagster.domain.loop.spec import LoopSpec
 from daydreaming_dagster.ports.ids import check_id
+from daydreaming_dagster.ports.language_model import ModelKey
 
 
 @attrs.define(eq=False)
@@ -37,6 +39,9 @@ class InMemoryLoopStore:
     reports: dict[str, bytes] = attrs.field(factory=dict, init=False)
     # As JSON, so that reads share no objects with writes.
     _entries: dict[tuple[str, int], dict[EntryName, str]] = attrs.field(factory=dict, init=False)
+    _embeddings: dict[tuple[str, ModelKey, str], StoredEmbedding] = attrs.field(
+        factory=dict, init=False
+    )
     _held: set[str] = attrs.field(factory=set, init=False)
 
     def list_loops(self) -> list[str]:
@@ -73,6 +78,17 @@ class InMemoryLoopStore:
 
     def read_verdicts(self, loop_id: str) -> Mapping[str, Ruling]:
         return dict(self.verdicts.get(check_id("loop_id", loop_id), {}))
+
+    def read_embedding(
+        self, loop_id: str, model: ModelKey, text_digest: str
+    ) -> StoredEmbedding | None:
+        check_id("text digest", text_digest)
+        return self._embeddings.get((check_id("loop_id", loop_id), model, text_digest))
+
+    def write_embedding(self, loop_id: str, embedding: StoredEmbedding) -> None:
+        model = embedding.provider, embedding.model
+        digest = check_id("text digest", embedding.text_digest)
+        self._embeddings[check_id("loop_id", loop_id), model, digest] = embedding
 
     def write_concept(self, loop_id: str, level: str, concept_id: str, text: str) -> None:
         check_id("loop_id", loop_id)

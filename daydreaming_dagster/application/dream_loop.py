@@ -7,12 +7,14 @@ from typing import Protocol
 import attrs
 
 from daydreaming_dagster.application.batch_lane import Batches
+from daydreaming_dagster.application.loop_gate import RoundGate
 from daydreaming_dagster.application.loop_memory import LoopMemory
 from daydreaming_dagster.application.loop_round import LoopRound
 from daydreaming_dagster.application.loop_runs import RoundInterruptedError, RoundRuns
 from daydreaming_dagster.application.run_cohort import CohortRunner, run_cohort
 from daydreaming_dagster.application.run_listener import NullRunListener, RunListener, RunPlan
 from daydreaming_dagster.domain.catalog import Catalog
+from daydreaming_dagster.domain.documents import Problem, suggestion
 from daydreaming_dagster.domain.errors import CatalogError
 from daydreaming_dagster.domain.generation.budget import Budget
 from daydreaming_dagster.domain.generation.cancellation import CancellationToken
@@ -30,6 +32,7 @@ from daydreaming_dagster.domain.loop.journal import (
 )
 from daydreaming_dagster.domain.loop.spec import LoopSpec, loop_problems
 from daydreaming_dagster.ports.cohort_store import CohortStore
+from daydreaming_dagster.ports.embedding_model import EmbeddingModel
 from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates
 from daydreaming_dagster.ports.language_model import LanguageModel, Wait
 from daydreaming_dagster.ports.loop_store import LoopStore
@@ -98,13 +101,14 @@ def dream_loop(
     token: CancellationToken,
     listener: DreamListener,
     batches: Batches | None = None,
+    embeddings: EmbeddingModel | None = None,
 ) -> Dream:
     """Go on with a loop until it stops, the options say so, or the token is stopped.
 
     Each step is recorded when it is done. A loop that was killed goes on with the step that it was
     in: answers that were stored are not asked for again, and it makes the same choices and
     decisions as a loop that was not killed. Models whose row says `batch` are asked by batch, if
-    there are `batches`.
+    there are `batches`. `embeddings` embeds texts, if the gate of the loop compares them so.
 
     Raises:
         CatalogError: The specification, the catalogs or the journal are wrong. Lists all problems.
@@ -114,7 +118,7 @@ def dream_loop(
     """
     with loops.hold(loop_id):
         run = partial(run_cohort, model=model, batches=batches)
-        dream = _dream(store, cohorts, loops, run, loop_id, options, token, listener)
+        dream = _dream(store, cohorts, loops, run, embeddings, loop_id, options, token, listener)
     listener.end(dream)
     return dream
 
@@ -124,6 +128,7 @@ def _dream(  # noqa: PLR0917  those of `dream_loop`
     cohorts: CohortStore,
     loops: LoopStore,
     run: CohortRunner,
+    embeddings: EmbeddingModel | None,
     loop_id: str,
     options: DreamOptions,
     token: CancellationToken,
@@ -141,6 +146,23 @@ def _dream(  # noqa: PLR0917  those of `dream_loop`
             return Dream(finished, step.reason, interrupted=False, journal=journal)
         if isinstance(step, ChoosePairs) and finished == options.rounds:
             return Dream(finished, "as many as asked for", interrupted=False, journal=journal)
+        memory = LoopMemory(store, loop_id, spec, catalog, journal)
+        runs = RoundRuns(
+            store,
+            cohorts,
+            run,
+            catalog,
+            journal,
+            token,
+            spent,
+            spec.stop.max_cost,
+            lambda: None if options.max_cost is None else options.max_cost - spent.cost,
+            options.allow_missing,
+            step.written.embedding_cost if isinstance(step, JudgeTexts) else 0.0,
+        )
+        embedding = catalog.models.get(spec.gate.embedding or "")
+        entry = None if embedding is None else embedding.embedding()
+        gate = RoundGate(loops, loop_id, spec.gate, entry, embeddings, memory, runs, spent.add)
         parts = LoopRound(
             store,
             cohorts,
@@ -150,31 +172,21 @@ def _dream(  # noqa: PLR0917  those of `dream_loop`
             loops.load_sampler(spec.sampler),
             catalog,
             journal,
-            LoopMemory(store, loop_id, spec, catalog, journal),
-            RoundRuns(
-                store,
-                cohorts,
-                run,
-                catalog,
-                journal,
-                token,
-                spent,
-                spec.stop.max_cost,
-                lambda: None if options.max_cost is None else options.max_cost - spent.cost,
-                options.allow_missing,
-            ),
+            memory,
+            runs,
+            gate,
             options.allow_missing,
         )
         try:
-            number, entry = _take(step, parts)
+            number, recorded = _take(step, parts)
         except RoundInterruptedError as error:
             return Dream(finished, str(error), interrupted=True, journal=journal)
-        if entry is None:
+        if recorded is None:
             reason = "every pair of its concepts was tried"
             return Dream(finished, reason, interrupted=False, journal=journal)
-        loops.record(loop_id, number, entry)
-        listener.record(number, entry)
-        finished += isinstance(entry, Decided)
+        loops.record(loop_id, number, recorded)
+        listener.record(number, recorded)
+        finished += isinstance(recorded, Decided)
 
 
 def _take(step: Step, parts: LoopRound) -> tuple[int, Entry | None]:
@@ -206,6 +218,10 @@ def check_loop(
         for text_id in loops.read_verdicts(loop_id)
         if text_id not in texts
     ]
+    embedding = spec.gate.embedding
+    if embedding is not None and embedding not in catalog.models:
+        reason = f"there is no model {embedding!r}{suggestion(embedding, catalog.models)}"
+        problems.append(str(Problem(("gate", "embedding"), reason)))
     if problems:
         raise CatalogError(f"loop {loop_id}", tuple(problems))
 
@@ -230,6 +246,10 @@ class _Spending:
 
     def remark(self, notice: str) -> None:
         self.listener.remark(notice)
+
+    def add(self, cost: float) -> None:
+        """Count what was spent beside runs."""
+        self.cost += cost
 
     def note(self, finished: Sequence[Generated], budget: Budget) -> None:
         self.cost += budget.cost - self._of_run

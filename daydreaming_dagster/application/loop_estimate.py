@@ -1,14 +1,26 @@
 """What the next round of a loop is expected to ask and to cost."""
 
 import random
+from contextlib import suppress
 from itertools import islice
+from typing import Final
+
+import attrs
 
 from daydreaming_dagster.application.dream_loop import check_loop
-from daydreaming_dagster.domain.cohort.estimate import PlanEstimate, estimate_generations
+from daydreaming_dagster.domain.cohort.estimate import (
+    PlanEstimate,
+    StageEstimate,
+    estimate_generations,
+)
 from daydreaming_dagster.domain.cohort.planning import make_plan
-from daydreaming_dagster.domain.loop.journal import ChoosePairs, Stop, next_step
+from daydreaming_dagster.domain.digests import sha256
+from daydreaming_dagster.domain.generation.tokens import CHARACTERS_PER_TOKEN
+from daydreaming_dagster.domain.loop.journal import ChoosePairs, JudgeTexts, Stop, next_step
 from daydreaming_dagster.domain.loop.pairs import random_pairs
+from daydreaming_dagster.domain.loop.planned_texts import judged_texts
 from daydreaming_dagster.ports.cohort_store import CohortStore
+from daydreaming_dagster.ports.errors import DataLayerError
 from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates
 from daydreaming_dagster.ports.loop_store import LoopStore
 
@@ -46,4 +58,26 @@ def estimate_round(
     else:
         pairs = [choice.pair for choice in step.round.chosen.choices]
     plan = make_plan(store, loop_id, spec.cohort_of(pairs), catalog, allow_missing=allow_missing)
-    return estimate_generations(store, catalog, plan.generations)
+    estimate = estimate_generations(store, catalog, plan.generations)
+    if spec.gate.embedding is None or isinstance(step, JudgeTexts):
+        return estimate
+    entry = catalog.models[spec.gate.embedding].embedding()
+    texts = [
+        *((text.stage, text.text_id) for text in journal.texts()),
+        *((text.stage, text.text_id) for text in judged_texts(catalog.pipeline, plan)),
+    ]
+    calls = StageEstimate()
+    for stage, text_id in texts:
+        tokens = catalog.pipeline[stage].typical_answer_tokens
+        with suppress(DataLayerError):
+            text = store.read_parsed(stage, text_id)
+            if loops.read_embedding(loop_id, entry.key, sha256(text)) is not None:
+                continue
+            tokens = len(text) // CHARACTERS_PER_TOKEN
+        calls.add_call(tokens, 0, entry.cost(tokens, 0))
+    unpriced = {*estimate.unpriced, *([entry.id] if calls.calls and calls.cost is None else [])}
+    stages = {**estimate.stages, _EMBEDDINGS: calls}
+    return attrs.evolve(estimate, stages=stages, unpriced=tuple(sorted(unpriced)))
+
+
+_EMBEDDINGS: Final = "embeddings"

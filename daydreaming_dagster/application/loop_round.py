@@ -11,6 +11,7 @@ from daydreaming_dagster.application.loop_canaries import (
     plan_canaries,
     read_canaries,
 )
+from daydreaming_dagster.application.loop_gate import RoundGate
 from daydreaming_dagster.application.loop_measures import Memory, measure_round
 from daydreaming_dagster.application.loop_memory import LoopMemory
 from daydreaming_dagster.application.loop_rulings import read_rulings
@@ -23,7 +24,7 @@ from daydreaming_dagster.domain.digests import sha256
 from daydreaming_dagster.domain.errors import CatalogError
 from daydreaming_dagster.domain.generation.state import read_state
 from daydreaming_dagster.domain.loop.decisions import Decision, decide, reject_near_duplicate
-from daydreaming_dagster.domain.loop.gate import KnownText, calibrate, hold_back
+from daydreaming_dagster.domain.loop.gate import KnownText
 from daydreaming_dagster.domain.loop.journal import (
     Chosen,
     Decided,
@@ -66,6 +67,7 @@ class LoopRound:
         journal: What it did so far.
         memory: What it combines, and what new texts are compared with.
         runs: Runs its cohorts.
+        gate: Holds back near-duplicates.
         allow_missing: That of `make_plan`.
     """
 
@@ -79,6 +81,7 @@ class LoopRound:
     journal: Journal
     memory: LoopMemory
     runs: RoundRuns
+    gate: RoundGate
     allow_missing: bool
 
     def choose_pairs(self, number: int) -> Chosen | None:
@@ -106,9 +109,11 @@ class LoopRound:
 
         Raises:
             RoundInterruptedError: The run ended early.
-            CatalogError: The specification of the round's cohort is wrong. Nothing was asked.
+            CatalogError: The specification of the round's cohort is wrong, or texts cannot be
+                embedded. Nothing was asked.
         """
         plan = self._full_plan(begun)
+        self.gate.check()
         self._plan_canaries()  # refuses what is wrong with them before anything is asked
         self.runs.run(begun.chosen.cohort_id, self._members(plan), self._wanted)
         new: list[KnownText] = []
@@ -120,10 +125,8 @@ class LoopRound:
                 written.append(
                     WrittenText(planned.stage, planned.text_id, planned.pair, sha256(text))
                 )
-        earlier = list(self.memory.earlier_texts(begun))
-        threshold = calibrate([*earlier, *new], self.spec.gate.false_positives)
-        held = hold_back(new, [*self.memory.descriptions(), *earlier], threshold)
-        return Written(tuple(written), threshold, tuple(held))
+        held = self.gate.hold_back(begun, new)
+        return Written(tuple(written), held.threshold, held.texts, held.embeddings)
 
     def judge_texts(self, begun: Round, written: Written) -> Decided:
         """Judge the texts that were not held back, and decide about them and about deferred ones.
@@ -170,7 +173,8 @@ class LoopRound:
         best = [each.text_id for each in decisions if each.text_id in passed][:_NOVELTY_OF_BEST]
         memory = Memory([*self.memory.descriptions()], [*self.memory.earlier_texts(begun)])
         measures = measure_round(self.store, self.journal, begun, written, memory, texts, best)
-        cost = known_spending(self.store, self.catalog, members)
+        costs = [known_spending(self.store, self.catalog, members), written.embedding_cost]
+        cost = None if None in costs else sum(each for each in costs if each is not None)
         return Decided(
             scores, tuple(decisions), attrs.evolve(measures, cost=cost, canaries=canaries)
         )

@@ -36,6 +36,7 @@ class RoundRuns:
         limit: What all rounds of the loop may cost, in USD; None means no limit.
         max_cost: Returns what the next run may cost beside that; None means no limit.
         allow_missing: That of `make_plan`.
+        embedded: What the embeddings of the round cost, in USD; None if that is not known.
     """
 
     store: GensStoreWithTemplates
@@ -48,9 +49,17 @@ class RoundRuns:
     limit: float | None
     max_cost: Callable[[], float | None]
     allow_missing: bool
+    embedded: float | None = 0.0
 
-    def _left_to_spend(self, members: Mapping[Stage, Sequence[str]]) -> float | None:
-        """Return what a run of this round may cost, in USD; None means no limit.
+    @property
+    def limits_cost(self) -> bool:
+        """Whether anything limits the cost."""
+        return self.limit is not None or self.max_cost() is not None
+
+    def left_to_spend(self, of_round: Sequence[float | None]) -> float | None:
+        """Return what else this round may cost, in USD; None means no limit.
+
+        `of_round` is what it cost so far.
 
         Raises:
             RoundInterruptedError: The loop has a limit, and what it spent is not known.
@@ -60,7 +69,7 @@ class RoundRuns:
             return self.max_cost()
         costs = [
             *(end.measures.cost for end in self.journal.decided),
-            known_spending(self.store, self.catalog, members),
+            *of_round,
         ]
         known = [cost for cost in costs if cost is not None]
         if len(known) < len(costs):
@@ -87,11 +96,12 @@ class RoundRuns:
         plan_cohort(
             self.store, self.cohorts, cohort_id, allow_missing=self.allow_missing, keep=keep
         )
+        of_round = [self.embedded, known_spending(self.store, self.catalog, members)]
         run = self.run_cohort(
             self.store,
             self.cohorts,
             cohort_id=cohort_id,
-            options=RunOptions(max_cost=self._left_to_spend(members)),
+            options=RunOptions(max_cost=self.left_to_spend(of_round)),
             token=self.token,
             listener=self.listener,
             catalog=self.catalog,

@@ -84,4 +84,6 @@ def _look_at_round(
     except CohortNotPlannedError:
         return RoundStatus(begun, None, 0.0)
     spent = known_spending(store, catalog, members)
-    return RoundStatus(begun, look(store, cohorts, cohort_id, catalog), spent)
+    embedded = 0.0 if begun.written is None else begun.written.embedding_cost
+    total = None if spent is None or embedded is None else spent + embedded
+    return RoundStatus(begun, look(store, cohorts, cohort_id, catalog), total)

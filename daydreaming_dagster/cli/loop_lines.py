@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from daydreaming_dagster.domain.loop.decisions import Decision
+from daydreaming_dagster.domain.loop.embeddings import EmbeddingGate
 from daydreaming_dagster.domain.loop.gate import HeldBack
 from daydreaming_dagster.domain.loop.journal import Chosen, Decided, Entry, Written
 from daydreaming_dagster.domain.loop.measures import CanaryScores, RoundMeasures
@@ -27,14 +28,30 @@ def entry_lines(entry: Entry) -> Iterator[str]:
                 f"{counted(len(entry.texts), 'text')}, {len(entry.held_back)} held back before a "
                 f"judge was asked"
             )
+            if entry.embeddings is not None:
+                yield _embedded(entry.embeddings)
         case Decided():
             yield from map(_decision, entry.decisions)
             yield _measures(entry.measures)
 
 
+def _embedded(gate: EmbeddingGate) -> str:
+    """Return how texts were compared by their embeddings."""
+    shown = ", ".join(
+        "-" if each.similarity is None else f"{each.similarity:.2f}" for each in gate.thresholds
+    )
+    refused = f"; not embedded: {', '.join(gate.refused)}" if gate.refused else ""
+    cost = "cost unknown" if gate.cost is None else f"{money(gate.cost)} USD"
+    return (
+        f"embedded by {gate.model}, {cost}; held back above {shown or '-'} "
+        f"(texts with 0, 1, 2 concepts in common){refused}"
+    )
+
+
 def held_back_line(held: HeldBack) -> str:
     """Return why no judge is asked about a text."""
-    near = f"{held.neighbour.similarity:.2f} like {held.neighbour.text_id}"
+    by = "" if held.by == "words" else " by its embedding"
+    near = f"{held.neighbour.similarity:.2f} like {held.neighbour.text_id}{by}"
     return f"held back {held.text_id}: {near}, more than {held.threshold:.2f}"
 
 

@@ -1,6 +1,7 @@
 """The layout of a data root. This is the only place that knows file names and folders."""
 
 from collections.abc import Mapping
+from hashlib import sha256
 from pathlib import Path, PurePath
 from typing import Final, Self
 
@@ -230,6 +231,12 @@ class Paths:
     def loop_entry_json(self, loop_id: str, number: int, name: str) -> Path:
         """Return the file of an entry in a loop's journal, in the folder of its round."""
         return self.loop_dir(loop_id) / "rounds" / f"{number:04}" / f"{name}.json"
+
+    def loop_embedding_json(self, loop_id: str, model: tuple[str, str], text_digest: str) -> Path:
+        """Return the file with the vector of a text by the model of this provider and name."""
+        of_model = sha256("\n".join(model).encode()).hexdigest()[:12]
+        name = f"{check_id('text digest', text_digest)}.json"
+        return self.loop_dir(loop_id) / "embeddings" / of_model / name
 
     def loop_concept_file(self, loop_id: str, level: str, concept_id: str) -> Path:
         """Return the file that describes a concept that the loop accepted."""

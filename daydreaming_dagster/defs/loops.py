@@ -108,6 +108,7 @@ def build_loop_assets(
                 token=stop,
                 listener=recording,
                 batches=used.batches,
+                embeddings=used.embedding_model,
             )
             recording.check()
             mark_failed(context, recording.failed)

@@ -16,7 +16,9 @@ from daydreaming_dagster.defs.failures import as_failure
 from daydreaming_dagster.defs.naming import local_name
 from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.generation.cancellation import CancellationToken
+from daydreaming_dagster.embedding_bootstrap import compose_embedding_model
 from daydreaming_dagster.errors import DaydreamingError
+from daydreaming_dagster.ports.embedding_model import EmbeddingModel
 from daydreaming_dagster.ports.language_model import LanguageModel
 
 
@@ -44,6 +46,9 @@ class RunResources:
     _catalog: Catalog | None = attrs.field(default=None, kw_only=True, alias="catalog")
     _language_model: LanguageModel | None = attrs.field(
         default=None, kw_only=True, alias="language_model"
+    )
+    _embedding_model: EmbeddingModel | None = attrs.field(
+        default=None, kw_only=True, alias="embedding_model"
     )
     _batches: Batches | None = attrs.field(default=None, kw_only=True, alias="batches")
 
@@ -75,6 +80,18 @@ class RunResources:
             SetupError: The folder for limits is not writable.
         """
         return self._language_model or compose_language_model(
+            self.catalog, self.concurrency, self.root
+        )
+
+    @cached_property
+    def embedding_model(self) -> EmbeddingModel:
+        """What embeds texts with these models.
+
+        Raises:
+            CatalogError: A catalog is missing or malformed.
+            SetupError: The folder for limits is not writable.
+        """
+        return self._embedding_model or compose_embedding_model(
             self.catalog, self.concurrency, self.root
         )
 

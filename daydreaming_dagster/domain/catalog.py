@@ -147,6 +147,11 @@ class ModelEntry:
         """Its provider and the endpoint's name for it, by which it is called."""
         return self.provider, self.model
 
+    def embedding(self) -> "ModelEntry":
+        """Return the model as one that embeds texts: it writes nothing, so that costs nothing."""
+        unpriced = self.prompt_price is None or self.completion_price is not None
+        return self if unpriced else attrs.evolve(self, completion_price=0.0)
+
     def cost(
         self,
         prompt_tokens: int | None,

@@ -5,9 +5,11 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from daydreaming_dagster.domain.loop.decisions import Ruling
+from daydreaming_dagster.domain.loop.embeddings import StoredEmbedding
 from daydreaming_dagster.domain.loop.journal import Entry, Journal
 from daydreaming_dagster.domain.loop.sampler import PairSampler
 from daydreaming_dagster.domain.loop.spec import LoopSpec
+from daydreaming_dagster.ports.language_model import ModelKey
 
 
 class LoopStore(Protocol):
@@ -66,6 +68,20 @@ class LoopStore(Protocol):
         Raises:
             CatalogError: They are malformed.
         """
+        ...
+
+    def read_embedding(
+        self, loop_id: str, model: ModelKey, text_digest: str
+    ) -> StoredEmbedding | None:
+        """Return the stored vector of a text by this model, or None.
+
+        Raises:
+            CatalogError: It is malformed.
+        """
+        ...
+
+    def write_embedding(self, loop_id: str, embedding: StoredEmbedding) -> None:
+        """Store the vector of a text, in one step."""
         ...
 
     def write_concept(self, loop_id: str, level: str, concept_id: str, text: str) -> None:

@@ -9,6 +9,7 @@ import pytest
 # Before the import below: what a failing assertion compared is shown for rewritten modules only.
 pytest.register_assert_rewrite(
     "daydreaming_dagster.testing.cohort_store_contract",
+    "daydreaming_dagster.testing.embedding_model_contract",
     "daydreaming_dagster.testing.gens_store",
     "daydreaming_dagster.testing.gens_store_contract",
     "daydreaming_dagster.testing.language_model_contract",
@@ -17,6 +18,9 @@ pytest.register_assert_rewrite(
 
 from daydreaming_dagster.testing.cohort_store_contract import (  # noqa: E402  see above
     CohortStoreContract,
+)
+from daydreaming_dagster.testing.embedding_model_contract import (  # noqa: E402
+    EmbeddingModelContract,
 )
 from daydreaming_dagster.testing.gens_store_contract import (  # noqa: E402
     ClaimsContract,
@@ -35,6 +39,7 @@ from daydreaming_dagster.testing.loop_store_contract import (  # noqa: E402
 __all__ = [
     "ClaimsContract",
     "CohortStoreContract",
+    "EmbeddingModelContract",
     "GensStoreContract",
     "LanguageModelContract",
     "LoopStoreContract",

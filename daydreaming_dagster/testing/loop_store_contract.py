@@ -21,6 +21,7 @@ from typing import Any, Final, Generic, TypeVar
 import pytest
 
 from daydreaming_dagster.domain.errors import CatalogError, LoopBusyError
+from daydreaming_dagster.domain.loop.embeddings import StoredEmbedding
 from daydreaming_dagster.domain.loop.gate import Threshold
 from daydreaming_dagster.domain.loop.journal import (
     Chosen,
@@ -46,6 +47,7 @@ WRITTEN: Final = Written((TEXT,), Threshold(0.8, None, 1), ())
 DECIDED: Final = Decided(
     {"e1": (0.5, 0.7)}, (), RoundMeasures(0, 0.5, None, estimate_richness(["e1"]), 1.0, None)
 )
+EMBEDDING: Final = StoredEmbedding("0a", "acme", "small-1", "AACAPw==", 1, 3, None, "small-1-b")
 
 
 def _hold(loops: LoopStore, loop_id: str) -> None:
@@ -59,6 +61,8 @@ _WITH_A_LOOP: Final[dict[str, Callable[[Any, str], object]]] = {
     "record": lambda loops, loop_id: loops.record(loop_id, 1, CHOSEN),
     "read_verdicts": lambda loops, loop_id: loops.read_verdicts(loop_id),
     "write_concept": lambda loops, loop_id: loops.write_concept(loop_id, "sentence", "e1", "Text."),
+    "read_embedding": lambda loops, loop_id: loops.read_embedding(loop_id, ("", "m"), "0a"),
+    "write_embedding": lambda loops, loop_id: loops.write_embedding(loop_id, EMBEDDING),
     "write_report": lambda loops, loop_id: loops.write_report(loop_id, b""),
     "hold": _hold,
 }
@@ -120,6 +124,17 @@ class LoopStoreContract(Generic[LoopStoreT]):
         assert (concept.name, concept.accepted) == ("Ants are bees", True)
         assert concept.descriptions == {"sentence": "# Ants are bees\n\nBoth build."}
         assert cohorts.read_catalog().concepts.keys() - before.keys() == {"e1"}
+
+    def test_a_vector_is_read_as_it_was_stored(self, loops: LoopStoreT) -> None:
+        loops.write_embedding("l1", EMBEDDING)
+
+        assert loops.read_embedding("l1", ("acme", "small-1"), "0a") == EMBEDDING
+        for loop_id, model, digest in (
+            ("l2", ("acme", "small-1"), "0a"),
+            ("l1", ("", "small-1"), "0a"),
+            ("l1", ("acme", "small-1"), "0b"),
+        ):
+            assert loops.read_embedding(loop_id, model, digest) is None
 
     def test_a_report_is_replaced(self, loops: LoopStoreT) -> None:
         first = loops.write_report("l1", b"one")

@@ -10,12 +10,14 @@ import pytest
 from adapters import InMemoryGensStore
 from adapters.batch_store.in_memory import InMemoryBatchStore
 from adapters.cohort_store.in_memory import InMemoryCohortStore
+from adapters.embedding_model.scripted import ScriptedEmbeddings
 from adapters.language_model.scripted import ScriptedLanguageModel
 from adapters.loop_store.in_memory import InMemoryLoopStore
 from answering_later import ScriptedBatches
 from builders import Killed, MortalStore
 from daydreaming_dagster.application.batch_lane import Batches
 from daydreaming_dagster.application.dream_loop import DreamOptions, NullDreamListener, dream_loop
+from daydreaming_dagster.application.loop_estimate import estimate_round
 from daydreaming_dagster.application.loop_status import look_at_loop
 from daydreaming_dagster.application.rate_cohort import write_rating_sheet
 from daydreaming_dagster.cli.loop_lines import entry_lines
@@ -27,12 +29,13 @@ from daydreaming_dagster.domain.generation.cancellation import CancellationToken
 from daydreaming_dagster.domain.loop.decisions import Ruling, Selection
 from daydreaming_dagster.domain.loop.journal import Chosen, Decided, Written
 from daydreaming_dagster.domain.loop.measures import StopRules
-from daydreaming_dagster.domain.loop.spec import Canaries, Feedback, LoopSpec
+from daydreaming_dagster.domain.loop.spec import Canaries, Feedback, GateRules, LoopSpec
 from daydreaming_dagster.domain.people.ratings import COLUMNS
 from daydreaming_dagster.domain.shipped_stages import SHIPPED
 from daydreaming_dagster.domain.stages import ParentRole, StageDefinition
 from daydreaming_dagster.ports.language_model import (
     Completion,
+    LanguageModelError,
     ModelRequest,
     SamplingParameters,
 )
@@ -104,6 +107,7 @@ class World:
     asked: list = attrs.field(factory=list)
     recorded: list = attrs.field(factory=list)
     answer: object = answer
+    embeddings: ScriptedEmbeddings | None = None
 
     def dream(self, loop_id="l", *, token=None, batches=None, **options):
         def counting(request):
@@ -122,6 +126,7 @@ class World:
             token=token or CancellationToken(),
             listener=listener,
             batches=batches,
+            embeddings=self.embeddings,
         )
 
     def everything(self):
@@ -683,3 +688,154 @@ def test_a_cohort_of_the_researcher_is_not_overwritten(world):
 def test_a_loop_runs_once_at_a_time(world):
     with world.loops.hold("l"), pytest.raises(LoopBusyError):
         world.dream()
+
+
+EMBEDDING = attrs.evolve(SPEC, gate=GateRules(0.3, "small"))
+
+
+def write_unlike(request):
+    """Write a text without a word in common with any other one, or judge by chance."""
+    rng = random.Random(f"{request.prompt}/{request.parameters.seed}")
+    if request.prompt.startswith("Judge"):
+        text = f"SCORE: {rng.randint(0, 9)}"
+    else:
+        text = "".join(chr(rng.randint(0x4E00, 0x9000)) for _ in range(80))
+    return Completion(text, "stop", request.model, 0.1, prompt_tokens=100, completion_tokens=500)
+
+
+def direction(text):
+    """What no other text says."""
+    rng = random.Random(text)
+    return [rng.gauss(0.0, 1.0) for _ in range(16)]
+
+
+def embedding_world(script=direction, spec=EMBEDDING, price=1_000.0):
+    world = new_world(spec)
+    small = ModelEntry("small", "small-1", "acme", prompt_price=price)
+    models = {**world.cohorts.catalog.models, "small": small}
+    world.cohorts.catalog = attrs.evolve(world.cohorts.catalog, models=models)
+    world.embeddings, world.answer = ScriptedEmbeddings(script), write_unlike
+    return world
+
+
+def embedded(world):
+    return [request.prompt for request in world.embeddings.requests]
+
+
+def test_texts_that_say_the_same_in_other_words_are_held_back_and_each_is_embedded_once():
+    said = {}
+
+    def repeating(text):
+        """The third text of the last round says what the first text said."""
+        said.setdefault(text, len(said))
+        return direction(next(iter(said)) if said[text] == 12 else text)
+
+    world = embedding_world(repeating)
+
+    estimate = estimate_round(world.store, world.cohorts, world.loops, "l")
+    world.dream()
+
+    journal = world.loops.read_journal("l")
+    written = [each.written for each in journal.rounds]
+    held = [one for each in written for one in each.held_back]
+    assert (list(said)[12], next(iter(said))) in [
+        tuple(world.store.read_parsed("essay", each) for each in (one.text_id, one.neighbour[0]))
+        for one in held
+    ]
+    for one in held:
+        assert one.by == "embedding"
+        text = world.store.read_parsed("essay", one.text_id)
+        assert f"Judge: {text}" not in [prompt for prompt, _ in world.asked]
+    texts = [world.store.read_parsed("essay", text.text_id) for text in journal.texts()]
+    assert sorted(embedded(world)) == sorted(texts)
+    lines = [line for each in written for line in entry_lines(each)]
+    assert any("by its embedding, more than" in line for line in lines)
+    assert any(line.startswith("embedded by small, ") for line in lines)
+    # What embeddings cost is part of what the round cost, and was said before.
+    assert estimate.stages["embeddings"].calls == 5
+    first = journal.rounds[0]
+    of_texts = sum(len(text) // 4 for text in texts[:5]) * 1_000 / 1_000_000
+    assert first.written.embeddings.cost == pytest.approx(of_texts)
+    answers = (5 + 3 * (5 - len(first.written.held_back))) * (100 + 500 * 2) / 1_000_000
+    assert first.decided.measures.cost == pytest.approx(of_texts + answers)
+    spent = look_at_loop(world.store, world.cohorts, world.loops, "l").spent
+    assert spent == pytest.approx(sum(each.decided.measures.cost for each in journal.rounds))
+
+
+@pytest.mark.parametrize("after", [0, 3, 7, 12])
+def test_a_kill_while_texts_are_embedded_changes_nothing(after, monkeypatch):
+    unkilled, killed = embedding_world(), embedding_world()
+    unkilled.dream()
+    write, made = InMemoryLoopStore.write_embedding, itertools.count()
+
+    def mortal(self, loop_id, embedding):
+        if next(made) >= after:
+            raise Killed
+        write(self, loop_id, embedding)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(InMemoryLoopStore, "write_embedding", mortal)
+        with pytest.raises(Killed):
+            killed.dream()
+    killed.dream()
+
+    assert killed.everything() == unkilled.everything()
+    # Those in flight are lost, which are at most those of a round.
+    assert len(embedded(killed)) - len(embedded(unkilled)) <= 5
+
+
+def test_a_budget_that_ends_while_texts_are_embedded_leaves_a_round_that_goes_on():
+    world, unlimited = embedding_world(price=20_000.0), embedding_world(price=20_000.0)
+    unlimited.dream()
+    # Drafts cost little; each text has 80 characters, so 20 tokens, which cost 0.40 USD.
+    dream = world.dream(max_cost=1.0)
+
+    assert (dream.finished, dream.interrupted) == (0, True)
+    assert "USD is reached" in dream.reason
+    assert 0 < len(embedded(world)) < 5
+    assert world.dream(max_cost=1_000.0).finished == 3
+    assert world.everything() == unlimited.everything()
+    assert len(embedded(world)) == len({*embedded(world)})
+
+
+def test_a_text_that_the_endpoint_refuses_is_judged_and_other_errors_interrupt_the_round():
+    refusal = LanguageModelError("too long", 413)
+    world = embedding_world(lambda text: refusal if ord(text[0]) % 2 else direction(text))
+    world.dream(rounds=1)
+    (first,) = world.loops.read_journal("l").rounds
+    refused = {*first.written.embeddings.refused}
+    assert 0 < len(refused) < 5
+    assert refused <= first.decided.scores.keys()
+    assert any("not embedded" in line for line in entry_lines(first.written))
+
+    down = embedding_world(lambda _text: LanguageModelError("it is down", 404, of_endpoint=True))
+    dream = down.dream()
+    assert (dream.interrupted, dream.finished) == (True, 0)
+    assert dream.reason == "it is down; or remove gate.embedding from the specification"
+    assert len(embedded(down)) == 1
+    down.embeddings = ScriptedEmbeddings(direction)
+    assert down.dream().finished == 3
+
+
+class Unset(ScriptedEmbeddings):
+    def check(self, _models):
+        return ["set MY_KEY"]
+
+
+def test_what_embeds_must_be_known_have_a_price_if_cost_is_limited_and_be_callable():
+    def refusal(world, **options):
+        with pytest.raises(CatalogError) as error:
+            world.dream(**options)
+        assert not world.asked
+        return str(error.value)
+
+    unknown = attrs.evolve(SPEC, gate=GateRules(0.3, "smal"))
+    assert "gate.embedding: there is no model 'smal'" in refusal(embedding_world(spec=unknown))
+    unpriced = embedding_world(price=None)
+    assert "a limit of cost needs a price for small" in refusal(unpriced, max_cost=1.0)
+    unset = embedding_world()
+    unset.embeddings = Unset(direction)
+    assert "set MY_KEY" in refusal(unset)
+    without = embedding_world()
+    without.embeddings = None
+    assert "nothing embeds here" in refusal(without)

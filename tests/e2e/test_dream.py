@@ -156,6 +156,33 @@ def test_a_persons_verdict_is_taken_in_the_next_round(daydream, loop):
     assert (loop / f"concepts/descriptions-sentence/{text_id}.txt").exists()
 
 
+def test_near_duplicates_are_found_by_embeddings_which_are_stored_and_paid_once(
+    daydream, data_root, loop, chat_endpoint
+):
+    models = data_root / "1_raw/llm_models.csv"
+    header, *rows = models.read_text().splitlines()
+    priced = f"{header},prompt_price"
+    of_models = "".join(f"{row},\n" for row in rows)
+    columns = ["1.5" if name == "prompt_price" else "" for name in priced.split(",")]
+    columns[priced.split(",").index("id")] = "small"
+    columns[priced.split(",").index("model")] = "small-1"
+    models.write_text(f"{priced}\n{of_models}{','.join(columns)}\n")
+    (loop / "spec.yaml").write_text(f"gate: {{embedding: small}}\n{LOOP}")
+
+    broken = daydream("dream", "l", "--rounds", "1")
+    assert (broken.returncode, "small-1" in broken.stdout) == (1, True)
+    assert "refused with status 404" in broken.stdout
+    chat_endpoint.embed = lambda text: [float(ord(letter)) for letter in text[:20]]
+    asked = len(chat_endpoint.bodies)
+    result = daydream("dream", "l", "--rounds", "1")
+
+    assert result.returncode == 0
+    assert "round 1: embedded by small, 0.000042 USD" in result.stdout
+    embedded = [body["input"] for body in chat_endpoint.bodies[asked:] if "input" in body]
+    assert len(embedded) == len({*embedded}) == 4
+    assert len([*loop.glob("embeddings/*/*.json")]) == 4
+
+
 def test_two_commands_do_not_run_the_same_loop(start, daydream, loop, chat_endpoint):
     slow(chat_endpoint, 1, "")
     start("dream", "l")

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Literal
 
 import attrs
 
@@ -46,12 +46,17 @@ class Threshold:
 
 @attrs.frozen
 class HeldBack:
-    """A text that no judge is asked about, and why."""
+    """A text that no judge is asked about, and why.
+
+    `by` says what was compared: the words, whose similarity is a share of shingles, or the
+    embeddings, whose similarity is a cosine.
+    """
 
     text_id: str
     digest: str
     neighbour: Neighbour
     threshold: float
+    by: Literal["words", "embedding"] = "words"
 
 
 def calibrate(texts: Sequence[KnownText], false_positives: float) -> Threshold:

@@ -8,6 +8,7 @@ import cattrs
 
 from daydreaming_dagster.domain.errors import CatalogError
 from daydreaming_dagster.domain.loop.decisions import Decision
+from daydreaming_dagster.domain.loop.embeddings import EmbeddingGate
 from daydreaming_dagster.domain.loop.gate import HeldBack, Threshold
 from daydreaming_dagster.domain.loop.measures import RoundMeasures, StopRules, reason_to_stop
 from daydreaming_dagster.domain.loop.pairs import Pair
@@ -40,12 +41,21 @@ class WrittenText:
 
 @attrs.frozen
 class Written:
-    """The texts of a round are there, and near-duplicates are held back."""
+    """The texts of a round are there, and near-duplicates are held back.
+
+    `embeddings` says how texts were compared by their embeddings; None if they were not.
+    """
 
     texts: tuple[WrittenText, ...]
     threshold: Threshold
     held_back: tuple[HeldBack, ...]
+    embeddings: EmbeddingGate | None = None
     version: int = JOURNAL_VERSION
+
+    @property
+    def embedding_cost(self) -> float | None:
+        """What the round's embeddings cost, in USD; None if that is not known."""
+        return 0.0 if self.embeddings is None else self.embeddings.cost
 
 
 @attrs.frozen

@@ -41,9 +41,12 @@ class GateRules:
     """When a text is held back before it is judged.
 
     `false_positives` is the share of texts on unrelated concepts that may be held back.
+    `embedding` is the model that embeds texts, to find those that say the same in other words; None
+    compares their words alone.
     """
 
     false_positives: float = 0.01
+    embedding: str | None = None
 
 
 @attrs.frozen

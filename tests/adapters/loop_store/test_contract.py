@@ -18,7 +18,7 @@ from daydreaming_dagster.domain.loop.registry import SAMPLERS
 from daydreaming_dagster.domain.loop.spec import LoopSpec
 from daydreaming_dagster.ports.errors import UnsafePathError
 from daydreaming_dagster.testing import LoopStoreContract
-from daydreaming_dagster.testing.loop_store_contract import CHOSEN
+from daydreaming_dagster.testing.loop_store_contract import CHOSEN, EMBEDDING
 
 
 @pytest.fixture
@@ -138,3 +138,12 @@ def test_samplers_of_installed_packages_are_found_by_name(monkeypatch):
     assert samplers.load_sampler("uniform") == SAMPLERS["uniform"]
     with pytest.raises(CatalogError, match=r"'broken' \(no_such_package:SAMPLER\) does not load"):
         samplers.load_sampler("broken")
+
+
+def test_a_malformed_vector_is_named_with_its_file(files, data_root):
+    files.write_embedding("l1", EMBEDDING)
+    (path,) = data_root.glob("loops/l1/embeddings/*/0a.json")
+    for text, reason in (("{", "0a.json"), ("{}", "the text is embedded again")):
+        path.write_text(text)
+        with pytest.raises(CatalogError, match=reason):
+            files.read_embedding("l1", ("acme", "small-1"), "0a")

@@ -192,7 +192,7 @@ class StaleAnswerError(DaydreamingError, ValueError):
 
 @attrs.define(eq=False)
 class SamplerError(DaydreamingError, ValueError):
-    """A sampler broke the rules of its port. It is a mistake in the sampler's package."""
+    """A sampler failed, or broke the rules of its port: a mistake in its package."""
 
     sampler: str
     reason: str

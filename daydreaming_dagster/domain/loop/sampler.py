@@ -121,10 +121,13 @@ class ExploringSampler:
         Random pairs also replace those that the sampler does not choose.
 
         Raises:
-            SamplerError: The sampler broke the rules of `PairSampler.choose`.
+            SamplerError: The sampler failed, or broke the rules of `PairSampler.choose`.
         """
         wanted = count - math.ceil(self.exploration * count)
-        pairs = self.sampler.choose(concept_ids, trials, wanted, seed) if wanted else []
+        try:
+            pairs = list(self.sampler.choose(concept_ids, trials, wanted, seed)) if wanted else []
+        except Exception as error:
+            raise SamplerError(self.name, f"failed with {error!r}") from error
         if len(pairs) > wanted:
             raise SamplerError(self.name, f"chose {len(pairs)} pairs instead of {wanted}")
         tried, known = {trial.pair for trial in trials}, set(concept_ids)

@@ -179,6 +179,14 @@ def test_a_sampler_that_breaks_the_rules_is_named(pairs, reason):
     assert reason in str(caught.value)
 
 
+def test_a_sampler_that_fails_is_named():
+    # A number has no pairs, so it fails as any mistake of a package does.
+    sampler = ExploringSampler("other", Fixed(7), 0.1)
+
+    with pytest.raises(SamplerError, match="sampler other: failed with TypeError"):
+        sampler.choose(CONCEPTS, [], 3, "seed")
+
+
 def test_pairs_come_best_first():
     rng = random.Random(5)
     values = {concept_id: rng.random() for concept_id in CONCEPTS}

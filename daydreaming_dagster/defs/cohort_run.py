@@ -10,7 +10,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from pathlib import Path
 from typing import Any, Final
 
 import dagster as dg
@@ -18,8 +17,6 @@ from pydantic import Field
 
 from daydreaming_dagster.application.run_cohort import RestOfRun, RunOptions, prepare_run
 from daydreaming_dagster.application.run_parts import PartWorker
-from daydreaming_dagster.bootstrap import DataRoot
-from daydreaming_dagster.data_layer.paths import Paths
 from daydreaming_dagster.defs.checks import check_results_of_cohort, check_specs
 from daydreaming_dagster.defs.event_log import databases_open
 from daydreaming_dagster.defs.failures import as_failure, check_pipeline, forbid_retries
@@ -34,10 +31,11 @@ from daydreaming_dagster.domain.checks.quality import CHECKS
 from daydreaming_dagster.domain.cohort.spending import bought, known_spending
 from daydreaming_dagster.domain.cohort.version import texts_version
 from daydreaming_dagster.domain.generation.budget import Budget
-from daydreaming_dagster.domain.generation.ledger import Ledger, Limits
+from daydreaming_dagster.domain.generation.ledger import Limits
 from daydreaming_dagster.domain.stages import Pipeline
 from daydreaming_dagster.errors import DaydreamingError
 from daydreaming_dagster.formatting import plural
+from daydreaming_dagster.limits_bootstrap import open_ledger
 from daydreaming_dagster.types import Stage
 
 MOST_WORKERS: Final = 100
@@ -137,7 +135,7 @@ def _split_op(pipeline: Pipeline, key_prefix: str) -> dg.OpDefinition:
                 limits = Limits(
                     config.max_calls, config.max_cost, config.max_cost_total, prepared.spent_before
                 )
-                _ledger(context, root).begin(limits, config.workers)
+                open_ledger(root, context.run.run_id).begin(limits, config.workers)
         for number in range(config.workers):
             yield dg.DynamicOutput(None, str(number), output_name="parts")
 
@@ -216,6 +214,8 @@ def _finish_op(pipeline: Pipeline, key_prefix: str, pool: str | None) -> dg.OpDe
                 summary = recording.whole(summary, now, run.plan.todo)
             if summary.failed or summary.left:
                 raise run_failure(context, summary, terminated=bool(terminated))
+            if divided and config.options.limits:  # a step that is repeated still needs it
+                open_ledger(used.root, context.run.run_id).remove()
             spent = known_spending(store, used.catalog, run.plan.members)
             yield dg.MaterializeResult(
                 # After a run that changes nothing, the results are not out of date.
@@ -327,14 +327,8 @@ def _budget(
     if not config.options.limits:
         yield Budget.of(models, None, None)
         return
-    with _ledger(context, used.root).share() as share:
+    with open_ledger(used.root, context.run.run_id).share() as share:
         yield Budget.of_share(models, share)
-
-
-def _ledger(context: dg.AssetExecutionContext, root: DataRoot) -> Ledger:
-    return Ledger(
-        root.written_files(), Paths(Path()).run_ledger_json(context.run.run_id).as_posix()
-    )
 
 
 def _results(key_prefix: str) -> Sequence[str]:

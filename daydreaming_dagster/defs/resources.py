@@ -36,6 +36,7 @@ class RunResources:
         stop: Ends the run early.
         listener: Is told how the run goes on.
         runner: Runs a cohort, or follows a run that another thread executes.
+        workers: How many processes divide the concurrent calls.
     """
 
     root: DataRoot
@@ -43,6 +44,7 @@ class RunResources:
     stop: CancellationToken = attrs.field(factory=CancellationToken)
     listener: DreamListener = attrs.field(factory=NullDreamListener)
     runner: CohortRunner = run_cohort
+    workers: int = 1
     _catalog: Catalog | None = attrs.field(default=None, kw_only=True, alias="catalog")
     _language_model: LanguageModel | None = attrs.field(
         default=None, kw_only=True, alias="language_model"
@@ -54,9 +56,7 @@ class RunResources:
 
     def shared_by(self, workers: int) -> Self:
         """Return what one of so many workers uses, whose calls at once are limited together."""
-        if self.concurrency is None:
-            return self
-        return attrs.evolve(self, concurrency=max(1, self.concurrency // workers))
+        return attrs.evolve(self, workers=workers)
 
     @cached_property
     def catalog(self) -> Catalog:
@@ -80,7 +80,7 @@ class RunResources:
             SetupError: The folder for limits is not writable.
         """
         return self._language_model or compose_language_model(
-            self.catalog, self.concurrency, self.root
+            self.catalog, self.concurrency, self.root, workers=self.workers
         )
 
     @cached_property

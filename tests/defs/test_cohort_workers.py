@@ -92,6 +92,13 @@ def test_a_limit_of_calls_holds_over_all_workers(run):
     assert "0 generations failed" in failure.description
 
 
+def test_a_run_that_stays_within_its_limits_leaves_no_ledger(run, data_root):
+    result, _ = run(workers=2, max_calls=100)
+
+    assert result.success
+    assert not list(data_root.glob("ledgers/*"))
+
+
 def test_what_is_forced_is_asked_for_once(run, members):
     run()
 

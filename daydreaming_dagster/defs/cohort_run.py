@@ -269,11 +269,11 @@ def _metadata(
     return {
         **{plural(stage): len(gen_ids) for stage, gen_ids in members.items()},
         **({} if cost_of_cohort is None else {"cost_of_cohort_usd": cost_of_cohort}),
-        "made": run.made,
-        "model_calls": run.calls,
-        "prompt_tokens": run.prompt_tokens,
-        "completion_tokens": run.completion_tokens,
-        "cost_usd": run.cost,
+        "made_by_run": run.made,
+        "calls_of_run": run.calls,
+        "prompt_tokens_of_run": run.prompt_tokens,
+        "completion_tokens_of_run": run.completion_tokens,
+        "cost_of_run_usd": run.cost,
         "cost_of_lost_usd": run.cost_of_lost,
         "calls_of_unknown_cost": run.of_unknown_cost,
     }

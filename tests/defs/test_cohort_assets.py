@@ -114,7 +114,7 @@ def test_the_run_of_a_cohort_says_what_it_came_to(materialize):
 
     shown = metadata(materialize(cohort_run), cohort_run)
 
-    assert (shown["made"], shown["model_calls"], shown["evaluations"]) == (21, 18, 12)
+    assert (shown["made_by_run"], shown["calls_of_run"], shown["evaluations"]) == (21, 18, 12)
 
 
 def test_a_run_that_makes_nothing_shows_what_the_cohort_has_cost(materialize, data_root, parts):
@@ -131,7 +131,11 @@ def test_a_run_that_makes_nothing_shows_what_the_cohort_has_cost(materialize, da
 
     again = metadata(materialize(cohort_run), cohort_run)
 
-    assert (again["made"], again["cost_usd"], again["cost_of_cohort_usd"]) == (0, 0, 18 * 2)
+    assert (again["made_by_run"], again["cost_of_run_usd"], again["cost_of_cohort_usd"]) == (
+        0,
+        0,
+        18 * 2,
+    )
 
 
 def test_one_that_fails_is_shown_as_failed_and_its_descendants_as_missing(

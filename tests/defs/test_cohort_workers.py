@@ -46,7 +46,7 @@ def test_several_workers_make_what_one_makes_and_it_looks_the_same(run, instance
     assert result.success
     assert len(model.requests) == 18
     made = shown(result)
-    assert (made["made"], made["model_calls"], made["evaluations"]) == (21, 18, 12)
+    assert (made["made_by_run"], made["calls_of_run"], made["evaluations"]) == (21, 18, 12)
     for stage in STAGES:
         for step in ("prompt", "raw", "parsed"):
             asset = dg.AssetKey(f"{stage}_{step}")
@@ -63,7 +63,7 @@ def test_what_is_done_is_made_by_no_worker(run):
 
     assert result.success
     assert not model.requests
-    assert (shown(result)["made"], shown(result)["cost_usd"]) == (0, 0)
+    assert (shown(result)["made_by_run"], shown(result)["cost_of_run_usd"]) == (0, 0)
 
 
 def test_a_generation_that_fails_is_asked_for_once_and_shown_as_with_one_worker(run):

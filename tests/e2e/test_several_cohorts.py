@@ -52,3 +52,10 @@ def test_a_judge_of_a_table_is_left_out(daydream, tmp_path, kind, table):
     wrong = daydream("analyse", kind, str(file), "--without", "nobody")
     assert wrong.returncode == 2
     assert "judges are kind, strict" in " ".join(wrong.stderr.split())
+
+
+def test_the_page_of_several_cohorts_is_not_watched(daydream, data_root):
+    shown = daydream("report", "c1", "c2", "--watch")
+
+    assert shown.returncode == 2
+    assert "--watch is for one cohort" in " ".join(shown.stderr.split())

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from daydreaming_dagster.application.judge_passports import know_judgments
+from daydreaming_dagster.application.planned_contrasts import planned_contrasts
 from daydreaming_dagster.application.rate_cohort import read_cohort_ratings
 from daydreaming_dagster.application.several_cohorts import (
     find_differences,
@@ -103,7 +104,8 @@ def draw_report(
         for rating in read_cohort_ratings(store, cohorts, each, catalog.pipeline, members)
     ]
     report = _with_judges(report, store, catalog, ratings, made_at.date())
-    tables = make_result_tables(report.pipeline, report.evaluations, report.duels)
+    planned = planned_contrasts(cohorts, cohort_ids)
+    tables = make_result_tables(report.pipeline, report.evaluations, report.duels, planned)
     report = attrs.evolve(report, effects=tables.effects.to_dicts())
     figures = make_figures(report, tables)
     page = render_page(report, figures, partial(read_stored_generation, store), made_at, version)

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from daydreaming_dagster.application.planned_contrasts import planned_contrasts
 from daydreaming_dagster.application.rate_cohort import read_cohort_ratings
 from daydreaming_dagster.application.several_cohorts import folder_of, gather_cohorts
-from daydreaming_dagster.domain.cohort.manifest import digest_of_spec
 from daydreaming_dagster.domain.people.ratings import Rating
 from daydreaming_dagster.domain.results.evaluations import Evaluation, without_stale
 from daydreaming_dagster.domain.results.judges import judge_of, judges_named, leave_out
@@ -86,16 +86,6 @@ def tabulate_cohort(
     return attrs.evolve(results, files=cohorts.write_report_files(cohort_id, made))
 
 
-def _planned_contrasts(cohorts: CohortStore, cohort_ids: Sequence[str]) -> list[str]:
-    """Return the contrasts of a cohort's plan; none if its specification was edited since."""
-    (cohort_id, *more) = cohort_ids
-    if more or cohort_id not in cohorts.list_cohorts():
-        return []
-    spec, manifest = cohorts.read_spec(cohort_id), cohorts.read_manifest(cohort_id)
-    is_planned = manifest is not None and manifest.spec == digest_of_spec(spec)
-    return list(spec.contrasts) if is_planned else []
-
-
 def gather_results(
     store: GensStoreWithTemplates,
     cohorts: CohortStore,
@@ -120,7 +110,7 @@ def gather_results(
     judges = [*map(judge_of, evaluations), *map(judge_of, duels)]
     left_out = judges_named(judges, without)
     evaluations, duels = leave_out(evaluations, left_out), leave_out(duels, left_out)
-    planned = _planned_contrasts(cohorts, cohort_ids)
+    planned = planned_contrasts(cohorts, cohort_ids)
     tables = make_result_tables(pipeline, evaluations, duels, planned)
     if len(cohort_ids) > 1:
         tables = tables.with_cohorts(gathered.cohorts_of)

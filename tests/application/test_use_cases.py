@@ -24,6 +24,7 @@ from daydreaming_dagster.domain.errors import (
 from daydreaming_dagster.domain.generation.cancellation import CancellationToken
 from daydreaming_dagster.domain.generation.metadata import ancestry
 from daydreaming_dagster.domain.generation.stored import read_stored_generation
+from daydreaming_dagster.domain.results.factors import compare_factors
 from daydreaming_dagster.formatting import money
 from daydreaming_dagster.ports.ids import check_stage
 from daydreaming_dagster.ports.language_model import Completion, LanguageModelError
@@ -427,3 +428,22 @@ def test_contrasts_are_planned_until_the_specification_is_edited(lab):
     assert planned() == set()
     plan_cohort(lab.store, lab.cohorts, "c1")
     assert "essay_template" in planned()
+
+
+def test_the_report_says_which_comparisons_were_planned(lab):
+    def standings():
+        report = draw_report(lab.store, lab.cohorts, "c1", NOW).report
+        return {factor.name: factor.standing for factor in compare_factors(report)}
+
+    spec = attrs.evolve(lab.cohorts.read_spec("c1"), contrasts=["essay_template"])
+    lab.cohorts.write_spec("c1", spec)
+    plan_cohort(lab.store, lab.cohorts, "c1")
+    lab.run()
+
+    found = standings()
+    assert found.pop("essay template") == "planned"
+    assert set(found.values()) == {"found by looking"}
+    assert "found by looking" in draw_report(lab.store, lab.cohorts, "c1", NOW).page
+    lab.cohorts.write_spec("c1", attrs.evolve(spec, contrasts=[]))
+    plan_cohort(lab.store, lab.cohorts, "c1")
+    assert set(standings().values()) == {""}

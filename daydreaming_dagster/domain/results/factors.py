@@ -59,12 +59,14 @@ class Factor:
         levels: The levels, the best first.
         is_won: Whether the first level is better than each other one, beyond chance.
         left_out: Why the levels cannot be compared; `""` if they are.
+        is_planned: Whether the cohort was planned to compare them; None if it names no contrast.
     """
 
     name: str
     levels: tuple[Level, ...]
     is_won: bool
     left_out: str
+    is_planned: bool | None = None
 
     @property
     def verdict(self) -> str:
@@ -80,6 +82,13 @@ class Factor:
             return "better than those without it" if self.name == CONCEPT else "better than average"
         return "may be chance"
 
+    @property
+    def standing(self) -> str:
+        """Whether the comparison was planned, in words; `""` if the cohort names no contrast."""
+        if self.is_planned is None:
+            return ""
+        return "planned" if self.is_planned else "found by looking"
+
 
 def compare_factors(report: CohortReport) -> list[Factor]:
     """Return what differs between the judged texts, concepts last. Nothing without a score."""
@@ -93,7 +102,10 @@ def compare_factors(report: CohortReport) -> list[Factor]:
         if len(set(of_rows)) > 1
     ]
     concepts = _concepts(report, rows, effects)
-    return [*factors, concepts] if concepts else factors
+    found = [*factors, concepts] if concepts else factors
+    if any(effect["planned"] for effect in effects):
+        return found
+    return [attrs.evolve(factor, is_planned=None) for factor in found]
 
 
 def _groups(
@@ -139,7 +151,8 @@ def _factor(
     ]
     is_won = len(against) == len(levels) - 1 and all(effect["finding"] for effect in against)
     unknown = all(level.low is None for level in ordered)
-    return Factor(name, tuple(ordered), is_won, _TOO_LITTLE if unknown else "")
+    is_planned = any(effect["planned"] for effect in effects)
+    return Factor(name, tuple(ordered), is_won, _TOO_LITTLE if unknown else "", is_planned)
 
 
 def _concepts(
@@ -155,14 +168,16 @@ def _concepts(
     of_rows = [names[row.combo] for row in rows]
     if len({frozenset(found) for found in of_rows}) <= 1:  # nothing differs
         return None
-    levels: list[Level] = []
+    planned = {effect["group"] for effect in effects if effect["planned"]}
+    levels, groups = list[Level](), set[str]()
     for concept, name in {key: name for found in of_rows for key, name in found.items()}.items():
         members = [row for row, found in zip(rows, of_rows, strict=True) if concept in found]
         group = f"{CONCEPT_GROUP}{concept}"
+        groups.add(group)
         contrasts = (each for each in effects if each["group"] == group and each["than"])
         levels.append(_level(name, members, next(map(_with_concept, contrasts), None)))
-    unknown = all(level.low is None for level in levels)
-    return Factor(CONCEPT, tuple(_best_first(levels)), False, _TOO_LITTLE if unknown else "")
+    left_out = _TOO_LITTLE if all(level.low is None for level in levels) else ""
+    return Factor(CONCEPT, tuple(_best_first(levels)), False, left_out, groups <= planned)
 
 
 def _with_concept(effect: _Effect) -> _Effect:

@@ -21,6 +21,7 @@ from builders import FILES, write_data_root
 from command import DAYDREAM, call_daydream
 from endpoint import ChatEndpoint, serving_chat
 from postgresql_server import postgresql_home, postgresql_server  # noqa: F401  fixtures
+from redis_server import redis_port  # noqa: F401  a fixture
 
 # An example that takes long on a busy machine is no mistake.
 settings.register_profile("patient", deadline=None)

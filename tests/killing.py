@@ -138,11 +138,10 @@ def children(pid: int) -> list:
 
 
 def start_run(log: Path, environment, workers: int, **more: str):
-    """Start Dagster's command on the cohort, with its multiprocess executor."""
-    config = {
-        "ops": {"cohort_run": {"config": {"workers": workers}}},
-        "execution": {"config": {"multiprocess": {"max_concurrent": workers}}},
-    }
+    """Start Dagster's command on the cohort, with the multiprocess executor or that of celery."""
+    config = {"ops": {"cohort_run": {"config": {"workers": workers}}}}
+    if "DAYDREAM_CELERY" not in more:
+        config["execution"] = {"config": {"multiprocess": {"max_concurrent": workers}}}
     command = "dagster asset materialize -m daydreaming_dagster.definitions --select cohort_run"
     with log.open("wb") as output:
         return subprocess.Popen(

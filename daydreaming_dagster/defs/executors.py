@@ -1,6 +1,7 @@
 """Where the steps of Dagster's runs are made."""
 
 import os
+from importlib import import_module
 from pathlib import Path
 from typing import Final
 
@@ -9,33 +10,56 @@ import yaml
 
 from daydreaming_dagster.bootstrap import SetupError
 
-CELERY_VARIABLE: Final = "DAYDREAM_CELERY"
-"""The environment variable that names the file of the workers, such as `deploy/celery.yaml`."""
+_EXECUTORS: Final = {
+    "DAYDREAM_CELERY": ("celery", "dagster_celery", "celery_executor"),
+    "DAYDREAM_K8S": ("k8s", "dagster_k8s", "k8s_job_executor"),
+}
+"""The name of an executor, which is also the extra that brings it, its module and its definition.
+
+By the environment variable that names the file of its configuration.
+"""
 
 
 def executor_from_environment() -> dg.ExecutorDefinition | None:
-    """Return the executor of celery with the file that `DAYDREAM_CELERY` names, None without it.
+    """Return the executor that an environment variable configures, None without one.
 
-    The workers take the same file: `dagster-celery worker start -A dagster_celery.app -y FILE`.
+    `DAYDREAM_CELERY` names the file of celery's workers, such as `deploy/celery.yaml`, which take
+    it too: `dagster-celery worker start -A dagster_celery.app -y FILE`. `DAYDREAM_K8S` names one
+    such as `deploy/k8s.yaml`, and each step is then a job of Kubernetes.
 
     Raises:
-        SetupError: The file does not configure celery, or what reads it is not installed.
+        SetupError: Both are set, the file does not configure the executor, or what reads it is not
+            installed.
     """
-    file = os.environ.get(CELERY_VARIABLE)
-    if not file:
+    named = {variable: os.environ.get(variable) for variable in _EXECUTORS}
+    files = {variable: file for variable, file in named.items() if file}
+    if not files:
         return None
+    if len(files) > 1:
+        raise SetupError(f"{' and '.join(files)} are both set; a run has one executor")
+    ((variable, file),) = files.items()
+    name, module, definition = _EXECUTORS[variable]
     try:
-        from dagster_celery import celery_executor
+        executor: dg.ExecutorDefinition = getattr(import_module(module), definition)
     except ModuleNotFoundError as error:
         raise SetupError(
-            f"{CELERY_VARIABLE} names workers of celery; install what reaches them: "
-            'pip install "daydreaming-dagster[celery]"'
+            f"{variable} chooses an executor that is not installed; install it with: "
+            f'pip install "daydreaming-dagster[{name}]"'
         ) from error
     try:
         config = yaml.safe_load(Path(file).read_text("utf-8"))["execution"]["config"]
-        return celery_executor.configured(config, name="celery")
+        configured = executor.configured(config, name=name)
+        # Dagster itself would look at it when a run starts.
+        schema = configured.config_schema
+        wrong = schema.resolve_config({"config": {}}).errors  # type: ignore[attr-defined]  # it has
     except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError, dg.DagsterError) as error:
-        raise SetupError(
-            f"{CELERY_VARIABLE} names {file}, which does not configure celery "
-            f"({type(error).__name__}: {error}); see deploy/celery.yaml"
-        ) from error
+        raise _not_configured(variable, file, name, f"{type(error).__name__}: {error}") from error
+    if wrong:
+        raise _not_configured(variable, file, name, "; ".join(each.message for each in wrong))
+    return configured
+
+
+def _not_configured(variable: str, file: str, name: str, why: str) -> SetupError:
+    return SetupError(
+        f"{variable} names {file}, which does not configure {name} ({why}); see deploy/{name}.yaml"
+    )

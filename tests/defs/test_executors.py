@@ -4,39 +4,76 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from daydreaming_dagster.bootstrap import SetupError
 from daydreaming_dagster.defs.executors import executor_from_environment
 
-SHIPPED = Path(__file__).parents[2] / "deploy/celery.yaml"
+DEPLOY = Path(__file__).parents[2] / "deploy"
+EXECUTORS = pytest.mark.parametrize("name", ["celery", "k8s"])
 
 
-def test_without_the_variable_dagsters_default_makes_them(monkeypatch):
-    monkeypatch.delenv("DAYDREAM_CELERY", raising=False)
+@pytest.fixture(autouse=True)
+def unset(monkeypatch):
+    for name in ("CELERY", "K8S"):
+        monkeypatch.delenv(f"DAYDREAM_{name}", raising=False)
 
+
+@pytest.fixture
+def choose(monkeypatch):
+    def choose(name, file):
+        monkeypatch.setenv(f"DAYDREAM_{name.upper()}", str(file))
+
+    return choose
+
+
+def test_without_a_variable_dagsters_default_makes_them():
     assert executor_from_environment() is None
 
 
-def test_the_shipped_file_configures_celery(monkeypatch):
-    monkeypatch.setenv("DAYDREAM_CELERY", str(SHIPPED))
+@EXECUTORS
+def test_the_shipped_file_configures_the_executor(choose, monkeypatch, name):
+    for variable in ("CELERY_BROKER_URL", "CELERY_RESULT_BACKEND"):
+        monkeypatch.setenv(variable, "redis://127.0.0.1")
+    choose(name, DEPLOY / f"{name}.yaml")
 
-    assert executor_from_environment().name == "celery"
+    assert executor_from_environment().name == name
 
 
-@pytest.mark.parametrize("content", [None, "execution: {", "a"])
-def test_a_file_that_does_not_configure_celery_is_named(tmp_path, monkeypatch, content):
-    file = tmp_path / "celery.yaml"
+@EXECUTORS
+@pytest.mark.parametrize(
+    "content", [None, "execution: {", "a", "execution: {config: {borker: x}}", "execution: {}"]
+)
+def test_a_file_that_does_not_configure_the_executor_is_named(tmp_path, choose, name, content):
+    file = tmp_path / "executor.yaml"
     if content is not None:
         file.write_text(content)
-    monkeypatch.setenv("DAYDREAM_CELERY", str(file))
+    choose(name, file)
 
-    with pytest.raises(SetupError, match=f"{file}, which does not configure celery"):
+    with pytest.raises(SetupError, match=f"{file}, which does not configure {name}"):
         executor_from_environment()
 
 
-def test_where_celery_is_not_installed_the_extra_is_named(monkeypatch):
-    monkeypatch.setenv("DAYDREAM_CELERY", str(SHIPPED))
-    monkeypatch.setitem(sys.modules, "dagster_celery", None)
+@EXECUTORS
+def test_where_the_executor_is_not_installed_the_extra_is_named(choose, monkeypatch, name):
+    choose(name, DEPLOY / f"{name}.yaml")
+    monkeypatch.setitem(sys.modules, f"dagster_{name}", None)
 
-    with pytest.raises(SetupError, match=r"pip install .daydreaming-dagster\[celery\]"):
+    with pytest.raises(SetupError, match=rf"pip install .daydreaming-dagster\[{name}\]"):
         executor_from_environment()
+
+
+def test_two_executors_are_refused(choose):
+    for name in ("celery", "k8s"):
+        choose(name, DEPLOY / f"{name}.yaml")
+
+    with pytest.raises(SetupError, match="DAYDREAM_CELERY and DAYDREAM_K8S are both set"):
+        executor_from_environment()
+
+
+def test_the_launcher_that_the_chart_is_told_of_is_that_of_kubernetes():
+    from dagster_k8s import K8sRunLauncher
+
+    values = yaml.safe_load((DEPLOY / "values.yaml").read_text("utf-8"))
+
+    assert values["runLauncher"]["type"] == K8sRunLauncher.__name__

@@ -25,7 +25,6 @@ from daydreaming_dagster.defs.launch import open_instance
 DEPLOY = Path(__file__).parents[2] / "deploy"
 COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))
 OWN = {name: it for name, it in COMPOSE["services"].items() if "build" in it}
-REDIS = shutil.which("redis-server")
 PATIENCE = 120
 EVERYWHERE = "0.0.0.0"  # noqa: S104  # within a container
 
@@ -33,20 +32,6 @@ LAUNCH = """mutation($run: ExecutionParams!) {
   launchRun(executionParams: $run) {... on LaunchRunSuccess {run {id}} ... on PythonError {message}}
 }"""
 STATE = "query($id: ID!) {runOrError(runId: $id) {... on Run {status}}}"
-
-
-@pytest.fixture
-def redis_port(tmp_path):
-    if REDIS is None:
-        pytest.skip("no redis: install it (Debian: apt-get install redis-server)")
-    port = free_port()
-    server = subprocess.Popen(
-        [REDIS, "--bind", "127.0.0.1", "--port", str(port), "--dir", str(tmp_path)],
-        stdout=subprocess.DEVNULL,
-    )
-    yield port
-    server.kill()
-    server.wait()
 
 
 @pytest.fixture

@@ -141,7 +141,7 @@ def _dream(  # noqa: PLR0917  those of `dream_loop`
         catalog = cohorts.read_catalog()
         spec = spec.with_planned_ids(catalog.planned_ids())
         check_loop(loop_id, spec, catalog, loops, journal)
-        step = next_step(spec.stop, journal)
+        step = next_step(spec.stop, journal, spec.seeds(catalog))
         if isinstance(step, Stop):
             return Dream(finished, step.reason, interrupted=False, journal=journal)
         if isinstance(step, ChoosePairs) and finished == options.rounds:
@@ -181,15 +181,12 @@ def _dream(  # noqa: PLR0917  those of `dream_loop`
             number, recorded = _take(step, parts)
         except RoundInterruptedError as error:
             return Dream(finished, str(error), interrupted=True, journal=journal)
-        if recorded is None:
-            reason = "every pair of its concepts was tried"
-            return Dream(finished, reason, interrupted=False, journal=journal)
         loops.record(loop_id, number, recorded)
         listener.record(number, recorded)
         finished += isinstance(recorded, Decided)
 
 
-def _take(step: Step, parts: LoopRound) -> tuple[int, Entry | None]:
+def _take(step: Step, parts: LoopRound) -> tuple[int, Entry]:
     """Return what came of a step, and the number of its round."""
     match step:
         case ChoosePairs(number):

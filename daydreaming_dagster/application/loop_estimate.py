@@ -44,13 +44,11 @@ def estimate_round(
     journal, catalog = loops.read_journal(loop_id), cohorts.read_catalog()
     spec = loops.read_spec(loop_id).with_planned_ids(catalog.planned_ids())
     check_loop(loop_id, spec, catalog, loops, journal)
-    step = next_step(spec.stop, journal)
+    seeds = spec.seeds(catalog)
+    step = next_step(spec.stop, journal, seeds)
     if isinstance(step, Stop):
         return step
     if isinstance(step, ChoosePairs):
-        seeds = spec.concepts or [
-            concept.concept_id for concept in catalog.concepts.values() if not concept.accepted
-        ]
         tried = {trial.pair for trial in journal.trials()}
         rng = random.Random(spec.seed)  # noqa: S311  nothing here is secret
         drawn = random_pairs([*seeds, *journal.accepted()], tried, rng)

@@ -39,17 +39,11 @@ class LoopMemory:
                 f"the accepted text {each!r} is missing; restore it" for each in missing
             )
             raise CatalogError(f"the concepts of loop {self.loop_id}", problems)
-        return [*self.seeds(), *accepted]
-
-    def seeds(self) -> list[str]:
-        if self.spec.concepts:
-            return self.spec.concepts
-        concepts = self.catalog.concepts.values()
-        return [concept.concept_id for concept in concepts if not concept.accepted]
+        return [*self.spec.seeds(self.catalog), *accepted]
 
     def descriptions(self) -> Iterator[KnownText]:
         """Yield the seeds as texts. The accepted texts are among the earlier texts."""
-        for concept_id in self.seeds():
+        for concept_id in self.spec.seeds(self.catalog):
             concept = self.catalog.concepts[concept_id].at(self.spec.cohort.description_level)
             yield KnownText(concept_id, concept.content, frozenset([concept_id]))
 

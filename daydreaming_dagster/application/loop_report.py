@@ -6,7 +6,8 @@ from daydreaming_dagster.application.cohort_report import (
     DrawnPage,
     ReportExtraMissingError,
 )
-from daydreaming_dagster.domain.loop.journal import Stop, next_step
+from daydreaming_dagster.application.loop_status import step_of
+from daydreaming_dagster.domain.loop.journal import Stop
 from daydreaming_dagster.domain.loop.report import gather_loop_report
 from daydreaming_dagster.ports.cohort_store import CohortStore
 from daydreaming_dagster.ports.gens_store import GensStore
@@ -29,8 +30,9 @@ def draw_loop_report(
         raise ReportExtraMissingError(error.name or str(error)) from error
 
     spec, journal = loops.read_spec(loop_id), loops.read_journal(loop_id)
-    report = gather_loop_report(store, cohorts.read_catalog(), loop_id, journal, spec.selection.bar)
-    step = next_step(spec.stop, journal)
+    catalog = cohorts.read_catalog()
+    report = gather_loop_report(store, catalog, loop_id, journal, spec.selection.bar)
+    step = step_of(spec, journal, catalog)
     ending = f"it stopped: {step.reason}" if isinstance(step, Stop) else "it has not stopped"
     figures = make_loop_figures(journal)
     return DrawnPage(figures, render_loop_page(report, figures, ending, made_at))

@@ -84,8 +84,8 @@ class LoopRound:
     gate: RoundGate
     allow_missing: bool
 
-    def choose_pairs(self, number: int) -> Chosen | None:
-        """Return the pairs of a new round, or None if every pair was tried.
+    def choose_pairs(self, number: int) -> Chosen:
+        """Return the pairs of a new round.
 
         Raises:
             CatalogError: A cohort with the id of the round's exists, or the text of an accepted
@@ -102,7 +102,7 @@ class LoopRound:
         sampler = ExploringSampler(self.spec.sampler, self.sampler, self.spec.exploration)
         seed = f"{self.spec.seed}/{number}"
         choices = sampler.choose(concept_ids, trials, self.spec.pairs, seed)
-        return Chosen(cohort_id, seed, len(concept_ids), tuple(choices)) if choices else None
+        return Chosen(cohort_id, seed, len(concept_ids), tuple(choices))
 
     def write_texts(self, begun: Round) -> Written:
         """Make the texts of a round, and hold back near-duplicates.

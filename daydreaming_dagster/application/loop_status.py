@@ -8,6 +8,7 @@ from daydreaming_dagster.domain.cohort.spending import known_spending
 from daydreaming_dagster.domain.cohort.staleness import CohortState
 from daydreaming_dagster.domain.errors import CohortNotPlannedError
 from daydreaming_dagster.domain.loop.journal import Journal, Round, Step, next_step
+from daydreaming_dagster.domain.loop.spec import LoopSpec
 from daydreaming_dagster.ports.cohort_store import CohortStore
 from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates
 from daydreaming_dagster.ports.loop_store import LoopStore
@@ -72,7 +73,13 @@ def look_at_loop(
     spec, journal = loops.read_spec(loop_id), loops.read_journal(loop_id)
     catalog = cohorts.read_catalog()
     rounds = tuple(_look_at_round(store, cohorts, catalog, each) for each in journal.rounds)
-    return LoopStatus(loop_id, journal, rounds, next_step(spec.stop, journal))
+    return LoopStatus(loop_id, journal, rounds, step_of(spec, journal, catalog))
+
+
+def step_of(spec: LoopSpec, journal: Journal, catalog: Catalog) -> Step:
+    """Return what a loop does next, by what the researcher wrote."""
+    seeds = spec.with_planned_ids(catalog.planned_ids()).seeds(catalog)
+    return next_step(spec.stop, journal, seeds)
 
 
 def _look_at_round(

@@ -58,13 +58,15 @@ def held_back_line(held: HeldBack) -> str:
 def _decision(decision: Decision) -> str:
     """Return a decision as a line: verdict, rule, numbers, and the digest of the text."""
     worth = decision.worth
-    numbers = (
-        "no scores"
-        if worth is None
-        else f"{worth.mean:.2f} ± {worth.deviation:.2f} of {counted(worth.judgements, 'score')}, "
-        f"P(>{decision.bar:g}) = {worth.probability:.2f}"
-    )
-    rule = f"{decision.rule} ({decision.reason})" if decision.reason else decision.rule
+    if worth is None:
+        numbers = "no scores" if decision.rule == "held back" else "too few scores to say how sure"
+    else:
+        numbers = (
+            f"{worth.mean:.2f} ± {worth.deviation:.2f} of {counted(worth.judgements, 'score')}, "
+            f"P(>{decision.bar:g}) = {worth.probability:.2f}"
+        )
+    reason = " ".join(decision.reason.split())  # a cell of a table may have several lines
+    rule = f"{decision.rule} ({reason})" if reason else decision.rule
     return (
         f"{decision.verdict} {decision.text_id}: {rule}; {numbers}; certainty "
         f"{decision.certainty:g}; sha256 {decision.digest[:_SHOWN_DIGITS]}"
@@ -81,10 +83,10 @@ def _measures(measures: RoundMeasures) -> str:
     if measures.novelty is not None:
         parts.append(f"novelty {measures.novelty:.2f}")
     parts.append(f"worth {measures.diversity:.1f} different texts")
-    parts.append(f"{richness.seen} ideas so far")
+    parts.append(f"{counted(richness.seen, 'idea')} so far")
     if richness.chance_of_new is not None:
         more = richness.expected_new(_MORE_TEXTS)
-        parts.append(f"of {_MORE_TEXTS} more texts about {more:.0f} would be new ideas")
+        parts.append(f"of {_MORE_TEXTS} more texts at least {more:.0f} would be new ideas")
     if measures.drift is not None:
         parts.append(f"drift {measures.drift:.2f}")
     if measures.canaries is not None:

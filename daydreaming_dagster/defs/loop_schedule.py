@@ -7,11 +7,13 @@ from typing import Final
 
 import dagster as dg
 
+from daydreaming_dagster.application.loop_status import step_of
 from daydreaming_dagster.defs.failures import as_failure
 from daydreaming_dagster.defs.naming import local_name
 from daydreaming_dagster.defs.partitions import loops_name
 from daydreaming_dagster.defs.resources import resource_key, resources_of
-from daydreaming_dagster.domain.loop.journal import Stop, next_step
+from daydreaming_dagster.domain.errors import CatalogError
+from daydreaming_dagster.domain.loop.journal import Stop
 from daydreaming_dagster.errors import DaydreamingError
 from daydreaming_dagster.ports.ids import is_id
 
@@ -71,19 +73,24 @@ def build_dreaming(key_prefix: str = "") -> dg.ScheduleDefinition:
     def dreaming(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest] | dg.SkipReason:
         """Request a round of each loop that can make one."""
         with as_failure(None, DaydreamingError):
-            loop_store = resources_of(context, key_prefix).root.kept_loops()
-            ready = [
-                loop_id
-                for loop_id in filter(is_id, loop_store.list_loops())
-                if not isinstance(
-                    next_step(loop_store.read_spec(loop_id).stop, loop_store.read_journal(loop_id)),
-                    Stop,
-                )
-            ]
+            root = resources_of(context, key_prefix).root
+            loop_store, catalog = root.kept_loops(), root.cohorts.read_catalog()
+            loops = filter(is_id, loop_store.list_loops())
+        ready: list[str] = []
+        for loop_id in loops:
+            try:
+                spec, journal = loop_store.read_spec(loop_id), loop_store.read_journal(loop_id)
+            except CatalogError as error:  # the other loops go on
+                context.log.warning("%s", error)
+                continue
+            if not isinstance(step_of(spec, journal, catalog), Stop):
+                ready.append(loop_id)
         busy = partitions_in_runs(context.instance, job_name)
         todo = [loop_id for loop_id in ready if loop_id not in busy]
         if not todo:
-            return dg.SkipReason("each loop has stopped, or a run makes a round of it")
+            return dg.SkipReason(
+                "each loop has stopped or cannot be read, or a run makes a round of it"
+            )
         context.instance.add_dynamic_partitions(loops_name(key_prefix), todo)
         return [dg.RunRequest(partition_key=loop_id) for loop_id in todo]
 

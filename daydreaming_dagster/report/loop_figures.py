@@ -143,8 +143,8 @@ def _exhaustion(journal: Journal) -> Figure:
     described = (
         f"{counted(richness.texts, 'text')} express {counted(richness.seen, 'idea')}; "
         f"near-duplicates count as one. The dashed line is an extrapolation: of the next {_MORE} "
-        f"texts, about {richness.expected_new(_MORE):.0f} would be new ideas, and the next one is "
-        f"new with a probability of {chance:.0%}."
+        f"texts, at least {richness.expected_new(_MORE):.0f} would be new ideas, and the next one "
+        f"is new with a probability of {chance:.0%}."
     )
     return Figure("exhaustion", title, described, columns, (*seen, *ahead[1:]), chart)
 

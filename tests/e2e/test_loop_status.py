@@ -55,6 +55,26 @@ def test_the_rounds_and_what_came_of_them(daydream, dreamt):
     assert (document["stopped"], document["cost"], document["stale_from"]) == (None, None, None)
 
 
+def test_a_loop_whose_pairs_were_all_tried_has_stopped(daydream, loop):
+    spec = loop / "spec.yaml"
+    spec.write_text(f"concepts: [ant, fox]\n{spec.read_text()}")
+
+    dreamt = daydream("dream", "l").stdout
+
+    assert "defer" in dreamt
+    assert "unknown; too few scores to say how sure; certainty" in dreamt
+    assert dreamt.splitlines()[-2].endswith(
+        "1 idea so far, of 100 more texts at least 0 would be new ideas"
+    )
+    reason = "every pair of its concepts was tried"
+    assert dreamt.endswith(f"1 round finished; {reason}\n")
+    assert f"stopped: {reason}" in daydream("status", "l").stdout
+    assert f"stopped: {reason}" in daydream("tail", "l").stdout
+    assert daydream("dream", "l", "--dry-run").stdout == f"no further round: {reason}\n"
+    assert daydream("report", "l").returncode == 0
+    assert reason in (loop / "reports/report.html").read_text()
+
+
 def test_what_stopped_a_loop(daydream, dreamt):
     daydream("dream", "l")
 

@@ -1,6 +1,7 @@
 """What a loop did, round by round, and what it does next."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from math import comb
 from typing import Any, Final, Literal
 
 import attrs
@@ -11,7 +12,7 @@ from daydreaming_dagster.domain.loop.decisions import Decision
 from daydreaming_dagster.domain.loop.embeddings import EmbeddingGate
 from daydreaming_dagster.domain.loop.gate import HeldBack, Threshold
 from daydreaming_dagster.domain.loop.measures import RoundMeasures, StopRules, reason_to_stop
-from daydreaming_dagster.domain.loop.pairs import Pair
+from daydreaming_dagster.domain.loop.pairs import PAIR, Pair
 from daydreaming_dagster.domain.loop.sampler import Choice, Trial
 from daydreaming_dagster.types import JsonObject, Stage
 
@@ -184,8 +185,11 @@ class Stop:
 Step = ChoosePairs | WriteTexts | JudgeTexts | Stop
 
 
-def next_step(rules: StopRules, journal: Journal) -> Step:
-    """Return what the loop does next. A round that began is finished before the loop stops."""
+def next_step(rules: StopRules, journal: Journal, seeds: Collection[str]) -> Step:
+    """Return what a loop does next that began with these concepts.
+
+    A round that began is finished before the loop stops.
+    """
     last = journal.rounds[-1] if journal.rounds else None
     if last is not None and last.written is None:
         return WriteTexts(last)
@@ -194,6 +198,10 @@ def next_step(rules: StopRules, journal: Journal) -> Step:
     reason = reason_to_stop(rules, [end.measures for end in journal.decided])
     if reason is not None:
         return Stop(reason)
+    concepts = {*seeds, *journal.accepted()}
+    tried = sum(concepts.issuperset(trial.pair) for trial in journal.trials())
+    if tried == comb(len(concepts), PAIR):
+        return Stop("every pair of its concepts was tried")
     return ChoosePairs(len(journal.rounds) + 1)
 
 

@@ -10,7 +10,8 @@ from typing import Final
 Pair = tuple[str, str]
 """Two concept_ids, in sorted order."""
 
-_PAIR: Final = 2
+PAIR: Final = 2
+"""The number of concepts that are combined."""
 
 
 def make_pair(one: str, other: str) -> Pair:
@@ -27,14 +28,14 @@ def random_pairs(
     `excluded` must be a set of pairs of these concepts.
     """
     seen = set(excluded)
-    total = comb(len(concept_ids), _PAIR)
+    total = comb(len(concept_ids), PAIR)
     # While most pairs are left, a random one is most likely one of them.
     while len(seen) < total / 2:
-        pair = make_pair(*rng.sample(concept_ids, _PAIR))
+        pair = make_pair(*rng.sample(concept_ids, PAIR))
         if pair not in seen:
             seen.add(pair)
             yield pair
-    left = [pair for pair in combinations(sorted(concept_ids), _PAIR) if pair not in seen]
+    left = [pair for pair in combinations(sorted(concept_ids), PAIR) if pair not in seen]
     rng.shuffle(left)
     yield from left
 
@@ -46,7 +47,7 @@ def best_pairs(values: Mapping[str, float]) -> Iterator[Pair]:
     (p, p + 1) from (p - 1, p). So a heap holds fewer pairs than were yielded.
     """
     ranked = sorted(values, key=values.__getitem__, reverse=True)
-    if len(ranked) < _PAIR:
+    if len(ranked) < PAIR:
         return
     ordered = [values[concept_id] for concept_id in ranked]
     heap = [(-ordered[0] - ordered[1], 0, 1)]

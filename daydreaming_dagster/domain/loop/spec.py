@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import attrs
 
+from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.cohort.renaming import with_planned_ids
 from daydreaming_dagster.domain.cohort.spec import (
     FILE_PREFIX,
@@ -25,11 +26,11 @@ from daydreaming_dagster.domain.documents import (
 from daydreaming_dagster.domain.errors import CatalogError
 from daydreaming_dagster.domain.loop.decisions import Selection
 from daydreaming_dagster.domain.loop.measures import StopRules
-from daydreaming_dagster.domain.loop.pairs import Pair
+from daydreaming_dagster.domain.loop.pairs import PAIR, Pair
 from daydreaming_dagster.domain.shipped_stages import SHIPPED
 from daydreaming_dagster.domain.stages import Pipeline
 
-MOST_PAIRS: Final = 100_000
+MOSTPAIRS: Final = 100_000
 """A round of more pairs than this is a mistake: the loop would learn nothing in between."""
 
 _COHORT: Final = "cohort"
@@ -109,6 +110,11 @@ class LoopSpec:
         cohort = with_planned_ids(self.cohort, planned)
         return attrs.evolve(self, concepts=concepts, cohort=cohort)
 
+    def seeds(self, catalog: Catalog) -> list[str]:
+        """Return the concepts to begin with."""
+        concepts = catalog.concepts.values()
+        return self.concepts or [each.concept_id for each in concepts if not each.accepted]
+
     def cohort_of(self, pairs: Collection[Pair]) -> CohortSpec:
         """Return the specification of the cohort that a round makes of these pairs."""
         axes = self.cohort.axes.with_combos(pairs)
@@ -177,10 +183,10 @@ def _own_problems(
         if concept_id in seen:
             yield Problem((_CONCEPTS, i), f"{concept_id!r} is listed before")
         seen.add(concept_id)
-    if len(seen or known_concepts) < _PAIR:
+    if len(seen or known_concepts) < PAIR:
         yield Problem((_CONCEPTS,), "expected at least two concepts", of_whole=True)
-    if not 1 <= spec.pairs <= MOST_PAIRS:
-        yield Problem(("pairs",), f"expected 1 to {MOST_PAIRS:,}, found {spec.pairs}")
+    if not 1 <= spec.pairs <= MOSTPAIRS:
+        yield Problem(("pairs",), f"expected 1 to {MOSTPAIRS:,}, found {spec.pairs}")
     shares: list[tuple[Path, float]] = [
         (("exploration",), spec.exploration),
         (("gate", "false_positives"), spec.gate.false_positives),
@@ -200,9 +206,6 @@ def _canary_problems(spec: LoopSpec) -> Iterator[Problem]:
     canaries = [*spec.canaries.good, *spec.canaries.bad]
     for text_id in sorted({each for each in canaries if canaries.count(each) > 1}):
         yield Problem(("canaries",), f"{text_id!r} is named twice")
-
-
-_PAIR: Final = 2
 
 
 def _selection_problems(selection: Selection) -> Iterator[Problem]:

@@ -94,16 +94,27 @@ def test_entries_come_back_from_json():
     ],
 )
 def test_the_next_step_follows_from_the_last_entry(journal, step):
-    assert next_step(StopRules(rounds=5), journal) == step
+    assert next_step(StopRules(rounds=5), journal, "abcd") == step
 
 
 def test_a_loop_stops_after_a_round_and_not_within_it():
     rules = StopRules(rounds=1)
 
-    assert next_step(rules, Journal((Round(1, CHOSEN),))) == WriteTexts(Round(1, CHOSEN))
-    assert next_step(rules, Journal((ONE,))) == Stop(
+    assert next_step(rules, Journal((Round(1, CHOSEN),)), "abcd") == WriteTexts(Round(1, CHOSEN))
+    assert next_step(rules, Journal((ONE,)), "abcd") == Stop(
         "1 round done, as many as the specification allows"
     )
+
+
+def test_a_loop_stops_when_every_pair_of_its_concepts_was_tried():
+    rejected = attrs.evolve(DECIDED, decisions=(decision("e1", "reject"),))
+    journal = Journal((attrs.evolve(ONE, decided=rejected),))
+
+    assert next_step(StopRules(), journal, {*PAIRS[0]}) == Stop(
+        "every pair of its concepts was tried"
+    )
+    assert next_step(StopRules(), journal, {*PAIRS[0], "new"}) == ChoosePairs(2)
+    assert next_step(StopRules(), Journal((ONE,)), {*PAIRS[0]}) == ChoosePairs(2), "e1 is new"
 
 
 def test_trials_have_the_scores_of_all_texts_of_a_pair():

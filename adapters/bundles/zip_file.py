@@ -136,6 +136,8 @@ _BROKEN: Final = (
     EOFError,
     NotImplementedError,
     RuntimeError,
+    UnicodeDecodeError,  # an altered name
+    OSError,  # an altered place before the file's first byte; bzip2's error
 )
 
 
@@ -143,8 +145,7 @@ def _open(path: Path) -> _OpenBundle:
     """Return the bundle in a file. Its files may be altered: see its findings.
 
     Raises:
-        CatalogError: It is not a bundle, or of a newer version.
-        OSError: The file system refused.
+        CatalogError: It is not a bundle, it cannot be read, or it is of a newer version.
     """
     try:
         archive = zipfile.ZipFile(path)

@@ -91,6 +91,26 @@ def test_a_changed_byte_anywhere_is_found(daydream, bundled):
         assert daydream("verify", str(bundled)).returncode in {1, 2}, position
 
 
+def test_a_changed_byte_that_zipfile_trips_over_is_found(daydream, bundled, data_root):
+    (data_root / "cohorts" / "c1" / "n\u00f6tes.txt").write_text("x")
+    daydream("bundle", "c1", "-o", str(bundled))
+    data = bundled.read_bytes()
+    name = "n\u00f6tes".encode()
+    compression = data.rindex(b"PK\x01\x02") + 10
+    end = data.rindex(b"PK\x05\x06")
+    for position, value, code in (
+        (data.index(name) + 1, 0xFF, 1),  # no longer UTF-8
+        (compression, 12, 2),  # the manifest as bzip2
+        (end + 19, 0x7F, 2),  # the directory would begin before the file
+    ):
+        altered = bytearray(data)
+        altered[position] = value
+        bundled.write_bytes(altered)
+        verified = daydream("verify", str(bundled))
+        assert verified.returncode == code, verified.stderr
+        assert "altered" in verified.stderr
+
+
 def test_a_file_that_is_no_bundle_exits_with_2(daydream, tmp_path):
     (tmp_path / "text.zip").write_text("text")
 

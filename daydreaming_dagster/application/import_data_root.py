@@ -145,12 +145,11 @@ class _Importer:
         main, problem = main_document(older.main_metadata or {}, self._combinations)
         if problem is not None:
             self._leave(f"gens/{ref}/metadata.json", problem)
-        present = if_there(self.store.read_main_metadata, *ref)
-        if present is None:
+        if self._keeps_own(ref, older):
+            return
+        if if_there(self.store.read_main_metadata, *ref) is None:
             self.store.write_main_metadata(*ref, main)
-        elif not _pairs(older.main_metadata) <= _pairs(present):
-            self._leave(f"gens/{ref}/metadata.json", _KEPT)
-        if older.prompt is not None and self._lacks(ref, "prompt", older.prompt):
+        if older.prompt is not None and if_there(self.store.read_prompt, *ref) is None:
             self.store.write_prompt(*ref, older.prompt)
         self._write_parsed(ref, older, self._write_answer(ref, older))
 
@@ -158,7 +157,7 @@ class _Importer:
         """Write the answer if the data root lacks it, and return it as it is in the older one."""
         if older.raw is not None:
             raw = raw_document(older.raw_metadata, older.raw, older.prompt)
-            if self._lacks(ref, "raw", older.raw):
+            if if_there(self.store.read_raw, *ref) is None:
                 self.store.write_raw_metadata(*ref, raw)
                 self.store.write_raw(*ref, older.raw)
             return RawAnswer(older.raw, RawRecord.from_document(raw), reused=True)
@@ -174,21 +173,29 @@ class _Importer:
             parsed, problem = parsed_document(older.parsed_metadata, older.parsed, answer, reader)
             if problem is not None:
                 self._leave(f"gens/{ref}/parsed.txt", problem)
-            if self._lacks(ref, "parsed", older.parsed):
+            if if_there(self.store.read_parsed, *ref) is None:
                 self.store.write_parsed_metadata(*ref, parsed)
                 self.store.write_parsed(*ref, older.parsed)
 
-    def _lacks(self, ref: GenerationRef, artifact: str, text: str) -> bool:
-        """Return whether the data root lacks a text; note if it has another one."""
-        read = {
-            "prompt": self.store.read_prompt,
-            "raw": self.store.read_raw,
-            "parsed": self.store.read_parsed,
-        }[artifact]
-        present = if_there(read, *ref)
-        if present not in (None, text):
-            self._leave(f"gens/{ref}/{artifact}.txt", _KEPT)
-        return present is None
+    def _keeps_own(self, ref: GenerationRef, older: StoredGeneration) -> bool:
+        """Return whether the data root has another generation of this id; note in what it differs.
+
+        Nothing is added to it: a text of one does not belong to the answer of the other.
+        """
+        main = if_there(self.store.read_main_metadata, *ref)
+        differing = (
+            [] if main is None or _pairs(older.main_metadata) <= _pairs(main) else ["metadata.json"]
+        )
+        for name, read, text in (
+            ("prompt.txt", self.store.read_prompt, older.prompt),
+            ("raw.txt", self.store.read_raw, older.raw),
+            ("parsed.txt", self.store.read_parsed, older.parsed),
+        ):
+            if text is not None and if_there(read, *ref) not in (None, text):
+                differing.append(name)
+        for name in differing:
+            self._leave(f"gens/{ref}/{name}", _KEPT)
+        return bool(differing)
 
     def _reader(self, ref: GenerationRef, older: StoredGeneration) -> ResponseReader | None:
         if self._catalog is None:

@@ -12,6 +12,7 @@ from builders import Killed, MortalStore
 from daydreaming_dagster.application.import_data_root import import_data_root
 from daydreaming_dagster.application.plan_cohort import plan_cohort
 from daydreaming_dagster.domain.older.stored import read_older_generations
+from daydreaming_dagster.ports.errors import MissingArtifactError
 from daydreaming_dagster.ports.language_model import SamplingParameters
 
 GENERATIONS = {
@@ -283,6 +284,18 @@ def test_a_combination_that_nothing_describes_is_listed_and_its_answer_counts(la
     assert ("gens/draft/d_old/metadata.json") in {place for place, _ in imported.left}
     assert lab.run("best").complete
     assert lab.asked == []
+
+
+def test_a_generation_of_the_same_id_with_another_answer_gets_nothing_of_the_older_one(lab, older):
+    lab.store.write_raw("evaluation", "v_old", "Bad.\nSCORE: 1/10")
+
+    left = come_in(lab, older).left
+
+    assert ("gens/evaluation/v_old/raw.txt", "the data root has another one, which was kept") in [
+        tuple(one) for one in left
+    ]
+    with pytest.raises(MissingArtifactError):
+        lab.store.read_parsed_metadata("evaluation", "v_old")
 
 
 def test_metadata_members_and_specifications_of_the_data_root_are_kept(lab, older):

@@ -1,8 +1,9 @@
 """`daydream export` and `daydream compare`."""
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import attrs
 import typer
@@ -27,13 +28,17 @@ from daydreaming_dagster.cli.console import (
 )
 from daydreaming_dagster.formatting import counted
 
+_NUMBERED: Final = re.compile(r"[0-9]{3,}-")
+"""How the files of an export as Markdown begin: with the place in the ranking."""
+
 
 def export(
     cohort_ids: CohortsArgument,
     data_root: DataRootOption = DEFAULT_DATA_ROOT,
     *,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="The folder; else COHORT-texts.")
+        Path | None,
+        typer.Option("--output", "-o", file_okay=False, help="The folder; else COHORT-texts."),
     ] = None,
     form: Annotated[
         ExportForm,
@@ -61,6 +66,10 @@ def export(
         without=without or (),
     )
     folder = Path(f"{cohort_ids[0]}-texts") if output is None else output
+    others = {one.name for one in folder.glob("*.md") if _NUMBERED.match(one.name)} - files.keys()
+    if form == "markdown" and others:
+        problem = f"{folder} has {min(others)} of another export; name another folder, or delete it"
+        raise typer.BadParameter(problem)
     for name, data in files.items():
         replace_file(folder / name, data)
     say(f"{folder}: {counted(len(files), 'file')}")

@@ -32,6 +32,12 @@ def test_texts_are_exported_and_cohorts_compared(daydream, data_root, tmp_path):
         assert exported.stdout == f"{folder}: {count}\n", exported.stderr
         assert len(list(folder.iterdir())) == int(count.split()[0])
 
+    mixed = daydream("export", "c2", "--format", "markdown", "-o", str(tmp_path / "markdown"))
+    assert (mixed.returncode, "of another export" in mixed.stderr) == (2, True)
+    assert len(list((tmp_path / "markdown").iterdir())) == 12
+    table = tmp_path / "csv" / "texts.csv"
+    assert daydream("export", "c1", "-o", str(table)).returncode == 2
+
     compared = daydream("compare", "c1", "c2")
 
     assert compared.returncode == 0, compared.stderr

@@ -75,8 +75,11 @@ def import_scores(
             evaluation = _store(store, pipeline, cohort_id, text, given, given.score(scales))
         except StorageUnavailableError:
             raise
+        except UnicodeEncodeError:
+            left.append(f"{given.place}: it has half of a surrogate pair, which no file can hold")
+            continue
         except (LookupError, DataLayerError) as error:
-            left.append(f"{given.place}: {error.args[0] if error.args else error}")
+            left.append(f"{given.place}: {error}")
             continue
         found[text] = None
         evaluations[evaluation] = None
@@ -104,13 +107,14 @@ class _Texts:
 
     store: GensStore
     pipeline: Pipeline
-    _by_digest: dict[str, GenerationRef] | None = None
+    _by_digest: dict[str, list[GenerationRef]] | None = None
 
     def find(self, given: ForeignScore) -> GenerationRef:
         """Return the text that a score is about.
 
         Raises:
-            LookupError: There is none, or it has other words.
+            LookupError: There is none, it has other words, or several have these words.
+            UnicodeEncodeError: Its words are not text.
         """
         words = sha256(given.text.strip())
         for stage in self.pipeline.scored:
@@ -120,15 +124,19 @@ class _Texts:
                     raise LookupError(f"it judged another text than {ref}")
                 return ref
         if self._by_digest is None:
-            self._by_digest = {
-                sha256(text.strip()): GenerationRef(stage, gen_id)
-                for stage in self.pipeline.scored
-                for gen_id in self.store.list_generations(stage)
-                if (text := if_there(self.store.read_parsed, stage, gen_id)) is not None
-            }
+            self._by_digest = {}
+            for stage in self.pipeline.scored:
+                for gen_id in self.store.list_generations(stage):
+                    text = if_there(self.store.read_parsed, stage, gen_id)
+                    if text is not None:
+                        ref = GenerationRef(stage, gen_id)
+                        self._by_digest.setdefault(sha256(text.strip()), []).append(ref)
         if not given.text.strip() or words not in self._by_digest:
             raise LookupError("no stored text has these words")
-        return self._by_digest[words]
+        ref, *others = self._by_digest[words]
+        if others:
+            raise LookupError(f"{ref} and {others[0]} have these words; name one by its gen_id")
+        return ref
 
 
 def _store(  # noqa: PLR0917  a score, what it is about, and where it goes

@@ -162,10 +162,10 @@ def test_our_own_results_go_out_and_come_back_with_their_scores(lab):
     assert {one.value for one in from_promptfoo} == {6 / 9}
     assert {one.explanation for one in from_inspect} == {"Fair.\nSCORE: 6"}
     assert {one.scorer for one in from_inspect} == {"judge/big", "judge/big #2"}
-    back = import_scores(
-        lab.store, lab.cohorts, "back", from_inspect, {one.scorer: (0, 9) for one in from_inspect}
-    )
+    back = import_scores(lab.store, lab.cohorts, "back", from_inspect, {})
     assert (back.left, len(back.evaluations)) == ([], 12)
+    documents = [lab.store.read_parsed_metadata(*ref) for ref in back.evaluations]
+    assert {document["score_maximum"] for document in documents} == {9}
 
 
 def test_a_text_is_found_by_its_words(with_texts):
@@ -201,6 +201,8 @@ def test_a_text_is_found_by_its_words(with_texts):
         ("e_one", "About ants.", "good", "None is not a score on 0 to 1"),
         ("e_one", "About ants.", float("nan"), "nan is not a score on 0 to 1"),
         ("e_one", "About ants.", [1], "None is not a score on 0 to 1"),
+        ("e_one", "About ants.", 10**400, "None is not a score on 0 to 1"),
+        ("e_one", "About \ud800.", 1, "it has half of a surrogate pair"),
     ],
 )
 def test_what_is_not_a_score_of_a_stored_text_is_listed(with_texts, text_id, text, value, why):
@@ -217,6 +219,57 @@ def test_what_is_not_a_score_of_a_stored_text_is_listed(with_texts, text_id, tex
     assert imported.evaluations == []
     assert why in imported.left[0]
     assert with_texts.cohorts.list_planned_cohorts() == []
+
+
+def test_a_score_that_fits_several_texts_by_its_words_is_listed(with_texts):
+    with_texts.store.write_parsed("essay", "e_two", "About ants.")
+    sample = {"id": 1, "output": {"completion": "About ants."}, "scores": {"fair": {"value": 1}}}
+    named = {**sample, "metadata": {"gen_id": "e_two"}}
+
+    imported = import_scores(
+        with_texts.store,
+        with_texts.cohorts,
+        "theirs",
+        read_inspect_log({"eval": {}}, [sample, named]),
+        {},
+    )
+
+    assert imported.texts == [("essay", "e_two")]
+    assert [line.partition(": ")[2] for line in imported.left] == [
+        "essay/e_one and essay/e_two have these words; name one by its gen_id"
+    ]
+
+
+@pytest.mark.parametrize(
+    "grading", [{}, {"score": None}, {"score": "high"}, {"score": 10**400}, {"reason": 5}]
+)
+def test_a_result_without_a_score_is_listed_and_the_others_come_in(with_texts, grading):
+    rest = {"vars": {"gen_id": "e_one"}, "response": {"output": "About ants."}}
+    results = [{**rest, "gradingResult": one} for one in (grading, {"score": 1, "reason": 5})]
+
+    imported = import_scores(
+        with_texts.store,
+        with_texts.cohorts,
+        "theirs",
+        read_promptfoo_results({"results": {"results": results}}),
+        {},
+    )
+
+    assert imported.left == [
+        "result 0, score: None is not a score on 0 to 1; --scale says another scale"
+    ]
+    assert [with_texts.store.read_raw(*ref) for ref in imported.evaluations] == [""]
+
+
+def test_what_cannot_be_stored_of_a_score_is_listed_with_the_reason(with_texts):
+    result = {"vars": {"gen_id": "e_one"}, "response": {"output": "About ants."}, "score": 1}
+    document = {"results": {"results": [{**result, "latencyMs": float("nan")}]}}
+
+    imported = import_scores(
+        with_texts.store, with_texts.cohorts, "theirs", read_promptfoo_results(document), {}
+    )
+
+    assert "nan" in imported.left[0].lower()
 
 
 def test_a_cohort_with_a_specification_is_not_mixed_with_imported_scores(with_texts):

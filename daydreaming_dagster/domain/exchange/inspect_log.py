@@ -5,11 +5,18 @@ from datetime import datetime
 from typing import Any, Final
 
 from daydreaming_dagster.domain.digests import sha256
-from daydreaming_dagster.domain.exchange.scores import ForeignScore, SentScore, SentText
+from daydreaming_dagster.domain.exchange.scores import (
+    ForeignScore,
+    SentScore,
+    SentText,
+    as_number,
+    as_text,
+)
 from daydreaming_dagster.types import JsonObject
 
 TOOL: Final = "inspect_ai"
 _VERSION: Final = 2
+_SCALE: Final = ("score_minimum", "score_maximum")
 # https://inspect.aisi.org.uk/scorers.html: what these values of a score mean as numbers.
 _LETTERS: Final = {"C": 1.0, "P": 0.5, "I": 0.0, "N": 0.0}
 # Not about the text or its score: the conversation in detail. The output's choice is the text.
@@ -30,7 +37,8 @@ def read_inspect_log(header: Any, samples: Sequence[Any]) -> Iterator[ForeignSco
     """
     of_log = {key: header["eval"].get(key) for key in _OF_LOG}
     for sample in samples:
-        text = (sample.get("output") or {}).get("completion") or ""
+        text = as_text((sample.get("output") or {}).get("completion"))
+        text_id = str((sample.get("metadata") or {}).get("gen_id", sample["id"]))
         about = {key: value for key, value in sample.items() if key not in _NOT_KEPT}
         about["output"] = {
             key: value
@@ -38,32 +46,34 @@ def read_inspect_log(header: Any, samples: Sequence[Any]) -> Iterator[ForeignSco
             if key not in _NOT_OF_OUTPUT
         }
         for scorer, given in (sample.get("scores") or {}).items():
-            values = given["value"]
+            values = given.get("value")
             named = values if isinstance(values, dict) else {"": values}
             for key, value in named.items():
                 name = f"{scorer}/{key}" if key else scorer
                 yield ForeignScore(
                     f"sample {sample['id']}, score {name}",
-                    str(sample["id"]),
+                    text_id,
                     text,
                     name,
                     TOOL,
                     int(sample.get("epoch", 1)),
                     _number(value),
-                    given.get("explanation") or given.get("answer") or "",
+                    as_text(given.get("explanation")) or as_text(given.get("answer")),
                     {"tool": TOOL, "log": of_log, "sample": about, "name": scorer, "score": given},
+                    _scale(given.get("metadata")),
                 )
 
 
 def _number(value: object) -> float | None:
     if isinstance(value, str) and value in _LETTERS:
         return _LETTERS[value]
-    if not isinstance(value, str | int | float):
-        return None
-    try:
-        return float(value)
-    except ValueError:
-        return None
+    return as_number(value)
+
+
+def _scale(metadata: Any) -> tuple[float, float]:
+    """Return the scale that our own logs name; else the one of inspect's scorers."""
+    worst, best = (as_number((metadata or {}).get(key)) for key in _SCALE)
+    return (worst, best) if worst is not None and best is not None and worst < best else (0.0, 1.0)
 
 
 def make_inspect_log(name: str, texts: Sequence[SentText], made_at: datetime) -> JsonObject:
@@ -124,8 +134,7 @@ def _score(score: SentScore) -> tuple[str, JsonObject]:
         "explanation": score.explanation,
         "metadata": {
             "gen_id": score.gen_id,
-            "score_minimum": score.score.minimum or 0.0,
-            "score_maximum": score.score.maximum,
+            **dict(zip(_SCALE, (score.score.minimum or 0.0, score.score.maximum), strict=True)),
         },
     }
     return f"{score.judge}{times}", document

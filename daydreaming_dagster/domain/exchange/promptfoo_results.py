@@ -7,7 +7,13 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from daydreaming_dagster.domain.exchange.scores import ForeignScore, SentScore, SentText
+from daydreaming_dagster.domain.exchange.scores import (
+    ForeignScore,
+    SentScore,
+    SentText,
+    as_number,
+    as_text,
+)
 from daydreaming_dagster.types import JsonObject
 
 TOOL: Final = "promptfoo"
@@ -34,7 +40,7 @@ def read_promptfoo_results(document: Any) -> Iterator[ForeignScore]:
     of_file = {"evalId": document.get("evalId"), "timestamp": document["results"].get("timestamp")}
     for number, result in enumerate(document["results"]["results"]):
         about = {key: _kept(key, value) for key, value in result.items()}
-        grading = result.get("gradingResult") or {"score": result["score"]}
+        grading = result.get("gradingResult") or {"score": result.get("score")}
         named = {**(result.get("metadata") or {}), **(result.get("vars") or {})}
         output = (result.get("response") or {}).get("output")
         names: dict[str, int] = {}
@@ -45,12 +51,12 @@ def read_promptfoo_results(document: Any) -> Iterator[ForeignScore]:
             yield ForeignScore(
                 f"result {number}, {scorer}",
                 str(named.get(_TEXT_ID, "")),
-                output if isinstance(output, str) else "",
+                as_text(output),
                 scorer,
                 _provider(assertion.get("provider")),
                 names[scorer],
-                float(part["score"]),
-                part.get("reason") or "",
+                as_number(part.get("score")),
+                as_text(part.get("reason")),
                 {"tool": TOOL, "file": of_file, "result": about, "grading": part},
             )
 

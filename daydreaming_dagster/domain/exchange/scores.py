@@ -14,7 +14,22 @@ IMPORTED: Final = "imported"
 """The key of main metadata with what another tool said, as it said it."""
 
 Scales = Mapping[str, tuple[float, float]]
-"""The worst and the best score of scorers, by name; 0 and 1 of those that are not named."""
+"""The worst and the best score of scorers, by name."""
+
+
+def as_number(value: object) -> float | None:
+    """Return a value of a file as a number; None if it is not one, or too large for one."""
+    if not isinstance(value, str | int | float):
+        return None
+    try:
+        return float(value)
+    except (ValueError, OverflowError):
+        return None
+
+
+def as_text(value: object) -> str:
+    """Return a value of a file if it is a text; else the empty text."""
+    return value if isinstance(value, str) else ""
 
 
 @attrs.frozen
@@ -30,6 +45,7 @@ class ForeignScore:
         replicate: Which of several judgments of the text by this scorer.
         value: The score as the tool has it; None if it has none that is a number.
         explanation: Why.
+        scale: The worst and the best score, 0 and 1 if the file does not say them.
         source: All that the tool says of the score and of the text, besides the text itself.
     """
 
@@ -42,6 +58,7 @@ class ForeignScore:
     value: float | None
     explanation: str
     source: JsonObject = attrs.field(hash=False)
+    scale: tuple[float, float] = (0.0, 1.0)
 
     def score(self, scales: Scales) -> Score:
         """Return the score on its scale.
@@ -49,7 +66,7 @@ class ForeignScore:
         Raises:
             LookupError: It is not on its scale.
         """
-        least, best = scales.get(self.scorer, (0.0, 1.0))
+        least, best = scales.get(self.scorer, self.scale)
         if self.value is None or not isfinite(self.value) or not least <= self.value <= best:
             reason = f"{self.value} is not a score on {least:g} to {best:g}"
             raise LookupError(f"{reason}; --scale says another scale")

@@ -132,11 +132,12 @@ def find_differences(
         CatalogError: The manifest of a cohort is malformed.
     """
     specs, missing = {}, {}
+    written = cohorts.list_cohorts()
     for cohort_id in cohort_ids:
         try:
             specs[cohort_id] = cohorts.read_spec(cohort_id)
         except CatalogError:
-            missing[cohort_id] = "cannot be read"
+            missing[cohort_id] = "cannot be read" if cohort_id in written else "none"
     if missing:
         yield Difference("specification", missing)
     if specs:

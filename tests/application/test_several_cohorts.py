@@ -143,7 +143,7 @@ def test_a_cohort_without_a_specification_is_said_to_have_none(two_judges):
     set_cohort(two_judges, "c2", evaluation_template=["judge"])
     del two_judges.cohorts.specs["c2"]
 
-    assert "specification: cannot be read (c2)" in tabulate(two_judges, "c1", "c2").notes
+    assert "specification: none (c2)" in tabulate(two_judges, "c1", "c2").notes
 
 
 def test_a_report_of_two_cohorts_has_one_ranking_that_names_the_cohorts_of_each_text(two_judges):

@@ -67,8 +67,8 @@ def verify(
 
     Every file that is missing, added or altered is listed; then nothing is unpacked.
     """
-    if into is not None and into.exists() and any(into.iterdir()):
-        raise SetupError(f"{into} is not empty; name a new folder")
+    if into is not None and into.exists() and not (into.is_dir() and not any(into.iterdir())):
+        raise SetupError(f"{into} is not an empty folder; name a new one")
     _, findings = open_bundle(file).verify()
     complain_of_bundle(file, findings)
     say(f"{file}: every byte is as it was written")

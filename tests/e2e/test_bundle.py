@@ -115,3 +115,9 @@ def test_a_file_that_is_no_bundle_exits_with_2(daydream, tmp_path):
     (tmp_path / "text.zip").write_text("text")
 
     assert daydream("verify", str(tmp_path / "text.zip")).returncode == 2
+
+
+def test_nothing_is_unpacked_into_a_file(daydream, bundled):
+    verified = daydream("verify", str(bundled), "--into", str(bundled))
+
+    assert (verified.returncode, "is not an empty folder" in verified.stderr) == (2, True)

@@ -12,6 +12,7 @@ from daydreaming_dagster.bootstrap import open_data_root
 from daydreaming_dagster.defs.build import build_definitions
 from daydreaming_dagster.defs.launch import open_instance
 from daydreaming_dagster.defs.partitions import register_partitions
+from dreaming import LOOP, answer, make_loop
 from in_dagster import resource
 
 
@@ -161,3 +162,35 @@ def test_without_the_extra_it_is_named(daydream, monkeypatch):
     refused = daydream("status", "-d", "s3://lab/without-extra")
     assert refused.returncode == 2
     assert "daydreaming-dagster[s3]" in refused.stderr
+
+
+def test_a_loop_dreams_in_a_bucket_as_in_a_folder(
+    daydream, data_root, s3_url, chat_endpoint, tmp_path
+):
+    loop = make_loop(data_root)
+    (loop / "spec.yaml").write_text(f"gate: {{embedding: big}}\n{LOOP}")
+    chat_endpoint.answer = answer
+    chat_endpoint.embed = lambda text: [float(ord(letter)) for letter in text[:20]]
+    assert daydream("copy", str(data_root), s3_url).returncode == 0
+    back = tmp_path / "back"
+
+    ended = [daydream("dream", "l", DAYDREAM_DATA_ROOT=where) for where in (s3_url, str(data_root))]
+
+    assert [each.returncode for each in ended] == [0, 0]
+    assert ended[0].stdout == ended[1].stdout
+    assert daydream("copy", s3_url, str(back)).returncode == 0
+    for kind in ("rounds/*/*.json", "concepts/*/*.txt", "embeddings/*/*.json"):
+        journals = [
+            {path.relative_to(root): path.read_bytes() for path in root.glob(f"loops/l/{kind}")}
+            for root in (data_root, back)
+        ]
+        assert journals[0]
+        assert journals[0].keys() == journals[1].keys()
+        if kind != "embeddings/*/*.json":  # each says when it was made
+            assert journals[0] == journals[1]
+    calls = len(chat_endpoint.bodies)
+    text_id = next(path.stem for path in back.glob("loops/l/concepts/*/*.txt"))
+    for command in (("status", "l"), ("tail", "l"), ("report", "l"), ("show", "essay", text_id)):
+        shown = daydream(*command, DAYDREAM_DATA_ROOT=s3_url)
+        assert (shown.returncode, shown.stderr) == (0, "")
+    assert len(chat_endpoint.bodies) == calls

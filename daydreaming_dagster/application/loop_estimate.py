@@ -8,12 +8,12 @@ from typing import Final
 import attrs
 
 from daydreaming_dagster.application.dream_loop import check_loop
+from daydreaming_dagster.application.loop_plan import plan_round
 from daydreaming_dagster.domain.cohort.estimate import (
     PlanEstimate,
     StageEstimate,
     estimate_generations,
 )
-from daydreaming_dagster.domain.cohort.planning import make_plan
 from daydreaming_dagster.domain.digests import sha256
 from daydreaming_dagster.domain.generation.tokens import CHARACTERS_PER_TOKEN
 from daydreaming_dagster.domain.loop.journal import ChoosePairs, JudgeTexts, Stop, next_step
@@ -53,9 +53,13 @@ def estimate_round(
         rng = random.Random(spec.seed)  # noqa: S311  nothing here is secret
         drawn = random_pairs([*seeds, *journal.accepted()], tried, rng)
         pairs = list(islice(drawn, spec.pairs))
+        cohort_id = f"{loop_id}-{step.number:04}"
     else:
         pairs = [choice.pair for choice in step.round.chosen.choices]
-    plan = make_plan(store, loop_id, spec.cohort_of(pairs), catalog, allow_missing=allow_missing)
+        cohort_id = step.round.chosen.cohort_id
+    _, plan = plan_round(
+        store, cohorts, loop_id, spec, catalog, cohort_id, pairs, allow_missing=allow_missing
+    )
     estimate = estimate_generations(store, catalog, plan.generations)
     if spec.gate.embedding is None or isinstance(step, JudgeTexts):
         return estimate

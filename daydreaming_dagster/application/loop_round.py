@@ -14,11 +14,12 @@ from daydreaming_dagster.application.loop_canaries import (
 from daydreaming_dagster.application.loop_gate import RoundGate
 from daydreaming_dagster.application.loop_measures import Memory, measure_round
 from daydreaming_dagster.application.loop_memory import LoopMemory
+from daydreaming_dagster.application.loop_plan import plan_round
 from daydreaming_dagster.application.loop_rulings import read_rulings
 from daydreaming_dagster.application.loop_runs import RoundRuns
 from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.cohort.planner import PlannedGeneration
-from daydreaming_dagster.domain.cohort.planning import CohortPlan, make_plan
+from daydreaming_dagster.domain.cohort.planning import CohortPlan
 from daydreaming_dagster.domain.cohort.spending import known_spending
 from daydreaming_dagster.domain.digests import sha256
 from daydreaming_dagster.domain.errors import CatalogError
@@ -252,13 +253,15 @@ class LoopRound:
     def _full_plan(self, begun: Round) -> CohortPlan:
         """Return the plan of a round's cohort with all judgements, and write its specification."""
         cohort_id = begun.chosen.cohort_id
-        # Once it is written, an edit of the loop's specification changes later rounds only.
-        if cohort_id in self.cohorts.list_cohorts():
-            spec = self.cohorts.read_spec(cohort_id)
-        else:
-            spec = self.spec.cohort_of([choice.pair for choice in begun.chosen.choices])
-        plan = make_plan(
-            self.store, cohort_id, spec, self.catalog, allow_missing=self.allow_missing
+        spec, plan = plan_round(
+            self.store,
+            self.cohorts,
+            self.loop_id,
+            self.spec,
+            self.catalog,
+            cohort_id,
+            [choice.pair for choice in begun.chosen.choices],
+            allow_missing=self.allow_missing,
         )
         if any(
             len(text.judgements) < LEAST_JUDGEMENTS

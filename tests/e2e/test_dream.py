@@ -192,3 +192,25 @@ def test_two_commands_do_not_run_the_same_loop(start, daydream, loop, chat_endpo
 
     assert result.returncode == 2
     assert "another process runs the loop 'l'; wait until it ends" in result.stderr
+
+
+def test_a_dry_run_within_a_round_counts_what_that_round_asks(daydream, loop):
+    spec = loop / "spec.yaml"
+    spec.write_text(f"gate: {{embedding: big}}\n{LOOP}")
+    assert daydream("dream", "l").returncode == 1, "nothing embeds, so the round is not finished"
+    before = daydream("dream", "l", "--dry-run").stdout
+
+    spec.write_text(spec.read_text().replace("evaluation: 2", "evaluation: 9"))
+
+    assert daydream("dream", "l", "--dry-run").stdout == before
+
+
+def test_a_mistake_in_what_a_round_makes_is_one_of_the_loop(daydream, loop, chat_endpoint):
+    (loop / "spec.yaml").write_text(LOOP.replace("[judge]", "[judges]"))
+
+    for options in ((), ("--dry-run",)):
+        result = daydream("dream", "l", *options)
+        assert result.returncode == 2
+        assert "1 problem(s) in `cohort` of loop l:" in result.stderr
+        assert "judges" in result.stderr
+    assert chat_endpoint.bodies == []

@@ -6,16 +6,26 @@ of the strengths (in log odds), over seeds: Kendall's tau with the round robin's
 20; that of the true strengths, which bounds what any choice could reach; how many of the top 20 are
 found; how often intervals contain the strength of all essays and of the top 20, and whether every
 rank band contains the true rank.
+
+`python -m benchmarks.doubt stops` lets it compare 10 or 20 items until `top 3 settled` says stop,
+which is asked after each set of duels, or until the budget of 1 or 10 round robins is spent. It
+counts the stops, and those after which other items come first than truly do. At a spread of 0, all
+are wrong. Of 2 equal items, it asks which is the first: there, looks err most.
 """
 # ruff: noqa: INP001, T201  a program to be run by hand
 
 import argparse
+from collections import Counter
+from collections.abc import Iterator
+from itertools import product
 from typing import Final, NamedTuple
 
 import numpy as np
 from scipy.stats import kendalltau
 
-from daydreaming_dagster.domain.statistics.bradley_terry import fit_duels
+from daydreaming_dagster.domain.cohort.duel_choice import DuelChoice
+from daydreaming_dagster.domain.results.next_duels import is_settled
+from daydreaming_dagster.domain.statistics.bradley_terry import DuelFit, fit_duels
 from daydreaming_dagster.domain.statistics.judgments import Coded, Duels, Floats, Indices
 from daydreaming_dagster.domain.statistics.pair_choice import believe, pairs_in_doubt
 from daydreaming_dagster.domain.statistics.ranks import rank_bands
@@ -24,6 +34,7 @@ ESSAYS: Final = 200
 TOP: Final = 20
 FIRST_ODDS: Final = 2.0
 SPARE: Final = 64
+SETTLED: Final = 3
 
 
 class Outcome(NamedTuple):
@@ -37,11 +48,15 @@ class Outcome(NamedTuple):
     bands: float
 
 
-def judged(pairs: Indices, strength: Floats, rng: np.random.Generator) -> Duels:
-    """Return the verdicts of the scripted judge on these ordered pairs."""
+def judged(pairs: Indices, strength: Floats, rng: np.random.Generator, tie: float = 0.0) -> Duels:
+    """Return the verdicts of the scripted judge, to whom equals tie so often, on these pairs."""
     first, second = pairs.T
     log_odds = strength[first] - strength[second] + np.log(FIRST_ODDS)
-    wins = (rng.random(len(pairs)) < 1 / (1 + np.exp(-log_odds))).astype(np.float64)
+    between_equals = np.sqrt(FIRST_ODDS) + 1 / np.sqrt(FIRST_ODDS)
+    tied = np.full(len(pairs), between_equals * tie / (1 - tie))
+    weights = np.stack([np.exp(log_odds / 2), tied, np.exp(-log_odds / 2)], axis=1)
+    bounds = weights.cumsum(axis=1) / weights.sum(axis=1, keepdims=True)
+    wins = 1 - (rng.random(len(pairs))[:, None] > bounds).sum(axis=1) / 2
     judge = Coded(("judge",), np.zeros(len(pairs), dtype=np.int64))
     names = tuple(map(str, range(len(strength))))
     return Duels(names, first, second, wins, judge, np.zeros(1, dtype=np.int64))
@@ -62,23 +77,29 @@ def joined(one: Duels | None, other: Duels) -> Duels:
     )
 
 
-def by_doubt(strength: Floats, calls: int, batches: int, rng: np.random.Generator) -> Duels:
-    """Return duels that are chosen by doubt, each ordered pair at most once."""
+def by_doubt(
+    strength: Floats, choice: DuelChoice, rng: np.random.Generator, rounds: int = 1, tie: float = 0
+) -> Iterator[DuelFit]:
+    """Yield what the duels say after each set that is chosen, each ordered pair up to `rounds`."""
+    items = len(strength)
+    every = rng.permutation(np.argwhere(~np.eye(items, dtype=np.bool_))).tolist()
     verdicts: Duels | None = None
-    taken: set[tuple[int, int]] = set()
-    for batch in range(batches):
-        wanted = calls * (batch + 1) // batches
-        belief = believe(len(strength), verdicts, None)
-        for one, other in pairs_in_doubt(
-            belief, SPARE * calls // batches, TOP, len(taken)
-        ).tolist():
-            orders = [order for order in ((one, other), (other, one)) if order not in taken]
-            if orders and len(taken) < wanted:
-                taken.add(orders[0])
-                verdicts = joined(verdicts, judged(np.array([orders[0]]), strength, rng))
-    if verdicts is None:
-        raise ValueError("no duel was chosen")
-    return verdicts
+    fit: DuelFit | None = None
+    taken = Counter[tuple[int, int]]()
+    for known in range(0, choice.calls, choice.batch):
+        wanted = min(choice.batch, choice.calls - known)
+        pairs = pairs_in_doubt(believe(items, fit, None), SPARE * wanted, choice.top, known)
+        chosen: list[tuple[int, int]] = []
+        for one, other in (*pairs.tolist(), *every * rounds):
+            if len(chosen) == wanted:
+                break
+            order = min((one, other), (other, one), key=lambda order: taken[order])
+            if taken[order] < rounds:
+                taken[order] += 1
+                chosen.append(order)
+        verdicts = joined(verdicts, judged(np.array(chosen), strength, rng, tie))
+        fit = fit_duels(verdicts)
+        yield fit
 
 
 def experiment(spread: float, calls: int, seed: int) -> Outcome:
@@ -88,7 +109,7 @@ def experiment(spread: float, calls: int, seed: int) -> Outcome:
     every = np.argwhere(~np.eye(ESSAYS, dtype=np.bool_))
     full = fit_duels(judged(every, strength, rng)).strength
     best = np.argsort(-full)[:TOP]
-    fit = fit_duels(by_doubt(strength, calls, 20, rng))
+    *_, fit = by_doubt(strength, DuelChoice(calls=calls, top=TOP), rng)
     low, high = fit.interval()
     centred = strength - strength.mean()
     covered = (low < centred) & (centred < high)
@@ -104,13 +125,46 @@ def experiment(spread: float, calls: int, seed: int) -> Outcome:
     )
 
 
+def stopped(items: int, rounds: int, spread: float, tie: float, seed: int) -> tuple[int, int, int]:
+    """Return whether duels stop before the budget, whether wrongly, and after how many."""
+    rng = np.random.default_rng(seed)
+    strength = spread * rng.standard_normal(items)
+    choice = DuelChoice(calls=rounds * items * (items - 1))
+    places = min(SETTLED, items - 1)
+    best = {*np.argsort(-strength)[:places].tolist()} if spread else set()
+    for look, fit in enumerate(by_doubt(strength, choice, rng, rounds, tie), start=1):
+        if is_settled(fit, places, look):
+            said = {*np.argsort(-fit.strength)[:places].tolist()}
+            return 1, int(said != best), min(look * choice.batch, choice.calls)
+    return 0, 0, choice.calls
+
+
+def print_stops(seeds: int) -> None:
+    """Print how often the rule `top 3 settled` stops, and how often wrongly."""
+    print(f"items  round robins  spread  ties  stopped  wrongly  duels made, {seeds} seeds")
+    designs = [(10, 1, 0.0), (20, 1, 0.0), (2, 100, 0.0), (10, 10, 0.0)]
+    designs += product((10, 20), (10,), (1.0, 2.0, 4.0))
+    for (items, rounds, spread), tie in product(designs, (0.0, 0.15)):
+        rows = np.array([stopped(items, rounds, spread, tie, seed) for seed in range(seeds)])
+        stops, wrong, duels = rows.sum(axis=0).tolist()
+        share = duels / seeds / rounds / items / (items - 1)
+        print(
+            f"{items:5} {rounds:13} {spread:7g} {tie:5g} {stops:8} {wrong:8}  {share:.0%}",
+            flush=True,
+        )
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--calls", type=int, default=796)
     parser.add_argument("--spreads", type=float, nargs="+", default=[1.0, 2.0, 4.0, 8.0])
+    parser.add_argument("what", nargs="?", choices=["worth", "stops"], default="worth")
     options = parser.parse_args()
+    if options.what == "stops":
+        print_stops(options.seeds)
+        return
     print(f"{options.calls} of {ESSAYS * (ESSAYS - 1):,} duels, {options.seeds} seeds")
     print("spread  tau (range)            of truth  found  covered   top  bands")
     for spread in options.spreads:

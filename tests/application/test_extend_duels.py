@@ -240,6 +240,20 @@ def test_the_more_looks_there_were_the_surer_each_must_be():
     assert not is_settled(fit, 2, look=1000)
 
 
+def test_of_two_equal_items_neither_is_said_to_be_the_best_however_often_one_looks():
+    names, wrong = np.array(["a", "b"]), 0
+    for seed in range(10):
+        wins = np.random.default_rng(seed).random(200) < 2 / 3  # of what is shown first
+        first = np.tile([0, 1], 100)
+        fits = (
+            fit_duels(make_duels(names[first[:made]], names[1 - first[:made]], wins[:made]))
+            for made in range(20, 201, 20)
+        )
+        wrong += any(is_settled(fit, 1, look) for look, fit in enumerate(fits, start=1))
+
+    assert wrong == 0, "2 of 10 would be wrong if each look erred in 5 %"
+
+
 def test_mistakes_about_duels_name_their_place():
     lab = Lab()
     document = {"duels": {"essay": {"calls": 0, "top": 0, "until": "soon"}}}

@@ -48,12 +48,12 @@ def choose_duels(
     if wanted < 1 or len(texts) < 2:  # noqa: PLR2004  a pair
         return []
     verdicts, evidence = _verdicts(texts, duels), _evidence(texts, scores)
+    fit = None if verdicts is None else fit_duels(verdicts, evidence)
     look = -(-left.taken // choice.batch)
-    if choice.until is not None and verdicts is not None and look:
-        fit = fit_duels(verdicts, evidence)
-        if is_settled(fit, settled_places(choice.until), look):
-            return []
-    belief = believe(len(texts), verdicts, evidence)
+    until = 0 if choice.until is None else settled_places(choice.until)
+    if until and fit is not None and look and is_settled(fit, until, look):
+        return []
+    belief = believe(len(texts), fit, evidence)
     found: list[PlannedGeneration] = []
     for one, other in pairs_in_doubt(belief, wanted * _SPARE, choice.top, left.taken):
         duel = left.take(texts[one], texts[other])

@@ -5,8 +5,8 @@ from typing import Final
 import attrs
 import numpy as np
 
-from daydreaming_dagster.domain.statistics.bradley_terry import fit_duels
-from daydreaming_dagster.domain.statistics.judgments import Duels, Floats, Indices
+from daydreaming_dagster.domain.statistics.bradley_terry import DuelFit
+from daydreaming_dagster.domain.statistics.judgments import Floats, Indices
 from daydreaming_dagster.domain.statistics.score_evidence import ScoreEvidence
 
 _DRAWS: Final = 64
@@ -21,12 +21,11 @@ class Belief:
     root: Floats
 
 
-def believe(items: int, duels: Duels | None, evidence: ScoreEvidence | None) -> Belief:
+def believe(items: int, fit: DuelFit | None, evidence: ScoreEvidence | None) -> Belief:
     """Return what duels and scores say of the strengths; before any duel, scores alone."""
-    if duels is None:
+    if fit is None:
         mean = np.zeros(items) if evidence is None else evidence.expected
         return Belief(mean, np.eye(items))
-    fit = fit_duels(duels, evidence)
     values, vectors = np.linalg.eigh(fit.covariance.left)
     return Belief(fit.strength, vectors * np.sqrt(np.maximum(values, 0.0)))
 

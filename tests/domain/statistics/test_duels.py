@@ -96,16 +96,16 @@ def test_strengths_that_nearly_certain_verdicts_order_have_wide_enough_intervals
     covered = []
     for seed in range(6):
         rng = np.random.default_rng(seed)
-        strengths, duels = 8 * rng.standard_normal(40), None
+        strengths, fit = 8 * rng.standard_normal(40), None
         pairs, wins = np.zeros((0, 2), dtype=int), np.zeros(0)
         for look in range(4):
-            chosen = pairs_in_doubt(believe(40, duels, None), 40, top=20, seed=look)
+            chosen = pairs_in_doubt(believe(40, fit, None), 40, top=20, seed=look)
             lead = strengths[chosen[:, 0]] - strengths[chosen[:, 1]]
             pairs = np.concatenate([pairs, chosen])
             wins = np.append(wins, rng.random(40) < 1 / (1 + np.exp(-lead)))
-            duels = numbered(pairs, wins)
+            fit = fit_duels(numbered(pairs, wins))
 
-        low, high = fit_duels(duels).interval()
+        low, high = fit.interval()
 
         truth = strengths - strengths.mean()
         covered.append(((low < truth) & (truth < high)).mean())

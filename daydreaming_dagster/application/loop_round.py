@@ -16,7 +16,7 @@ from daydreaming_dagster.application.loop_measures import Memory, measure_round
 from daydreaming_dagster.application.loop_memory import LoopMemory
 from daydreaming_dagster.application.loop_plan import plan_round
 from daydreaming_dagster.application.loop_rulings import read_rulings
-from daydreaming_dagster.application.loop_runs import RoundRuns
+from daydreaming_dagster.application.loop_runs import RoundInterruptedError, RoundRuns
 from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.cohort.planner import PlannedGeneration
 from daydreaming_dagster.domain.cohort.planning import CohortPlan
@@ -109,7 +109,7 @@ class LoopRound:
         """Make the texts of a round, and hold back near-duplicates.
 
         Raises:
-            RoundInterruptedError: The run ended early.
+            RoundInterruptedError: The run ended early, or made no text.
             CatalogError: The specification of the round's cohort is wrong, or texts cannot be
                 embedded. Nothing was asked.
         """
@@ -126,6 +126,9 @@ class LoopRound:
                 written.append(
                     WrittenText(planned.stage, planned.text_id, planned.pair, sha256(text))
                 )
+        if not written:
+            reason = "no text of the round was made; mend what the run reported"
+            raise RoundInterruptedError(reason)
         held = self.gate.hold_back(begun, new)
         return Written(tuple(written), held.threshold, held.texts, held.embeddings)
 

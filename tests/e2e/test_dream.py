@@ -214,3 +214,16 @@ def test_a_mistake_in_what_a_round_makes_is_one_of_the_loop(daydream, loop, chat
         assert "1 problem(s) in `cohort` of loop l:" in result.stderr
         assert "judges" in result.stderr
     assert chat_endpoint.bodies == []
+
+
+def test_an_endpoint_that_refuses_everything_uses_up_no_pairs(daydream, loop, chat_endpoint):
+    chat_endpoint.answer = lambda _prompt: (401, "who are you?")
+
+    refused = daydream("dream", "l")
+
+    assert refused.returncode == 1
+    assert "0 rounds finished; no text of the round was made; mend what" in refused.stdout
+    assert len(chat_endpoint.bodies) == 4
+    chat_endpoint.answer = answer
+    assert daydream("dream", "l").returncode == 0
+    assert len(chat_endpoint.bodies) == 4 + CALLS

@@ -49,7 +49,8 @@ def say_how_to_know_more(
         own = icc_of(judgments)
         icc = None if own is None else AssumedIcc(own[0], f"as {own[1]} here show")
         price = _mean_cost(row.outcome.cost for row in evaluations)
-        yield "To know more: " + say_what_can_be_told(texts, len(judgments), judged, icc, price)
+        said = say_what_can_be_told(texts, len(judgments), judged, icc, price)
+        yield f"To know more: {said}."
     if fought := verdicts(duels):
         price = _mean_cost(duel.outcome.cost for duel in fought)
         cost = "" if price is None else f" and cost about {money(price * len(fought))} USD"

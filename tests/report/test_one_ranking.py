@@ -56,8 +56,8 @@ def terminal_rows(ranks):
 
 
 def dagster_rows(ranks):
-    shown = _ranking_table(ranks, "essay").md_str
-    return re.findall(r"^\| (\d+(?: to \d+)?|-) \| (\w+) \|", shown, re.MULTILINE)
+    shown = _ranking_table("", ranks, "essay").md_str
+    return re.findall(r"^\| (\d+(?: to \d+)?|-) \| \[(\w+)\]\(", shown, re.MULTILINE)
 
 
 @settings(max_examples=25)

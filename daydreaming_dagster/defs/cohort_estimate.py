@@ -12,6 +12,7 @@ from pydantic import Field
 
 from daydreaming_dagster.application.preview_cohort import CohortPreview, preview_cohort
 from daydreaming_dagster.defs.failures import as_failure
+from daydreaming_dagster.defs.markdown import markdown_table
 from daydreaming_dagster.defs.materializations import partition_link
 from daydreaming_dagster.defs.naming import asset_key, with_prefix
 from daydreaming_dagster.defs.partitions import OWNER, cohort_partitions
@@ -82,8 +83,8 @@ def _metadata(preview: CohortPreview, key_prefix: str) -> dict[str, Any]:
         if all(model.bounded for model in models):
             numbers["cost_at_most_usd"] = cost
     tables = {
-        "by_model": _table(_MODEL_HEAD, _model_rows(estimate)),
-        "by_stage": _table(
+        "by_model": markdown_table(_MODEL_HEAD, _model_rows(estimate)),
+        "by_stage": markdown_table(
             ("stage", "generations", "calls"),
             (
                 (stage, f"{of_stage.generations:,}", f"{of_stage.calls:,}")
@@ -93,7 +94,8 @@ def _metadata(preview: CohortPreview, key_prefix: str) -> dict[str, Any]:
         ),
     }
     if numbers["stale"]:
-        tables["stale_answers"] = _table(("answer", "reason"), _stale_rows(preview, key_prefix))
+        rows = _stale_rows(preview, key_prefix)
+        tables["stale_answers"] = markdown_table(("answer", "reason"), rows)
     notices = "\n".join(f"- {notice}" for notice in preview.plan.notices)
     return {**numbers, **tables, **({"notices": dg.MetadataValue.md(notices)} if notices else {})}
 
@@ -118,10 +120,3 @@ def _stale_rows(preview: CohortPreview, key_prefix: str) -> Iterable[Sequence[st
     yield from islice(rows, _SHOWN_STALE)
     if sum(map(len, preview.stale.values())) > _SHOWN_STALE:
         yield "…", "`daydream status` lists all"
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> dg.MarkdownMetadataValue:
-    lines = (f"| {' | '.join(cells)} |" for cells in rows)
-    return dg.MetadataValue.md(
-        "\n".join((f"| {' | '.join(head)} |", "|---" * len(head) + "|", *lines))
-    )

@@ -13,6 +13,7 @@ import dagster as dg
 from daydreaming_dagster.application.cohort_report import write_report
 from daydreaming_dagster.application.cohort_results import tabulate_cohort
 from daydreaming_dagster.defs.failures import as_failure
+from daydreaming_dagster.defs.markdown import markdown_table
 from daydreaming_dagster.defs.materializations import partition_link
 from daydreaming_dagster.defs.naming import asset_key, with_prefix
 from daydreaming_dagster.defs.partitions import LINEAGE_ONLY, OWNER, cohort_partitions
@@ -103,11 +104,17 @@ def build_cohort_report(key_prefix: str = "") -> dg.AssetsDefinition:
 def _ranking_table(
     key_prefix: str, ranks: Sequence[TextRank], judged: str
 ) -> dg.MarkdownMetadataValue:
-    lines = [f"| ranks | {judged} | combination | mean | 95 % | scores |", "|---" * 6 + "|"]
-    for rank in ranks[:_SHOWN_TEXTS]:
-        mean = "-" if rank.mean is None else f"{rank.mean:.2f}"
-        scores = ", ".join(map(str, rank.scores))
-        text = partition_link(key_prefix, f"{rank.stage}_parsed", rank.gen_id)
-        cells = rank.band, text, rank.combo_id, mean, rank.interval, scores
-        lines.append(f"| {' | '.join(cells)} |")
-    return dg.MetadataValue.md("\n".join(lines))
+    return markdown_table(
+        ("ranks", judged, "combination", "mean", "95 %", "scores"),
+        (
+            (
+                rank.band,
+                partition_link(key_prefix, f"{rank.stage}_parsed", rank.gen_id),
+                rank.combo_id,
+                "-" if rank.mean is None else f"{rank.mean:.2f}",
+                rank.interval,
+                ", ".join(map(str, rank.scores)),
+            )
+            for rank in ranks[:_SHOWN_TEXTS]
+        ),
+    )

@@ -92,17 +92,13 @@ def draw_report(
     cohort_ids = tuple(dict.fromkeys((cohort_id, *more)))
     catalog = cohorts.read_catalog()
     members, cohorts_of = merge_memberships(cohorts, cohort_ids, catalog.pipeline)
-    index = CohortIndex() if more else cohorts.read_index(cohort_id)
+    index = CohortIndex() if cohort_ids[1:] else cohorts.read_index(cohort_id)
     report = gather_report(store, catalog, " ".join(cohort_ids), members, index, without)
     for stage, gen_ids in members.items():
         store = store.read_many(stage, gen_ids, ARTIFACTS)
     if cohort_ids[1:]:
         report = _of_several(report, cohorts, cohort_ids, cohorts_of)
-    ratings = [
-        rating
-        for each in cohort_ids
-        for rating in read_cohort_ratings(store, cohorts, each, catalog.pipeline, members)
-    ]
+    ratings = read_cohort_ratings(store, cohorts, cohort_ids, catalog.pipeline, members)
     report = _with_judges(report, store, catalog, ratings, made_at.date())
     planned = planned_contrasts(cohorts, cohort_ids)
     tables = make_result_tables(report.pipeline, report.evaluations, report.duels, planned)

@@ -124,11 +124,7 @@ def gather_results(
     ]
     people, uncorrected = _people_tables(
         evaluations,
-        [
-            rating
-            for each in cohort_ids
-            for rating in read_cohort_ratings(store, cohorts, each, pipeline, gathered.members)
-        ],
+        read_cohort_ratings(store, cohorts, cohort_ids, pipeline, gathered.members),
     )
     return TabulatedCohort(
         tables,

@@ -42,7 +42,7 @@ def know_judges(
     """
     catalog = cohorts.read_catalog()
     gathered = gather_cohorts(store, cohorts, (cohort_id,), catalog)
-    ratings = read_cohort_ratings(store, cohorts, cohort_id, catalog.pipeline, gathered.members)
+    ratings = read_cohort_ratings(store, cohorts, (cohort_id,), catalog.pipeline, gathered.members)
     passports = know_judgments(store, gathered.evaluations, gathered.duels, ratings)
     notes = [*retirements(catalog.models, (passport.llm for passport in passports), today)]
     if not ratings:

@@ -34,7 +34,7 @@ def read_rulings(  # noqa: PLR0917  where a ruling may be, and what it is about
             members = cohorts.read_membership(cohort_id)
         except CohortNotPlannedError:
             continue
-        ratings = read_cohort_ratings(store, cohorts, cohort_id, pipeline, members)
+        ratings = read_cohort_ratings(store, cohorts, (cohort_id,), pipeline, members)
         for ref, verdict in verdicts_of(ratings).items():
             reasons = (
                 rating.reason

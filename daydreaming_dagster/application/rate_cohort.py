@@ -64,20 +64,30 @@ def write_rating_sheet(
 def read_cohort_ratings(
     store: GensStore,
     cohorts: CohortStore,
-    cohort_id: str,
+    cohort_ids: Sequence[str],
     pipeline: Pipeline,
     members: Mapping[Stage, Sequence[str]],
 ) -> list[Rating]:
-    """Return what people said of a cohort's texts; those that changed since are marked.
+    """Return what people said of cohorts' texts; those that changed since are marked.
+
+    `members` are those of all these cohorts.
 
     Raises:
         CatalogError: A file of ratings is wrong. Lists every problem with its file and line.
         DataLayerError: What is stored of a text is malformed.
     """
-    files = cohorts.read_rating_files(cohort_id)
-    if not any(name.lower().endswith(".csv") for name in files):
-        return []
-    return read_ratings(files, _texts(store, pipeline, members), f"ratings of {cohort_id}")
+    written = {cohort_id: cohorts.read_rating_files(cohort_id) for cohort_id in cohort_ids}
+    rated = {
+        cohort_id: files
+        for cohort_id, files in written.items()
+        if any(name.lower().endswith(".csv") for name in files)
+    }
+    texts = _texts(store, pipeline, members) if rated else {}
+    return [
+        rating
+        for cohort_id, files in rated.items()
+        for rating in read_ratings(files, texts, f"ratings of {cohort_id}")
+    ]
 
 
 def _texts(

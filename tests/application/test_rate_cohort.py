@@ -39,7 +39,7 @@ def lab(lab):
 
 def ratings_of(lab):
     members = lab.cohorts.read_membership("c1")
-    return read_cohort_ratings(lab.store, lab.cohorts, "c1", lab.cohorts.read_pipeline(), members)
+    return read_cohort_ratings(lab.store, lab.cohorts, ["c1"], lab.cohorts.read_pipeline(), members)
 
 
 def test_a_cohort_without_ratings_has_none(lab):

@@ -53,7 +53,10 @@ def open_endpoint(entry: EndpointEntry, *, embeds: bool = False) -> LanguageMode
 
 
 def _endpoint_class(*, embeds: bool) -> "type[OpenAILanguageModel]":
-    from adapters.language_model.openai import OpenAILanguageModel
-    from adapters.language_model.openai_embeddings import OpenAIEmbeddings
+    if embeds:
+        from adapters.language_model.openai_embeddings import OpenAIEmbeddings
 
-    return OpenAIEmbeddings if embeds else OpenAILanguageModel
+        return OpenAIEmbeddings
+    from adapters.language_model.openai import OpenAILanguageModel
+
+    return OpenAILanguageModel

@@ -13,7 +13,7 @@ from daydreaming_dagster.ports.language_model import LanguageModel, ModelKey, Mo
 class AnsweredEmbeddings:
     """Reads vectors from the answers of `inner`, each a list of numbers as JSON.
 
-    So limits, retries and routes are those of all other calls.
+    Limits, retries and routes are therefore the same as for all other calls.
     """
 
     inner: LanguageModel

@@ -188,7 +188,7 @@ def _settings(xllamacpp: Any, weights: Path, api_key: str) -> Any:
 
 
 def _embed(xllamacpp: Any, settings: Any) -> None:
-    """Let a server embed: a text's vector is the mean of those of its tokens."""
+    """Let a server embed. The vector of a text is the mean of the vectors of its tokens."""
     settings.embedding = True
     settings.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
     # A text is embedded as one batch.

@@ -97,7 +97,7 @@ class BucketClaims:
         self._open_session()
 
     def names(self, folder: str) -> list[str]:
-        """Return the names below a folder that are claimed, and those that once were, sorted."""
+        """Return the names below a folder that are claimed now or were once, sorted."""
         found = self.bucket.list(f"{_FOLDER}/{folder}")
         return sorted(meta["path"].removeprefix(f"{_FOLDER}/") for meta in found)
 

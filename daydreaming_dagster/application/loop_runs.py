@@ -59,7 +59,7 @@ class RoundRuns:
     def left_to_spend(self, of_round: Sequence[float | None]) -> float | None:
         """Return what else this round may cost, in USD; None means no limit.
 
-        `of_round` is what it cost so far.
+        `of_round` is what the round has cost so far.
 
         Raises:
             RoundInterruptedError: The loop has a limit, and what it spent is not known.

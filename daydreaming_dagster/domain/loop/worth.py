@@ -8,12 +8,16 @@ from typing import Final
 import attrs
 
 from daydreaming_dagster.domain.loop.effects import judgement_variance
+from daydreaming_dagster.domain.statistics.agreement import least_variance, smallest_step
 
 _GRID: Final = 60
 """Values of the deviation between texts that are averaged over."""
 
 _LEAST_TEXTS: Final = 3
 """With fewer, the deviation between texts has no proper posterior under a flat prior."""
+
+_WHOLE_SCALE: Final = 1.0
+"""The step of scores that are all equal: nothing shows a smaller one. Scores are shares of it."""
 
 _STANDARD: Final = NormalDist()
 
@@ -53,8 +57,9 @@ def estimate_worth(scores: Mapping[str, Sequence[float]], bar: float) -> dict[st
     if noise is None or len(given) < _LEAST_TEXTS:
         return {}
     means = {text_id: fmean(of_text) for text_id, of_text in given.items()}
-    # Judges that always agree leave no noise; what divides by it needs some.
-    noise = max(noise, 1e-9)
+    step = smallest_step(score for of_text in given.values() for score in of_text)
+    repeats = sum(len(of_text) - 1 for of_text in given.values())
+    noise = max(noise, least_variance(_WHOLE_SCALE if step is None else step, repeats))
     errors = {text_id: noise / len(of_text) for text_id, of_text in given.items()}
     grid = _deviation_grid(list(means.values()), list(errors.values()))
     worth: dict[str, Worth] = {}

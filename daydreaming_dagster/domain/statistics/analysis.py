@@ -270,9 +270,10 @@ def _score_notes(scores: Scores, fit: ScoreFit, effects: Effects) -> list[str]:
     notes: list[str] = []
     if scores.missing:
         notes.append(f"{scores.missing} judgments without a score are left out")
-    if fit.noise_source not in {"total", "none"} and not fit.noise.any():
+    if fit.agreed and fit.noise_source != "none":
         notes.append(
-            "repeated judgments agree exactly: intervals without width say only that they do"
+            "repeated judgments agree exactly: the intervals allow for differences that so few"
+            " would not show"
         )
     if fit.noise_source == "replicates" and not fit.component.any() and scores.judge.size > 1:
         notes.append("each judge scored one item, so a judge's strictness counts as noise")

@@ -5,7 +5,7 @@ Its solution with missing cells and random judges is that of Henderson, "Best li
 estimation and prediction under a selection model", Biometrics 31 (1975).
 """
 
-from typing import Final, Literal
+from typing import Literal
 
 import attrs
 import numpy as np
@@ -13,6 +13,11 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.special import stdtrit
 
+from daydreaming_dagster.domain.statistics.agreement import (
+    NO_NOISE,
+    least_variance,
+    smallest_step,
+)
 from daydreaming_dagster.domain.statistics.covariance import Covariance, pseudo_inverse
 from daydreaming_dagster.domain.statistics.judge_scales import (
     Cells,
@@ -29,8 +34,6 @@ from daydreaming_dagster.domain.statistics.judgments import (
 )
 
 NoiseSource = Literal["judges", "replicates", "total", "none"]
-_NO_NOISE: Final = 1e-18
-"""A variance below this share of the squared scores is rounding."""
 
 
 @attrs.frozen
@@ -49,6 +52,8 @@ class ScoreFit:
             `replicates`, if no two judges scored the same items; `total`, if nothing shows it, and
             all that differs is counted as noise; `none`, if nothing differs.
         noise_df: The degrees of freedom of the noise.
+        agreed: Whether all that was judged more than once agrees exactly. Then the noise is that
+            of `least_variance`.
     """
 
     estimate: Floats
@@ -60,6 +65,7 @@ class ScoreFit:
     noise: Floats
     noise_source: NoiseSource
     noise_df: int
+    agreed: bool
 
     def interval(self, level: float = 0.95) -> tuple[Floats, Floats]:
         """Return the bounds of each estimate; `nan` if nothing differs, so nothing is known."""
@@ -108,6 +114,7 @@ def fit_scores(scores: Scores) -> ScoreFit:
     judges are not weighted by how well they agree with the others, because judges that share a
     model agree with each other, right or wrong. The noise contains a judge's taste for an item: it
     is estimated from disagreement between judges, and from repetition only if that is all there is.
+    If all agree exactly, some noise is assumed nevertheless (`least_variance`).
 
     Assumes that noise is independent between cells, that a judge's noise has one variance, and that
     a score is missing for reasons that have nothing to do with what it would have been. Judges'
@@ -160,7 +167,7 @@ def _solve(design: _Design, scales: JudgeScales) -> ScoreFit:
     fixed = pseudo_inverse(design.reduced)
     effects = fixed @ observed
     residuals = centred - effects[cells.judge] + (design.share @ effects)[cells.item]
-    source, pooled, df = _pooled_noise(design, residuals)
+    source, pooled, df, agreed = _pooled_noise(design, residuals)
     strictness = _strictness_variance(design, float(observed @ effects), pooled)
     inverse = _random_inverse(design.reduced, pooled, strictness)
     severity = inverse @ observed
@@ -179,16 +186,20 @@ def _solve(design: _Design, scales: JudgeScales) -> ScoreFit:
         np.sqrt(noise),
         source,
         df,
+        agreed,
     )
 
 
-def _pooled_noise(design: _Design, residuals: Floats) -> tuple[NoiseSource, float, int]:
-    """Return what shows the noise, its variance per cell (per score of `replicates`), its df."""
+def _pooled_noise(design: _Design, residuals: Floats) -> tuple[NoiseSource, float, int, bool]:
+    """Return what shows the noise, its variance per cell (per score of `replicates`), its df.
+
+    And whether all agreed, so that nothing but the scale's step shows it.
+    """
     cells = design.cells
     items, judges = design.incidence.shape
     between_df = len(cells.mean) - items - judges + design.components
     within_df = int(cells.count.sum()) - len(cells.count)
-    smallest = _NO_NOISE * float((cells.mean**2).max())
+    smallest = NO_NOISE * float((cells.mean**2).max())
     if between_df > 0:
         source: NoiseSource = "judges"
         variance, df = float(residuals @ residuals) / between_df, between_df
@@ -198,9 +209,12 @@ def _pooled_noise(design: _Design, residuals: Floats) -> tuple[NoiseSource, floa
         total = float(cells.mean.var(ddof=1)) if len(cells.mean) > 1 else 0.0
         source, variance, df = "total", total, max(len(cells.mean) - 1, 1)
     if variance > smallest:
-        return source, variance, df
-    differs = np.ptp(cells.mean) ** 2 > smallest and source != "total"
-    return (source if differs else "none"), 0.0, df
+        return source, variance, df, False
+    steps = [smallest_step(cells.mean[cells.judge == judge]) for judge in range(judges)]
+    step = min((step for step in steps if step is not None), default=None)
+    if step is None or source == "total":
+        return "none", 0.0, df, True
+    return source, least_variance(step, df), df, True
 
 
 def _strictness_variance(design: _Design, reduction: float, noise: float) -> float:

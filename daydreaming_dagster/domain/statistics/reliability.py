@@ -4,6 +4,11 @@ import attrs
 import numpy as np
 from scipy.special import fdtri
 
+from daydreaming_dagster.domain.statistics.agreement import (
+    NO_NOISE,
+    least_variance,
+    smallest_step,
+)
 from daydreaming_dagster.domain.statistics.judgments import Floats, Indices, Scores
 
 
@@ -56,9 +61,11 @@ def _icc(item: Indices, score: Floats, items: int, spent: int) -> Reliability:
     between = float(counts @ (means - score.mean()) ** 2) / between_df
     within = float(((score - means[item]) ** 2).sum()) / within_df
     per_item = float((total - (counts**2).sum() / total) / between_df)
-    if within <= 0:
-        value = 1.0 if between > 0 else np.nan
-        return Reliability(value, value, value, value, per_item)
+    if within <= NO_NOISE * float((score**2).max()):
+        step = smallest_step(means)
+        if step is None:
+            return Reliability(np.nan, np.nan, np.nan, np.nan, per_item)
+        within = least_variance(step, within_df)
     ratio = between / within
 
     def icc(f: float) -> float:

@@ -71,23 +71,38 @@ def test_more_judgements_make_surer():
     assert (worth["few"].judgements, worth["many"].judgements) == (2, 20)
 
 
-def test_judges_that_always_agree_leave_no_doubt():
-    scores = {"bad": [0.2, 0.2], "fair": [0.5, 0.5], "good": [0.9, 0.9]}
+def test_a_few_judgements_that_agree_leave_some_doubt():
+    few = estimate_worth({"bad": [0.2, 0.2], "near": [0.55, 0.55], "good": [0.9, 0.9]}, 0.54)
 
-    worth = estimate_worth(scores, 0.6)
-
-    assert {text_id: round(each.probability, 3) for text_id, each in worth.items()} == {
-        "bad": 0.0,
-        "fair": 0.0,
-        "good": 1.0,
-    }
+    assert 0.5 < few["near"].probability < 0.8
+    assert few["near"].deviation > 0.05
+    assert few["good"].probability > 0.95
 
 
-def test_equal_scores_everywhere_give_their_mean():
-    worth = estimate_worth({name: [0.5, 0.5] for name in "abc"}, 0.6)
+def test_many_judgements_that_agree_leave_hardly_any_doubt():
+    scores = {f"t{number}": [number / 8] * 20 for number in range(9)}
 
-    assert worth["a"].mean == pytest.approx(0.5)
-    assert worth["a"].probability == pytest.approx(0.0)
+    worth = estimate_worth(scores, 0.7)
+
+    assert worth["t6"].probability > 0.99
+    assert worth["t5"].probability < 0.01
+
+
+@pytest.mark.parametrize("repeats", [2, 5, 50])
+def test_one_disagreement_shows_more_noise_than_none(repeats):
+    agreed = {name: [score] * repeats for name, score in (("a", 0.2), ("b", 0.4), ("c", 0.9))}
+    differs = agreed | {"c": [0.7] + [0.9] * (repeats - 1)}
+
+    assert estimate_worth(agreed, 0.5)["b"].deviation < estimate_worth(differs, 0.5)["b"].deviation
+
+
+def test_equal_scores_everywhere_show_no_step_of_the_scale():
+    few = estimate_worth({name: [0.5, 0.5] for name in "abc"}, 0.6)
+    many = estimate_worth({f"t{number}": [0.5, 0.5] for number in range(300)}, 0.6)
+
+    assert (few["a"].mean, many["t0"].mean) == pytest.approx((0.5, 0.5))
+    assert 0.1 < few["a"].probability < 0.5
+    assert many["t0"].probability < 0.05
 
 
 @pytest.mark.parametrize(

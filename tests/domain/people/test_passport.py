@@ -120,7 +120,8 @@ def test_strictness_ties_and_test_retest_are_found(passports):
     assert kind["strictness"].high < 0
     assert between(strict["ties"], 0.1, 0.3)
     assert kind["ties"].value == 0
-    assert strict["retest"].value == 1
+    assert 0.99 < strict["retest"].value < 1, "it agreed each time, which is not for ever"
+    assert strict["retest"].low < strict["retest"].value
     assert between(kind["retest"], 0.8, 1)
     assert passports["evaluation/judge/wordy"].measures["retest"].value is None
 

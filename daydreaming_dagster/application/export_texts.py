@@ -86,6 +86,7 @@ def _sent(
         main = resolve_generation_metadata(store, row.stage, row.evaluation.gen_id)
         sent = SentScore(
             f"{row.evaluation.template}/{row.evaluation.llm}",
+            row.evaluation.template,
             row.evaluation.gen_id,
             row.evaluation.replicate or 1,
             row.outcome.score,

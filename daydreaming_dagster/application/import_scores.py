@@ -3,12 +3,13 @@
 import base64
 import hashlib
 from collections.abc import Iterable, Sequence
+from math import isclose
 
 import attrs
 
 from daydreaming_dagster.domain.digests import sha256
 from daydreaming_dagster.domain.errors import CatalogError, CohortNotPlannedError
-from daydreaming_dagster.domain.exchange.scores import ForeignScore, Scales
+from daydreaming_dagster.domain.exchange.scores import EVALUATIONS, ForeignScore, Scales
 from daydreaming_dagster.domain.generation.metadata import (
     FORMAT_VERSION,
     resolve_generation_metadata,
@@ -54,16 +55,29 @@ def import_scores(
     """Store the scores that are about stored texts, and make them the members of a cohort.
 
     A text is found by its gen_id, or by its words; if both are known, they have to agree. Importing
-    again changes nothing. The cohort has no specification, and a later import adds to it.
+    again changes nothing. A score that was exported from here is the evaluation that it was, and no
+    other judgment. The cohort has no specification, and a later import adds to it.
 
     Raises:
         CatalogError: The cohort has a specification. Nothing was written.
+        CohortBusyError: Another run or import holds the cohort. Nothing was written.
         InvalidIdError: The name of the cohort is not a safe name.
         OSError: The storage refused.
     """
     if check_id("cohort_id", cohort_id) in cohorts.list_cohorts():
         problem = f"the cohort {cohort_id!r} has a specification; name a new one"
         raise CatalogError("the data root", (problem,))
+    with cohorts.hold(cohort_id):
+        return _import(store, cohorts, cohort_id, scores, scales)
+
+
+def _import(
+    store: GensStore,
+    cohorts: CohortStore,
+    cohort_id: str,
+    scores: Iterable[ForeignScore],
+    scales: Scales,
+) -> ImportedScores:
     pipeline = cohorts.read_pipeline()
     texts = _Texts(store, pipeline)
     found: dict[GenerationRef, None] = {}
@@ -72,7 +86,10 @@ def import_scores(
     for given in scores:
         try:
             text = texts.find(given)
-            evaluation = _store(store, pipeline, cohort_id, text, given, given.score(scales))
+            score = given.score(scales)
+            evaluation = _exported(store, pipeline, text, given, score)
+            if evaluation is None:
+                evaluation = _store(store, pipeline, cohort_id, text, given, score)
         except StorageUnavailableError:
             raise
         except UnicodeEncodeError:
@@ -137,6 +154,35 @@ class _Texts:
         if others:
             raise LookupError(f"{ref} and {others[0]} have these words; name one by its gen_id")
         return ref
+
+
+def _exported(
+    store: GensStore, pipeline: Pipeline, text: GenerationRef, given: ForeignScore, score: Score
+) -> GenerationRef | None:
+    """Return the evaluation that an exported score is; None if it is not in this data root.
+
+    Raises:
+        LookupError: The evaluation has another score.
+        DataLayerError: What is stored of it is malformed.
+    """
+    if not is_id(given.evaluation_id):
+        return None
+    for stage in pipeline.scoring:
+        ref = GenerationRef(stage, given.evaluation_id)
+        if store.exists(*ref) and any(
+            parent.ref == text for parent in resolve_generation_metadata(store, *ref).parents
+        ):
+            stored = ParsedRecord.from_document(
+                if_there(store.read_parsed_metadata, *ref) or {}
+            ).judged
+            if stored is None or not isclose(stored.normalised, score.normalised, abs_tol=1e-9):
+                shown = "no score" if stored is None else f"the score {stored.value:g}"
+                raise LookupError(
+                    f"it was exported from {ref}, which has {shown} now; to import it as another"
+                    f" judgment, take {EVALUATIONS!r} out of the text's metadata"
+                )
+            return ref
+    return None
 
 
 def _store(  # noqa: PLR0917  a score, what it is about, and where it goes

@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
+import attrs
 import pytest
 
 from adapters.exchange.score_files import read_score_file
@@ -13,13 +14,17 @@ from daydreaming_dagster.application.cohort_results import tabulate_cohort
 from daydreaming_dagster.application.export_texts import export_texts
 from daydreaming_dagster.application.import_scores import import_scores
 from daydreaming_dagster.application.plan_cohort import plan_cohort
-from daydreaming_dagster.domain.errors import CatalogError
+from daydreaming_dagster.domain.errors import CatalogError, CohortBusyError
 from daydreaming_dagster.domain.exchange.inspect_log import read_inspect_log
 from daydreaming_dagster.domain.exchange.promptfoo_results import read_promptfoo_results
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "exchange"
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 SCALES = {"depth": (0.0, 9.0)}
+READERS = [
+    ("inspect", lambda log: read_inspect_log(log, log["samples"])),
+    ("promptfoo", read_promptfoo_results),
+]
 INSPECT, PROMPTFOO = FIXTURES / "essays.eval", FIXTURES / "essays.promptfoo.json"
 
 
@@ -162,10 +167,86 @@ def test_our_own_results_go_out_and_come_back_with_their_scores(lab):
     assert {one.value for one in from_promptfoo} == {6 / 9}
     assert {one.explanation for one in from_inspect} == {"Fair.\nSCORE: 6"}
     assert {one.scorer for one in from_inspect} == {"judge/big", "judge/big #2"}
-    back = import_scores(lab.store, lab.cohorts, "back", from_inspect, {})
+
+
+@pytest.mark.parametrize(("form", "read"), READERS)
+def test_our_own_scores_come_back_as_the_evaluations_that_they_were(lab, form, read):
+    plan_cohort(lab.store, lab.cohorts, "c1")
+    lab.run()
+    stored = lab.store.list_generations("evaluation")
+
+    back = import_scores(lab.store, lab.cohorts, "back", read(sent(lab, form, "c1")), {})
+
+    assert (back.left, len(back.texts)) == ([], 6)
+    assert sorted(ref.gen_id for ref in back.evaluations) == sorted(stored)
+    assert lab.store.list_generations("evaluation") == stored
+    both = tabulate_cohort(lab.store, lab.cohorts, "c1", "back")
+    assert len(both.tables.evaluations) == len(stored)
+
+
+@pytest.mark.parametrize(("form", "read"), READERS)
+@pytest.mark.parametrize("file", [INSPECT, PROMPTFOO])
+def test_scores_of_others_that_went_out_again_come_back_as_they_were(with_texts, file, form, read):
+    first = come_in(with_texts, file)
+
+    back = list(read(sent(with_texts, form)))
+    again = import_scores(with_texts.store, with_texts.cohorts, "back", back, SCALES)
+
+    assert again.left == []
+    assert set(again.evaluations) == set(first.evaluations)
+
+
+@pytest.mark.parametrize(("form", "read"), READERS)
+def test_our_own_scores_are_new_in_another_data_root(lab, form, read):
+    plan_cohort(lab.store, lab.cohorts, "c1")
+    lab.run()
+    given = list(read(sent(lab, form, "c1")))
+    stored = lab.store.list_generations("evaluation")
+    for gen_id in stored:
+        lab.store.delete_generation("evaluation", gen_id)
+
+    back = import_scores(lab.store, lab.cohorts, "back", given, {})
+
     assert (back.left, len(back.evaluations)) == ([], 12)
-    documents = [lab.store.read_parsed_metadata(*ref) for ref in back.evaluations]
-    assert {document["score_maximum"] for document in documents} == {9}
+    assert not {ref.gen_id for ref in back.evaluations} & set(stored)
+    if form == "inspect":  # promptfoo knows shares of the scale alone
+        documents = [lab.store.read_parsed_metadata(*ref) for ref in back.evaluations]
+        assert {document["score_maximum"] for document in documents} == {9}
+
+
+def test_an_exported_score_that_is_another_one_now_is_listed(lab):
+    plan_cohort(lab.store, lab.cohorts, "c1")
+    lab.run()
+    changed, *others = read_inspect_log((log := sent(lab, "inspect", "c1")), log["samples"])
+    given = [attrs.evolve(changed, value=2.0), *others]
+
+    back = import_scores(lab.store, lab.cohorts, "back", given, {})
+
+    (problem,) = back.left
+    assert f"evaluation/{changed.evaluation_id}" in problem
+    assert "has the score 6 now" in problem
+    assert len(back.evaluations) == 11
+
+
+def test_a_second_judgment_by_the_same_scorer_goes_out_too(with_texts):
+    once = [one for one in read_score_file(INSPECT) if one.scorer == "depth"]
+    twice = [
+        attrs.evolve(one, replicate=2, source={**one.source, "score": {"value": 3}}) for one in once
+    ]
+    import_scores(with_texts.store, with_texts.cohorts, "theirs", [*once, *twice], SCALES)
+
+    log = sent(with_texts, "inspect")
+
+    values = {(one.text_id, one.scorer): one.value for one in read_inspect_log(log, log["samples"])}
+    assert len(values) == 4
+    assert (values["e_one", "depth"], values["e_one", "depth #2"]) == (7, 3)
+
+
+def test_a_cohort_that_another_process_holds_gets_no_scores(with_texts):
+    with with_texts.cohorts.hold("theirs"), pytest.raises(CohortBusyError):
+        come_in(with_texts, INSPECT)
+
+    assert with_texts.store.list_generations("evaluation") == []
 
 
 def test_a_text_is_found_by_its_words(with_texts):

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from daydreaming_dagster.domain.digests import sha256
 from daydreaming_dagster.domain.exchange.scores import (
+    EVALUATIONS,
     ForeignScore,
     SentScore,
     SentText,
@@ -38,7 +39,9 @@ def read_inspect_log(header: Any, samples: Sequence[Any]) -> Iterator[ForeignSco
     of_log = {key: header["eval"].get(key) for key in _OF_LOG}
     for sample in samples:
         text = as_text((sample.get("output") or {}).get("completion"))
-        text_id = str((sample.get("metadata") or {}).get("gen_id", sample["id"]))
+        metadata = sample.get("metadata") or {}
+        text_id = str(metadata.get("gen_id", sample["id"]))
+        ours = metadata.get(EVALUATIONS)
         about = {key: value for key, value in sample.items() if key not in _NOT_KEPT}
         about["output"] = {
             key: value
@@ -61,6 +64,7 @@ def read_inspect_log(header: Any, samples: Sequence[Any]) -> Iterator[ForeignSco
                     as_text(given.get("explanation")) or as_text(given.get("answer")),
                     {"tool": TOOL, "log": of_log, "sample": about, "name": scorer, "score": given},
                     _scale(given.get("metadata")),
+                    as_text(ours.get(name)) if isinstance(ours, dict) else "",
                 )
 
 
@@ -115,20 +119,34 @@ def _sample(text: SentText) -> JsonObject:
         "choices": [{"message": message, "stop_reason": "stop"}],
         "completion": text.text,
     }
+    ours: JsonObject = {"".join(_name(score)): score.gen_id for score in text.scores}
     return {
         **about,
-        "metadata": {**text.known, **(about.get("metadata") or {})},
+        "metadata": {**text.known, **(about.get("metadata") or {}), EVALUATIONS: ours},
         "messages": [],
         "output": output,
         "scores": dict(map(_score, text.scores)),
     }
 
 
-def _score(score: SentScore) -> tuple[str, JsonObject]:
-    if score.document is not None and score.document.get("tool") == TOOL:
-        given: Any = score.document
-        return given["name"], given["score"]
+def _name(score: SentScore) -> tuple[str, str]:
+    """Return the name of a score in a sample, and what names its value if it has several."""
     times = f" #{score.replicate}" if score.replicate > 1 else ""
+    if not _is_theirs(score):
+        return f"{score.judge}{times}", ""
+    given: Any = score.document
+    return f"{given['name']}{times}", score.scorer.removeprefix(given["name"])
+
+
+def _is_theirs(score: SentScore) -> bool:
+    return score.document is not None and score.document.get("tool") == TOOL
+
+
+def _score(score: SentScore) -> tuple[str, JsonObject]:
+    name, _ = _name(score)
+    if _is_theirs(score):
+        given: Any = score.document
+        return name, given["score"]
     document: JsonObject = {
         "value": score.score.value,
         "explanation": score.explanation,
@@ -137,4 +155,4 @@ def _score(score: SentScore) -> tuple[str, JsonObject]:
             **dict(zip(_SCALE, (score.score.minimum or 0.0, score.score.maximum), strict=True)),
         },
     }
-    return f"{score.judge}{times}", document
+    return name, document

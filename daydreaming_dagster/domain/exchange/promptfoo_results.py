@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from daydreaming_dagster.domain.exchange.scores import (
+    EVALUATIONS,
     ForeignScore,
     SentScore,
     SentText,
@@ -44,7 +45,11 @@ def read_promptfoo_results(document: Any) -> Iterator[ForeignScore]:
         named = {**(result.get("metadata") or {}), **(result.get("vars") or {})}
         output = (result.get("response") or {}).get("output")
         names: dict[str, int] = {}
-        for part in grading.get("componentResults") or [grading]:
+        parts = grading.get("componentResults") or [grading]
+        ours = (result.get("metadata") or {}).get(EVALUATIONS)
+        if not isinstance(ours, list) or len(ours) != len(parts):
+            ours = [""] * len(parts)
+        for part, evaluation_id in zip(parts, ours, strict=True):
             assertion = part.get("assertion") or {}
             scorer = str(assertion.get("metric") or assertion.get("type") or "score")
             names[scorer] = names.get(scorer, 0) + 1
@@ -58,6 +63,7 @@ def read_promptfoo_results(document: Any) -> Iterator[ForeignScore]:
                 as_number(part.get("score")),
                 as_text(part.get("reason")),
                 {"tool": TOOL, "file": of_file, "result": about, "grading": part},
+                evaluation_id=as_text(evaluation_id),
             )
 
 
@@ -114,7 +120,11 @@ def _result(number: int, text: SentText) -> dict[str, Any]:
     return {
         **own,
         **about,
-        "metadata": {**text.known, **(about.get("metadata") or {})},
+        "metadata": {
+            **text.known,
+            **(about.get("metadata") or {}),
+            EVALUATIONS: [score.gen_id for score in text.scores],
+        },
         "response": {**(about.get("response") or {}), "output": text.text},
         "gradingResult": {
             "pass": own["success"],

@@ -13,6 +13,9 @@ from daydreaming_dagster.types import JsonObject
 IMPORTED: Final = "imported"
 """The key of main metadata with what another tool said, as it said it."""
 
+EVALUATIONS: Final = "evaluations"
+"""The key of a text's metadata in our exports with the gen_ids of its scores' evaluations."""
+
 Scales = Mapping[str, tuple[float, float]]
 """The worst and the best score of scorers, by name."""
 
@@ -47,6 +50,7 @@ class ForeignScore:
         explanation: Why.
         scale: The worst and the best score, 0 and 1 if the file does not say them.
         source: All that the tool says of the score and of the text, besides the text itself.
+        evaluation_id: The evaluation that the score is, if it comes from an export of ours.
     """
 
     place: str
@@ -59,6 +63,7 @@ class ForeignScore:
     explanation: str
     source: JsonObject = attrs.field(hash=False)
     scale: tuple[float, float] = (0.0, 1.0)
+    evaluation_id: str = ""
 
     def score(self, scales: Scales) -> Score:
         """Return the score on its scale.
@@ -77,10 +82,12 @@ class ForeignScore:
 class SentScore:
     """A score of a text as it goes to another tool.
 
-    `document` is what the tool that gave it said of it; None of our own judges' scores.
+    `scorer` is the judge's template, or what another tool calls the judge. `document` is what the
+    tool that gave it said of it; None of our own judges' scores.
     """
 
     judge: str
+    scorer: str
     gen_id: str
     replicate: int
     score: Score

@@ -122,6 +122,14 @@ def fit_scores(scores: Scores) -> ScoreFit:
     tells something; their variance is estimated by Henderson's method 3. If each judge scored one
     item, judges are taken as drawn at random for it.
     """
+    # So that what counts as rounding does not depend on where the scale begins.
+    centre = float(np.median(scores.score))
+    fit = _fit(attrs.evolve(scores, score=scores.score - centre))
+    scales = attrs.evolve(fit.scales, mean=fit.scales.mean + centre)
+    return attrs.evolve(fit, estimate=fit.estimate + centre, scales=scales)
+
+
+def _fit(scores: Scores) -> ScoreFit:
     cells = make_cells(scores)
     items, judges = scores.item.size, scores.judge.size
     scales = judge_scales(cells, judges)
@@ -141,7 +149,7 @@ def _fit_strangers(scores: Scores, scales: JudgeScales) -> ScoreFit:
     judges, cells = scores.judge.size, make_cells(scores)
     anyone = Coded(("",), np.zeros(judges, dtype=np.int64))
     means = Scores(Coded(scores.item.names, cells.item), anyone, cells.mean)
-    fit = fit_scores(means)
+    fit = _fit(means)
     noise = np.full(judges, fit.noise[0])
     return attrs.evolve(fit, scales=scales, severity=np.zeros(judges), noise=noise)
 

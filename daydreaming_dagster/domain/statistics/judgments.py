@@ -2,8 +2,9 @@
 
 import csv
 import math
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 import attrs
 import numpy as np
@@ -19,9 +20,9 @@ TIE: Final = 0.5
 
 _SCORE_COLUMNS: Final = ("item", "judge", "score")
 _DUEL_COLUMNS: Final = ("first", "second", "first_wins")
-_SMALLEST: Final = 1e-100
-_LARGEST: Final = 1e100
-"""The squares of such numbers can be added up."""
+_SMALLEST: Final = 1e-50
+_LARGEST: Final = 1e50
+"""The fourth powers of such numbers can be added up."""
 
 
 def sums(codes: Indices, values: Floats, size: int) -> Floats:
@@ -240,7 +241,7 @@ def _number(text: str, line: int, column: str) -> float | None:
     if not text:
         return None
     try:
-        number = float(text)
+        number = float(text.replace("_", "?"))  # Python reads 1_0 as 10
     except ValueError:
         raise JudgmentsError(f"line {line}: {column} is {text!r}, not a number") from None
     if math.isnan(number):
@@ -257,20 +258,29 @@ def _table(
     text: str, required: Sequence[str]
 ) -> tuple[list[str], Iterator[tuple[int, dict[str, str]]]]:
     """Return the header and the rows, each with its line."""
-    reader = csv.reader(text.removeprefix("\ufeff").splitlines(keepends=True), strict=True)
-    header = [name.strip() for name in next(reader, [])]
+    # Not `splitlines`: it also breaks lines at characters that names may contain.
+    lines = re.split(r"(?<=\n)|(?<=\r)(?!\n)", text.removeprefix("\ufeff"))
+    reader = csv.reader(lines, strict=True)
+    try:
+        header = next(([name.strip() for name in cells] for cells in reader if cells), [])
+    except csv.Error as error:
+        raise JudgmentsError(f"not a CSV file: {error}") from None
     if not header:
         raise JudgmentsError(f"the file is empty; its first line must name {','.join(required)}")
     if twice := sorted({name for name in header if header.count(name) > 1}):
         raise JudgmentsError(f"the header names {', '.join(map(repr, twice))} twice")
     if lacking := [name for name in required if name not in header]:
-        raise JudgmentsError(f"the header lacks {', '.join(lacking)}; it names {', '.join(header)}")
+        raise JudgmentsError(
+            f"the header lacks {', '.join(lacking)}; it names {', '.join(header)}"
+            + ("; separate cells by commas" if len(header) == 1 else "")
+        )
     return header, _rows(reader, header)
 
 
-def _rows(reader: Iterable[list[str]], header: list[str]) -> Iterator[tuple[int, dict[str, str]]]:
+def _rows(reader: Any, header: list[str]) -> Iterator[tuple[int, dict[str, str]]]:
     try:
-        for line, cells in enumerate(reader, start=2):
+        for cells in reader:
+            line = reader.line_num
             if not cells:
                 continue
             if len(cells) != len(header):

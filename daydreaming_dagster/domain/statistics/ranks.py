@@ -115,6 +115,9 @@ def best_of_estimates(estimate: Floats, variances: Floats, top: int) -> BestProb
     every item about the same chance.
     """
     rng = np.random.default_rng(0)
+    estimate = (
+        estimate - estimate.mean()
+    )  # so that rounding does not depend on where the scale begins
     spread = float(estimate.std())
     floor = max(float(variances.mean()), spread**2) * 1e-9
     variances = np.maximum(variances, floor if floor > 0 else 1.0)

@@ -68,11 +68,41 @@ def test_scores_missing_everywhere_are_refused():
         ("item,judge,score\na,j\n", "line 2: 2 cells"),
         ("item,judge,score\n,j,1\n", "line 2: the item is empty"),
         ('item,judge,score\na,j,1\nb,j,"2\n', "not a CSV file"),
+        ('"item,judge,score\na,j,1\n', "not a CSV file"),
+        ("item;judge;score\na;j;1\n", "separate cells by commas"),
+        ("item,judge,score\na,j,1_0\n", "line 2: score is '1_0', not a number"),
+        ('item,judge,score\n"a\nb",j,1\nc,j,much\n', "line 4: score is 'much'"),
+        ("item,judge,score\na,j,1e60\n", "line 2: score is 1e60"),
     ],
 )
 def test_a_table_that_cannot_be_read_says_what_is_wrong(text, reason):
     with pytest.raises(JudgmentsError, match=reason):
         read_scores(text)
+
+
+@pytest.mark.parametrize("name", ["a\u2028b", "a\x85b", "a\x0cb", "a\x1cb"])
+def test_only_line_breaks_end_a_row(name):
+    assert read_scores(f"\r\nitem,judge,score\r\n{name},j,1\rc,j,2\n").item.names == (name, "c")
+
+
+@pytest.mark.parametrize(("begin", "unit"), [(1e9, 1.0), (-1e9, 1.0), (0.0, 1e45), (0.0, 1e-45)])
+def test_the_ranking_does_not_depend_on_where_a_scale_begins_and_on_its_unit(begin, unit):
+    rng = np.random.default_rng(3)
+    noise = {judge: rng.standard_normal(6).round(3) for judge in "xy"}
+    plain = [
+        (str(item), judge, item / 4 + noise[judge][item]) for judge in "xy" for item in range(6)
+    ]
+    moved = [(item, judge, begin + unit * score) for item, judge, score in plain]
+
+    ours, theirs = rank_scores(table(plain)), rank_scores(table(moved))
+
+    assert ours.fit.noise_source == theirs.fit.noise_source == "judges"
+    assert [(one.item, one.rank_low, one.rank_high) for one in ours.items] == [
+        (one.item, one.rank_low, one.rank_high) for one in theirs.items
+    ]
+    for one, other in zip(ours.items, theirs.items, strict=True):
+        assert other.p_best == pytest.approx(one.p_best, abs=0.02)
+        assert (other.low - begin) / unit == pytest.approx(one.low, abs=0.01)
 
 
 def test_without_repetition_all_that_differs_counts_as_noise():

@@ -18,6 +18,7 @@ from daydreaming_dagster.domain.cohort.planning import (
 from daydreaming_dagster.domain.errors import CohortNotPlannedError
 from daydreaming_dagster.ports.cohort_store import CohortStore
 from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates
+from daydreaming_dagster.ports.language_model import ModelKey
 from daydreaming_dagster.types import Stage
 
 
@@ -57,7 +58,8 @@ def plan_cohort(
         PlanConflictError: A generation exists with different metadata. The generations before it in
             the plan were written.
     """
-    catalog, plan = _plan(store, cohorts, cohort_id, allow_missing=allow_missing)
+    catalog, spec = cohorts.read_catalog(), cohorts.read_spec(cohort_id)
+    plan = make_plan(store, cohort_id, spec, catalog, allow_missing=allow_missing)
     chosen = _chosen_before(cohorts, cohort_id) if plan.duels else set()
     plan = attrs.evolve(
         plan,
@@ -85,15 +87,20 @@ def estimate_cohort(
     *,
     allow_missing: bool = False,
     again: Collection[str] = (),
+    catalog: Catalog | None = None,
+    by_batch: Collection[ModelKey] = (),
 ) -> tuple[CohortPlan, PlanEstimate]:
     """Return the plan of a cohort and an estimate of the calls it still needs. Writes nothing.
 
-    The generations in `again` are asked though they have an answer.
+    The generations in `again` are asked though they have an answer. `catalog` is read if it is not
+    given. The models in `by_batch` cost what they do by batch.
 
     Raises:
         CatalogError: Specification or catalogs are wrong.
     """
-    catalog, plan = _plan(store, cohorts, cohort_id, allow_missing=allow_missing)
+    catalog = cohorts.read_catalog() if catalog is None else catalog
+    spec = cohorts.read_spec(cohort_id)
+    plan = make_plan(store, cohort_id, spec, catalog, allow_missing=allow_missing)
     left = {stage: choice.calls for stage, choice in plan.duels.items()}
     expected: list[PlannedGeneration] = []
     for planned in plan.generations:  # any so many duels stand for those that will be chosen
@@ -101,7 +108,7 @@ def estimate_cohort(
         if left[planned.stage] >= 0:
             expected.append(planned)
     plan = attrs.evolve(plan, generations=tuple(expected))
-    return plan, estimate_generations(store, catalog, plan.generations, again)
+    return plan, estimate_generations(store, catalog, plan.generations, again, by_batch)
 
 
 def _chosen_before(cohorts: CohortStore, cohort_id: str) -> set[str]:
@@ -111,10 +118,3 @@ def _chosen_before(cohorts: CohortStore, cohort_id: str) -> set[str]:
     except CohortNotPlannedError:
         return set()
     return {gen_id for gen_ids in members.values() for gen_id in gen_ids}
-
-
-def _plan(
-    store: GensStoreWithTemplates, cohorts: CohortStore, cohort_id: str, *, allow_missing: bool
-) -> tuple[Catalog, CohortPlan]:
-    catalog, spec = cohorts.read_catalog(), cohorts.read_spec(cohort_id)
-    return catalog, make_plan(store, cohort_id, spec, catalog, allow_missing=allow_missing)

@@ -53,12 +53,14 @@ def build_cohort_estimate(key_prefix: str = "") -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, config: CohortEstimateConfig
     ) -> dg.MaterializeResult[Any]:
         """Estimate a run of the cohort of the run's partition."""
-        root = resources_of(context, key_prefix).root
+        used = resources_of(context, key_prefix)
+        root = used.root
         with as_failure(context, DaydreamingError):
             preview = preview_cohort(
                 root.store,
                 root.cohorts,
                 context.partition_key,
+                batches=used.batches,
                 stale=config.stale,
                 allow_missing=config.allow_missing,
             )

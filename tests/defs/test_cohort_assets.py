@@ -396,6 +396,21 @@ def test_an_estimate_shows_calls_and_cost_by_model_and_asks_nothing(
     assert unbounded["by_model"].endswith(" - |")
 
 
+def test_an_estimate_has_the_price_by_batch_of_models_that_are_always_asked_so(
+    materialize, parts, data_root, members
+):
+    later = ScriptedBatches(lambda prompt: judge_or_echo(ModelRequest(prompt, "big-1")))
+    parts["batches"] = Batches(FilesystemBatchStore(Paths(data_root)), later)
+    models = data_root / "1_raw/llm_models.csv"
+    columns = "id,model,provider,prompt_price,completion_price,batch_discount,batch"
+    costs = []
+    for batch in ("no", "yes"):
+        models.write_text(f"{columns}\nbig,big-1,acme,1,1,0.5,{batch}\n")
+        costs.append(metadata(materialize(cohort_estimate), cohort_estimate)["cost_usd"])
+
+    assert costs[1] == pytest.approx(costs[0] / 2)
+
+
 def test_an_estimate_lists_what_is_stale_and_counts_it_if_asked_to(
     materialize, data_root, model, members
 ):

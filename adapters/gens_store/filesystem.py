@@ -4,9 +4,7 @@ import os
 import stat
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from functools import partial
 from pathlib import Path
 from typing import ClassVar, Final, Self
 
@@ -48,9 +46,6 @@ _ATTEMPTS: Final = 100
 # How old the last change must be, so that the next change cannot get the same time. File systems
 # stamp times in steps of milliseconds, FAT in steps of 2 seconds.
 _SETTLED_NS: Final = 3_000_000_000
-
-_LOOKED_AT: Final = 5_000
-"""How many generations a thread looks at before it takes the next."""
 
 
 @attrs.frozen
@@ -156,13 +151,7 @@ class FilesystemGensStore(EncodedGensStore):
             names = [name for name in os.listdir(folder) if is_id(name)]
         except OSError:  # no version is known; `list_generations` reports why
             return {}
-        parts = [names[i : i + _LOOKED_AT] for i in range(0, len(names), _LOOKED_AT)]
-        versions: dict[str, str] = {}
-        # Most of the time is the operating system's, which serves threads side by side.
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            for found in pool.map(partial(_versions_of, folder, settled), parts):
-                versions |= found
-        return versions
+        return _versions_of(folder, settled, names)
 
     def _delete(self, stage: Stage, gen_id: str) -> None:
         remove_folder(Path(self._generation_folder(stage, gen_id)))
@@ -293,24 +282,37 @@ def _unreadable(artifact: str, path: str, error: OSError) -> UnreadableArtifactE
 def _versions_of(folder: str, settled: int, names: Sequence[str]) -> dict[str, str]:
     """Return the versions of these generations, so far as they changed before `settled`."""
     versions: dict[str, str] = {}
-    for name in names:
-        path = f"{folder}/{name}"
-        with suppress(OSError):  # deleted meanwhile, or not accessible
-            status = os.lstat(path)
-            changed = max(status.st_ctime_ns, _last_change(path))
-            if stat.S_ISDIR(status.st_mode) and changed < settled:
+    try:
+        opened = os.open(folder, os.O_RDONLY)
+    except OSError:  # as of a folder that cannot be listed
+        return versions
+    try:
+        # Relative to the opened folder, the system walks two names and not the whole path. Threads
+        # would wait for one another between these short calls for longer than they save.
+        for name in names:
+            try:
+                status = os.stat(name, dir_fd=opened, follow_symlinks=False)
+                if not stat.S_ISDIR(status.st_mode):
+                    continue
+                changed = max(status.st_ctime_ns, _last_change(name, opened))
+            except OSError:  # deleted meanwhile, or not accessible
+                continue
+            if changed < settled:
                 versions[name] = f"{status.st_ino}-{changed}"
+    finally:
+        os.close(opened)
     return versions
 
 
-def _last_change(folder: str) -> int:
+def _last_change(name: str, stage_folder: int) -> int:
     """Return the latest time of change of a generation's files, 0 if it has no files."""
     latest = 0
-    for name in ARTIFACT_FILENAMES.values():
+    for filename in ARTIFACT_FILENAMES.values():
         try:
-            latest = max(latest, os.lstat(f"{folder}/{name}").st_ctime_ns)
+            status = os.stat(f"{name}/{filename}", dir_fd=stage_folder, follow_symlinks=False)
         except (FileNotFoundError, NotADirectoryError):
             continue
+        latest = max(latest, status.st_ctime_ns)
     return latest
 
 

@@ -27,6 +27,7 @@ from adapters import (
 from adapters.gens_store import filesystem as filesystem_gens_store
 from adapters.gens_store import in_memory as in_memory_gens_store
 from daydreaming_dagster.data_layer import GensDataLayer, Paths
+from daydreaming_dagster.data_layer.paths import ARTIFACT_FILENAMES
 from daydreaming_dagster.ports.errors import (
     InvalidIdError,
     MalformedArtifactError,
@@ -901,6 +902,22 @@ def test_a_change_by_hand_gives_another_version(store, monkeypatch, change):
     # Nobody can set back the time that counts; setting another one is a change itself.
     if change != "edit":
         os.utime(folder, ns=(1, 1))
+
+    after = versions_at(store, monkeypatch, later)
+    assert after.keys() == before.keys() == {"sample"}
+    assert after != before
+
+
+@pytest.mark.parametrize("name", ARTIFACT_FILENAMES.values())
+def test_an_edit_in_place_of_any_file_gives_another_version(store, monkeypatch, name):
+    """It changes no time of the folder."""
+    fill(store)
+    file = store.generation_dir("draft", "sample") / name
+    later = time.time_ns() + 10 * SECOND
+    before = versions_at(store, monkeypatch, later)
+    time.sleep(0.02)
+
+    file.write_bytes(file.read_bytes())
 
     after = versions_at(store, monkeypatch, later)
     assert after.keys() == before.keys() == {"sample"}

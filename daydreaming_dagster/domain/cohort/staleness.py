@@ -94,7 +94,7 @@ def look_at_cohort(
     looks: dict[Stage, _StageLook] = {}
     for definition in pipeline.stages:
         stage = definition.name
-        gen_ids, of_stage = members.get(stage, ()), versions.get(stage, {})
+        gen_ids, of_stage = members.get(stage, ()), versions.pop(stage, {})
         looks[stage] = _look_at_stage(store, catalog, definition, gen_ids, of_stage, before, looks)
     kept: dict[Stage, dict[str, str]] = {stage: look.kept for stage, look in looks.items()}
     noted = {
@@ -180,19 +180,25 @@ def _look_at_stage(  # noqa: PLR0913, PLR0917  a stage, what it is seen with, wh
 ) -> _StageLook:
     stage = definition.name
     done, known = before.done.get(stage, {}), before.parents.get(stage, {})
+
+    def is_unchanged(gen_id: str) -> bool:
+        return gen_id in done and done[gen_id] == versions.get(gen_id)
+
+    # What is settled is as it was, and mostly that is all: then nothing is read or copied.
+    settled = {
+        gen_id
+        for gen_id in gen_ids
+        if is_unchanged(gen_id) and (catalog is None or _are_same(known.get(gen_id), looks))
+    }
+    others = [gen_id for gen_id in gen_ids if gen_id not in settled]
     states: dict[str, State] = {}
     parents: dict[str, str] = {}
     stale: dict[str, str] = {}
     outdated: dict[str, str] = {}
     notes: dict[str, dict[str, str]] = {name: {} for name in _NOTES}
-    unchanged_ids = {id_ for id_ in gen_ids if id_ in done and done[id_] == versions.get(id_)}
-    same = {id_ for id_ in unchanged_ids & known.keys() if _are_same(known[id_], looks)}
-    settled = unchanged_ids if catalog is None else same
-    views = _read_ahead(store, stage, [id_ for id_ in gen_ids if id_ not in settled])
-    for gen_id in gen_ids:
-        view = store if gen_id in settled else next(views)
+    for gen_id, view in zip(others, _read_ahead(store, stage, others), strict=True):
         stored = read_state(view, definition, gen_id)
-        unchanged = gen_id in unchanged_ids
+        unchanged = is_unchanged(gen_id)
         states[gen_id] = "done" if unchanged else readable_state(stored)
         if states[gen_id] == "not answered":
             continue
@@ -203,22 +209,33 @@ def _look_at_stage(  # noqa: PLR0913, PLR0917  a stage, what it is seen with, wh
                 texts[gen_id] = text
         if catalog is None:
             continue
-        if gen_id in same:
-            above = known[gen_id]
-            reason = before.stale.get(stage, {}).get(gen_id)
-        else:
-            ref = GenerationRef(stage, gen_id)
-            above, reason, otherwise = _why_stale(view, catalog, ref, stored, looks)
-            if otherwise is not None and states[gen_id] in COMPLETE:
-                outdated[gen_id], states[gen_id] = otherwise, "not parsed"
-        parents[gen_id] = above
+        ref = GenerationRef(stage, gen_id)
+        parents[gen_id], reason, otherwise = _why_stale(view, catalog, ref, stored, looks)
+        if otherwise is not None and states[gen_id] in COMPLETE:
+            outdated[gen_id], states[gen_id] = otherwise, "not parsed"
         if reason is not None:
             stale[gen_id] = reason
-    status = StageStatus.of(stage, states)
-    to_make = set(status.todo) - outdated.keys()
-    todo = set(status.todo)
-    kept = {id_: versions[id_] for id_ in gen_ids if id_ in versions and id_ not in todo}
-    return _StageLook(status, kept, parents, stale, outdated, notes, same, to_make)
+    of_others = StageStatus.of(stage, states)
+    todo = set(of_others.todo)
+    kept = {id_: versions[id_] for id_ in others if id_ in versions and id_ not in todo}
+
+    def with_settled(part: Mapping[Stage, dict[str, str]], found: dict[str, str]) -> dict[str, str]:
+        return _in_order(gen_ids, _only(settled, part.get(stage, {})), found)
+
+    return _StageLook(
+        status=attrs.evolve(
+            of_others,
+            planned=of_others.planned + len(settled),
+            done=of_others.done + len(settled),
+        ),
+        kept=with_settled(before.done, kept),
+        parents=with_settled(before.parents, parents),
+        stale=with_settled(before.stale, stale),
+        outdated=outdated,
+        notes={name: with_settled(getattr(before, name), notes[name]) for name in _NOTES},
+        same=settled,
+        to_make=todo - outdated.keys(),
+    )
 
 
 def _read_ahead(
@@ -290,10 +307,22 @@ def _why_stale(
     return parents, reason, outdated
 
 
-def _are_same(parents: str, looks: Mapping[Stage, _StageLook]) -> bool:
-    """Return whether the staleness of all these parents is as it was."""
+def _are_same(parents: str | None, looks: Mapping[Stage, _StageLook]) -> bool:
+    """Return whether the staleness of all these parents is as it was; False if they are unknown."""
+    if parents is None:
+        return False
     refs = (parent.partition("/") for parent in parents.split())
     return all(stage in looks and gen_id in looks[stage].same for stage, _, gen_id in refs)
+
+
+def _in_order(
+    gen_ids: Sequence[str], known: dict[str, str], found: dict[str, str]
+) -> dict[str, str]:
+    """Return both in the order of the gen_ids; `known` itself if nothing was found."""
+    if not found:
+        return known
+    both = {**known, **found}
+    return {gen_id: both[gen_id] for gen_id in gen_ids if gen_id in both}
 
 
 def _only(gen_ids: Collection[str], texts: dict[str, str]) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """What a run of a cohort has to make, and what went stale."""
 
+import copy
 from collections import Counter
 
 import attrs
@@ -339,6 +340,20 @@ def test_what_is_stale_stays_so_without_being_read(store, index):
     assert after.stale == before.stale
     assert any(after.stale.values())
     assert store.noted == set()
+
+
+def test_what_is_found_anew_is_in_planned_order_and_leaves_the_index_before_as_it_was(store, index):
+    store.write_parsed("draft", "db", "another text")
+    before = look(store, index)
+    as_document = copy.deepcopy(before.index.as_document())
+    store.write_parsed("draft", "da", "another text")
+
+    after = look(store, before.index)
+
+    assert list(before.stale["essay"]) == ["eb"]
+    assert list(after.stale["essay"]) == ["ea", "eb"]
+    assert after.index == look(store).index
+    assert before.index.as_document() == as_document
 
 
 def edited_template(store):

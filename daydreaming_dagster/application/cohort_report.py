@@ -18,6 +18,7 @@ from daydreaming_dagster.application.several_cohorts import (
 from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.cohort.index import CohortIndex
 from daydreaming_dagster.domain.generation.stored import read_stored_generation
+from daydreaming_dagster.domain.people.canaries import read_canaries
 from daydreaming_dagster.domain.people.ratings import Rating
 from daydreaming_dagster.domain.results.report import CohortReport, gather_report
 from daydreaming_dagster.domain.retirements import retirements
@@ -133,7 +134,8 @@ def _with_judges(
     """Return the report with what the judges are like, and what people said."""
     from daydreaming_dagster.domain.people.corrected import correct_judges  # numpy is slow
 
-    passports = know_judgments(store, report.evaluations, report.duels, ratings)
+    canaries = read_canaries(store, catalog, report.evaluations)
+    passports = know_judgments(store, report.evaluations, report.duels, ratings, canaries)
     corrected, uncorrected = correct_judges(report.evaluations, ratings) if ratings else ([], [])
     notes = [*retirements(catalog.models, (one.llm for one in passports), today), *uncorrected]
     return attrs.evolve(

@@ -1,6 +1,6 @@
 """Deletes what nobody needs any more: a cohort with what only it has, and generations of none."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 import attrs
 
@@ -19,7 +19,8 @@ from daydreaming_dagster.domain.errors import (
     GenerationBusyError,
 )
 from daydreaming_dagster.domain.loop.journal import Journal
-from daydreaming_dagster.domain.stages import GenerationRef
+from daydreaming_dagster.domain.people.canaries import list_canaries
+from daydreaming_dagster.domain.stages import GenerationRef, Pipeline
 from daydreaming_dagster.ports.batch_store import BatchStore
 from daydreaming_dagster.ports.cohort_store import CohortStore
 from daydreaming_dagster.ports.gens_store import GensStore, claim_generation
@@ -67,19 +68,14 @@ def preview_deletion(
         if any(cohort_id == each.chosen.cohort_id for each in journal.rounds):
             raise CohortInUseError(cohort_id, loop_id)
     try:
-        members = set(refs_of(cohorts.read_membership(cohort_id)))
+        members = _with_canaries(store, pipeline, refs_of(cohorts.read_membership(cohort_id)))
     except CohortNotPlannedError:
         members = set()
     stored = list_stored(store, pipeline)
     there, staying = stored & members, stored - members
-    needed = with_ancestors(
-        store,
-        [
-            *staying,
-            *_in_cohorts(cohorts, [other for other in planned if other != cohort_id]),
-            *_in_loops(journals),
-        ],
-    )
+    others = _in_cohorts(cohorts, [other for other in planned if other != cohort_id])
+    needed = with_ancestors(store, [*staying, *others, *_in_loops(journals)])
+    needed = _with_canaries(store, pipeline, needed)
     _check_batches(batches, there - needed)
     return CohortDeletion(
         cohort_id,
@@ -151,6 +147,7 @@ def find_orphans(
         problem = "no cohort is planned, so every generation would be an orphan; plan one first"
         raise CatalogError("the data root", (problem,))
     needed = with_ancestors(store, [*_in_cohorts(cohorts, planned), *_in_loops(_journals(loops))])
+    needed = _with_canaries(store, pipeline, needed)
     _check_batches(batches, stored - needed)
     return children_first(pipeline, stored - needed)
 
@@ -171,6 +168,15 @@ def prune_orphans(
     orphans = find_orphans(store, cohorts, loops, batches)
     _delete(store, orphans)
     return orphans
+
+
+def _with_canaries(
+    store: GensStore, pipeline: Pipeline, refs: Iterable[GenerationRef]
+) -> set[GenerationRef]:
+    """Return these generations and the canaries that were made of them."""
+    found = set(refs)
+    made = list_canaries(store, pipeline, pipeline)
+    return found | {canary for canary, original in made if original in found}
 
 
 def _in_cohorts(cohorts: CohortStore, cohort_ids: Sequence[str]) -> Iterator[GenerationRef]:

@@ -10,6 +10,7 @@ from daydreaming_dagster.application.rate_cohort import read_cohort_ratings
 from daydreaming_dagster.application.several_cohorts import gather_cohorts
 from daydreaming_dagster.domain.errors import CatalogError
 from daydreaming_dagster.domain.generation.stored import if_there
+from daydreaming_dagster.domain.people.canaries import CanaryScore, read_canaries
 from daydreaming_dagster.domain.people.ratings import Rating
 from daydreaming_dagster.domain.results.evaluations import Evaluation
 from daydreaming_dagster.domain.results.verdicts import Duel
@@ -43,7 +44,8 @@ def know_judges(
     catalog = cohorts.read_catalog()
     gathered = gather_cohorts(store, cohorts, (cohort_id,), catalog)
     ratings = read_cohort_ratings(store, cohorts, (cohort_id,), catalog.pipeline, gathered.members)
-    passports = know_judgments(store, gathered.evaluations, gathered.duels, ratings)
+    canaries = read_canaries(store, catalog, gathered.evaluations)
+    passports = know_judgments(store, gathered.evaluations, gathered.duels, ratings, canaries)
     notes = [*retirements(catalog.models, (passport.llm for passport in passports), today)]
     if not ratings:
         notes.append(f"no person has rated a text yet: daydream rate {cohort_id}")
@@ -55,6 +57,7 @@ def know_judgments(
     evaluations: Sequence[Evaluation],
     duels: Sequence[Duel],
     ratings: Sequence[Rating],
+    canaries: Sequence[CanaryScore] = (),
 ) -> "list[Passport]":
     """Return the passports of those who made these judgments.
 
@@ -65,7 +68,7 @@ def know_judgments(
 
     judged = {row.judged for row in evaluations if row.outcome.score is not None}
     words = {ref: len((if_there(store.read_parsed, *ref) or "").split()) for ref in judged}
-    return make_passports(JudgedTexts(evaluations, duels, ratings, words))
+    return make_passports(JudgedTexts(evaluations, duels, ratings, words, canaries))
 
 
 def equate_judges(

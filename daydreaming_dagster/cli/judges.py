@@ -7,19 +7,39 @@ import attrs
 import typer
 from rich.table import Table
 
-from daydreaming_dagster.application.judge_passports import equate_judges, know_judges
-from daydreaming_dagster.bootstrap import open_data_root
+from daydreaming_dagster.application.judge_canaries import judge_canaries
+from daydreaming_dagster.application.judge_passports import (
+    KnownJudges,
+    equate_judges,
+    know_judges,
+)
+from daydreaming_dagster.application.run_cohort import RunOptions
+from daydreaming_dagster.bootstrap import (
+    DataRoot,
+    absolute_location,
+    compose_language_model,
+    open_data_root,
+)
 from daydreaming_dagster.cli.console import (
     DEFAULT_DATA_ROOT,
+    EXIT_INCOMPLETE,
     CohortArgument,
     DataRootOption,
     JsonOption,
     cell,
+    complain,
+    explained,
     note,
     out,
     say,
     say_json,
+    terminal,
 )
+from daydreaming_dagster.cli.grouping import grouped
+from daydreaming_dagster.cli.monitor import RunMonitor
+from daydreaming_dagster.cli.run import ConcurrencyOption, stopped_by_signals
+from daydreaming_dagster.domain.errors import ResponseParseError
+from daydreaming_dagster.domain.generation.cancellation import CancellationToken
 
 if TYPE_CHECKING:  # numpy is slow to import
     from daydreaming_dagster.domain.people.passport import Passport
@@ -27,7 +47,7 @@ if TYPE_CHECKING:  # numpy is slow to import
     from daydreaming_dagster.domain.statistics.measures import Measure
 
 
-def judges(
+def judges(  # noqa: PLR0913  the options of a command
     cohort_id: CohortArgument,
     data_root: DataRootOption = DEFAULT_DATA_ROOT,
     *,
@@ -38,17 +58,44 @@ def judges(
             help="Bring the scores of a new judge to the scale of an old one, by texts of both.",
         ),
     ] = None,
+    canaries: Annotated[
+        int | None,
+        typer.Option(
+            "--canaries",
+            min=2,
+            help="First let each judge score this many copies of texts that order the best score."
+            " This calls models, at most 100 times.",
+        ),
+    ] = None,
+    concurrency: ConcurrencyOption = None,
+    max_calls: Annotated[
+        int | None,
+        typer.Option("--max-calls", min=0, help="With --canaries: make at most this many calls."),
+    ] = None,
+    max_cost: Annotated[
+        float | None,
+        typer.Option("--max-cost", min=0, help="With --canaries: spend at most this, in USD."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show what each judge is like: whom it agrees with, and what it prefers.
 
-    Each number has a 95 % interval, and the number of texts, pairs or duels that it rests on. No
-    model is called.
+    Each number has a 95 % interval, and the number of texts, pairs or duels that it rests on.
+    Without --canaries, no model is called. Canaries count in no result and in no other cohort.
+    After an interruption, run the command again.
     """
-    root = open_data_root(data_root)
+    if equate is not None and canaries is not None:
+        raise typer.BadParameter("--equate and --canaries exclude each other; choose one")
+    if canaries is None and (max_calls is not None or max_cost is not None):
+        raise typer.BadParameter("--max-calls and --max-cost need --canaries")
+    root = open_data_root(absolute_location(data_root))
     if equate is not None:
         _print_equating(equate_judges(root.store, root.cohorts, cohort_id, *equate), as_json)
         return
+    unanswered = 0
+    if canaries is not None:
+        limits = RunOptions(max_calls=max_calls, max_cost=max_cost)
+        unanswered = _ask_about_canaries(root, cohort_id, canaries, limits, concurrency)
     known = know_judges(root.store, root.cohorts, cohort_id, datetime.now(UTC).date())
     if as_json:
         say_json(
@@ -57,7 +104,53 @@ def judges(
                 "notes": [*known.notes],
             }
         )
-        return
+    else:
+        _print_passports(known)
+    if unanswered:
+        complain(
+            f"canaries without an answer: {unanswered}; the same command goes on with what is left"
+        )
+        raise typer.Exit(EXIT_INCOMPLETE)
+
+
+def _ask_about_canaries(
+    root: DataRoot, cohort_id: str, count: int, limits: RunOptions, concurrency: int | None
+) -> int:
+    """Let the judges score canaries; return how many have no answer yet."""
+    root.cohorts.read_membership(cohort_id)  # reports a wrong name first
+    catalog, token = root.cohorts.read_catalog(), CancellationToken()
+    model = compose_language_model(catalog, concurrency, root)
+    with (
+        terminal() as console,
+        stopped_by_signals(token, console),
+        RunMonitor(console) as monitor,
+    ):
+        unanswered = judge_canaries(
+            root.store,
+            root.cohorts,
+            model,
+            cohort_id,
+            count,
+            limits,
+            token=token,
+            listener=monitor,
+            catalog=catalog,
+        )
+    # The passport counts the answers without a score.
+    for line in grouped(
+        (each.ref, explained(each.error))
+        for each in monitor.failed
+        if each.error is not None and not isinstance(each.error, ResponseParseError)
+    ):
+        complain(line)
+    for reason in monitor.reasons:
+        complain(reason)
+    if token.reason is not None:
+        complain(f"stopped: {token.reason}")
+    return unanswered
+
+
+def _print_passports(known: KnownJudges) -> None:
     from daydreaming_dagster.domain.people.passport import say_who_agrees
 
     if sentence := say_who_agrees(known.passports):

@@ -8,7 +8,11 @@ from daydreaming_dagster.domain.cohort.parents import Origin, PlannedText, agree
 from daydreaming_dagster.domain.documents import Problem
 from daydreaming_dagster.domain.generation.metadata import resolve_generation_metadata
 from daydreaming_dagster.domain.stages import COMBO, GenerationRef, Pipeline, StageDefinition
-from daydreaming_dagster.ports.errors import DataLayerError, MissingArtifactError
+from daydreaming_dagster.ports.errors import (
+    DataLayerError,
+    InvalidMetadataError,
+    MissingArtifactError,
+)
 from daydreaming_dagster.ports.gens_store import GensStore
 from daydreaming_dagster.types import JsonObject, Stage
 
@@ -61,13 +65,16 @@ def _read(store: GensStore, pipeline: Pipeline, gen_id: str) -> GivenText:
 
     Raises:
         LookupError: No stage has it.
-        DataLayerError: It has no text, or its metadata is malformed.
+        DataLayerError: It has no text, or its metadata is malformed, or it is a canary.
     """
     stage = next((stage for stage in pipeline if store.exists(stage, gen_id)), None)
     if stage is None:
         raise LookupError(gen_id)
     store.read_parsed(stage, gen_id)
     metadata = resolve_generation_metadata(store, stage, gen_id)
+    if metadata.record.canary_of is not None:  # its scores say something of judges alone
+        reason = f"it is a canary made of {metadata.record.canary_of}, which no cohort can have,"
+        raise InvalidMetadataError(stage, gen_id, reason)
     ancestors = {
         name: value
         for name, value in _lineage(store, GenerationRef(stage, gen_id)).items()

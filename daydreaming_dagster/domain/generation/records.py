@@ -91,7 +91,8 @@ class MainRecord(Record):
 
     `parent_gen_id` names an only parent; documents of older versions have no `parents`.
     `origin_cohort_id` is what older data roots call the cohort, `imported` what another tool said
-    that gave a score. What the version and the parameters have to be is said where they are used.
+    that gave a score, `canary_of` the gen_id that a canary was made of. What the version and the
+    parameters have to be is said where they are used.
     """
 
     format_version: Any = None
@@ -110,6 +111,7 @@ class MainRecord(Record):
     description_level: str | None = None
     origin_cohort_id: str | None = None
     imported: JsonObject | None = None
+    canary_of: str | None = None
 
 
 @attrs.frozen

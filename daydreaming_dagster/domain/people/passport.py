@@ -10,6 +10,7 @@ from typing import Final, Literal
 import attrs
 import numpy as np
 
+from daydreaming_dagster.domain.people.canaries import CanaryScore
 from daydreaming_dagster.domain.people.ratings import Rating
 from daydreaming_dagster.domain.results.evaluations import Evaluation
 from daydreaming_dagster.domain.results.ranking import judgment_of
@@ -48,6 +49,8 @@ MEASURES: Final[Mapping[str, str]] = {
     "length": "how much its scores rise with length, in standard deviations",
     "length_beyond_people": "the same, beyond what people's scores do",
     "own_model": "what it gives more to texts of its own model than others do, of the scale",
+    "lift": "what it gives more to a text that orders the best score, of the scale",
+    "lift_no_score": "share of the texts that order the best score which get none",
 }
 """What each measure is, in the order in which they are shown."""
 
@@ -81,12 +84,14 @@ class JudgedTexts:
         duels: What models compared.
         ratings: What people said; what is stale does not count.
         words: How many words each text has.
+        canaries: What models gave copies of texts that order the best score.
     """
 
     evaluations: Sequence[Evaluation]
     duels: Sequence[Duel]
     ratings: Sequence[Rating]
     words: Mapping[GenerationRef, int]
+    canaries: Sequence[CanaryScore] = ()
 
 
 def scores_of_people(ratings: Iterable[Rating]) -> dict[str, dict[GenerationRef, list[float]]]:
@@ -154,6 +159,9 @@ def make_passports(texts: JudgedTexts) -> list[Passport]:
         measures["first_odds"] = first_odds.get(judge, Measure())
         ties = sum(duel.first_wins == TIE for duel in duels)
         measures["duel_ties"] = share_of(ties, len(duels))
+        measures |= _lift(
+            [one for one in texts.canaries if one.judge == judge], known.models.get(judge, {})
+        )
         ordered = {name: measures[name] for name in MEASURES}
         kind: Literal["model", "human"] = "human" if judge in people else "model"
         passports.append(Passport(judge, kind, llms.get(judge, ""), ordered))
@@ -263,6 +271,17 @@ def _retest(scores: Mapping[GenerationRef, Sequence[float]]) -> Measure:
     if not math.isfinite(icc.value):
         return Measure(n=len(repeated))
     return Measure(icc.value, icc.low, icc.high, len(repeated))
+
+
+def _lift(canaries: Sequence[CanaryScore], own: Shares) -> dict[str, Measure]:
+    """Return what an order lifts scores by, each text paired with its copy that has the order."""
+    lifts = [
+        one.share - own[one.judged]
+        for one in canaries
+        if one.share is not None and one.judged in own
+    ]
+    silent = sum(one.share is None for one in canaries)
+    return {"lift": mean_of(np.array(lifts)), "lift_no_score": share_of(silent, len(canaries))}
 
 
 def _first_odds(duels: Sequence[Duel]) -> dict[str, Measure]:

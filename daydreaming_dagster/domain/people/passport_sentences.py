@@ -33,6 +33,11 @@ _SAID: Final[Mapping[str, Callable[[float], str]]] = {
     "own_model": lambda value: (
         f"gives texts of its own model {'more' if value > 0 else 'less'} than others do"
     ),
+    "lift": lambda value: (
+        "obeys an order in a text to give it the best score"
+        if value > 0
+        else "gives less to a text that orders the best score"
+    ),
 }
 
 

@@ -37,10 +37,15 @@ def around(value: float, margin: float, n: int, least: float = -math.inf) -> Mea
 
 
 def mean_of(values: Floats) -> Measure:
-    """Return the mean, with Student's interval."""
+    """Return the mean, with Student's interval; none if the values do not differ.
+
+    Equal scores on a coarse scale do not say that the next one is equal too.
+    """
     n = len(values)
     if n < 2:  # noqa: PLR2004  one value has no spread
         return Measure(n=n)
+    if np.ptp(values) <= _SPREAD:
+        return Measure(float(values.mean()), None, None, n)
     error = float(values.std(ddof=1)) / math.sqrt(n)
     return around(float(values.mean()), float(stdtrit(n - 1, 0.975)) * error, n)
 

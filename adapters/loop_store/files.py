@@ -23,6 +23,7 @@ from daydreaming_dagster.domain.loop.journal import (
     Entry,
     EntryName,
     Journal,
+    LimitReached,
     entry_document,
     entry_name,
     make_journal,
@@ -33,6 +34,7 @@ from daydreaming_dagster.ports.errors import UnsafePathError
 from daydreaming_dagster.ports.ids import is_id
 from daydreaming_dagster.ports.language_model import ModelKey
 from daydreaming_dagster.ports.root_files import RootFiles
+from daydreaming_dagster.types import JsonValue
 
 _VERDICTS: Final[tuple[Verdict, ...]] = get_args(Verdict)
 
@@ -72,19 +74,29 @@ class FileLoopStore:
             documents: dict[EntryName, object] = {}
             for name in ENTRIES:
                 path = LAYOUT.loop_entry_json(loop_id, number, name).as_posix()
-                try:
-                    documents[name] = json.loads(self.files.read(path))
-                except FileNotFoundError:
-                    continue
-                except (OSError, UnsafePathError, ValueError, RecursionError) as error:
-                    problems.append(f"{self.files.locate(path)}: {error}")
+                if (document := self._read_json(path, problems)) is not None:
+                    documents[name] = document
             if not documents or problems:
                 break
             rounds.append(documents)
+        reached = self._read_json(LAYOUT.loop_limit_json(loop_id).as_posix(), problems)
         folder = self.files.locate(LAYOUT.loop_dir(loop_id).as_posix())
         if problems:
             raise CatalogError(folder, tuple(problems))
-        return make_journal(rounds, folder)
+        return make_journal(rounds, folder, reached)
+
+    def _read_json(self, path: str, problems: list[str]) -> JsonValue:
+        """Return a document, None if there is none; note a broken one in `problems`."""
+        try:
+            document: JsonValue = json.loads(self.files.read(path))
+        except FileNotFoundError:
+            return None
+        except (OSError, UnsafePathError, ValueError, RecursionError) as error:
+            problems.append(f"{self.files.locate(path)}: {error}")
+            return None
+        if document is None:
+            problems.append(f"{self.files.locate(path)}: expected an object, found null")
+        return document
 
     def record(self, loop_id: str, number: int, entry: Entry) -> None:
         name = LAYOUT.loop_entry_json(loop_id, number, entry_name(entry)).as_posix()
@@ -92,6 +104,10 @@ class FileLoopStore:
         if not self.files.record(name, f"{text}\n".encode()):
             problem = "it is recorded already, and is not replaced"
             raise CatalogError(self.files.locate(name), (problem,))
+
+    def record_limit(self, loop_id: str, reached: LimitReached) -> None:
+        text = json.dumps(entry_document(reached), indent=1, ensure_ascii=False)
+        self.files.write(LAYOUT.loop_limit_json(loop_id).as_posix(), f"{text}\n".encode())
 
     def read_verdicts(self, loop_id: str) -> Mapping[str, Ruling]:
         path = LAYOUT.loop_verdicts_csv(loop_id)

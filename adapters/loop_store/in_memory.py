@@ -16,6 +16,7 @@ from daydreaming_dagster.domain.loop.journal import (
     Entry,
     EntryName,
     Journal,
+    LimitReached,
     entry_document,
     entry_name,
     make_journal,
@@ -39,6 +40,7 @@ class InMemoryLoopStore:
     reports: dict[str, bytes] = attrs.field(factory=dict, init=False)
     # As JSON, so that reads share no objects with writes.
     _entries: dict[tuple[str, int], dict[EntryName, str]] = attrs.field(factory=dict, init=False)
+    _limits: dict[str, str] = attrs.field(factory=dict, init=False)
     _embeddings: dict[tuple[str, ModelKey, str], StoredEmbedding] = attrs.field(
         factory=dict, init=False
     )
@@ -64,7 +66,8 @@ class InMemoryLoopStore:
         rounds: list[dict[EntryName, object]] = []
         while (texts := self._entries.get((loop_id, len(rounds) + 1))) is not None:
             rounds.append({name: json.loads(text) for name, text in texts.items()})
-        return make_journal(rounds, f"memory:{loop_id}")
+        reached = json.loads(self._limits.get(loop_id, "null"))
+        return make_journal(rounds, f"memory:{loop_id}", reached)
 
     def record(self, loop_id: str, number: int, entry: Entry) -> None:
         entries = self._entries.setdefault((check_id("loop_id", loop_id), number), {})
@@ -75,6 +78,9 @@ class InMemoryLoopStore:
                 ("it is recorded already, and is not replaced",),
             )
         entries[name] = json.dumps(entry_document(entry))
+
+    def record_limit(self, loop_id: str, reached: LimitReached) -> None:
+        self._limits[check_id("loop_id", loop_id)] = json.dumps(entry_document(reached))
 
     def read_verdicts(self, loop_id: str) -> Mapping[str, Ruling]:
         return dict(self.verdicts.get(check_id("loop_id", loop_id), {}))

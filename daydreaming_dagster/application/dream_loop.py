@@ -7,15 +7,17 @@ from typing import Protocol
 import attrs
 
 from daydreaming_dagster.application.batch_lane import Batches
+from daydreaming_dagster.application.loop_check import check_loop
 from daydreaming_dagster.application.loop_gate import RoundGate
 from daydreaming_dagster.application.loop_memory import LoopMemory
 from daydreaming_dagster.application.loop_round import LoopRound
-from daydreaming_dagster.application.loop_runs import RoundInterruptedError, RoundRuns
+from daydreaming_dagster.application.loop_runs import (
+    LoopLimitError,
+    RoundInterruptedError,
+    RoundRuns,
+)
 from daydreaming_dagster.application.run_cohort import CohortRunner, run_cohort
 from daydreaming_dagster.application.run_listener import NullRunListener, RunListener, RunPlan
-from daydreaming_dagster.domain.catalog import Catalog
-from daydreaming_dagster.domain.documents import Problem, suggestion
-from daydreaming_dagster.domain.errors import CatalogError
 from daydreaming_dagster.domain.generation.budget import Budget
 from daydreaming_dagster.domain.generation.cancellation import CancellationToken
 from daydreaming_dagster.domain.generation.generated import Generated
@@ -25,12 +27,12 @@ from daydreaming_dagster.domain.loop.journal import (
     Entry,
     Journal,
     JudgeTexts,
+    LimitReached,
     Step,
     Stop,
     WriteTexts,
     next_step,
 )
-from daydreaming_dagster.domain.loop.spec import LoopSpec, loop_problems
 from daydreaming_dagster.ports.cohort_store import CohortStore
 from daydreaming_dagster.ports.embedding_model import EmbeddingModel
 from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates
@@ -179,11 +181,16 @@ def _dream(  # noqa: PLR0917  those of `dream_loop`
         )
         try:
             number, recorded = _take(step, parts)
+        except LoopLimitError as error:
+            # Then every look at the loop says that it has stopped, until the limit is raised.
+            limit = spec.stop.max_cost or 0.0
+            loops.record_limit(loop_id, LimitReached(len(journal.rounds), limit, str(error)))
         except RoundInterruptedError as error:
             return Dream(finished, str(error), interrupted=True, journal=journal)
-        loops.record(loop_id, number, recorded)
-        listener.record(number, recorded)
-        finished += isinstance(recorded, Decided)
+        else:
+            loops.record(loop_id, number, recorded)
+            listener.record(number, recorded)
+            finished += isinstance(recorded, Decided)
 
 
 def _take(step: Step, parts: LoopRound) -> tuple[int, Entry]:
@@ -196,31 +203,6 @@ def _take(step: Step, parts: LoopRound) -> tuple[int, Entry]:
         case JudgeTexts(begun, written):
             return begun.number, parts.judge_texts(begun, written)
     raise AssertionError(step)
-
-
-def check_loop(
-    loop_id: str, spec: LoopSpec, catalog: Catalog, loops: LoopStore, journal: Journal
-) -> None:
-    """Check all that the researcher wrote about a loop.
-
-    Raises:
-        CatalogError: Something is wrong. Lists every problem.
-    """
-    known = {name for name, concept in catalog.concepts.items() if not concept.accepted}
-    found = loop_problems(spec, known, loops.sampler_names(), catalog.pipeline)
-    problems = [str(each) for each in found]
-    texts = {text.text_id for text in journal.texts()}
-    problems += [
-        f"verdicts: {text_id!r} is not a text of the loop"
-        for text_id in loops.read_verdicts(loop_id)
-        if text_id not in texts
-    ]
-    embedding = spec.gate.embedding
-    if embedding is not None and embedding not in catalog.models:
-        reason = f"there is no model {embedding!r}{suggestion(embedding, catalog.models)}"
-        problems.append(str(Problem(("gate", "embedding"), reason)))
-    if problems:
-        raise CatalogError(f"loop {loop_id}", tuple(problems))
 
 
 @attrs.define

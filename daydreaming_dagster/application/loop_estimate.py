@@ -7,7 +7,7 @@ from typing import Final
 
 import attrs
 
-from daydreaming_dagster.application.dream_loop import check_loop
+from daydreaming_dagster.application.loop_check import check_loop
 from daydreaming_dagster.application.loop_plan import plan_round
 from daydreaming_dagster.domain.cohort.estimate import (
     PlanEstimate,

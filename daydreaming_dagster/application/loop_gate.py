@@ -96,7 +96,7 @@ class RoundGate:
             return Held(tuple(held), threshold, None)
         alike = {each.text_id for each in held}
         passed = [text for text in new if text.text_id not in alike]
-        stored = self._embed(begun.number, self.entry, self.model, [*earlier, *passed])
+        stored = self._embed(begun, self.entry, self.model, [*earlier, *passed])
         known, compared = self._with_vectors(earlier, stored), self._with_vectors(passed, stored)
         thresholds = calibrate_embeddings([*known, *compared], self.rules.false_positives)
         embedded = {each.text_id for each in compared}
@@ -110,7 +110,7 @@ class RoundGate:
         return Held((*held, *hold_back_by_embedding(compared, known, thresholds)), threshold, gate)
 
     def _embed(
-        self, number: int, entry: ModelEntry, model: EmbeddingModel, texts: Sequence[KnownText]
+        self, begun: Round, entry: ModelEntry, model: EmbeddingModel, texts: Sequence[KnownText]
     ) -> dict[str, StoredEmbedding]:
         """Return the vectors of texts by digest, after asking for those that are not stored."""
         stored: dict[str, StoredEmbedding] = {}
@@ -124,10 +124,11 @@ class RoundGate:
                 stored[digest] = found
 
         def keep(digest: str, embedding: Embedding) -> None:
-            stored[digest] = StoredEmbedding.of(embedding, digest, entry, number)
+            stored[digest] = StoredEmbedding.of(embedding, digest, entry, begun.number)
             self.loops.write_embedding(self.loop_id, stored[digest])
 
-        of_round = [each.cost_at(entry) for each in stored.values() if each.round == number]
+        of_round = [each.cost_at(entry) for each in stored.values() if each.round == begun.number]
+        of_round.append(self.runs.spent_on(begun))
         left = self.runs.left_to_spend(of_round)
         budget = Budget.of([entry], None, left)
         try:
@@ -135,7 +136,7 @@ class RoundGate:
                 missing
             )
         except StoppedError as error:
-            raise RoundInterruptedError(error.reason) from error
+            raise self.runs.interrupted(error.reason, budget, of_round) from error
         except LanguageModelError as error:
             message = f"{error}; or remove gate.embedding from the specification"
             raise RoundInterruptedError(message) from error

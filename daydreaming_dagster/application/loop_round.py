@@ -20,6 +20,7 @@ from daydreaming_dagster.application.loop_runs import RoundInterruptedError, Rou
 from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.cohort.planner import PlannedGeneration
 from daydreaming_dagster.domain.cohort.planning import CohortPlan
+from daydreaming_dagster.domain.cohort.spec import CohortSpec
 from daydreaming_dagster.domain.cohort.spending import known_spending
 from daydreaming_dagster.domain.digests import sha256
 from daydreaming_dagster.domain.errors import CatalogError
@@ -41,7 +42,7 @@ from daydreaming_dagster.domain.loop.planned_texts import (
     judged_by,
     judged_texts,
 )
-from daydreaming_dagster.domain.loop.sampler import ExploringSampler, PairSampler
+from daydreaming_dagster.domain.loop.sampler import Choice, ExploringSampler, PairSampler
 from daydreaming_dagster.domain.loop.spec import LoopSpec
 from daydreaming_dagster.ports.cohort_store import CohortStore
 from daydreaming_dagster.ports.errors import MissingArtifactError
@@ -89,8 +90,8 @@ class LoopRound:
         """Return the pairs of a new round.
 
         Raises:
-            CatalogError: A cohort with the id of the round's exists, or the text of an accepted
-                concept is missing.
+            CatalogError: A cohort with the id of the round's exists, the text of an accepted
+                concept is missing, or the round could not be made of them.
             SamplerError: The sampler broke the rules.
         """
         cohort_id = f"{self.loop_id}-{number:04}"
@@ -103,6 +104,9 @@ class LoopRound:
         sampler = ExploringSampler(self.spec.sampler, self.sampler, self.spec.exploration)
         seed = f"{self.spec.seed}/{number}"
         choices = sampler.choose(concept_ids, trials, self.spec.pairs, seed)
+        self._plan(cohort_id, choices)  # finds what is wrong with the cohort before it is recorded
+        self.gate.check()
+        self._plan_canaries()
         return Chosen(cohort_id, seed, len(concept_ids), tuple(choices))
 
     def write_texts(self, begun: Round) -> Written:
@@ -255,7 +259,16 @@ class LoopRound:
 
     def _full_plan(self, begun: Round) -> CohortPlan:
         """Return the plan of a round's cohort with all judgements, and write its specification."""
-        cohort_id = begun.chosen.cohort_id
+        spec, plan = self._plan(begun.chosen.cohort_id, begun.chosen.choices)
+        self.cohorts.write_spec(begun.chosen.cohort_id, spec)
+        return plan
+
+    def _plan(self, cohort_id: str, choices: Sequence[Choice]) -> tuple[CohortSpec, CohortPlan]:
+        """Return the specification and the plan of a round's cohort. Writes nothing.
+
+        Raises:
+            CatalogError: The cohort is wrong, or a text would have fewer than two judgements.
+        """
         spec, plan = plan_round(
             self.store,
             self.cohorts,
@@ -263,7 +276,7 @@ class LoopRound:
             self.spec,
             self.catalog,
             cohort_id,
-            [choice.pair for choice in begun.chosen.choices],
+            [choice.pair for choice in choices],
             allow_missing=self.allow_missing,
         )
         if any(
@@ -275,8 +288,7 @@ class LoopRound:
                 "add a template or a model that judges, or replicates"
             )
             raise CatalogError(f"loop {self.loop_id}", (f"cohort: {problem}",))
-        self.cohorts.write_spec(cohort_id, spec)
-        return plan
+        return spec, plan
 
     def _decide(self, written: Written, scores: Mapping[str, Sequence[float]]) -> list[Decision]:
         """Return decisions on the round's texts, on deferred ones, and on those a person named."""

@@ -10,8 +10,10 @@ from daydreaming_dagster.application.run_listener import RunListener
 from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.cohort.planner import PlannedGeneration
 from daydreaming_dagster.domain.cohort.spending import known_spending
+from daydreaming_dagster.domain.generation.budget import Budget
 from daydreaming_dagster.domain.generation.cancellation import CancellationToken
-from daydreaming_dagster.domain.loop.journal import Journal
+from daydreaming_dagster.domain.loop.journal import Journal, Round
+from daydreaming_dagster.formatting import money
 from daydreaming_dagster.ports.cohort_store import CohortStore
 from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates
 from daydreaming_dagster.types import Stage
@@ -19,6 +21,10 @@ from daydreaming_dagster.types import Stage
 
 class RoundInterruptedError(Exception):
     """A run ended early. What it stored is kept, and the same step goes on from there."""
+
+
+class LoopLimitError(RoundInterruptedError):
+    """The loop's own limit of cost ended a run early, and would end the next one at once."""
 
 
 @attrs.frozen
@@ -62,23 +68,47 @@ class RoundRuns:
         `of_round` is what the round has cost so far.
 
         Raises:
-            RoundInterruptedError: The loop has a limit, and what it spent is not known.
+            LoopLimitError: The loop has a limit, and what it spent is not known.
         """
-        limit = self.limit
+        limit, own = self.limit, self.max_cost()
         if limit is None:
-            return self.max_cost()
-        costs = [
-            *(end.measures.cost for end in self.journal.decided),
-            *of_round,
-        ]
+            return own
+        left = limit - self._spent(of_round)
+        return left if own is None else min(left, own)
+
+    def interrupted(
+        self, reason: str, budget: Budget, of_round: Sequence[float | None]
+    ) -> RoundInterruptedError:
+        """Return why a run with this budget ended early.
+
+        `reason` is what the run said. `of_round` is what the round had cost before it.
+        """
+        if self.limit is None or budget.max_cost is None or not budget.exhausted:
+            return RoundInterruptedError(reason)
+        before = self._spent(of_round)
+        if budget.max_cost < self.limit - before:  # the command's own limit
+            return RoundInterruptedError(reason)
+        return LoopLimitError(
+            f"{money(before + budget.cost)} of {money(self.limit)} USD are spent, and the next "
+            f"answer may cost more than is left; raise stop.max_cost to finish round "
+            f"{len(self.journal.rounds)}"
+        )
+
+    def _spent(self, of_round: Sequence[float | None]) -> float:
+        """Return what the loop has cost, in USD, with this round."""
+        costs = [*(end.measures.cost for end in self.journal.decided), *of_round]
         known = [cost for cost in costs if cost is not None]
         if len(known) < len(costs):
-            raise RoundInterruptedError(
+            raise LoopLimitError(
                 "what answers cost is unknown, so the loop's limit cannot be kept; "
                 "remove stop.max_cost, or use models that report tokens"
             )
-        left, own = limit - sum(known), self.max_cost()
-        return left if own is None else min(left, own)
+        return sum(known)
+
+    def spent_on(self, begun: Round) -> float | None:
+        """Return what the answers of a round that is planned cost, in USD; None if not known."""
+        members = self.cohorts.read_membership(begun.chosen.cohort_id)
+        return known_spending(self.store, self.catalog, members)
 
     def run(
         self,
@@ -91,7 +121,7 @@ class RoundRuns:
         `members` are those whose answers count for the round that is not decided yet.
 
         Raises:
-            RoundInterruptedError: The run ended early.
+            RoundInterruptedError: The run ended early; a `LoopLimitError` by the loop's limit.
         """
         plan_cohort(
             self.store, self.cohorts, cohort_id, allow_missing=self.allow_missing, keep=keep
@@ -107,4 +137,4 @@ class RoundRuns:
             catalog=self.catalog,
         )
         if run.stopped is not None:
-            raise RoundInterruptedError(run.stopped)
+            raise self.interrupted(run.stopped, run.budget, of_round)

@@ -3,10 +3,12 @@
 import attrs
 
 from daydreaming_dagster.application.cohort_status import look
+from daydreaming_dagster.application.loop_check import check_loop
+from daydreaming_dagster.application.loop_rulings import read_rulings
 from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.cohort.spending import known_spending
 from daydreaming_dagster.domain.cohort.staleness import CohortState
-from daydreaming_dagster.domain.errors import CohortNotPlannedError
+from daydreaming_dagster.domain.errors import CatalogError, CohortNotPlannedError
 from daydreaming_dagster.domain.loop.journal import Journal, Round, Step, next_step
 from daydreaming_dagster.domain.loop.spec import LoopSpec
 from daydreaming_dagster.ports.cohort_store import CohortStore
@@ -43,12 +45,16 @@ class LoopStatus:
         journal: What is recorded of it.
         rounds: Its rounds in order.
         step: What it does next.
+        problems: Why it cannot go on: the mistakes in its specification or verdicts.
+        unfollowed: The texts of which people decided otherwise than the loop so far.
     """
 
     loop_id: str
     journal: Journal
     rounds: tuple[RoundStatus, ...]
     step: Step
+    problems: tuple[str, ...] = ()
+    unfollowed: tuple[str, ...] = ()
 
     @property
     def spent(self) -> float | None:
@@ -73,7 +79,22 @@ def look_at_loop(
     spec, journal = loops.read_spec(loop_id), loops.read_journal(loop_id)
     catalog = cohorts.read_catalog()
     rounds = tuple(_look_at_round(store, cohorts, catalog, each) for each in journal.rounds)
-    return LoopStatus(loop_id, journal, rounds, step_of(spec, journal, catalog))
+    problems: tuple[str, ...] = ()
+    unfollowed: tuple[str, ...] = ()
+    try:
+        check_loop(loop_id, spec.with_planned_ids(catalog.planned_ids()), catalog, loops, journal)
+        rulings = read_rulings(store, cohorts, loops, catalog.pipeline, loop_id, journal)
+    except CatalogError as error:
+        problems = error.problems
+    else:
+        last = journal.decisions()
+        unfollowed = tuple(
+            text_id
+            for text_id, said in rulings.items()
+            if text_id not in last or last[text_id].verdict != said.verdict
+        )
+    step = step_of(spec, journal, catalog)
+    return LoopStatus(loop_id, journal, rounds, step, problems, unfollowed)
 
 
 def step_of(spec: LoopSpec, journal: Journal, catalog: Catalog) -> Step:

@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter
+from collections.abc import Iterator
 from typing import Final
 
 import attrs
@@ -55,6 +56,8 @@ def show_loop_status(root: DataRoot, loops: LoopStore, loop_id: str, *, as_json:
     out.print(table)
     say(_summary(looked))
     say(_next(looked))
+    for line in _unfollowed(looked):
+        say(line)
     held = [
         (each.round.number, one)
         for each in looked.rounds
@@ -147,8 +150,23 @@ def _summary(looked: LoopStatus) -> str:
     )
 
 
+def _unfollowed(looked: LoopStatus) -> Iterator[str]:
+    """Yield what people decided that the loop does not follow yet, and when it will."""
+    if looked.unfollowed:
+        when = (
+            "the loop has stopped; to have them followed, change the rule that stopped it"
+            if isinstance(looked.step, Stop)
+            else "the next decisions follow them"
+        )
+        texts = ", ".join(looked.unfollowed[:_SHOWN_HELD_BACK])
+        yield f"people decided otherwise about {counted(len(looked.unfollowed), 'text')}: {texts}"
+        yield f"  {when}"
+
+
 def _next(looked: LoopStatus) -> str:
     """Return what the loop does next, and how far it is with it."""
+    if looked.problems:
+        return f"cannot go on: {'; '.join(looked.problems)}"
     match looked.step:
         case Stop(reason):
             return f"stopped: {reason}"
@@ -188,5 +206,7 @@ def _document(looked: LoopStatus) -> dict[str, object]:
         "cost": looked.spent,
         "next": _next(looked),
         "stopped": stopped,
+        "problems": looked.problems,
+        "unfollowed": looked.unfollowed,
         "stale_from": looked.stale_from,
     }

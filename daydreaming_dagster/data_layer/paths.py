@@ -232,6 +232,9 @@ class Paths:
         """Return the file of an entry in a loop's journal, in the folder of its round."""
         return self.loop_dir(loop_id) / "rounds" / f"{number:04}" / f"{name}.json"
 
+    def loop_limit_json(self, loop_id: str) -> Path:
+        return self.loop_dir(loop_id) / "limit.json"
+
     def loop_embedding_json(self, loop_id: str, model: tuple[str, str], text_digest: str) -> Path:
         """Return the file with the vector of a text by the model of this provider and name."""
         of_model = sha256("\n".join(model).encode()).hexdigest()[:12]

@@ -7,6 +7,7 @@ from typing import Final
 
 import dagster as dg
 
+from daydreaming_dagster.application.loop_check import check_loop
 from daydreaming_dagster.application.loop_status import step_of
 from daydreaming_dagster.defs.failures import as_failure
 from daydreaming_dagster.defs.naming import local_name
@@ -80,7 +81,9 @@ def build_dreaming(key_prefix: str = "") -> dg.ScheduleDefinition:
         for loop_id in loops:
             try:
                 spec, journal = loop_store.read_spec(loop_id), loop_store.read_journal(loop_id)
-            except CatalogError as error:  # the other loops go on
+                planned = spec.with_planned_ids(catalog.planned_ids())
+                check_loop(loop_id, planned, catalog, loop_store, journal)
+            except CatalogError as error:  # a run would fail at once; the other loops go on
                 context.log.warning("%s", error)
                 continue
             if not isinstance(step_of(spec, journal, catalog), Stop):
@@ -89,7 +92,7 @@ def build_dreaming(key_prefix: str = "") -> dg.ScheduleDefinition:
         todo = [loop_id for loop_id in ready if loop_id not in busy]
         if not todo:
             return dg.SkipReason(
-                "each loop has stopped or cannot be read, or a run makes a round of it"
+                "each loop has stopped or has mistakes, or a run makes a round of it"
             )
         context.instance.add_dynamic_partitions(loops_name(key_prefix), todo)
         return [dg.RunRequest(partition_key=loop_id) for loop_id in todo]

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from daydreaming_dagster.domain.loop.decisions import Ruling
 from daydreaming_dagster.domain.loop.embeddings import StoredEmbedding
-from daydreaming_dagster.domain.loop.journal import Entry, Journal
+from daydreaming_dagster.domain.loop.journal import Entry, Journal, LimitReached
 from daydreaming_dagster.domain.loop.sampler import PairSampler
 from daydreaming_dagster.domain.loop.spec import LoopSpec
 from daydreaming_dagster.ports.language_model import ModelKey
@@ -59,6 +59,13 @@ class LoopStore(Protocol):
 
         Raises:
             CatalogError: The round has an entry of this kind already.
+        """
+        ...
+
+    def record_limit(self, loop_id: str, reached: LimitReached) -> None:
+        """Add to the journal, in one step, that the loop's limit of cost ended a round early.
+
+        Replaces what was said before of an earlier round or a lower limit.
         """
         ...
 

@@ -28,6 +28,7 @@ from daydreaming_dagster.domain.loop.journal import (
     Decided,
     Entry,
     Journal,
+    LimitReached,
     Round,
     Written,
     WrittenText,
@@ -47,6 +48,7 @@ WRITTEN: Final = Written((TEXT,), Threshold(0.8, None, 1), ())
 DECIDED: Final = Decided(
     {"e1": (0.5, 0.7)}, (), RoundMeasures(0, 0.5, None, estimate_richness(["e1"]), 1.0, None)
 )
+LIMIT: Final = LimitReached(1, 0.5, "0.50 of 0.50 USD are spent")
 EMBEDDING: Final = StoredEmbedding("0a", "acme", "small-1", "AACAPw==", 1, 3, None, "small-1-b")
 
 
@@ -59,6 +61,7 @@ _WITH_A_LOOP: Final[dict[str, Callable[[Any, str], object]]] = {
     "read_spec": lambda loops, loop_id: loops.read_spec(loop_id),
     "read_journal": lambda loops, loop_id: loops.read_journal(loop_id),
     "record": lambda loops, loop_id: loops.record(loop_id, 1, CHOSEN),
+    "record_limit": lambda loops, loop_id: loops.record_limit(loop_id, LIMIT),
     "read_verdicts": lambda loops, loop_id: loops.read_verdicts(loop_id),
     "write_concept": lambda loops, loop_id: loops.write_concept(loop_id, "sentence", "e1", "Text."),
     "read_embedding": lambda loops, loop_id: loops.read_embedding(loop_id, ("", "m"), "0a"),
@@ -112,6 +115,15 @@ class LoopStoreContract(Generic[LoopStoreT]):
             loops.record("l1", 1, Chosen("other", "", 0, ()))
 
         assert loops.read_journal("l1") == Journal((Round(1, CHOSEN),))
+
+    def test_the_last_limit_that_was_reached_is_in_the_journal(self, loops: LoopStoreT) -> None:
+        loops.record("l1", 1, CHOSEN)
+        loops.record_limit("l1", LimitReached(1, 0.1, "less"))
+
+        loops.record_limit("l1", LIMIT)
+
+        assert loops.read_journal("l1") == Journal((Round(1, CHOSEN),), LIMIT)
+        assert loops.read_journal("l2") == Journal()
 
     def test_an_accepted_text_is_in_the_catalog(
         self, loops: LoopStoreT, cohorts: CohortStore

@@ -20,6 +20,7 @@ from daydreaming_dagster.application.dream_loop import DreamOptions, NullDreamLi
 from daydreaming_dagster.application.loop_estimate import estimate_round
 from daydreaming_dagster.application.loop_status import look_at_loop
 from daydreaming_dagster.application.rate_cohort import write_rating_sheet
+from daydreaming_dagster.application.rename_concept import rename_concept
 from daydreaming_dagster.cli.loop_lines import entry_lines
 from daydreaming_dagster.domain.catalog import Catalog, ConceptEntry, ModelEntry, TemplateEntry
 from daydreaming_dagster.domain.cohort.spec import make_cohort_spec
@@ -27,7 +28,7 @@ from daydreaming_dagster.domain.digests import sha256
 from daydreaming_dagster.domain.errors import CatalogError, LoopBusyError
 from daydreaming_dagster.domain.generation.cancellation import CancellationToken
 from daydreaming_dagster.domain.loop.decisions import Ruling, Selection
-from daydreaming_dagster.domain.loop.journal import Chosen, Decided, Written
+from daydreaming_dagster.domain.loop.journal import Chosen, Decided, Stop, Written
 from daydreaming_dagster.domain.loop.measures import StopRules
 from daydreaming_dagster.domain.loop.spec import Canaries, Feedback, GateRules, LoopSpec
 from daydreaming_dagster.domain.people.ratings import COLUMNS
@@ -597,6 +598,111 @@ def test_the_loops_own_limit_of_cost_holds_over_all_commands():
 
     assert [each.finished for each in ends] == [1, 0, 0, 0]
     assert 20 < len(world.asked) <= 0.03 / 0.0011
+
+
+@pytest.mark.parametrize("limit", [0.004, 0.008, 0.02, 0.03])
+def test_a_loop_whose_limit_ends_a_round_has_stopped_until_the_limit_is_raised(limit):
+    world = new_world(attrs.evolve(SPEC, stop=StopRules(rounds=2, max_cost=limit)))
+
+    ends = [world.dream() for _ in range(3)]
+
+    asked = len(world.asked)
+    assert 0.0011 * asked <= limit
+    number = len(world.loops.read_journal("l").rounds)
+    for end in ends:
+        assert (end.interrupted, end.reason) == (False, ends[0].reason)
+        assert f"raise stop.max_cost to finish round {number}" in end.reason
+    looked = look_at_loop(world.store, world.cohorts, world.loops, "l")
+    assert looked.step == Stop(ends[0].reason)
+    assert estimate_round(world.store, world.cohorts, world.loops, "l") == looked.step
+
+    world.loops.specs["l"] = attrs.evolve(SPEC, stop=StopRules(rounds=2, max_cost=1.0))
+    assert world.dream().reason.startswith("2 rounds done")
+    unlimited = new_world(attrs.evolve(SPEC, stop=StopRules(rounds=2)))
+    unlimited.dream()
+    assert world.loops.read_journal("l").rounds == unlimited.loops.read_journal("l").rounds
+    assert len(world.asked) == len(unlimited.asked), "nothing was paid twice"
+
+
+def test_the_limit_of_a_command_does_not_stop_a_loop_with_a_higher_one():
+    world = new_world(attrs.evolve(SPEC, stop=StopRules(rounds=1, max_cost=1.0)))
+
+    assert world.dream(max_cost=0.005).interrupted
+    assert world.dream().reason.startswith("1 round done")
+
+
+def test_a_loop_whose_limit_cannot_be_kept_has_stopped_until_it_is_removed():
+    def without_tokens(request):
+        return attrs.evolve(answer(request), prompt_tokens=None, completion_tokens=None)
+
+    world = new_world(attrs.evolve(SPEC, stop=StopRules(rounds=1, max_cost=1.0)))
+    world.answer = without_tokens
+
+    ends = [world.dream() for _ in range(2)]
+
+    assert [end.interrupted for end in ends] == [False, False]
+    assert "remove stop.max_cost" in ends[1].reason
+    world.loops.specs["l"] = attrs.evolve(SPEC, stop=StopRules(rounds=1))
+    assert world.dream().finished == 1
+
+
+@pytest.mark.parametrize(
+    "cohort",
+    [
+        {"replicates": {"evaluation": 1}},
+        {"axes": attrs.evolve(SPEC.cohort.axes, draft_template=["unknown"])},
+        {"axes": attrs.evolve(SPEC.cohort.axes, evaluation_llm=["unknown"])},
+    ],
+)
+def test_what_is_wrong_with_the_cohort_of_a_loop_is_found_before_anything_is_recorded(cohort):
+    world = new_world(attrs.evolve(SPEC, cohort=attrs.evolve(SPEC.cohort, **cohort)))
+
+    with pytest.raises(CatalogError, match="cohort"):
+        world.dream()
+
+    assert world.loops.read_journal("l").rounds == ()
+    assert world.cohorts.list_cohorts() == []
+    world.loops.specs["l"] = SPEC
+    assert world.dream(rounds=1).finished == 1
+
+
+@pytest.mark.parametrize("new_id", ["zebra", "Ant"])
+@pytest.mark.parametrize("listed", [[], list(NAMES)])
+def test_a_concept_renamed_within_a_round_changes_nothing_that_a_loop_does(new_id, listed):
+    spec = attrs.evolve(SPEC, concepts=listed)
+    renamed, plain = new_world(spec), new_world(spec)
+    renamed.dream(max_cost=0.03)
+    rename_concept(renamed.cohorts, "ant", new_id)
+
+    renamed.dream()
+    plain.dream()
+
+    assert renamed.loops.read_journal("l") == plain.loops.read_journal("l")
+    assert sorted(renamed.asked) == sorted(plain.asked)
+
+
+def test_the_status_of_a_refused_loop_says_what_is_wrong(world):
+    world.loops.specs["l"] = attrs.evolve(SPEC, pairs=0, sampler="none")
+
+    looked = look_at_loop(world.store, world.cohorts, world.loops, "l")
+
+    assert ["pairs" in each or "sampler" in each for each in looked.problems] == [True, True]
+
+
+def test_the_status_names_texts_of_which_people_decided_otherwise(world):
+    world.dream(rounds=1)
+    last = world.loops.read_journal("l").decisions()
+    text_id, decision = next(iter(last.items()))
+    other = "reject" if decision.verdict == "accept" else "accept"
+
+    def unfollowed(verdict):
+        world.loops.verdicts["l"] = {text_id: Ruling(verdict)}
+        return look_at_loop(world.store, world.cohorts, world.loops, "l").unfollowed
+
+    assert unfollowed(decision.verdict) == ()
+    assert unfollowed(other) == (text_id,)
+    world.dream(rounds=1)
+    assert unfollowed(other) == ()
 
 
 def test_a_loop_ends_when_every_pair_was_tried():

@@ -148,6 +148,8 @@ def test_the_schedule_is_off_and_requests_a_round_of_each_loop_that_goes_on(
     broken.write_text("pairs: 4: 5")
     (request,) = requested().run_requests
     assert request.partition_key == "l", "a loop that cannot be read keeps no other from going on"
+    broken.write_text("pairs: 0\n")
+    assert [each.partition_key for each in requested().run_requests] == ["l"], "it would fail"
     assert instance.get_dynamic_partitions("loops") == ["l"]
     job = definitions.resolve_job_def("dream")
     run = instance.create_run_for_job(job, tags={"dagster/partition": "l"})

@@ -27,6 +27,32 @@ def test_a_loop_that_did_nothing_says_what_it_does_next(daydream, loop):
     assert "next is round 1: daydream dream l" in result.stdout
 
 
+def test_a_refused_specification_is_said_in_the_place_of_what_is_next(daydream, loop):
+    (loop / "spec.yaml").write_text("pairs: 0\n")
+
+    result = daydream("status", "l")
+
+    assert "cannot go on: " in result.stdout
+    assert "pairs: expected 1 to" in " ".join(result.stdout.split())
+    assert "next is" not in result.stdout
+
+
+def test_what_people_decide_after_the_end_is_named_with_what_to_do(daydream, dreamt):
+    end = json.loads((dreamt / "rounds/0002/decided.json").read_text())
+    text_id, verdict = next((each["text_id"], each["verdict"]) for each in end["decisions"])
+    other = "reject" if verdict == "accept" else "accept"
+    (dreamt / "verdicts.csv").write_text(f"text_id,verdict\n{text_id},{other}\n")
+
+    assert "the next decisions follow them" in daydream("status", "l").stdout
+    spec = dreamt / "spec.yaml"
+    spec.write_text(spec.read_text().replace("rounds: 3", "rounds: 2"))
+    stopped = " ".join(daydream("status", "l").stdout.split())
+
+    assert f"people decided otherwise about 1 text: {text_id}" in stopped
+    assert "change the rule that stopped it" in stopped
+    assert json.loads(daydream("status", "l", "--json").stdout)["unfollowed"] == [text_id]
+
+
 def test_the_rounds_and_what_came_of_them(daydream, dreamt):
     ends = [
         json.loads((dreamt / f"rounds/000{number}/decided.json").read_text()) for number in (1, 2)

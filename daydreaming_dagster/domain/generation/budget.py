@@ -45,6 +45,7 @@ class Budget:
         max_cost_total: The maximum of their cost and `spent_before` in USD; None means no limit.
         spent_before: What the cohort's earlier runs cost in USD.
         share: What this process may spend of the limits; None if it has them for itself.
+        exhausted: Whether a question was refused because it passed a limit.
         calls: The number of questions that were answered, finally refused, or lost their answer.
         prompt_tokens: The tokens sent for answered questions, as far as endpoints report them.
         completion_tokens: The tokens of the answers, as far as endpoints report them.
@@ -55,6 +56,7 @@ class Budget:
     max_cost_total: float | None = attrs.field(default=None, kw_only=True)
     spent_before: float = attrs.field(default=0.0, kw_only=True)
     share: Share | None = attrs.field(default=None, kw_only=True, repr=False)
+    exhausted: bool = attrs.field(default=False, init=False)
     calls: int = attrs.field(default=0, init=False)
     prompt_tokens: int = attrs.field(default=0, init=False)
     completion_tokens: int = attrs.field(default=0, init=False)
@@ -157,6 +159,7 @@ class Budget:
                         break
                     await stop.sleep(SHARE_SECONDS)
                 elif not self._in_flight + self._in_batches:
+                    self.exhausted = True
                     raise StoppedError(reason)
                 else:
                     self._settled.clear()
@@ -179,6 +182,7 @@ class Budget:
                 reason = "the other processes of the run hold what is left of its limits"
             if reason is not None:
                 if not self._in_flight + self._in_batches:
+                    self.exhausted = True
                     raise StoppedError(reason)
                 return None
         self._in_batches += 1

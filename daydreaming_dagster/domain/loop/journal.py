@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from math import comb
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeVar
 
 import attrs
 import cattrs
@@ -91,14 +91,33 @@ class Round:
 
 
 @attrs.frozen
+class LimitReached:
+    """The loop's own limit of cost ended a round before it was decided.
+
+    Attributes:
+        round: The number of the round.
+        max_cost: The limit, in USD. A higher one lets the round go on.
+        reason: What was spent, and what to do.
+    """
+
+    round: int
+    max_cost: float
+    reason: str
+    version: int = JOURNAL_VERSION
+
+
+@attrs.frozen
 class Journal:
     """The rounds of a loop. All except the last are decided.
+
+    `reached` says whether the loop's limit of cost ended a round early.
 
     Everything that a loop knows is here: the same journal and specification give the same next
     step, whatever process asks.
     """
 
     rounds: tuple[Round, ...] = ()
+    reached: LimitReached | None = None
 
     @property
     def decided(self) -> list[Decided]:
@@ -188,9 +207,19 @@ Step = ChoosePairs | WriteTexts | JudgeTexts | Stop
 def next_step(rules: StopRules, journal: Journal, seeds: Collection[str]) -> Step:
     """Return what a loop does next that began with these concepts.
 
-    A round that began is finished before the loop stops.
+    A round that began is finished before the loop stops, unless the limit of cost ended it.
     """
     last = journal.rounds[-1] if journal.rounds else None
+    reached = journal.reached
+    if (
+        last is not None
+        and last.decided is None
+        and reached is not None
+        and reached.round == last.number
+        and rules.max_cost is not None
+        and rules.max_cost <= reached.max_cost
+    ):
+        return Stop(reached.reason)
     if last is not None and last.written is None:
         return WriteTexts(last)
     if last is not None and last.written is not None and last.decided is None:
@@ -205,8 +234,12 @@ def next_step(rules: StopRules, journal: Journal, seeds: Collection[str]) -> Ste
     return ChoosePairs(len(journal.rounds) + 1)
 
 
-def make_journal(rounds: Sequence[Mapping[EntryName, object]], location: str) -> Journal:
+def make_journal(
+    rounds: Sequence[Mapping[EntryName, object]], location: str, reached: object = None
+) -> Journal:
     """Return the journal that JSON documents describe: those of each round, by name of entry.
+
+    `reached` is the document of a `LimitReached`, or None.
 
     Raises:
         CatalogError: A document is malformed, an entry is missing that a later one needs, or a
@@ -227,9 +260,15 @@ def make_journal(rounds: Sequence[Mapping[EntryName, object]], location: str) ->
                 problems.append(f"{place}: missing, but a later entry is there")
         if not problems and entries:
             made.append(Round(number, **entries))
+    limit: LimitReached | None = None
+    if reached is not None:
+        try:
+            limit = _structure(reached, LimitReached)
+        except (cattrs.BaseValidationError, ValueError, TypeError) as error:
+            problems += [f"limit: {reason}" for reason in _reasons(error)]
     if problems:
         raise CatalogError(location, tuple(problems))
-    return Journal(tuple(made))
+    return Journal(tuple(made), limit)
 
 
 def entry_name(entry: Entry) -> EntryName:
@@ -237,21 +276,21 @@ def entry_name(entry: Entry) -> EntryName:
     return next(name for name, kind in ENTRIES.items() if isinstance(entry, kind))
 
 
-def entry_document(entry: Entry) -> JsonObject:
-    """Return an entry as JSON."""
+def entry_document(entry: Entry | LimitReached) -> JsonObject:
+    """Return an entry, or a limit that was reached, as JSON."""
     document: JsonObject = _CONVERTER.unstructure(entry)
     return document
 
 
+_Kind = TypeVar("_Kind")
 _CONVERTER: Final = cattrs.Converter(forbid_extra_keys=True)
 
 
-def _structure(document: object, kind: type[Entry]) -> Entry:
+def _structure(document: object, kind: type[_Kind]) -> _Kind:
     version = document.get("version") if isinstance(document, dict) else None
     if version != JOURNAL_VERSION:
         raise ValueError(f"expected version {JOURNAL_VERSION}, found {version}")
-    entry: Entry = _CONVERTER.structure(document, kind)
-    return entry
+    return _CONVERTER.structure(document, kind)
 
 
 def _reasons(error: BaseException) -> list[str]:

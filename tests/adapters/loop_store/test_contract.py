@@ -98,14 +98,23 @@ def test_verdicts_are_read_and_wrong_ones_are_named(files, data_root):
         files.read_verdicts("l1")
 
 
-def test_a_broken_entry_is_named(files, data_root):
+@pytest.mark.parametrize("broken", ["{", "null", "[]", "{}"])
+def test_a_broken_entry_is_named(files, data_root, broken):
     files.record("l1", 1, CHOSEN)
     path = data_root / "loops/l1/rounds/0001/chosen.json"
     assert json.loads(path.read_text())["cohort_id"] == "l1-0001"
 
-    path.write_text("{")
+    path.write_text(broken)
 
-    with pytest.raises(CatalogError, match=r"chosen\.json"):
+    with pytest.raises(CatalogError, match="chosen"):
+        files.read_journal("l1")
+
+
+@pytest.mark.parametrize("broken", ["{", "null", "[]", "{}"])
+def test_a_broken_limit_is_named(files, data_root, broken):
+    (data_root / "loops/l1/limit.json").write_text(broken)
+
+    with pytest.raises(CatalogError, match="limit"):
         files.read_journal("l1")
 
 

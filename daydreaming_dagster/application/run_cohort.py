@@ -9,7 +9,7 @@ import attrs
 
 from daydreaming_dagster.application.batch_lane import Batches
 from daydreaming_dagster.application.cohort_status import look_and_keep
-from daydreaming_dagster.application.extend_duels import extend_duels
+from daydreaming_dagster.application.extend_duels import duels_to_come, extend_duels
 from daydreaming_dagster.application.run_generations import run_generations
 from daydreaming_dagster.application.run_listener import RunListener, RunPlan
 from daydreaming_dagster.domain.catalog import Catalog
@@ -60,17 +60,6 @@ class RunOptions:
     cancel_batches: bool = False
     until: str | None = None
 
-    def after(self, budgets: Collection[Budget]) -> Self:
-        """Return what is left to spend after runs with these budgets."""
-        calls, cost = (
-            sum(getattr(budget, name) for budget in budgets) for name in ("calls", "cost")
-        )
-        return attrs.evolve(
-            self,
-            max_calls=None if self.max_calls is None else max(self.max_calls - calls, 0),
-            max_cost=None if self.max_cost is None else max(self.max_cost - cost, 0.0),
-        )
-
     @property
     def limits(self) -> bool:
         """Whether anything that the run may spend has a limit."""
@@ -87,7 +76,8 @@ class CohortRun:
     """What a run came to.
 
     Attributes:
-        plan: What it was about to do.
+        plan: What it was about to do, with the duels that it chose. The estimate is that of its
+            last set.
         outcome: How many generations were made, which failed, how many were left.
         budget: What was spent.
         stopped: Why the run ended early, None where it did not.
@@ -102,6 +92,23 @@ class CohortRun:
     def complete(self) -> bool:
         """Whether all that the run had to make was made."""
         return not self.outcome.failed and not self.outcome.left
+
+    def after(self, earlier: Self) -> Self:
+        """Return what both sets of a run came to. What failed in the earlier one was tried again.
+
+        `budget` is the same one.
+        """
+        before = earlier.plan
+        todo = {
+            stage: list(dict.fromkeys((*before.todo[stage], *gen_ids)))
+            for stage, gen_ids in self.plan.todo.items()
+        }
+        again = before.parsed_again + self.plan.parsed_again
+        return attrs.evolve(
+            self,
+            plan=attrs.evolve(self.plan, todo=todo, parsed_again=again),
+            outcome=attrs.evolve(self.outcome, made=earlier.outcome.made + self.outcome.made),
+        )
 
 
 @attrs.frozen
@@ -136,13 +143,16 @@ def run_cohort(
 ) -> CohortRun:
     """Make what a cohort lacks, all stages at once, and return what came of it.
 
-    If nothing is missing and duels are chosen by doubt, the next of them are chosen first. Each
-    answer is stored before anything is said of it. `token` ends the run early: what was sent
-    is kept. `catalog` takes the place of the one that `cohorts` has. Without `batches`, nothing is
-    asked by batch. `rest` says that this is the end of a run that several workers have made.
+    Where duels are chosen by doubt, a set of them is chosen whenever nothing else is missing, and
+    made, until all are made or the stop rule holds. `listener.begin` is called for each set, and
+    `options` limit them all together. Each answer is stored before anything is said of it. `token`
+    ends the run early: what was sent is kept. `catalog` takes the place of the one that `cohorts`
+    has. Without `batches`, nothing is asked by batch. `rest` says that this is the end of a run
+    that several workers have made.
 
     Raises:
-        DaydreamingError: See `prepare_run`. No model was asked.
+        DaydreamingError: See `prepare_run`. No model was asked, unless it is about a later set of
+            duels, such as the set-up of their judge.
         CohortBusyError: Another run holds the cohort.
     """
     catalog = cohorts.read_catalog() if catalog is None else catalog
@@ -150,7 +160,6 @@ def run_cohort(
         prepared = prepare_run(
             store, cohorts, model, cohort_id, options, catalog, batches, is_rest=rest is not None
         )
-        plan, options, by_batch = prepared.plan, prepared.options, prepared.by_batch
         budget = (
             rest.budget
             if rest is not None
@@ -162,37 +171,87 @@ def run_cohort(
                 spent_before=prepared.spent_before,
             )
         )
-        listener.begin(plan)
-        runner = GenerationRunner(
-            store,
-            model,
-            catalog,
-            replace_stale=options.stale,
-            force={
-                (stage, gen_id)
-                for stage, gen_ids in plan.todo.items()
-                for gen_id in gen_ids
-                if gen_id in options.force
-            },
-            without=() if rest is None else rest.without,
-            stop=token,
-            budget=budget,
-            lane=None
-            if batches is None
-            else batches.lane(
-                store,
-                cohort_id,
-                by_batch,
-                budget=budget,
-                stop=token,
-                cancelling=options.cancel_batches,
-            ),
-        )
-        outcome = run_generations(runner, plan.todo, listener)
-        if outcome.made >= _WORTH_A_LOOK:
+        without = () if rest is None else rest.without
+        tools = _Tools(store, model, catalog, batches, budget, without, token, listener)
+        run = _run_set(tools, cohort_id, prepared)
+        adds_duels = rest is None and not options.cancel_batches
+        further = attrs.evolve(options, force=())  # that is done
+        while (
+            adds_duels
+            and run.stopped is None
+            and not run.plan.changes_nothing
+            and _choose_more(store, cohorts, cohort_id, catalog, options)
+        ):
+            prepared = prepare_run(store, cohorts, model, cohort_id, further, catalog, batches)
+            run = _run_set(tools, cohort_id, prepared).after(run)
+        if run.outcome.made >= _WORTH_A_LOOK:
             look_and_keep(store, cohorts, cohort_id, catalog)
-    waits = None if runner.lane is None else runner.lane.waiting
-    return CohortRun(plan, outcome, runner.budget, token.reason or waits)
+    return run
+
+
+def _choose_more(
+    store: GensStoreWithTemplates,
+    cohorts: CohortStore,
+    cohort_id: str,
+    catalog: Catalog,
+    options: RunOptions,
+) -> int:
+    """Choose the next set of duels of a cohort, and return how many they are."""
+    if not duels_to_come(cohorts, cohort_id):
+        return 0
+    states = look_and_keep(store, cohorts, cohort_id, catalog).stages
+    return extend_duels(store, cohorts, cohort_id, catalog, states, until=options.until)
+
+
+@attrs.frozen
+class _Tools:
+    """What all sets of a run have in common."""
+
+    store: GensStoreWithTemplates
+    model: LanguageModel
+    catalog: Catalog
+    batches: Batches | None
+    budget: Budget
+    without: Collection[GenerationRef]
+    token: CancellationToken
+    listener: RunListener
+
+
+def _run_set(tools: _Tools, cohort_id: str, prepared: "PreparedRun") -> CohortRun:
+    """Make what was prepared."""
+    plan, options = prepared.plan, prepared.options
+    tools.listener.begin(plan)
+    lane = (
+        None
+        if tools.batches is None
+        else tools.batches.lane(
+            tools.store,
+            cohort_id,
+            prepared.by_batch,
+            budget=tools.budget,
+            stop=tools.token,
+            cancelling=options.cancel_batches,
+        )
+    )
+    runner = GenerationRunner(
+        tools.store,
+        tools.model,
+        tools.catalog,
+        replace_stale=options.stale,
+        force={
+            (stage, gen_id)
+            for stage, gen_ids in plan.todo.items()
+            for gen_id in gen_ids
+            if gen_id in options.force
+        },
+        without=tools.without,
+        stop=tools.token,
+        budget=tools.budget,
+        lane=lane,
+    )
+    outcome = run_generations(runner, plan.todo, tools.listener)
+    waits = None if lane is None else lane.waiting
+    return CohortRun(plan, outcome, tools.budget, tools.token.reason or waits)
 
 
 @attrs.frozen

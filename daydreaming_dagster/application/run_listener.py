@@ -43,7 +43,7 @@ class RunListener(Protocol):
     """Told how a run goes on, in one thread. An error that it raises ends the run."""
 
     def begin(self, plan: RunPlan) -> None:
-        """Called once, before the first call of a model."""
+        """Called before the first call of a model, and again for each further set of duels."""
         ...
 
     def note(self, finished: Sequence[Generated], budget: Budget) -> None:

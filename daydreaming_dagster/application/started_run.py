@@ -71,7 +71,7 @@ class StartedRun:
         self._thread.shutdown()
 
     def plan(self) -> RunPlan:
-        """Return what the run is about to do, after waiting for it.
+        """Return what the run is about to do first, after waiting for it.
 
         Raises:
             Exception: What the run raised before it called a model.
@@ -110,7 +110,8 @@ class StartedRun:
         """Tell the watcher, and the follower later."""
         self.watcher.begin(plan)
         self._messages.put(lambda follower: follower.begin(plan))
-        self._plan.set_result(plan)
+        if not self._plan.done():
+            self._plan.set_result(plan)
 
     def note(self, finished: Sequence[Generated], budget: Budget) -> None:
         """Tell the watcher, and the follower later."""

@@ -13,7 +13,6 @@ from rich.console import Console
 
 from daydreaming_dagster.application.batch_status import waiting_of_cohort
 from daydreaming_dagster.application.cohort_status import look
-from daydreaming_dagster.application.extend_duels import duels_to_come
 from daydreaming_dagster.application.run_cohort import CohortRun, RunOptions, run_cohort
 from daydreaming_dagster.application.run_listener import NullRunListener, RunListener
 from daydreaming_dagster.application.started_run import StartedRun
@@ -136,17 +135,8 @@ def _run(root: DataRoot, cohort_id: str, options: RunOptions, concurrency: int |
         stopped_by_signals(token, console),
         RunMonitor(console) as monitor,
     ):
-        first, before = True, duels_to_come(root.cohorts, cohort_id)
-        while True:
-            left = options.after(monitor.budgets)
-            model = compose_language_model(catalog, concurrency, root)
-            done = _run_once(root, cohort_id, left, catalog, model, token, monitor)
-            still = duels_to_come(root.cohorts, cohort_id)
-            # The first run may make only the texts that the next ones choose duels of.
-            chooses_more = still < before or (first and done)
-            if token.reason or not (still and chooses_more):
-                break
-            first, before = False, still
+        model = compose_language_model(catalog, concurrency, root)
+        done = _make(root, cohort_id, options, catalog, model, token, monitor)
     _say_what_failed(monitor.failed, monitor.reasons)
     for notice in monitor.notices:
         note(notice)
@@ -157,7 +147,7 @@ def _run(root: DataRoot, cohort_id: str, options: RunOptions, concurrency: int |
     return done
 
 
-def _run_once(
+def _make(
     root: DataRoot,
     cohort_id: str,
     options: RunOptions,
@@ -206,8 +196,9 @@ def _run_once(
             with ThreadPoolExecutor(max_workers=1) as thread:
                 run = (cohort_id, options, catalog.pipeline, prefix)
                 done = thread.submit(_record, home, used, *run).result()
-    if done:
-        leave_mark(home, prefix, cohort_id, plan.members)
+        if done:  # the run may have added duels to what it planned first
+            members = started.follow(NullRunListener()).plan.members
+            leave_mark(home, prefix, cohort_id, members)
     return done
 
 

@@ -40,10 +40,10 @@ class RecordingListener:
     """Records an event for each step of each generation, and logs the progress of the run.
 
     Passes everything on to `then`. `catalog` says what answers cost. `total` is the number of
-    generations of the run. If Dagster's
-    database fails while the run goes on, the listener ends the run through `stop` and records
-    nothing more, but still passes on what was in flight. `check` raises the error afterwards. The
-    next run records what is missing.
+    generations that the run makes, as far as they are known. If Dagster's database fails while the
+    run goes on, the listener ends the run through `stop` and records nothing more, but still passes
+    on what was in flight. `check` raises the error afterwards. The next run records what is
+    missing.
     """
 
     context: dg.AssetExecutionContext
@@ -71,7 +71,7 @@ class RecordingListener:
     def begin(self, plan: RunPlan) -> None:
         """Close killed runs, and record what is done but unknown to Dagster, as after a kill."""
         close_killed_runs(self.context)
-        self.total = sum(map(len, plan.todo.values()))
+        self.total = self._seen + sum(map(len, plan.todo.values()))
         self._events = attrs.evolve(self._events, cohort_id=plan.cohort_id)
         instance = self.context.instance
         register_partitions(instance, plan.members, self.key_prefix)

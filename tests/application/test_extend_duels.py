@@ -10,7 +10,6 @@ import yaml
 from adapters import InMemoryGensStore
 from adapters.cohort_store.in_memory import InMemoryCohortStore
 from adapters.language_model.scripted import ScriptedLanguageModel
-from daydreaming_dagster.application.extend_duels import duels_to_come
 from daydreaming_dagster.application.plan_cohort import estimate_cohort, plan_cohort
 from daydreaming_dagster.application.run_cohort import RunOptions, run_cohort
 from daydreaming_dagster.application.run_listener import NullRunListener
@@ -82,38 +81,43 @@ class Lab:
     def plan(self):
         return plan_cohort(self.store, self.cohorts, "c")
 
-    def run(self, **options):
+    def run(self, listener=None, token=None, **options):
         return run_cohort(
             self.store,
             self.cohorts,
             ScriptedLanguageModel(self.answer),
             "c",
             RunOptions(**options),
-            token=CancellationToken(),
-            listener=NullRunListener(),
+            token=token or CancellationToken(),
+            listener=listener or NullRunListener(),
         )
 
     @property
     def duels(self):
         return self.cohorts.read_membership("c")["contest"]
 
-    def run_to_the_end(self, **options):
-        for _ in range(100):
-            if self.run(**options).complete and not duels_to_come(self.cohorts, "c"):
-                return
-        raise AssertionError("it does not end")
+
+class Sets(NullRunListener):
+    """Keeps how many duels there were to make each time that the run began with some."""
+
+    def __init__(self):
+        self.duels = []
+
+    def begin(self, plan):
+        self.duels.append(len(plan.todo["contest"]))
 
 
-def test_duels_are_chosen_in_batches_until_all_calls_are_spent():
-    lab = Lab()
+def test_one_run_chooses_duels_in_sets_until_all_calls_are_spent():
+    lab, sets = Lab(), Sets()
     lab.plan()
 
-    counts = []
-    for _ in range(5):
-        lab.run()
-        counts.append(len(lab.duels))
+    run = lab.run(sets)
 
-    assert counts == [0, 8, 16, 24, 24]
+    assert sets.duels == [0, 8, 8, 8]
+    assert run.complete
+    assert (run.outcome.made, run.budget.calls) == (3 * 8 + 24, 3 * 8 + 24)
+    assert set(run.plan.todo["contest"]) == set(lab.duels)
+    assert len(run.plan.todo["essay"]) == 8
     compared = [prompt for prompt in lab.asked if prompt.startswith("compare")]
     assert len(compared) == 24
     shown = [re.findall(r"about-(.)", prompt) for prompt in compared]
@@ -125,12 +129,14 @@ def test_a_killed_run_chooses_the_same_duels_as_one_that_was_not():
     whole, killed = Lab(), Lab()
     whole.plan()
     killed.plan()
-    whole.run_to_the_end()
+    whole.run()
 
-    for calls in (5, 25, 3, 9, 1, 2, 30):
+    for calls in (5, 25, 3, 9, 1, 2):
+        before = len(killed.asked)
         killed.run(max_calls=calls)
+        assert len(killed.asked) == before + calls, "the limit is one of all sets together"
         killed.plan()
-    killed.run_to_the_end()
+    killed.run()
 
     assert set(killed.duels) == set(whole.duels)
     assert sorted(killed.asked) == sorted(whole.asked), "nothing is asked twice"
@@ -139,9 +145,38 @@ def test_a_killed_run_chooses_the_same_duels_as_one_that_was_not():
 def test_a_pair_is_shown_in_both_orders_and_to_all_judges():
     lab = Lab(calls=112)
     lab.plan()
-    lab.run_to_the_end()
+    lab.run()
 
     assert len(lab.duels) == len(set(lab.duels)) == 112
+
+
+def test_an_answer_that_is_forced_is_asked_again_once_however_many_sets_follow():
+    lab = Lab()
+    lab.plan()
+    lab.run(max_calls=24)
+    forced = lab.cohorts.read_membership("c")["evaluation"][0]
+    before = len(lab.asked)
+
+    lab.run(force=[forced])
+
+    assert sum(prompt.startswith("score") for prompt in lab.asked[before:]) == 1
+    assert len(lab.duels) == 24
+
+
+def test_a_stop_between_two_sets_leaves_the_next_one_to_the_next_run():
+    lab, token = Lab(), CancellationToken()
+
+    class Stop(Sets):
+        def note(self, finished, budget):
+            if len(self.duels) == 2 and len(lab.asked) == 24 + 8:
+                token.stop("enough")
+
+    lab.plan()
+    stopped = lab.run(Stop(), token=token)
+    assert (stopped.stopped, len(lab.duels)) == ("enough", 8)
+
+    lab.run()
+    assert len(lab.duels) == 24
 
 
 def test_no_duel_is_chosen_while_an_answer_is_missing():
@@ -166,9 +201,8 @@ def test_an_essay_that_cannot_be_read_is_in_no_duel():
         for gen_id in lab.cohorts.read_membership("c")["essay"]
         if read_state(lab.store, lab.cohorts.catalog.pipeline["essay"], gen_id).state == "cut off"
     ]
-    lab.run()
 
-    assert len(lab.duels) == 8
+    assert len(lab.duels) == 24
     for gen_id in lab.duels:
         parents = lab.store.read_main_metadata("contest", gen_id)["parents"]
         assert refused not in {parent["gen_id"] for parent in parents}
@@ -186,7 +220,7 @@ def test_an_edited_specification_is_planned_before_it_goes_on():
         lab.run()
 
     lab.plan()
-    lab.run_to_the_end()
+    lab.run()
     assert len(lab.duels) == 30
 
 
@@ -203,8 +237,7 @@ def test_no_more_duels_are_chosen_once_the_first_places_are_settled():
     lab = Lab(calls=400, replicates=5)
     lab.plan()
 
-    for _ in range(22):
-        lab.run(until="top 2 settled")
+    lab.run(until="top 2 settled")
 
     assert 20 < len(lab.duels) < 400
     spent = len(lab.duels)

@@ -9,10 +9,12 @@ import sys
 import threading
 from collections import Counter
 
+import dagster as dg
 import pytest
 
 from adapters import FilesystemGensStore
 from command import DAYDREAM
+from daydreaming_dagster.defs.launch import open_instance
 
 FILES = {
     "1_raw/stages.yaml": """\
@@ -252,7 +254,11 @@ def test_duels_are_chosen_by_doubt_in_one_command_and_rank_the_essays(
 
     assert run.returncode == 0, run.stderr
     asked = [body for body in answering.bodies if "WINNER" in json.dumps(body)]
-    assert len(asked) == len(members(data_root, "contest")) == 5
+    duels = members(data_root, "contest")
+    assert len(asked) == len(duels) == 5
+    with open_instance(data_root / "dagster_home") as instance:
+        assert len(instance.get_runs()) == 1, "texts and duels are made by one run"
+        assert instance.get_materialized_partitions(dg.AssetKey("contest_parsed")) == {*duels}
     results = daydream("results", "deep")
     assert "Judges prefer what is shown second" in results.stdout
     assert len(table(data_root / "cohorts/deep/reports/duels.csv")) == 5

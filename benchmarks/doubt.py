@@ -1,11 +1,12 @@
 """What duels chosen by doubt are worth: `python -m benchmarks.doubt`.
 
 A scripted judge compares 200 essays and prefers the first shown with odds of 2. The full round
-robin has 39,800 ordered duels. A fiftieth of them is chosen by doubt, in twenty batches. Per spread
-of the strengths (in log odds), over seeds: Kendall's tau with the round robin's order of its top
-20; that of the true strengths, which bounds what any choice could reach; how many of the top 20 are
-found; how often intervals contain the strength of all essays and of the top 20, and whether every
-rank band contains the true rank.
+robin has 39,800 ordered duels. A fiftieth of them is chosen by doubt, in twenty batches, and gets
+the verdicts that it has in the round robin. The judge `luck` draws each verdict. The judge `text`
+prefers what is shown first unless the other is better by more than log 2. Per judge and spread of
+the strengths (in log odds), over seeds: Kendall's tau with the round robin's order of its top 20;
+that of the true strengths; how many of the top 20 are found; how often intervals contain the
+strength of all essays and of the top 20, and whether every rank band contains the true rank.
 
 `python -m benchmarks.doubt stops` lets it compare 10 or 20 items until `top 3 settled` says stop,
 which is asked after each set of duels, or until the budget of 1 or 10 round robins is spent. It
@@ -15,11 +16,11 @@ are wrong. Of 2 equal items, it asks which is the first: there, looks err most.
 # ruff: noqa: INP001, T201  a program to be run by hand
 
 import argparse
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import product
 from typing import Final, NamedTuple
 
+import attrs
 import numpy as np
 from scipy.stats import kendalltau
 
@@ -33,7 +34,6 @@ from daydreaming_dagster.domain.statistics.ranks import rank_bands
 ESSAYS: Final = 200
 TOP: Final = 20
 FIRST_ODDS: Final = 2.0
-SPARE: Final = 64
 SETTLED: Final = 3
 
 
@@ -78,38 +78,46 @@ def joined(one: Duels | None, other: Duels) -> Duels:
 
 
 def by_doubt(
-    strength: Floats, choice: DuelChoice, rng: np.random.Generator, rounds: int = 1, tie: float = 0
+    items: int, choice: DuelChoice, judge: Callable[[Indices], Duels], rounds: int = 1
 ) -> Iterator[DuelFit]:
     """Yield what the duels say after each set that is chosen, each ordered pair up to `rounds`."""
-    items = len(strength)
-    every = rng.permutation(np.argwhere(~np.eye(items, dtype=np.bool_))).tolist()
     verdicts: Duels | None = None
     fit: DuelFit | None = None
-    taken = Counter[tuple[int, int]]()
+    taken = np.zeros((items, items), dtype=np.int64)
     for known in range(0, choice.calls, choice.batch):
         wanted = min(choice.batch, choice.calls - known)
-        pairs = pairs_in_doubt(believe(items, fit, None), SPARE * wanted, choice.top, known)
-        chosen: list[tuple[int, int]] = []
-        for one, other in (*pairs.tolist(), *every * rounds):
-            if len(chosen) == wanted:
-                break
-            order = min((one, other), (other, one), key=lambda order: taken[order])
-            if taken[order] < rounds:
-                taken[order] += 1
-                chosen.append(order)
-        verdicts = joined(verdicts, judged(np.array(chosen), strength, rng, tie))
+        left = 2 * rounds - taken - taken.T
+        pairs = pairs_in_doubt(believe(items, fit, None), left, wanted, choice.top, known)
+        for pair in pairs:
+            if taken[*pair] > taken[*pair[::-1]]:
+                pair[:] = pair[::-1].copy()
+            taken[*pair] += 1
+        verdicts = joined(verdicts, judge(pairs))
         fit = fit_duels(verdicts)
         yield fit
 
 
-def experiment(spread: float, calls: int, seed: int) -> Outcome:
+def experiment(kind: str, spread: float, calls: int, seed: int) -> Outcome:
     """Return what came of one experiment."""
     rng = np.random.default_rng(seed)
     strength = spread * rng.standard_normal(ESSAYS)
     every = np.argwhere(~np.eye(ESSAYS, dtype=np.bool_))
-    full = fit_duels(judged(every, strength, rng)).strength
+    robin = judged(every, strength, rng)
+    if kind == "text":
+        lead = strength[robin.first] - strength[robin.second] + np.log(FIRST_ODDS)
+        robin = attrs.evolve(robin, first_wins=(lead > 0).astype(np.float64))
+    place = np.zeros((ESSAYS, ESSAYS), dtype=np.int64)
+    place[*every.T] = np.arange(len(every))
+
+    def recorded(pairs: Indices) -> Duels:
+        rows = place[*pairs.T]
+        codes = Coded(robin.judge.names, robin.judge.codes[rows])
+        first, second, wins = robin.first[rows], robin.second[rows], robin.first_wins[rows]
+        return Duels(robin.items, first, second, wins, codes, robin.unreadable)
+
+    full = fit_duels(robin).strength
     best = np.argsort(-full)[:TOP]
-    *_, fit = by_doubt(strength, DuelChoice(calls=calls, top=TOP), rng)
+    *_, fit = by_doubt(ESSAYS, DuelChoice(calls=calls, top=TOP), recorded)
     low, high = fit.interval()
     centred = strength - strength.mean()
     covered = (low < centred) & (centred < high)
@@ -132,7 +140,8 @@ def stopped(items: int, rounds: int, spread: float, tie: float, seed: int) -> tu
     choice = DuelChoice(calls=rounds * items * (items - 1))
     places = min(SETTLED, items - 1)
     best = {*np.argsort(-strength)[:places].tolist()} if spread else set()
-    for look, fit in enumerate(by_doubt(strength, choice, rng, rounds, tie), start=1):
+    fits = by_doubt(items, choice, lambda pairs: judged(pairs, strength, rng, tie), rounds)
+    for look, fit in enumerate(fits, start=1):
         if is_settled(fit, places, look):
             said = {*np.argsort(-fit.strength)[:places].tolist()}
             return 1, int(said != best), min(look * choice.batch, choice.calls)
@@ -166,12 +175,14 @@ def main() -> None:
         print_stops(options.seeds)
         return
     print(f"{options.calls} of {ESSAYS * (ESSAYS - 1):,} duels, {options.seeds} seeds")
-    print("spread  tau (range)            of truth  found  covered   top  bands")
-    for spread in options.spreads:
-        rows = np.array([experiment(spread, options.calls, seed) for seed in range(options.seeds)])
+    print("judge spread  tau (range)            of truth  found  covered   top  bands")
+    designs = [(kind, spread) for kind in ("luck", "text") for spread in options.spreads]
+    for kind, spread in designs:
+        outcomes = [experiment(kind, spread, options.calls, seed) for seed in range(options.seeds)]
+        rows = np.array(outcomes)
         mean, low, high = rows.mean(axis=0), rows.min(axis=0), rows.max(axis=0)
         print(
-            f"{spread:6g}  {mean[0]:.3f} ({low[0]:.3f} to {high[0]:.3f}) {mean[1]:9.3f}"
+            f"{kind} {spread:6g}  {mean[0]:.3f} ({low[0]:.3f} to {high[0]:.3f}) {mean[1]:9.3f}"
             f" {mean[2]:6.2f} {mean[3]:8.3f} {mean[4]:5.2f} {mean[5]:6.2f}",
             flush=True,
         )

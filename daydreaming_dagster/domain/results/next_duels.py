@@ -1,7 +1,7 @@
 """The duels that are chosen next, from the answers so far. Imports numpy: import where used."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -12,14 +12,12 @@ from daydreaming_dagster.domain.results.places import SharesByText
 from daydreaming_dagster.domain.results.verdicts import Duel
 from daydreaming_dagster.domain.stages import GenerationRef
 from daydreaming_dagster.domain.statistics.bradley_terry import DuelFit, fit_duels
-from daydreaming_dagster.domain.statistics.judgments import Duels, code, make_scores
+from daydreaming_dagster.domain.statistics.judgments import Duels, Indices, code, make_scores
 from daydreaming_dagster.domain.statistics.pair_choice import believe, pairs_in_doubt
 from daydreaming_dagster.domain.statistics.ranks import rank_bands
 from daydreaming_dagster.domain.statistics.score_evidence import ScoreEvidence, make_evidence
 
 _ERROR: Final = 0.05
-_SPARE: Final = 64
-"""How many more pairs are drawn than are needed: some have no duel left."""
 
 
 def choose_duels(
@@ -54,14 +52,8 @@ def choose_duels(
     if until and fit is not None and look and is_settled(fit, until, look):
         return []
     belief = believe(len(texts), fit, evidence)
-    found: list[PlannedGeneration] = []
-    for one, other in pairs_in_doubt(belief, wanted * _SPARE, choice.top, left.taken):
-        duel = left.take(texts[one], texts[other])
-        if duel is not None:
-            found.append(duel)
-        if len(found) == wanted:
-            return found
-    return [*found, *left.others(wanted - len(found))]
+    pairs = pairs_in_doubt(belief, left.count(texts), wanted, choice.top, left.taken)
+    return [left.take(texts[one], texts[other]) for one, other in pairs]
 
 
 def is_settled(fit: DuelFit, places: int, look: int) -> bool:
@@ -121,24 +113,18 @@ class _Left:
             else:
                 self._by_order.setdefault(planned.parents[:2], []).append(planned)
 
-    def take(self, one: GenerationRef, other: GenerationRef) -> PlannedGeneration | None:
-        """Return the next duel of two texts, None if all were chosen."""
+    def count(self, texts: Sequence[GenerationRef]) -> Indices:
+        """Return how many duels of each two texts are left, in either order."""
+        place = {ref: number for number, ref in enumerate(texts)}
+        counts = np.zeros((len(texts), len(texts)), dtype=np.int64)
+        for (one, other), duels in self._by_order.items():
+            counts[place[one], place[other]] += len(duels)
+        return counts + counts.T
+
+    def take(self, one: GenerationRef, other: GenerationRef) -> PlannedGeneration:
+        """Return the next duel of two texts, of which one is left: `one` first, if it can be."""
         orders = [order for order in ((one, other), (other, one)) if self._by_order.get(order)]
-        if not orders:
-            return None
-        # Which of a new pair comes first is as good as random, since it depends on a draw.
         order = min(orders, key=lambda order: self._of_order[order])
-        return self._pop(order)
-
-    def others(self, count: int) -> Iterator[PlannedGeneration]:
-        """Yield up to so many further duels, those of pairs that were chosen least first."""
-        for _ in range(count):
-            orders = [order for order, left in self._by_order.items() if left]
-            if not orders:
-                return
-            yield self._pop(min(orders, key=lambda order: (self._of_order[order], order)))
-
-    def _pop(self, order: tuple[GenerationRef, ...]) -> PlannedGeneration:
         duels = self._by_order[order]
         duel = min(duels, key=lambda duel: (self._of_judge[_judge_of(duel)], duel.gen_id))
         duels.remove(duel)

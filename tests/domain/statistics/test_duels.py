@@ -16,7 +16,7 @@ from daydreaming_dagster.domain.statistics.judgments import (
     make_scores,
     read_duels,
 )
-from daydreaming_dagster.domain.statistics.pair_choice import believe, pairs_in_doubt
+from daydreaming_dagster.domain.statistics.pair_choice import Belief, believe, pairs_in_doubt
 from daydreaming_dagster.domain.statistics.score_evidence import make_evidence
 
 
@@ -99,7 +99,8 @@ def test_strengths_that_nearly_certain_verdicts_order_have_wide_enough_intervals
         strengths, fit = 8 * rng.standard_normal(40), None
         pairs, wins = np.zeros((0, 2), dtype=int), np.zeros(0)
         for look in range(4):
-            chosen = pairs_in_doubt(believe(40, fit, None), 40, top=20, seed=look)
+            often = np.full((40, 40), 40)
+            chosen = pairs_in_doubt(believe(40, fit, None), often, 40, top=20, seed=look)
             lead = strengths[chosen[:, 0]] - strengths[chosen[:, 1]]
             pairs = np.concatenate([pairs, chosen])
             wins = np.append(wins, rng.random(40) < 1 / (1 + np.exp(-lead)))
@@ -116,6 +117,19 @@ def numbered(pairs, wins):
     names = tuple(map(str, range(40)))
     judge = Coded(("judge",), np.zeros(len(wins), dtype=int))
     return Duels(names, *pairs.T, wins, judge, np.zeros(1, dtype=int))
+
+
+def test_pairs_are_chosen_that_may_be_first_and_no_oftener_than_they_have_duels_left():
+    belief = Belief(np.array([3.0, 3.0, 2.9, 0.0, 0.0]), np.eye(5) * 0.1)
+    left = np.ones((5, 5), dtype=int) * 2
+
+    few = pairs_in_doubt(belief, left, 6, top=2, seed=1)
+    all_of_them = pairs_in_doubt(belief, left, 99, top=2, seed=1)
+
+    assert few.max() < 3
+    pairs, often = np.unique(np.sort(all_of_them, axis=1), axis=0, return_counts=True)
+    assert len(pairs) == 10
+    assert set(often) == {2}
 
 
 def test_ties_and_discriminations_are_found_again():

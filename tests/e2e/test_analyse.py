@@ -45,7 +45,7 @@ def test_scores_are_analysed_with_the_judges_taken_out(daydream, table):
     }
     kind, strict = found["judges"]
     assert (kind["judge"], kind["mean"], strict["mean"]) == ("kind", 7.5, pytest.approx(10 / 3))
-    assert kind["severity"] - strict["severity"] == pytest.approx(4)
+    assert kind["severity"] - strict["severity"] == pytest.approx(4, abs=0.05)
     assert {(effect["group"], effect["level"]) for effect in found["effects"]} == {
         ("template", "x"),
         ("template", "y"),
@@ -75,7 +75,12 @@ def test_duels_are_analysed_with_the_position_taken_out(daydream, table):
 @pytest.mark.parametrize(
     ("kind", "text", "sentence"),
     [
-        ("scores", SCORES, "c is the best of 4 items: no other comes as far with 95 % confidence."),
+        ("scores", SCORES, "No item is certainly better than another: 4 cannot be told apart."),
+        (
+            "scores",
+            "item,judge,score\na,k,1\na,k,2\nb,k,3\nb,k,2\nc,k,9\nc,k,8\n",
+            "c is the best of 3 items: no other comes as far with 95 % confidence.",
+        ),
         (
             "duels",
             DUELS[: -3 * len(DUEL_ROWS)],

@@ -212,10 +212,10 @@ def _finish_op(pipeline: Pipeline, key_prefix: str, pool: str | None) -> dg.OpDe
             if divided:
                 now = bought(store, used.catalog, run.plan.members)
                 summary = recording.whole(summary, now, run.plan.todo)
+            if divided and config.options.limits:  # after a failure, too: it repeats no step
+                open_ledger(used.root, context.run.run_id).remove()
             if summary.failed or summary.left:
                 raise run_failure(context, summary, terminated=bool(terminated))
-            if divided and config.options.limits:  # a step that is repeated still needs it
-                open_ledger(used.root, context.run.run_id).remove()
             spent = known_spending(store, used.catalog, run.plan.members)
             yield dg.MaterializeResult(
                 # After a run that changes nothing, the results are not out of date.

@@ -82,7 +82,7 @@ def test_a_generation_that_fails_is_asked_for_once_and_shown_as_with_one_worker(
     assert len(model.requests) == 13
 
 
-def test_a_limit_of_calls_holds_over_all_workers(run):
+def test_a_limit_of_calls_holds_over_all_workers(run, data_root):
     result, model = run(workers=3, max_calls=5)
 
     assert not result.success
@@ -90,6 +90,7 @@ def test_a_limit_of_calls_holds_over_all_workers(run):
     failure = result.failure_data_for_node("cohort_run.finish").user_failure_data
     assert "the limit of 5 model calls is reached" in failure.description
     assert "0 generations failed" in failure.description
+    assert not list(data_root.glob("ledgers/*"))
 
 
 def test_a_run_that_stays_within_its_limits_leaves_no_ledger(run, data_root):

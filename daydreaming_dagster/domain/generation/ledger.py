@@ -185,7 +185,8 @@ class Ledger:
         try:
             data = self.files.read(self.name)
         except FileNotFoundError:
-            raise StoppedError("the run that this worker belongs to has ended") from None
+            ended = "the run that this worker belongs to has ended; start a new run of the cohort"
+            raise StoppedError(ended) from None
         location = self.files.locate(self.name)
         try:
             document = json.loads(data)

@@ -10,7 +10,8 @@ from rich.table import Table
 
 from daydreaming_dagster.application.earlier_icc import earlier_icc
 from daydreaming_dagster.application.plan_cohort import estimate_cohort, plan_cohort
-from daydreaming_dagster.bootstrap import open_data_root
+from daydreaming_dagster.batch_bootstrap import compose_batches
+from daydreaming_dagster.bootstrap import DataRoot, open_data_root
 from daydreaming_dagster.cli.console import (
     DEFAULT_DATA_ROOT,
     CohortArgument,
@@ -26,6 +27,7 @@ from daydreaming_dagster.domain.cohort.planning import CohortPlan
 from daydreaming_dagster.domain.retirements import retirements
 from daydreaming_dagster.domain.stages import COMBO, Pipeline
 from daydreaming_dagster.formatting import counted, money
+from daydreaming_dagster.ports.language_model import ModelKey
 
 if TYPE_CHECKING:  # scipy is slow to import
     from daydreaming_dagster.domain.statistics.power import AssumedIcc
@@ -59,11 +61,16 @@ def plan(
     """
     root = open_data_root(data_root)
     if dry_run:
+        catalog = root.cohorts.read_catalog()
         estimated = estimate_cohort(
-            root.store, root.cohorts, cohort_id, allow_missing=allow_missing
+            root.store,
+            root.cohorts,
+            cohort_id,
+            allow_missing=allow_missing,
+            catalog=catalog,
+            by_batch=_always_by_batch(root, catalog),
         )
         icc = earlier_icc(root.store, root.cohorts, cohort_id)
-        catalog = root.cohorts.read_catalog()
         _print_estimate(*estimated, catalog, icc)
         _warn_of_retirements(catalog, estimated[0])
         return
@@ -84,6 +91,13 @@ def plan(
         stale = {stage: len(of_stage) for stage, of_stage in recorded.stale.items() if of_stage}
         counts = ", ".join(counted(n, stage) for stage, n in stale.items())
         note(f"changed since the last plan: {inputs}; stale: {counts or 'no answer'}")
+
+
+def _always_by_batch(root: DataRoot, catalog: Catalog) -> set[ModelKey]:
+    if not any(model.batch for model in catalog.models.values()):
+        return set()  # the client is slow to import
+    batches = compose_batches(root, catalog)
+    return set() if batches is None else batches.models(catalog, wanted=False)
 
 
 def _warn_of_retirements(catalog: Catalog, planned: CohortPlan) -> None:

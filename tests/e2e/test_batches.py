@@ -32,6 +32,23 @@ def run(daydream, endpoint):
     return lambda *arguments: daydream("run", "c1", *arguments, TEAM="dreamers", **KEY)
 
 
+def test_a_dry_run_has_the_price_by_batch_of_models_that_are_always_asked_so(
+    daydream, endpoint, data_root
+):
+    models = data_root / "1_raw/llm_models.csv"
+    costs = []
+    for batch in ("no", "yes"):
+        models.write_text(
+            "id,model,provider,prompt_price,completion_price,batch_discount,batch\n"
+            f"big,big-1,acme,1000,1000,0.5,{batch}\n"
+        )
+        shown = daydream("plan", "c1", "--dry-run", TEAM="dreamers", **KEY)
+        costs.append(float(re.findall(r"([\d.]+) USD", shown.stdout)[-1]))
+
+    assert costs[1] == pytest.approx(costs[0] / 2, rel=0.01)
+    assert not endpoint.calls
+
+
 def test_a_cohort_is_made_by_three_batches_and_the_report_of_costs_has_the_discount(
     run, endpoint, data_root
 ):

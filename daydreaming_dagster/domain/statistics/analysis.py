@@ -6,6 +6,8 @@ from typing import Final, cast
 
 import attrs
 import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.linalg import lsqr
 
 from daydreaming_dagster.domain.statistics.bradley_terry import DuelFit, fit_duels
 from daydreaming_dagster.domain.statistics.effects import Effect, Effects, estimate_effects
@@ -31,6 +33,9 @@ from daydreaming_dagster.domain.statistics.reliability import (
     one_way_icc,
 )
 from daydreaming_dagster.domain.statistics.score_evidence import make_evidence
+
+_NO_LEFT_OVER: Final = 1e-5
+"""Of least squares: a smaller one is rounding."""
 
 TOP: Final = 3
 """Among how many best items it is told how probable an item is."""
@@ -185,7 +190,7 @@ def analyse_duels(duels: Duels, prior: Scores | None = None) -> Analysis:
         ],
         "spread": fit.spread,
         "dispersion": fit.dispersion,
-        "notes": _duel_notes(fit),
+        "notes": _duel_notes(duels, fit),
     }
     if fit.score_slope is not None:
         slope, slope_error = fit.score_slope
@@ -299,7 +304,7 @@ def _score_notes(scores: Scores, fit: ScoreFit, effects: Effects) -> list[str]:
     return notes
 
 
-def _duel_notes(fit: DuelFit) -> list[str]:
+def _duel_notes(duels: Duels, fit: DuelFit) -> list[str]:
     notes: list[str] = []
     if (parts := int(fit.component.max()) + 1) > 1:
         notes.append(f"the items fall into {parts} parts that were never compared with each other")
@@ -308,4 +313,24 @@ def _duel_notes(fit: DuelFit) -> list[str]:
             f"repeated duels of a pair agree more than chance: information is divided by"
             f" {fit.dispersion:.2f}"
         )
+    if len(duels.first) and not _shows_position(duels):
+        notes.append(
+            "nothing tells a preference for what is shown first from strength: judge some pairs in"
+            " the other order, too"
+        )
     return notes
+
+
+def _shows_position(duels: Duels) -> bool:
+    """Return whether strengths alone cannot stand for any preference for what is shown first.
+
+    They can if the items have levels of which each first one is one above its second.
+    """
+    pairs = np.unique(np.stack([duels.first, duels.second], axis=1), axis=0)
+    rows, ones = np.arange(len(pairs)), np.ones(len(pairs))
+    design = coo_array(
+        (np.concatenate([ones, -ones]), (np.tile(rows, 2), pairs.T.ravel())),
+        shape=(len(pairs), len(duels.items)),
+    )
+    left_over = lsqr(design.tocsr(), ones)[3]
+    return bool(left_over > _NO_LEFT_OVER)

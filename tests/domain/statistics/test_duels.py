@@ -54,6 +54,31 @@ def test_with_many_duels_the_strengths_are_those_of_choix():
     assert fit_duels(duels).strength == pytest.approx(theirs - np.mean(theirs), abs=0.03)
 
 
+@pytest.mark.parametrize(
+    ("pairs", "shown"),
+    [
+        (["ab"] * 20, False),
+        (["ab", "bc", "cd"], False),
+        (["ab", "cd"], False),
+        (["ab", "ba"], True),
+        (["ab", "bc", "ac"], True),
+        (["ab", "bc", "ca"], True),
+    ],
+)
+def test_it_is_said_if_nothing_tells_the_position_from_strength(pairs, shown):
+    wins = [1.0, 0.0, 1.0] * 20
+
+    duels = make_duels(
+        [one for one, _ in pairs],
+        [other for _, other in pairs],
+        wins[: len(pairs)],
+        ["j"] * len(pairs),
+    )
+
+    said = any("other order" in note for note in analyse_duels(duels).notes)
+    assert said == (not shown)
+
+
 def test_the_position_is_that_of_a_logistic_regression():
     duels = drawn(np.linspace(-1, 1, 6), 20_000, first_odds=2.0)
     columns = np.eye(6)[duels.first] - np.eye(6)[duels.second]

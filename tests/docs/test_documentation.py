@@ -376,6 +376,7 @@ def test_every_key_of_a_document_is_described(document, tutorial):
     # endpoint names no configuration.
     absent = {
         "imported",
+        "canary_of",
         "parents",
         "system_fingerprint",
         "replaced",

@@ -1,13 +1,12 @@
 """Scores that other tools gave to stored texts, as a cohort of these texts and evaluations."""
 
-import base64
 import hashlib
 from collections.abc import Iterable, Sequence
 from math import isclose
 
 import attrs
 
-from daydreaming_dagster.domain.digests import sha256
+from daydreaming_dagster.domain.digests import as_id, sha256
 from daydreaming_dagster.domain.errors import CatalogError, CohortNotPlannedError
 from daydreaming_dagster.domain.exchange.scores import EVALUATIONS, ForeignScore, Scales
 from daydreaming_dagster.domain.generation.metadata import (
@@ -67,41 +66,33 @@ def import_scores(
     if check_id("cohort_id", cohort_id) in cohorts.list_cohorts():
         problem = f"the cohort {cohort_id!r} has a specification; name a new one"
         raise CatalogError("the data root", (problem,))
-    with cohorts.hold(cohort_id):
-        return _import(store, cohorts, cohort_id, scores, scales)
-
-
-def _import(
-    store: GensStore,
-    cohorts: CohortStore,
-    cohort_id: str,
-    scores: Iterable[ForeignScore],
-    scales: Scales,
-) -> ImportedScores:
     pipeline = cohorts.read_pipeline()
     texts = _Texts(store, pipeline)
     found: dict[GenerationRef, None] = {}
     evaluations: dict[GenerationRef, None] = {}
     left: list[str] = []
-    for given in scores:
-        try:
-            text = texts.find(given)
-            score = given.score(scales)
-            evaluation = _exported(store, pipeline, text, given, score)
-            if evaluation is None:
-                evaluation = _store(store, pipeline, cohort_id, text, given, score)
-        except StorageUnavailableError:
-            raise
-        except UnicodeEncodeError:
-            left.append(f"{given.place}: it has half of a surrogate pair, which no file can hold")
-            continue
-        except (LookupError, DataLayerError) as error:
-            left.append(f"{given.place}: {error}")
-            continue
-        found[text] = None
-        evaluations[evaluation] = None
-    if evaluations:
-        _add_members(cohorts, cohort_id, pipeline, [*found, *evaluations])
+    with cohorts.hold(cohort_id):
+        for given in scores:
+            try:
+                text = texts.find(given)
+                score = given.score(scales)
+                evaluation = _exported(store, pipeline, text, given, score)
+                if evaluation is None:
+                    evaluation = _store(store, pipeline, cohort_id, text, given, score)
+            except StorageUnavailableError:
+                raise
+            except UnicodeEncodeError:
+                left.append(
+                    f"{given.place}: it has half of a surrogate pair, which no file can hold"
+                )
+                continue
+            except (LookupError, DataLayerError) as error:
+                left.append(f"{given.place}: {error}")
+                continue
+            found[text] = None
+            evaluations[evaluation] = None
+        if evaluations:
+            _add_members(cohorts, cohort_id, pipeline, [*found, *evaluations])
     return ImportedScores(list(found), list(evaluations), left)
 
 
@@ -202,8 +193,8 @@ def _store(  # noqa: PLR0917  a score, what it is about, and where it goes
     stage = _scoring(pipeline, text.stage)
     role = pipeline[stage].parents[0].name
     key = repr((text, given.scorer, given.model, given.replicate, given.source))
-    digest = base64.b32encode(hashlib.sha256(key.encode()).digest()[:16]).decode().lower()
-    ref = GenerationRef(stage, f"{pipeline[stage].id_prefix}_{digest.rstrip('=')}")
+    digest = as_id(hashlib.sha256(key.encode()).digest())
+    ref = GenerationRef(stage, f"{pipeline[stage].id_prefix}_{digest}")
     about = resolve_generation_metadata(store, *text)
     main = MainRecord(
         format_version=FORMAT_VERSION,

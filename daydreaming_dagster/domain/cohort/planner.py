@@ -1,6 +1,5 @@
 """Plans the generations of a cohort, stage by stage, and gives each its gen_id."""
 
-import base64
 import functools
 import hashlib
 import json
@@ -22,6 +21,7 @@ from daydreaming_dagster.domain.cohort.manifest import Input
 from daydreaming_dagster.domain.cohort.parents import Origin, PlannedText, origins
 from daydreaming_dagster.domain.cohort.sampling import sampling_of
 from daydreaming_dagster.domain.cohort.spec import CohortSpec
+from daydreaming_dagster.domain.digests import as_id
 from daydreaming_dagster.domain.generation.metadata import FORMAT_VERSION, Parent
 from daydreaming_dagster.domain.generation.records import MainRecord, ParentRecord
 from daydreaming_dagster.domain.older.stored import find_older
@@ -318,8 +318,7 @@ class _Described:
         """Return the generation of this origin that is made in this way."""
         hashed = variant.hashed.copy()
         hashed.update(self._signature)
-        digest = base64.b32encode(hashed.digest()[:16]).decode().rstrip("=").lower()
-        gen_id = f"{self.definition.id_prefix}_{digest}"
+        gen_id = f"{self.definition.id_prefix}_{as_id(hashed.digest())}"
         return PlannedGeneration(self.definition.name, gen_id, variant.way, self._planned)
 
 

@@ -1,6 +1,5 @@
 """Canaries: copies of judged texts that order the best score, to see whether a judge obeys."""
 
-import base64
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
@@ -10,7 +9,7 @@ import attrs
 from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.cohort.index import CohortIndex
 from daydreaming_dagster.domain.cohort.staleness import look_at_cohort
-from daydreaming_dagster.domain.digests import sha256
+from daydreaming_dagster.domain.digests import as_id, sha256
 from daydreaming_dagster.domain.generation.metadata import resolve_generation_metadata
 from daydreaming_dagster.domain.generation.records import MainRecord, ParentRecord, ParsedRecord
 from daydreaming_dagster.domain.generation.state import STATE_ARTIFACTS
@@ -107,8 +106,7 @@ def make_canary(store: GensStore, catalog: Catalog, row: Evaluation) -> Canary:
 
 
 def _ref(pipeline: Pipeline, original: GenerationRef, what: str) -> GenerationRef:
-    digest = hashlib.sha256(f"{original} {what}".encode()).digest()[:16]
-    name = base64.b32encode(digest).decode().rstrip("=").lower()
+    name = as_id(hashlib.sha256(f"{original} {what}".encode()).digest())
     prefix = pipeline[original.stage].id_prefix
     return GenerationRef(original.stage, f"{prefix}_{_PREFIX}{name}")
 

@@ -105,11 +105,7 @@ def make_inspect_log(name: str, texts: Sequence[SentText], made_at: datetime) ->
 
 def _sample(text: SentText) -> JsonObject:
     about: Any = next(
-        (
-            score.document["sample"]
-            for score in text.scores
-            if score.document is not None and score.document.get("tool") == TOOL
-        ),
+        (given["sample"] for score in text.scores if (given := score.said_by(TOOL))),
         {"id": text.ref.gen_id, "epoch": 1, "input": text.prompt, "target": ""},
     )
     message: JsonObject = {"role": "assistant", "content": text.text, "source": "generate"}
@@ -132,20 +128,15 @@ def _sample(text: SentText) -> JsonObject:
 def _name(score: SentScore) -> tuple[str, str]:
     """Return the name of a score in a sample, and what names its value if it has several."""
     times = f" #{score.replicate}" if score.replicate > 1 else ""
-    if not _is_theirs(score):
+    given = score.said_by(TOOL)
+    if given is None:
         return f"{score.judge}{times}", ""
-    given: Any = score.document
     return f"{given['name']}{times}", score.scorer.removeprefix(given["name"])
-
-
-def _is_theirs(score: SentScore) -> bool:
-    return score.document is not None and score.document.get("tool") == TOOL
 
 
 def _score(score: SentScore) -> tuple[str, JsonObject]:
     name, _ = _name(score)
-    if _is_theirs(score):
-        given: Any = score.document
+    if (given := score.said_by(TOOL)) is not None:
         return name, given["score"]
     document: JsonObject = {
         "value": score.score.value,

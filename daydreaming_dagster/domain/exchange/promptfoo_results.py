@@ -99,11 +99,7 @@ def make_promptfoo_results(name: str, texts: Sequence[SentText], made_at: dateti
 
 def _result(number: int, text: SentText) -> dict[str, Any]:
     about: Any = next(
-        (
-            score.document["result"]
-            for score in text.scores
-            if score.document is not None and score.document.get("tool") == TOOL
-        ),
+        (given["result"] for score in text.scores if (given := score.said_by(TOOL))),
         {
             "id": text.ref.gen_id,
             "promptIdx": 0,
@@ -137,8 +133,8 @@ def _result(number: int, text: SentText) -> dict[str, Any]:
 
 
 def _part(score: SentScore) -> Any:
-    if score.document is not None and score.document.get("tool") == TOOL:
-        return score.document["grading"]
+    if (given := score.said_by(TOOL)) is not None:
+        return given["grading"]
     share = score.score.normalised
     return {
         "pass": share >= _PASSED,

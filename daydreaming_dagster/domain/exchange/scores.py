@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from math import isfinite
-from typing import Final
+from typing import Any, Final
 
 import attrs
 
@@ -93,6 +93,11 @@ class SentScore:
     score: Score
     explanation: str
     document: JsonObject | None = attrs.field(default=None, hash=False)
+
+    def said_by(self, tool: str) -> Any:
+        """Return the `document` if this tool gave the score, else None."""
+        theirs = self.document is not None and self.document.get("tool") == tool
+        return self.document if theirs else None
 
 
 @attrs.frozen

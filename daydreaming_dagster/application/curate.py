@@ -20,7 +20,7 @@ from daydreaming_dagster.domain.errors import (
 )
 from daydreaming_dagster.domain.loop.journal import Journal
 from daydreaming_dagster.domain.people.canaries import list_canaries
-from daydreaming_dagster.domain.stages import GenerationRef, Pipeline
+from daydreaming_dagster.domain.stages import GenerationRef
 from daydreaming_dagster.ports.batch_store import BatchStore
 from daydreaming_dagster.ports.cohort_store import CohortStore
 from daydreaming_dagster.ports.gens_store import GensStore, claim_generation
@@ -67,15 +67,16 @@ def preview_deletion(
     for loop_id, journal in journals.items():
         if any(cohort_id == each.chosen.cohort_id for each in journal.rounds):
             raise CohortInUseError(cohort_id, loop_id)
+    canaries = dict(list_canaries(store, pipeline, pipeline))
     try:
-        members = _with_canaries(store, pipeline, refs_of(cohorts.read_membership(cohort_id)))
+        members = _with_canaries(canaries, refs_of(cohorts.read_membership(cohort_id)))
     except CohortNotPlannedError:
         members = set()
     stored = list_stored(store, pipeline)
     there, staying = stored & members, stored - members
     others = _in_cohorts(cohorts, [other for other in planned if other != cohort_id])
     needed = with_ancestors(store, [*staying, *others, *_in_loops(journals)])
-    needed = _with_canaries(store, pipeline, needed)
+    needed = _with_canaries(canaries, needed)
     _check_batches(batches, there - needed)
     return CohortDeletion(
         cohort_id,
@@ -147,7 +148,7 @@ def find_orphans(
         problem = "no cohort is planned, so every generation would be an orphan; plan one first"
         raise CatalogError("the data root", (problem,))
     needed = with_ancestors(store, [*_in_cohorts(cohorts, planned), *_in_loops(_journals(loops))])
-    needed = _with_canaries(store, pipeline, needed)
+    needed = _with_canaries(dict(list_canaries(store, pipeline, pipeline)), needed)
     _check_batches(batches, stored - needed)
     return children_first(pipeline, stored - needed)
 
@@ -171,12 +172,11 @@ def prune_orphans(
 
 
 def _with_canaries(
-    store: GensStore, pipeline: Pipeline, refs: Iterable[GenerationRef]
+    canaries: Mapping[GenerationRef, GenerationRef], refs: Iterable[GenerationRef]
 ) -> set[GenerationRef]:
     """Return these generations and the canaries that were made of them."""
     found = set(refs)
-    made = list_canaries(store, pipeline, pipeline)
-    return found | {canary for canary, original in made if original in found}
+    return found | {canary for canary, original in canaries.items() if original in found}
 
 
 def _in_cohorts(cohorts: CohortStore, cohort_ids: Sequence[str]) -> Iterator[GenerationRef]:

@@ -93,7 +93,7 @@ def estimate_cohort(
     """Return the plan of a cohort and an estimate of the calls it still needs. Writes nothing.
 
     The generations in `again` are asked though they have an answer. `catalog` is read if it is not
-    given. The models in `by_batch` cost what they do by batch.
+    given. The models in `by_batch` have their prices by batch.
 
     Raises:
         CatalogError: Specification or catalogs are wrong.

@@ -220,10 +220,27 @@ def _encoded(document: object) -> bytes:
     if not isinstance(document, Mapping):
         raise TypeError(f"expected an object, got {type(document).__name__}")
     plain = dict(document)
-    if plain and _KEYS.issuperset(map(type, plain)) and _FLAT.issuperset(map(type, plain.values())):
-        return f"{{\n  {_encode_flat(plain)[1:-1]}\n}}\n".encode()
-    _check_json(plain, "$")
-    return f"{_encode_nested(plain)}\n".encode()
+    if not (_KEYS.issuperset(map(type, plain)) and _FLAT.issuperset(map(type, plain.values()))):
+        _check_json(plain, "$")
+    return f"{_indented(plain)}\n".encode()
+
+
+def _indented(document: JsonObject) -> str:
+    """Return the document as `_encode_nested` does, in a fraction of the time.
+
+    What is flat in it is encoded at once, with a null for each of the others.
+    """
+    if not document:
+        return "{}"
+    others = {key: value for key, value in document.items() if type(value) not in _FLAT}
+    # JSON escapes line breaks in strings, so that each value has a line of its own.
+    lines = _encode_flat({**document, **dict.fromkeys(others)})[1:-1].split(_NEXT_LINE)
+    for place, key in enumerate(document):
+        if key in others:
+            value = others[key]
+            text = _indented(value) if isinstance(value, dict) else _encode_nested(value)
+            lines[place] = lines[place].removesuffix("null") + text.replace("\n", "\n  ")
+    return f"{{\n  {_NEXT_LINE.join(lines)}\n}}"
 
 
 def _check_json(value: Mapping[object, object] | list[object], where: str) -> None:
@@ -244,12 +261,13 @@ def _check_json(value: Mapping[object, object] | list[object], where: str) -> No
 
 _encode_nested: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, indent=2).encode
 
-# Most documents are flat. They are checked in a tenth of the time and encoded in a third, with the
-# same layout. (The encoder written in C does not support indentation.)
+# Most of a document is flat. This is checked in a tenth of the time and encoded in a third, with
+# the same layout. (The encoder written in C does not support indentation.)
 _KEYS: Final = frozenset({str})
 _FLAT: Final = frozenset({str, int, float, bool, type(None)})
+_NEXT_LINE: Final = ",\n  "
 _encode_flat: Final = json.JSONEncoder(
-    ensure_ascii=False, allow_nan=False, separators=(",\n  ", ": ")
+    ensure_ascii=False, allow_nan=False, separators=(_NEXT_LINE, ": ")
 ).encode
 
 

@@ -173,6 +173,10 @@ class FilesystemGensStore(EncodedGensStore):
         name = ARTIFACT_FILENAMES[artifact]
         sync = self.synced and artifact in _PAID_FOR
         with self._naming_the_storage():
+            if (
+                artifact == "main_metadata"
+            ):  # written first: without its folder, the write would fail
+                self._make_generation(stage, folder)
             self._write(stage, folder, name, data, sync=sync)
             if sync and artifact == "raw":
                 self._sync_names(stage, os.path.dirname(folder))
@@ -185,8 +189,11 @@ class FilesystemGensStore(EncodedGensStore):
             except FileNotFoundError:
                 if attempt == _ATTEMPTS:
                     raise
-                _make_folder(folder)
-                self._synced_stages.discard(stage)
+                self._make_generation(stage, folder)
+
+    def _make_generation(self, stage: Stage, folder: str) -> None:
+        _make_folder(folder)
+        self._synced_stages.discard(stage)  # the folders above may be new, too
 
     def _sync_names(self, stage: Stage, stage_folder: str) -> None:
         """Sync the names of the folders above a raw text, so that they survive a power cut too.

@@ -184,13 +184,14 @@ def record_plan(store: GensStore, plan: CohortPlan) -> PlanRecord:
     created, found, shared = Counter[Stage](), Counter[Stage](), Counter[Stage]()
     for stage, of_stage in groupby(plan.generations, lambda planned: planned.stage):
         # In most cases, one listing replaces a failing read for each generation.
-        listed = set(store.list_generations(stage)).intersection(plan.gen_ids(stage))
-        there_already = [gen_id for gen_id in plan.gen_ids(stage) if gen_id in listed]
+        new = set(plan.gen_ids(stage))
+        new.difference_update(store.list_generations(stage))
+        there_already = [gen_id for gen_id in plan.gen_ids(stage) if gen_id not in new]
         views = read_ahead(store, stage, there_already, ["main_metadata"])
         with _writer(store) as write:
             for planned in of_stage:
                 metadata, there = planned.metadata, None
-                if planned.gen_id in listed:
+                if planned.gen_id not in new:
                     with suppress(MissingArtifactError):
                         _, view = next(views)
                         there = view.read_main_metadata(stage, planned.gen_id)

@@ -167,8 +167,13 @@ def test_the_first_write_creates_the_root_and_no_read_does(store):
 
 @pytest.mark.parametrize(
     "document",
-    [{}, {"flat": "Grüße 🚀", "n": 1}, {"n": 1, "nested": [{"Grüße": ["🚀", {}]}, []]}],
-    ids=["empty", "flat", "nested"],
+    [
+        {},
+        {"flat": "Grüße 🚀", "n": 1},
+        {"n": 1, "nested": [{"Grüße": ["🚀", {}]}, []]},
+        {"a": None, "b": {"c": {"d": "null,\n  ", "e": {}}, "f": None}, "null,\n  ": [1], "g": "x"},
+    ],
+    ids=["empty", "flat", "nested", "nested with nulls and line breaks"],
 )
 def test_a_document_lies_there_indented_and_in_its_own_letters(store, document):
     store.write_main_metadata("draft", "a", document)

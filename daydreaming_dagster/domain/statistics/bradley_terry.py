@@ -19,7 +19,7 @@ from daydreaming_dagster.domain.statistics.duel_approximation import (
     Weighted,
     averaged,
     over_spreads,
-    settle,
+    settle_likeliest,
 )
 from daydreaming_dagster.domain.statistics.duel_likelihood import (
     Problem,
@@ -122,10 +122,10 @@ def fit_duels(duels: Duels, evidence: ScoreEvidence | None = None) -> DuelFit:
     """
     problem = Problem.of(duels, evidence)
     state = problem.start()
-    settle(problem, state, move_spread=True)
+    settle_likeliest(problem, state)
     state.dispersion = _dispersion(problem, state)
     if state.dispersion > 1:
-        settle(problem, state, move_spread=True)
+        settle_likeliest(problem, state)
     return _fit_of(problem, over_spreads(problem, state))
 
 

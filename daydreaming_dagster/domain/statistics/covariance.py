@@ -57,8 +57,10 @@ def pseudo_inverse(matrix: Floats) -> Floats:
 
 
 def positive_inverse(matrix: Floats) -> Floats:
-    """Return the inverse of a positive definite matrix."""
-    factor, _ = lapack.dpotrf(matrix, lower=True, overwrite_a=True)
-    inverse, _ = lapack.dpotri(factor, lower=True, overwrite_c=True)
-    lower = np.tril(inverse)
-    return np.asarray(lower + np.tril(lower, -1).T)
+    """Return the inverse of a positive definite matrix, which is overwritten."""
+    # LAPACK reads a transposed view of rows, as of a symmetric matrix, without a copy.
+    factor, _ = lapack.dpotrf(matrix.T, lower=True, overwrite_a=True)
+    lower, _ = lapack.dpotri(factor, lower=True, overwrite_c=True)
+    inverse = np.add(lower, lower.T, order="C")  # the factor has zeros above its diagonal
+    inverse[np.diag_indices(len(inverse))] /= 2
+    return np.asarray(inverse)

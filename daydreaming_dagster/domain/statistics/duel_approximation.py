@@ -28,9 +28,17 @@ _SPREAD_DF: Final = 2.0
 distributions for variance parameters in hierarchical models", Bayesian Analysis 1 (2006)."""
 _MOST_STEPS: Final = 200
 _TOLERANCE: Final = 3e-3
+_PRECISE: Final = 1e-3
+_UNDAMPED: Final = 15
 _DAMPING: Final = 0.8
+"""Factors that have not settled after so many steps swing, and move less far from then on."""
 _STRIDE: Final = 0.9
 """EM's own step of a log standard deviation is 0.5 of that of the variance; this needs fewer."""
+_ROUGH: Final = 0.1
+_NEAR: Final = 0.01
+_FLATTEST: Final = -0.02
+_STEEPEST: Final = -1.5
+_LONGEST: Final = 0.7
 _PROBE: Final = 0.2
 _WIDEST_STEP: Final = 0.3
 _NARROW: Final = 0.08
@@ -41,23 +49,57 @@ _WIDEST_SPREAD: Final = 30.0
 _NEGLIGIBLE: Final = -4.0
 
 
-def settle(problem: Problem, state: State, *, move_spread: bool) -> None:
-    """Move the state to the fixed point of expectation propagation.
+def settle(problem: Problem, state: State, tolerance: float = _TOLERANCE) -> None:
+    """Move the state to the fixed point of expectation propagation at its spread.
 
     Minka, "Expectation propagation for approximate Bayesian inference", UAI 2001, all factors at
     once, as in Rasmussen and Williams, "Gaussian Processes for Machine Learning", 2006, section
     3.6. The likelihood is log-concave, so that every cavity is proper. Weights of ties and
-    discriminations move to their maximum, as does the spread, if it is to.
+    discriminations move to their maximum.
+    """
+    for step in range(_MOST_STEPS):
+        if _step(problem, state, 1.0 if step < _UNDAMPED else _DAMPING) < tolerance:
+            break
+
+
+def settle_likeliest(problem: Problem, state: State) -> None:
+    """Move the state to the likeliest spread, and to the fixed point there.
+
+    Steps of EM lead near it. If few duels tell of the spread, many of them would follow, each too
+    short to be told from none, so the root of the growth is then found by the secant method.
     """
     for _ in range(_MOST_STEPS):
-        moved = max(_propagate(problem, state), _judge(problem, state))
-        if move_spread:
-            likeliest = _likeliest_variance(_expected_squares(problem, state), problem.items)
-            growth = math.log(likeliest / state.spread**2)
-            state.spread = min(state.spread * math.exp(_STRIDE * growth), _WIDEST_SPREAD)
-            moved = max(moved, abs(growth))
-        if moved < _TOLERANCE:
+        if _step(problem, state, 1.0) < _ROUGH:
             break
+        _widen(state, _STRIDE * _growth(problem, state))
+    slope, before = -1 / _STRIDE, (math.nan, math.nan)
+    for _ in range(_MOST_STEPS):
+        settle(problem, state, _PRECISE)
+        now = math.log(state.spread), _growth(problem, state)
+        if now[0] == before[0]:  # there is no wider spread
+            break
+        if not math.isnan(before[0]):
+            slope = (now[1] - before[1]) / (now[0] - before[0])
+            slope = min(max(slope, _STEEPEST), _FLATTEST)
+        step = min(max(-now[1] / slope, -_LONGEST), _LONGEST)
+        if abs(step) < _NEAR:
+            break
+        before = now
+        _widen(state, step)
+
+
+def _step(problem: Problem, state: State, damping: float) -> float:
+    return max(_propagate(problem, state, damping), _judge(problem, state))
+
+
+def _growth(problem: Problem, state: State) -> float:
+    """Return the log of the likeliest variance, if what is known now is right, to the present."""
+    likeliest = _likeliest_variance(_expected_squares(problem, state), problem.items)
+    return math.log(likeliest / state.spread**2)
+
+
+def _widen(state: State, step: float) -> None:
+    state.spread = min(state.spread * math.exp(step), _WIDEST_SPREAD)
 
 
 class Weighted(NamedTuple):
@@ -121,11 +163,11 @@ def _explored(problem: Problem, mode: State) -> Iterator[_Point]:
 def _moved(problem: Problem, state: State, way: float) -> State:
     """Return the state at another spread, whose logarithm is so much greater."""
     moved = attrs.evolve(state, spread=state.spread * math.exp(way))
-    settle(problem, moved, move_spread=False)
+    settle(problem, moved)
     return moved
 
 
-def _propagate(problem: Problem, state: State) -> float:
+def _propagate(problem: Problem, state: State, damping: float) -> float:
     """Move each duel's normal factor towards its likelihood's, and return how far."""
     design = design_matrix(problem, state)
     information = (design.T @ design.multiply((problem.count * state.precision)[:, None])).toarray()
@@ -138,8 +180,8 @@ def _propagate(problem: Problem, state: State) -> float:
     told = tilted(problem, state, LogOdds(shift / precision, 1 / precision))
     better = np.maximum(1 / told.variance - precision, 1e-9) - state.precision
     nearer = told.mean / told.variance - shift - state.shift
-    state.precision = state.precision + _DAMPING * better
-    state.shift = state.shift + _DAMPING * nearer
+    state.precision = state.precision + damping * better
+    state.shift = state.shift + damping * nearer
     return max(float(np.abs(better).max()), float(np.abs(nearer).max()))
 
 

@@ -8,6 +8,8 @@ from statsmodels.discrete.discrete_model import Logit
 
 from daydreaming_dagster.domain.statistics.analysis import analyse_duels
 from daydreaming_dagster.domain.statistics.bradley_terry import fit_duels
+from daydreaming_dagster.domain.statistics.duel_approximation import settle, settle_likeliest
+from daydreaming_dagster.domain.statistics.duel_likelihood import Problem
 from daydreaming_dagster.domain.statistics.judgments import (
     Coded,
     Duels,
@@ -115,6 +117,25 @@ def test_what_is_known_is_that_of_the_exact_posterior():
     mean = weight @ position
     deviation = np.sqrt(weight @ (position - mean) ** 2)
     assert fit.mean_first == pytest.approx((mean, deviation), rel=0.05)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_likeliest_spread_is_found_if_few_duels_tell_of_it(seed):
+    strengths = 2 * np.random.default_rng(seed).standard_normal(300)
+    problem = Problem.of(drawn(strengths, 450), None)
+    state = problem.start()
+
+    settle_likeliest(problem, state)
+
+    def slope(state):
+        """The slope of the log density of the log spread, whose prior is half-t."""
+        squares = (state.values[:300] ** 2 + np.diagonal(state.covariance)[:300]).sum()
+        return squares / state.spread**2 - 299 - 3 / (8 / state.spread**2 + 1)
+
+    wider = attrs.evolve(state, spread=1.1 * state.spread)
+    settle(problem, wider)
+    missed = slope(state) * np.log(1.1) / (slope(state) - slope(wider))
+    assert missed == pytest.approx(0, abs=0.02)
 
 
 def test_strengths_that_nearly_certain_verdicts_order_have_wide_enough_intervals():

@@ -14,3 +14,13 @@ def open_ledger(root: DataRoot, run_id: str) -> Ledger:
     from adapters.root_files.layout import LAYOUT
 
     return Ledger(root.written_files(), LAYOUT.run_ledger_json(run_id).as_posix())
+
+
+def run_ids_of_ledgers(root: DataRoot) -> list[str]:
+    """Return the ids of the runs that have a ledger; none if the root does not consist of files."""
+    from adapters.root_files.layout import LAYOUT
+
+    if root.files is None:
+        return []
+    names = root.files.find((LAYOUT.ledgers_dir / "*" / "ledger.json").as_posix())
+    return [name.split("/")[-2] for name in names]

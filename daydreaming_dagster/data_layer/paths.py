@@ -203,9 +203,13 @@ class Paths:
 
     # Limits that processes share
 
+    @property
+    def ledgers_dir(self) -> Path:
+        return self.data_root / "ledgers"
+
     def run_ledger_json(self, run_id: str) -> Path:
         """Return the document in which the processes of a run share its limits."""
-        return self.data_root.joinpath("ledgers", check_id("run_id", run_id), "ledger.json")
+        return self.ledgers_dir / check_id("run_id", run_id) / "ledger.json"
 
     # Loops
 

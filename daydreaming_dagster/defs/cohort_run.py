@@ -9,15 +9,19 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from functools import partial
 from typing import Any, Final
 
 import dagster as dg
-from pydantic import Field
 
-from daydreaming_dagster.application.run_cohort import RestOfRun, RunOptions, prepare_run
-from daydreaming_dagster.application.run_parts import PartWorker
+from daydreaming_dagster.application.run_cohort import RestOfRun
 from daydreaming_dagster.defs.checks import check_results_of_cohort, check_specs
+from daydreaming_dagster.defs.cohort_run_config import CohortRunConfig
+from daydreaming_dagster.defs.cohort_workers import (
+    divide,
+    ensure_divided,
+    open_budget,
+    part_worker,
+)
 from daydreaming_dagster.defs.event_log import databases_open
 from daydreaming_dagster.defs.failures import as_failure, check_pipeline, forbid_retries
 from daydreaming_dagster.defs.naming import asset_key, local_name, with_prefix
@@ -30,15 +34,11 @@ from daydreaming_dagster.defs.termination import ending_when_terminated, never_r
 from daydreaming_dagster.domain.checks.quality import CHECKS
 from daydreaming_dagster.domain.cohort.spending import bought, known_spending
 from daydreaming_dagster.domain.cohort.version import texts_version
-from daydreaming_dagster.domain.generation.budget import Budget
-from daydreaming_dagster.domain.generation.ledger import Limits
 from daydreaming_dagster.domain.stages import Pipeline
 from daydreaming_dagster.errors import DaydreamingError
 from daydreaming_dagster.formatting import plural
 from daydreaming_dagster.limits_bootstrap import open_ledger
 from daydreaming_dagster.types import Stage
-
-MOST_WORKERS: Final = 100
 
 _REPEATED: Final = dg.RetryPolicy(max_retries=100)
 """A step whose process is killed is started again; other failures forbid it.
@@ -46,50 +46,6 @@ _REPEATED: Final = dg.RetryPolicy(max_retries=100)
 Each time, only what was in flight is asked again, so a limit only keeps a run from going on for
 ever on a machine that kills every process.
 """
-
-
-class CohortRunConfig(dg.Config):
-    """What a run of a cohort generates besides what is missing, and what it may spend."""
-
-    stale: bool = Field(False, description="Replace stale answers. Replaced ones are kept.")
-    force: list[str] = Field(
-        default_factory=list, description="The gen_ids to generate again in any case."
-    )
-    max_calls: int | None = Field(
-        None, description="Make at most this many model calls. No limit by default."
-    )
-    max_cost: float | None = Field(
-        None, description="Spend at most this much in this run, in USD. No limit by default."
-    )
-    max_cost_total: float | None = Field(
-        None,
-        description="Spend at most this much in all runs of the cohort together, in USD, also in "
-        "those that resume or repeat one. No limit by default.",
-    )
-    batch: bool = Field(
-        False,
-        description="Ask by batch where the endpoint can, which is cheaper and takes up to a day.",
-    )
-    cancel_batches: bool = Field(
-        False,
-        description="Cancel the cohort's batches, keep what was answered, and ask nothing.",
-    )
-    until: str | None = Field(
-        None,
-        description="A stop rule for duels that are chosen by doubt, such as `top 3 settled`.",
-    )
-    workers: int = Field(
-        1,
-        ge=1,
-        le=MOST_WORKERS,
-        description="Divide the generations among so many steps. With an executor that runs steps "
-        "in processes of their own or on several machines, they are made at the same time.",
-    )
-
-    @property
-    def options(self) -> RunOptions:
-        """What the run was asked for, however many workers make it."""
-        return RunOptions(**self.model_dump(exclude={"workers"}))
 
 
 @dg.config_mapping
@@ -113,29 +69,10 @@ def _split_op(pipeline: Pipeline, key_prefix: str) -> dg.OpDefinition:
         if config.workers == 1:
             return
         used = resources_of(context, key_prefix)
-        root = used.root
-        with _step(context, pipeline, used), root.cohorts.hold(context.partition_key):
-            recording = PartRecorder(context, root.store, used.stop, used.catalog)
-            prepared = prepare_run(
-                root.store,
-                root.cohorts,
-                used.language_model,
-                context.partition_key,
-                config.options,
-                used.catalog,
-                used.batches,
-            )
-            plan = prepared.plan
-            recording.begin(plan)
-            if prepared.by_batch.intersection(plan.estimate.called):
+        with _step(context, pipeline, used), used.root.cohorts.hold(context.partition_key):
+            if not divide(context, config, used):
                 context.log.info("one worker makes everything, since models are asked by batch")
                 return
-            recording.begin_run(bought(root.store, used.catalog, plan.members))
-            if config.options.limits:
-                limits = Limits(
-                    config.max_calls, config.max_cost, config.max_cost_total, prepared.spent_before
-                )
-                open_ledger(root, context.run.run_id).begin(limits, config.workers)
         for number in range(config.workers):
             yield dg.DynamicOutput(None, str(number), output_name="parts")
 
@@ -153,13 +90,17 @@ def _shard_op(pipeline: Pipeline, key_prefix: str, pool: str | None) -> dg.OpDef
         retry_policy=_REPEATED,
     )
     def shard(context: dg.AssetExecutionContext, config: CohortRunConfig) -> None:
+        if config.workers == 1:
+            return
         used = resources_of(context, key_prefix).shared_by(config.workers)
         with _step(context, pipeline, used):
             recording = PartRecorder(
                 context, used.root.store, used.stop, used.catalog, used.listener
             )
+            if not ensure_divided(context, config, used, recording):
+                return
             number = int(context.op_execution_context.get_mapping_key() or 0)
-            _worker(context, config, used, recording).run(number)
+            part_worker(context, config, used, recording).run(number)
             recording.check()
 
     return shard
@@ -184,13 +125,13 @@ def _finish_op(pipeline: Pipeline, key_prefix: str, pool: str | None) -> dg.OpDe
             forbid_retries(context)
         with _step(context, pipeline, used) as terminated, ExitStack() as stack:
             recording = PartRecorder(context, store, used.stop, used.catalog, used.listener)
-            divided = config.workers > 1 and recording.is_divided
+            divided = config.workers > 1 and recording.is_divided()
             rest = None
             if divided:
                 # Workers that were killed may have left parts.
-                _worker(context, config, used, recording).run()
+                part_worker(context, config, used, recording).run()
                 recording.check()
-                budget = stack.enter_context(_budget(context, config, used))
+                budget = stack.enter_context(open_budget(context, config, used))
                 rest = RestOfRun(budget, recording.failed_in_parts)
             run = used.runner(
                 store,
@@ -295,40 +236,6 @@ def _step(
     ):
         check_pipeline(pipeline, used.catalog)
         yield terminated
-
-
-def _worker(
-    context: dg.AssetExecutionContext,
-    config: CohortRunConfig,
-    used: RunResources,
-    recording: PartRecorder,
-) -> PartWorker:
-    return PartWorker(
-        used.root.store,
-        used.root.cohorts,
-        used.language_model,
-        used.catalog,
-        context.partition_key,
-        config.options,
-        config.workers,
-        recording,
-        partial(_budget, context, config, used),
-        used.stop,
-        recording,
-    )
-
-
-@contextmanager
-def _budget(
-    context: dg.AssetExecutionContext, config: CohortRunConfig, used: RunResources
-) -> Iterator[Budget]:
-    """Open what a worker spends, as a share of what all workers of the run may spend."""
-    models = used.catalog.models.values()
-    if not config.options.limits:
-        yield Budget.of(models, None, None)
-        return
-    with open_ledger(used.root, context.run.run_id).share() as share:
-        yield Budget.of_share(models, share)
 
 
 def _results(key_prefix: str) -> Sequence[str]:

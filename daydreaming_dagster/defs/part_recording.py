@@ -32,9 +32,8 @@ class PartRecorder(RecordingListener):
 
     _answers: int = attrs.field(default=0, init=False)
 
-    @property
     def is_divided(self) -> bool:
-        """Whether the generations of this run were divided among workers."""
+        """Return whether the generations of this run were divided among workers."""
         return any("before" in metadata for metadata in self._of_run())
 
     @property
@@ -54,6 +53,7 @@ class PartRecorder(RecordingListener):
 
     def begin_part(self, part: Part, todo: Mapping[Stage, Sequence[str]]) -> None:
         """Count what the part adds, and log it."""
+        self._events = attrs.evolve(self._events, cohort_id=self.context.partition_key)
         generations = sum(map(len, todo.values()))
         self.total += generations
         self._answers = 0
@@ -99,7 +99,9 @@ class PartRecorder(RecordingListener):
         What a killed worker has spent is known from the answers that it stored.
         """
         events = self._of_run()
-        parts = [RunSummary.from_document(one["summary"]) for one in events if "part" in one]
+        parts = [
+            RunSummary.from_document(one["summary"]) for one in reversed(events) if "part" in one
+        ]
         before = next(Bought(**one["before"]) for one in events if "before" in one)
         answers = sum(one["answers"] for one in events if "part" in one) + self._answers
         more = now.since(before)

@@ -80,9 +80,12 @@ class RunSummary:
         return cls(**{**document, "failed": failed})
 
     def after(self, parts: Sequence["RunSummary"]) -> "RunSummary":
-        """Return the summary of a whole run, of which this is the end, after these parts of it."""
+        """Return the summary of a whole run, of which this is the end, after these parts of it.
+
+        The parts are in the order in which they ended. The first reason to stop is the run's.
+        """
         every = [*parts, self]
-        reasons = (one.stopped for one in (self, *parts) if one.stopped)
+        reasons = (one.stopped for one in every if one.stopped)
         return RunSummary(
             made=sum(one.made for one in every),
             failed=[failed for one in every for failed in one.failed],

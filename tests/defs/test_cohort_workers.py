@@ -1,13 +1,21 @@
 """A cohort that several workers make in Dagster: the same as one worker makes."""
 
+import re
+import shutil
+
 import dagster as dg
 import pytest
 
+from adapters import FilesystemGensStore
 from adapters.cohort_store.filesystem import FilesystemCohortStore
 from adapters.language_model.scripted import ScriptedLanguageModel
 from builders import judge_or_echo
+from daydreaming_dagster.application.plan_cohort import plan_cohort
+from daydreaming_dagster.bootstrap import open_data_root
 from daydreaming_dagster.defs.cohort_run import build_cohort_run
+from daydreaming_dagster.domain.generation.ledger import Limits
 from daydreaming_dagster.domain.shipped_stages import SHIPPED
+from daydreaming_dagster.limits_bootstrap import open_ledger
 from daydreaming_dagster.ports.language_model import LanguageModelError
 from daydreaming_dagster.types import STAGES
 from in_dagster import resource
@@ -19,13 +27,13 @@ cohort_run = build_cohort_run(SHIPPED)
 def run(instance, data_root):
     """Materialize the cohort with these answers and settings; return the result and the model."""
 
-    def call(answer=judge_or_echo, **config):
+    def call(answer=judge_or_echo, cohort="c1", **config):
         model = ScriptedLanguageModel(answer)
         result = dg.materialize(
             [cohort_run],
             instance=instance,
             resources={"data_root": resource(data_root, language_model=model)},
-            partition_key="c1",
+            partition_key=cohort,
             run_config={"ops": {"cohort_run": {"config": config}}},
             raise_on_error=False,
         )
@@ -98,6 +106,28 @@ def test_a_run_that_stays_within_its_limits_leaves_no_ledger(run, data_root):
 
     assert result.success
     assert not list(data_root.glob("ledgers/*"))
+
+
+def test_a_ledger_of_a_run_that_this_dagster_does_not_know_is_kept(run, data_root):
+    ledger = open_ledger(open_data_root(data_root), "of-another-machine")
+    ledger.begin(Limits(max_calls=1), workers=2)
+
+    run(workers=2, max_calls=100)
+
+    assert ledger.read()
+
+
+def test_a_generation_of_two_cohorts_shows_both(run, instance, data_root):
+    spec = data_root / "cohorts/c1/spec"
+    shutil.copytree(spec, data_root / "cohorts/c2/spec")
+    plan_cohort(FilesystemGensStore(data_root), FilesystemCohortStore(data_root), "c2")
+    instance.add_dynamic_partitions("cohorts", ["c2"])
+
+    run(workers=2, cohort="c2")
+
+    (event,) = instance.fetch_materializations(dg.AssetKey("draft_parsed"), limit=1).records
+    shown = event.asset_materialization.metadata["cohorts"].value
+    assert re.findall(r"\[(\w+)\]", shown) == ["c1", "c2"]
 
 
 def test_what_is_forced_is_asked_for_once(run, members):

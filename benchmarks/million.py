@@ -6,7 +6,6 @@ names and 9 GB. None of this is a test.
 """
 # ruff: noqa: INP001  a program to be run by hand
 
-import itertools
 import os
 import sys
 import time
@@ -20,7 +19,7 @@ from adapters.cohort_store.filesystem import FilesystemCohortStore
 from benchmarks.loops import COHORT
 from benchmarks.pipeline import Row, daydream, print_sections, write_data_root
 from daydreaming_dagster.data_layer.paths import ARTIFACT_FILENAMES
-from daydreaming_dagster.domain.cohort.index import CohortIndex, digest_inputs
+from daydreaming_dagster.domain.cohort.index import CohortIndex, Seen, digest_inputs, write_pages
 from daydreaming_dagster.types import Stage
 
 _ESSAYS: Final = 9
@@ -60,24 +59,23 @@ def _finish(root: Path) -> None:
     members = cohorts.read_membership(COHORT)
     _link_texts(store, members)
     time.sleep(_SETTLED_SECONDS)
-    none: dict[Stage, dict[str, str]] = {stage: {} for stage in members}
-    index = CohortIndex(
-        inputs=digest_inputs(store, cohorts.read_catalog()),
-        done={stage: dict(store.generation_versions(stage)) for stage in members},
-        parents={
-            "draft": dict.fromkeys(members["draft"], ""),
-            "essay": _parents("draft", members["draft"], members["essay"]),
-            "evaluation": _parents("essay", members["essay"], members["evaluation"]),
-        },
-        stale=none,
-        unknown_finish=none,
-        doubts=none,
-        answers={
-            stage: {gen_id: f"{gen_id[-16:]} {gen_id[-12:]}" for gen_id in gen_ids}
-            for stage, gen_ids in members.items()
-        },
-    )
-    cohorts.write_index(COHORT, index)
+    above: dict[Stage, Stage] = {"essay": "draft", "evaluation": "essay"}
+    pages: dict[Stage, list[bytes]] = {}
+    for stage, gen_ids in members.items():
+        versions = store.generation_versions(stage)
+        parents = (
+            [f"{above[stage]}/{id_}" for id_ in members[above[stage]]] if stage in above else [""]
+        )
+        each = len(gen_ids) // len(
+            parents
+        )  # in planned order, those of a parent follow one another
+        seen = (
+            Seen(id_, versions[id_], parents[place // each], "", "", "", f"{id_[-16:]} {id_[-12:]}")
+            for place, id_ in enumerate(gen_ids)
+        )
+        pages[stage] = list(write_pages(seen))
+    inputs = digest_inputs(store, cohorts.read_catalog())
+    cohorts.write_index(COHORT, CohortIndex(inputs, pages))
 
 
 def _link_texts(store: FilesystemGensStore, members: Mapping[Stage, Sequence[str]]) -> None:
@@ -91,13 +89,6 @@ def _link_texts(store: FilesystemGensStore, members: Mapping[Stage, Sequence[str
             if number % _LINKS == 0:
                 source.touch()
             os.link(source, store.generation_dir(stage, gen_id) / name)
-
-
-def _parents(above: Stage, parents: Sequence[str], children: Sequence[str]) -> dict[str, str]:
-    """Return the parent of each child: in planned order, those of a parent follow one another."""
-    each = len(children) // len(parents)
-    repeated = itertools.chain.from_iterable(itertools.repeat(one, each) for one in parents)
-    return {child: f"{above}/{one}" for child, one in zip(children, repeated, strict=True)}
 
 
 if __name__ == "__main__":

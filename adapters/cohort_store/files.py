@@ -140,14 +140,14 @@ class FileCohortStore:
         return Manifest.from_document(document, location)
 
     def write_index(self, cohort_id: str, index: CohortIndex) -> None:
-        text = json.dumps(index.as_document())
-        self.files.write(LAYOUT.cohort_index_json(cohort_id).as_posix(), text.encode())
+        name = LAYOUT.cohort_index_jsonl(cohort_id).as_posix()
+        self.files.write(name, b"\n".join(index.as_lines()))
 
     def read_index(self, cohort_id: str) -> CohortIndex:
-        name = LAYOUT.cohort_index_json(cohort_id).as_posix()
+        name = LAYOUT.cohort_index_jsonl(cohort_id).as_posix()
         try:
-            return CohortIndex.from_document(json.loads(self.files.read(name)))
-        except (OSError, ValueError, RecursionError):  # UnsafePathError is a ValueError
+            return CohortIndex.from_lines(self.files.read(name).split(b"\n"))
+        except (OSError, UnsafePathError):
             return CohortIndex()
 
     # Dagster may close the generators that hold locks in another thread.

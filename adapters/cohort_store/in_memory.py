@@ -35,7 +35,7 @@ class InMemoryCohortStore:
     _members: dict[str, dict[Stage, list[str]]] = attrs.field(factory=dict, init=False)
     # As JSON, so that reads share no objects with writes.
     _manifests: dict[str, str] = attrs.field(factory=dict, init=False, repr=False)
-    _indexes: dict[str, str] = attrs.field(factory=dict, init=False, repr=False)
+    _indexes: dict[str, list[bytes]] = attrs.field(factory=dict, init=False, repr=False)
     _held: dict[tuple[str, int | None], object] = attrs.field(factory=dict, init=False, repr=False)
 
     def read_pipeline(self) -> Pipeline:
@@ -99,11 +99,10 @@ class InMemoryCohortStore:
         return None if text is None else Manifest.from_document(json.loads(text), location)
 
     def write_index(self, cohort_id: str, index: CohortIndex) -> None:
-        self._indexes[_check(cohort_id)] = json.dumps(index.as_document())
+        self._indexes[_check(cohort_id)] = list(index.as_lines())
 
     def read_index(self, cohort_id: str) -> CohortIndex:
-        text = self._indexes.get(_check(cohort_id))
-        return CohortIndex() if text is None else CohortIndex.from_document(json.loads(text))
+        return CohortIndex.from_lines(self._indexes.get(_check(cohort_id), []))
 
     @contextmanager
     def hold(self, cohort_id: str) -> Iterator[None]:

@@ -205,14 +205,14 @@ class EncodedGensStore(EncodedArtifacts, EncodedTemplates):
     def _claim(self, stage: Stage, gen_id: str) -> Claim | None:
         """Return the claim to the generation, or None if another run holds it. Does not wait."""
 
-    def _versions(self, stage: Stage) -> dict[str, str]:  # noqa: ARG002  subclasses use it
+    def _versions(self, stage: Stage) -> Mapping[str, str]:  # noqa: ARG002  subclasses use it
         """Return the versions of the stage's generations, without those that are unknown."""
         return {}
 
     def claim(self, stage: Stage, gen_id: str) -> Claim | None:
         return self._claim(check_stage(stage), check_id("gen_id", gen_id))
 
-    def generation_versions(self, stage: Stage) -> dict[str, str]:
+    def generation_versions(self, stage: Stage) -> Mapping[str, str]:
         return self._versions(check_stage(stage))
 
 

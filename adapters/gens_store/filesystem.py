@@ -2,8 +2,7 @@
 
 import os
 import stat
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import ClassVar, Final, Self
@@ -15,6 +14,7 @@ from adapters.files_below_root import linked, read_regular
 from adapters.folder_removal import remove_folder
 from adapters.gens_store.encoded import EncodedGensStore
 from adapters.gens_store.file_claim import FileClaim, claim_file
+from adapters.gens_store.folder_versions import FolderVersions
 from adapters.storage import (
     check_space,
     most_in_flight,
@@ -42,10 +42,6 @@ _PAID_FOR: Final = frozenset[Artifact](["raw_metadata", "raw"])
 # A write starts over if another process deletes the generation meanwhile. Each attempt loses to one
 # complete deletion, so this many in a row mean that something else is wrong.
 _ATTEMPTS: Final = 100
-
-# How old the last change must be, so that the next change cannot get the same time. File systems
-# stamp times in steps of milliseconds, FAT in steps of 2 seconds.
-_SETTLED_NS: Final = 3_000_000_000
 
 
 @attrs.frozen
@@ -142,16 +138,14 @@ class FilesystemGensStore(EncodedGensStore):
             raise _unlisted(error) from error
         return names if are_ids(names) else [name for name in names if is_id(name)]
 
-    def _versions(self, stage: Stage) -> dict[str, str]:
+    def _versions(self, stage: Stage) -> Mapping[str, str]:
         if os.name == "nt":  # there, ctime is the time of creation
             return {}
-        settled = time.time_ns() - _SETTLED_NS
-        folder = self._folder(GENS_DIRNAME, stage)
         try:
-            names = [name for name in os.listdir(folder) if is_id(name)]
+            folder = self._folder(GENS_DIRNAME, stage)
+            return FolderVersions(folder, case_is_ignored=self._is_case_ignored())
         except OSError:  # no version is known; `list_generations` reports why
             return {}
-        return _versions_of(folder, settled, names)
 
     def _delete(self, stage: Stage, gen_id: str) -> None:
         remove_folder(Path(self._generation_folder(stage, gen_id)))
@@ -284,43 +278,6 @@ def _unlisted(error: OSError) -> UnsafePathError:
 
 def _unreadable(artifact: str, path: str, error: OSError) -> UnreadableArtifactError:
     return UnreadableArtifactError(artifact, path, error.strerror or str(error))
-
-
-def _versions_of(folder: str, settled: int, names: Sequence[str]) -> dict[str, str]:
-    """Return the versions of these generations, so far as they changed before `settled`."""
-    versions: dict[str, str] = {}
-    try:
-        opened = os.open(folder, os.O_RDONLY)
-    except OSError:  # as of a folder that cannot be listed
-        return versions
-    try:
-        # Relative to the opened folder, the system walks two names and not the whole path. Threads
-        # would wait for one another between these short calls for longer than they save.
-        for name in names:
-            try:
-                status = os.stat(name, dir_fd=opened, follow_symlinks=False)
-                if not stat.S_ISDIR(status.st_mode):
-                    continue
-                changed = max(status.st_ctime_ns, _last_change(name, opened))
-            except OSError:  # deleted meanwhile, or not accessible
-                continue
-            if changed < settled:
-                versions[name] = f"{status.st_ino}-{changed}"
-    finally:
-        os.close(opened)
-    return versions
-
-
-def _last_change(name: str, stage_folder: int) -> int:
-    """Return the latest time of change of a generation's files, 0 if it has no files."""
-    latest = 0
-    for filename in ARTIFACT_FILENAMES.values():
-        try:
-            status = os.stat(f"{name}/{filename}", dir_fd=stage_folder, follow_symlinks=False)
-        except (FileNotFoundError, NotADirectoryError):
-            continue
-        latest = max(latest, status.st_ctime_ns)
-    return latest
 
 
 def _make_folder(folder: str) -> None:

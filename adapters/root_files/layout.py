@@ -27,7 +27,7 @@ class LaidOutFiles:
     def cohort_files(self, cohort_id: str) -> list[str]:
         folders = (LAYOUT.cohort_reports_dir(cohort_id), LAYOUT.cohort_part_locks_dir(cohort_id))
         prefixes = tuple(f"{folder.as_posix()}/" for folder in folders)
-        made_again = (LAYOUT.cohort_index_json(cohort_id), LAYOUT.cohort_run_lock(cohort_id))
+        made_again = (LAYOUT.cohort_index_jsonl(cohort_id), LAYOUT.cohort_run_lock(cohort_id))
         left_out = {path.as_posix() for path in made_again}
         return [
             name

@@ -14,7 +14,7 @@ from daydreaming_dagster.ports.root_files import RootFiles
 _FOLDERS: Final = ("gens", "batches", "cohorts", "loops", "1_raw")
 """What a data root consists of, in the order of copying: a cohort after its generations."""
 
-_LEFT: Final = frozenset({"run.lock", "parts.lock", "batches.lock", "index.json"})
+_LEFT: Final = frozenset({"run.lock", "parts.lock", "batches.lock", "index.jsonl"})
 """Locks, and a cache of what was seen in the storage of the source."""
 
 _AT_ONCE: Final = 32

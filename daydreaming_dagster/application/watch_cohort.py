@@ -67,9 +67,9 @@ class WatchedCohort:
         self._index = looked.index
         known = dict(self._known)
         self._known |= {
-            f"{stage}/{gen_id}": version
-            for stage, versions in looked.index.done.items()
-            for gen_id, version in versions.items()
+            f"{stage}/{row.gen_id}": row.version
+            for stage in looked.stages
+            for row in looked.index.rows(stage)
         }
         # The index learns late of an answer: only one in the place of a known one is a change.
         replaced = any(self._known[name] != version for name, version in known.items())

@@ -169,8 +169,8 @@ class Paths:
     def cohort_manifest_json(self, cohort_id: str) -> Path:
         return self.cohort_dir(cohort_id) / "manifest.json"
 
-    def cohort_index_json(self, cohort_id: str) -> Path:
-        return self.cohort_dir(cohort_id) / "index.json"
+    def cohort_index_jsonl(self, cohort_id: str) -> Path:
+        return self.cohort_dir(cohort_id) / "index.jsonl"
 
     def cohort_run_lock(self, cohort_id: str) -> Path:
         return self.cohort_dir(cohort_id) / "run.lock"

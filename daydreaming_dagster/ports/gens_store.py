@@ -158,6 +158,9 @@ class Versions(Protocol):
     def generation_versions(self, stage: Stage) -> Mapping[str, str]:
         """Return the version of each generation of the stage, by gen_id, in no order.
 
+        The mapping may look up each version when it is asked for it. So a generation that is
+        deleted meanwhile may be among its keys and have no version.
+
         Generations of equal versions have equal artifacts: whatever was read after the version was
         looked up is still current while the version is the same. A generation is left out while its
         next change might not change the version. A store that cannot tell leaves out all

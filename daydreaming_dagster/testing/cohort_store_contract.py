@@ -16,7 +16,7 @@ from typing import Any, Final, Generic, TypeVar
 
 import pytest
 
-from daydreaming_dagster.domain.cohort.index import CohortIndex
+from daydreaming_dagster.domain.cohort.index import CohortIndex, Seen, write_pages
 from daydreaming_dagster.domain.cohort.manifest import Manifest
 from daydreaming_dagster.domain.cohort.spec import make_cohort_spec
 from daydreaming_dagster.domain.errors import (
@@ -195,7 +195,8 @@ class CohortStoreContract(Generic[CohortStoreT]):
 
     def test_an_index_reads_back(self, cohorts: CohortStoreT) -> None:
         assert cohorts.read_index("c1") == CohortIndex()
-        index = CohortIndex(inputs="0", done={"draft": {"d1": "v1"}}, stale={"draft": {}})
+        seen = Seen("d1", "v1", "", "", "", "", "")
+        index = CohortIndex("0", {"draft": list(write_pages([seen])), "essay": []})
 
         cohorts.write_index("c1", index)
 

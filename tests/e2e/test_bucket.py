@@ -34,7 +34,7 @@ def files_of(location):
         name: files.read(name)
         for folder in ("1_raw", "cohorts", "gens", "loops")
         for name in files.list_files(folder)
-        if not name.endswith((".lock", "index.json"))
+        if not name.endswith((".lock", "index.jsonl"))
     }
 
 

@@ -111,9 +111,9 @@ def seen(daydream, planned, chat_endpoint, data_root):
     time.sleep(3.5)  # a generation that changed just now is in no index
     assert daydream("run", "c1").returncode == 0
     chat_endpoint.bodies.clear()
-    index = data_root / "cohorts/c1/index.json"
-    done = json.loads(index.read_bytes())["done"]
-    assert [len(versions) for versions in done.values()] == [3, 6, 12]
+    index = data_root / "cohorts/c1/index.jsonl"
+    _header, *pages = index.read_bytes().splitlines()
+    assert [len(json.loads(page)) for page in pages] == [3, 6, 12]
     return index
 
 
@@ -159,7 +159,7 @@ def test_an_index_that_is_damaged_is_replaced(daydream, chat_endpoint, seen):
     assert seen.read_text() == "{"
     assert daydream("run", "c1").returncode == 0
 
-    assert len(json.loads(seen.read_bytes())["done"]["evaluation"]) == 12
+    assert len(json.loads(seen.read_bytes().splitlines()[-1])) == 12
     assert chat_endpoint.bodies == []
 
 

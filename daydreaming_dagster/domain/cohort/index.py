@@ -1,6 +1,9 @@
 """A cache of what was seen of a cohort, so that only changed generations are read again."""
 
-from typing import Final
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
+from typing import Final, NamedTuple
 
 import attrs
 
@@ -10,61 +13,176 @@ from daydreaming_dagster.domain.documents import structure
 from daydreaming_dagster.domain.errors import CatalogError
 from daydreaming_dagster.ports.errors import DataLayerError
 from daydreaming_dagster.ports.gens_store import Templates
-from daydreaming_dagster.types import JsonObject, Stage
+from daydreaming_dagster.types import Stage
 
-INDEX_VERSION: Final = 6
+INDEX_VERSION: Final = 7
 """To be raised with this format, with what counts as done, and with how prompts are made."""
+
+PAGE_ROWS: Final = 1_000
+"""How many generations a page has."""
+
+UNKNOWN_PARENTS: Final = "?"
+"""Stands for the parents of a generation whose staleness was not looked at."""
+
+
+class Seen(NamedTuple):
+    """A generation that was seen to be done.
+
+    Attributes:
+        gen_id: Its id.
+        version: Its version (see `Versions`) when it was seen.
+        parents: Its parents as `stage/gen_id`, with spaces between them; `""` if it is made from
+            concepts, `UNKNOWN_PARENTS` if its staleness was not looked at.
+        stale: Why it is stale, `""` if it is not.
+        unknown_finish: The finish reason if its meaning is unknown, else `""`.
+        doubts: Why its answer is doubtful by itself, see `doubts_about`.
+        answers: What only one answer has, see `answer_key`.
+    """
+
+    gen_id: str
+    version: str
+    parents: str
+    stale: str
+    unknown_finish: str
+    doubts: str
+    answers: str
+
+    @property
+    def notes(self) -> dict[str, str]:
+        """What is noted of its answer, by the names of the attributes."""
+        return {
+            "unknown_finish": self.unknown_finish,
+            "doubts": self.doubts,
+            "answers": self.answers,
+        }
+
+
+@attrs.frozen
+class Recalled:
+    """What an index still says of the members of a stage.
+
+    Attributes:
+        settled: Those whose staleness is as it was, too: nothing of them is read.
+        unchanged: The others that are done as they were.
+        pages: The pages that tell of settled ones alone.
+        rows: The settled ones on other pages.
+        noted: The settled ones that have something to be told.
+    """
+
+    settled: set[str]
+    unchanged: dict[str, Seen]
+    pages: list[bytes]
+    rows: list[Seen]
+    noted: list[Seen]
 
 
 @attrs.frozen
 class CohortIndex:
-    """Generations that were seen to be done, by stage and gen_id, and whether they were stale.
+    """Generations that were seen to be done, by stage, and whether they were stale.
 
     It holds what `look_at_cohort` found and says nothing about other generations, nor about one
     that has another version now.
 
     Attributes:
-        version: The version of this format.
         inputs: The digest of the catalogs and templates that staleness was seen with.
-        done: The version (see `Versions`) of each generation when it was seen to be done.
-        parents: The parents of each whose staleness was looked at, as `stage/gen_id`, with spaces
-            between them; `""` of one that is made from concepts.
-        stale: Why those of them that are stale are.
-        unknown_finish: The finish reasons whose meaning is unknown.
-        doubts: Why answers are doubtful by themselves, see `doubts_about`.
-        answers: What only one answer has, see `answer_key`.
+        pages: The generations, in no order. A page is the JSON of a list of `Seen`: as objects, a
+            million of them would take a gigabyte.
     """
 
-    version: int = INDEX_VERSION
     inputs: str = ""
-    done: dict[Stage, dict[str, str]] = attrs.field(factory=dict, repr=False)
-    parents: dict[Stage, dict[str, str]] = attrs.field(factory=dict, repr=False)
-    stale: dict[Stage, dict[str, str]] = attrs.field(factory=dict, repr=False)
-    unknown_finish: dict[Stage, dict[str, str]] = attrs.field(factory=dict, repr=False)
-    doubts: dict[Stage, dict[str, str]] = attrs.field(factory=dict, repr=False)
-    answers: dict[Stage, dict[str, str]] = attrs.field(factory=dict, repr=False)
+    pages: dict[Stage, list[bytes]] = attrs.field(factory=dict, repr=False)
 
-    def as_document(self) -> JsonObject:
-        """Return the index as JSON."""
-        return attrs.asdict(self, recurse=False)
+    def rows(self, stage: Stage) -> Iterator[Seen]:
+        """Yield the generations of a stage."""
+        return chain.from_iterable(map(read_page, self.pages.get(stage, ())))
+
+    def with_inputs(self, inputs: str) -> "CohortIndex":
+        """Return what the index says with these inputs: with others, nothing about staleness."""
+        if inputs == self.inputs:
+            return self
+        pages = {
+            stage: write_pages(
+                row._replace(parents=UNKNOWN_PARENTS, stale="") for row in self.rows(stage)
+            )
+            for stage in self.pages
+        }
+        return CohortIndex(inputs, {stage: list(of_stage) for stage, of_stage in pages.items()})
+
+    def recall(
+        self,
+        stage: Stage,
+        gen_ids: Sequence[str],
+        versions: Mapping[str, str],
+        is_same: Callable[[str], bool],
+    ) -> Recalled:
+        """Return what the index still says of these generations.
+
+        `is_same` tells of the `parents` of a generation whether they are as they were.
+        """
+        left, recalled = set(gen_ids), Recalled(set(), {}, [], [], [])
+        for page in self.pages.get(stage, ()):
+            settled: list[Seen] = []
+            for row in read_page(page):
+                if row.gen_id not in left or versions.get(row.gen_id) != row.version:
+                    continue
+                if is_same(row.parents):
+                    left.discard(row.gen_id)
+                    settled.append(row)
+                else:
+                    recalled.unchanged[row.gen_id] = row
+            if len(settled) == PAGE_ROWS:
+                recalled.pages.append(page)
+            else:
+                recalled.rows.extend(settled)
+            recalled.noted.extend(
+                row for row in settled if row.stale or row.unknown_finish or row.doubts
+            )
+        recalled.settled.update(gen_id for gen_id in gen_ids if gen_id not in left)
+        return recalled
+
+    def as_lines(self) -> Iterator[bytes]:
+        """Yield the lines of JSON that describe the index: a header, then each page."""
+        counts = {stage: len(pages) for stage, pages in self.pages.items()}
+        header = _Header(INDEX_VERSION, self.inputs, counts)
+        yield json.dumps(attrs.asdict(header)).encode()
+        yield from chain.from_iterable(self.pages.values())
 
     @classmethod
-    def from_document(cls, document: object) -> "CohortIndex":
-        """Return the index that JSON describes; an empty one if it has another version."""
+    def from_lines(cls, lines: Sequence[bytes]) -> "CohortIndex":
+        """Return the index that the lines describe; an empty one if they are of another version."""
         try:
-            index = structure(document, cls, "")
-        except CatalogError:
+            header = structure(json.loads(lines[0]), _Header, "")
+            if header.version != INDEX_VERSION or sum(header.pages.values()) != len(lines) - 1:
+                return cls()
+            rest = iter(lines[1:])
+            pages = {stage: list(islice(rest, count)) for stage, count in header.pages.items()}
+        except (IndexError, TypeError, ValueError, RecursionError, CatalogError):
             return cls()
-        parts = (
-            *(index.done, index.parents, index.stale),
-            *(index.unknown_finish, index.doubts, index.answers),
-        )
-        valid = all(_are_texts(texts) for part in parts for texts in part.values())
-        return index if valid and index.version == INDEX_VERSION else cls()
+        return cls(header.inputs, pages)
 
 
-def _are_texts(value: object) -> bool:
-    return isinstance(value, dict) and all(isinstance(text, str) for text in value.values())
+@attrs.frozen
+class _Header:
+    version: int
+    inputs: str
+    pages: dict[str, int]
+
+
+def read_page(page: bytes) -> list[Seen]:
+    """Return the generations of a page; none if it is damaged."""
+    try:
+        rows = json.loads(page)
+        "".join(chain.from_iterable(rows))  # fails unless all are texts
+        return list(map(Seen._make, rows))
+    except (TypeError, ValueError, RecursionError):
+        return []
+
+
+def write_pages(rows: Iterable[Seen]) -> Iterator[bytes]:
+    """Yield the pages of these generations."""
+    remaining = iter(rows)
+    while page := list(islice(remaining, PAGE_ROWS)):
+        yield json.dumps(page, separators=(",", ":")).encode()
 
 
 def digest_inputs(store: Templates, catalog: Catalog) -> str:

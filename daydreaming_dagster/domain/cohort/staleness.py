@@ -1,6 +1,6 @@
 """How far a cohort is, and which of its stored answers went stale."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Final
@@ -8,13 +8,21 @@ from typing import Final
 import attrs
 
 from daydreaming_dagster.domain.catalog import Catalog
-from daydreaming_dagster.domain.cohort.index import CohortIndex, digest_inputs
+from daydreaming_dagster.domain.cohort.index import (
+    UNKNOWN_PARENTS,
+    CohortIndex,
+    Seen,
+    digest_inputs,
+    write_pages,
+)
 from daydreaming_dagster.domain.cohort.progress import StageStatus
 from daydreaming_dagster.domain.generation.answers import why_outdated
 from daydreaming_dagster.domain.generation.doubts import (
     answer_key,
     doubts_about,
+    has_any_of,
     repeated_answers,
+    repeated_hashes,
 )
 from daydreaming_dagster.domain.generation.metadata import (
     known_parents,
@@ -88,34 +96,20 @@ def look_at_cohort(
     elif pipeline is None:
         pipeline = SHIPPED
     inputs = "" if catalog is None else digest_inputs(store, catalog)
-    before = index if index.inputs == inputs else attrs.evolve(index, parents={}, stale={})
-    # Before anything is read: what changes meanwhile has another version at the next look.
+    before = index.with_inputs(inputs)
     versions = _versions_of_stages(store, [stage for stage in pipeline if members.get(stage)])
     looks: dict[Stage, _StageLook] = {}
     for definition in pipeline.stages:
         stage = definition.name
         gen_ids, of_stage = members.get(stage, ()), versions.pop(stage, {})
         looks[stage] = _look_at_stage(store, catalog, definition, gen_ids, of_stage, before, looks)
-    kept: dict[Stage, dict[str, str]] = {stage: look.kept for stage, look in looks.items()}
-    noted = {
-        name: {stage: _only(kept[stage], look.notes[name]) for stage, look in looks.items()}
-        for name in _NOTES
-    }
-    seen = CohortIndex(
-        inputs=inputs,
-        done=kept,
-        parents={stage: _only(kept[stage], look.parents) for stage, look in looks.items()},
-        stale={stage: _only(kept[stage], look.stale) for stage, look in looks.items()},
-        unknown_finish=noted["unknown_finish"],
-        doubts=noted["doubts"],
-        answers=noted["answers"],
-    )
+    seen = CohortIndex(inputs, {stage: look.pages for stage, look in looks.items()})
     return CohortState(
         {stage: look.status for stage, look in looks.items()},
         {stage: look.stale for stage, look in looks.items()},
         {stage: look.outdated for stage, look in looks.items()},
         {stage: look.notes["unknown_finish"] for stage, look in looks.items()},
-        _all_doubts(looks),
+        _all_doubts(looks, members, seen),
         seen,
     )
 
@@ -130,18 +124,29 @@ def _versions_of_stages(
         return dict(zip(stages, pool.map(partial(versions_of, store), stages), strict=True))
 
 
-def _all_doubts(looks: Mapping[Stage, "_StageLook"]) -> dict[Stage, dict[str, str]]:
+def _all_doubts(
+    looks: Mapping[Stage, "_StageLook"], members: Mapping[Stage, Sequence[str]], seen: CohortIndex
+) -> dict[Stage, dict[str, str]]:
     """Return the doubts about each answer, and about answers that are there twice."""
     doubts = {stage: dict(look.notes["doubts"]) for stage, look in looks.items()}
-    keys = {stage: look.notes["answers"] for stage, look in looks.items()}
-    for (stage, gen_id), message in repeated_answers(keys):
+
+    def keys_of(stage: Stage) -> Iterator[tuple[str, str]]:
+        yield from ((row.gen_id, row.answers) for row in seen.rows(stage))
+        yield from looks[stage].answers_not_kept.items()
+
+    repeated = repeated_hashes(keys for stage in looks for _, keys in keys_of(stage))
+    suspects: dict[Stage, dict[str, str]] = {}
+    for stage in looks if repeated else ():
+        found = {id_: keys for id_, keys in keys_of(stage) if has_any_of(keys, repeated)}
+        suspects[stage] = _in_order(members.get(stage, ()), found)
+    for (stage, gen_id), message in repeated_answers(suspects):
         own = doubts[stage].get(gen_id)
         doubts[stage][gen_id] = message if own is None else f"{own}; {message}"
     return doubts
 
 
 _NOTES: Final = ("unknown_finish", "doubts", "answers")
-"""What is noted of an answer, as `CohortIndex` has it."""
+"""What is noted of an answer, as `Seen` has it."""
 
 
 @attrs.frozen
@@ -150,21 +155,21 @@ class _StageLook:
 
     Attributes:
         status: How far its generations are.
-        kept: The versions of those whose next look this one can save.
-        parents: The parents of those whose staleness is known, as `CohortIndex.parents` has them.
+        pages: Those whose next look this one can save, as `CohortIndex.pages` has them.
         stale: Why those of them that are stale are.
         outdated: Why an answer has to be parsed again, by gen_id.
-        notes: What is noted of the answers, by its name in `_NOTES` and gen_id.
+        notes: What is noted of the answers, by its name in `_NOTES` and gen_id, without `answers`.
+        answers_not_kept: The `answers` of those that are on no page.
         same: Those whose staleness is as it was: they, their ancestors and all inputs are.
         to_make: Those without a text that counts, though their answer may be there.
     """
 
     status: StageStatus
-    kept: dict[str, str]
-    parents: dict[str, str]
+    pages: list[bytes]
     stale: dict[str, str]
     outdated: dict[str, str]
     notes: dict[str, dict[str, str]]
+    answers_not_kept: dict[str, str]
     same: set[str]
     to_make: set[str]
 
@@ -175,22 +180,19 @@ def _look_at_stage(  # noqa: PLR0913, PLR0917  a stage, what it is seen with, wh
     definition: StageDefinition,
     gen_ids: Sequence[str],
     versions: Mapping[str, str],
-    before: CohortIndex,
+    index: CohortIndex,
     looks: Mapping[Stage, _StageLook],
 ) -> _StageLook:
     stage = definition.name
-    done, known = before.done.get(stage, {}), before.parents.get(stage, {})
 
-    def is_unchanged(gen_id: str) -> bool:
-        return gen_id in done and done[gen_id] == versions.get(gen_id)
+    def is_same(parents: str) -> bool:
+        return catalog is None or _are_same(parents, looks)
 
-    # What is settled is as it was, and mostly that is all: then nothing is read or copied.
-    settled = {
-        gen_id
-        for gen_id in gen_ids
-        if is_unchanged(gen_id) and (catalog is None or _are_same(known.get(gen_id), looks))
-    }
-    others = [gen_id for gen_id in gen_ids if gen_id not in settled]
+    before = index.recall(stage, gen_ids, versions, is_same)
+    others = [gen_id for gen_id in gen_ids if gen_id not in before.settled]
+    # Before anything is read: what changes meanwhile has another version at the next look.
+    current = {id_: version for id_ in others if (version := versions.get(id_)) is not None}
+    current |= {id_: row.version for id_, row in before.unchanged.items()}
     states: dict[str, State] = {}
     parents: dict[str, str] = {}
     stale: dict[str, str] = {}
@@ -198,14 +200,14 @@ def _look_at_stage(  # noqa: PLR0913, PLR0917  a stage, what it is seen with, wh
     notes: dict[str, dict[str, str]] = {name: {} for name in _NOTES}
     for gen_id, view in zip(others, _read_ahead(store, stage, others), strict=True):
         stored = read_state(view, definition, gen_id)
-        unchanged = is_unchanged(gen_id)
-        states[gen_id] = "done" if unchanged else readable_state(stored)
+        known = before.unchanged.get(gen_id)
+        states[gen_id] = "done" if known is not None else readable_state(stored)
         if states[gen_id] == "not answered":
             continue
-        of_answer = {} if unchanged else _notes_on(stored, all_of_it=catalog is not None)
+        all_of_it = catalog is not None
+        of_answer = _notes_on(stored, all_of_it=all_of_it) if known is None else known.notes
         for name, texts in notes.items():
-            known_text = getattr(before, name).get(stage, {}).get(gen_id, "")
-            if text := known_text if unchanged else of_answer.get(name):
+            if text := of_answer.get(name):
                 texts[gen_id] = text
         if catalog is None:
             continue
@@ -217,23 +219,35 @@ def _look_at_stage(  # noqa: PLR0913, PLR0917  a stage, what it is seen with, wh
             stale[gen_id] = reason
     of_others = StageStatus.of(stage, states)
     todo = set(of_others.todo)
-    kept = {id_: versions[id_] for id_ in others if id_ in versions and id_ not in todo}
+    kept = {gen_id: None for gen_id in others if gen_id in current and gen_id not in todo}
+    rows = [
+        Seen(
+            gen_id,
+            current[gen_id],
+            parents.get(gen_id, UNKNOWN_PARENTS),
+            stale.get(gen_id, ""),
+            **{name: texts.get(gen_id, "") for name, texts in notes.items()},
+        )
+        for gen_id in kept
+    ]
 
-    def with_settled(part: Mapping[Stage, dict[str, str]], found: dict[str, str]) -> dict[str, str]:
-        return _in_order(gen_ids, _only(settled, part.get(stage, {})), found)
+    def with_settled(name: str, found: dict[str, str]) -> dict[str, str]:
+        known = {row.gen_id: text for row in before.noted if (text := getattr(row, name))}
+        return _in_order(gen_ids, {**known, **found}) if known else found
 
+    answers = notes.pop("answers")
     return _StageLook(
         status=attrs.evolve(
             of_others,
-            planned=of_others.planned + len(settled),
-            done=of_others.done + len(settled),
+            planned=of_others.planned + len(before.settled),
+            done=of_others.done + len(before.settled),
         ),
-        kept=with_settled(before.done, kept),
-        parents=with_settled(before.parents, parents),
-        stale=with_settled(before.stale, stale),
+        pages=[*before.pages, *write_pages([*before.rows, *rows])],
+        stale=with_settled("stale", stale),
         outdated=outdated,
-        notes={name: with_settled(getattr(before, name), notes[name]) for name in _NOTES},
-        same=settled,
+        notes={name: with_settled(name, found) for name, found in notes.items()},
+        answers_not_kept={id_: keys for id_, keys in answers.items() if id_ not in kept},
+        same=before.settled,
         to_make=todo - outdated.keys(),
     )
 
@@ -307,25 +321,14 @@ def _why_stale(
     return parents, reason, outdated
 
 
-def _are_same(parents: str | None, looks: Mapping[Stage, _StageLook]) -> bool:
+def _are_same(parents: str, looks: Mapping[Stage, _StageLook]) -> bool:
     """Return whether the staleness of all these parents is as it was; False if they are unknown."""
-    if parents is None:
-        return False
-    refs = (parent.partition("/") for parent in parents.split())
-    return all(stage in looks and gen_id in looks[stage].same for stage, _, gen_id in refs)
+    for parent in parents.split():
+        stage, _, gen_id = parent.partition("/")
+        if stage not in looks or gen_id not in looks[stage].same:
+            return False
+    return True
 
 
-def _in_order(
-    gen_ids: Sequence[str], known: dict[str, str], found: dict[str, str]
-) -> dict[str, str]:
-    """Return both in the order of the gen_ids; `known` itself if nothing was found."""
-    if not found:
-        return known
-    both = {**known, **found}
-    return {gen_id: both[gen_id] for gen_id in gen_ids if gen_id in both}
-
-
-def _only(gen_ids: Collection[str], texts: dict[str, str]) -> dict[str, str]:
-    if all(gen_id in gen_ids for gen_id in texts):  # as of most: a copy of a million is not small
-        return texts
-    return {gen_id: text for gen_id, text in texts.items() if gen_id in gen_ids}
+def _in_order(gen_ids: Sequence[str], texts: dict[str, str]) -> dict[str, str]:
+    return {gen_id: texts[gen_id] for gen_id in gen_ids if gen_id in texts} if texts else texts

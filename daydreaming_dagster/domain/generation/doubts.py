@@ -5,8 +5,8 @@ Another model gave them, to a part of the prompt, or they are somebody else's, f
 
 import re
 from array import array
-from collections.abc import Iterator, Mapping
-from itertools import pairwise
+from collections.abc import Container, Iterable, Iterator, Mapping
+from itertools import chain, pairwise
 from typing import Final
 
 from daydreaming_dagster.domain.digests import sha256
@@ -72,10 +72,6 @@ def tokens_if_cut(prompt: str, record: RawRecord) -> int | None:
     return tokens if tokens * _MOST_CHARACTERS_PER_TOKEN < len(prompt) else None
 
 
-def _split(keys: Mapping[str, str]) -> Iterator[str]:
-    return (key for of_answer in keys.values() for key in of_answer.split())
-
-
 def answer_key(record: RawRecord, text: str) -> str:
     """Return what only one answer has, with spaces between; `""` if another may have all of it.
 
@@ -95,6 +91,20 @@ def answer_key(record: RawRecord, text: str) -> str:
     return " ".join(keys)
 
 
+def repeated_hashes(keys: Iterable[str]) -> set[int]:
+    """Return the hashes of the keys that occur twice; `keys` are those of each answer.
+
+    Of a million answers, the hashes alone are held; few keys occur twice.
+    """
+    hashes = array("q", (hash(key) for of_answer in keys for key in of_answer.split()))
+    return {one for one, next_one in pairwise(sorted(hashes)) if one == next_one}
+
+
+def has_any_of(keys: str, hashes: Container[int]) -> bool:
+    """Return whether one of the keys of an answer has one of the hashes."""
+    return any(hash(key) in hashes for key in keys.split())
+
+
 def repeated_answers(
     keys: Mapping[Stage, Mapping[str, str]],
 ) -> Iterator[tuple[GenerationRef, str]]:
@@ -102,9 +112,7 @@ def repeated_answers(
 
     A gateway's cache answers so, or a model without randomness: replicates then count once.
     """
-    # Of a million answers, the hashes alone are held; few keys occur twice.
-    hashes = array("q", (hash(key) for of_stage in keys.values() for key in _split(of_stage)))
-    repeated = {one for one, next_one in pairwise(sorted(hashes)) if one == next_one}
+    repeated = repeated_hashes(chain.from_iterable(each.values() for each in keys.values()))
     if not repeated:
         return
     first: dict[str, GenerationRef] = {}

@@ -13,7 +13,7 @@ from adapters.cohort_store.filesystem import FilesystemCohortStore
 from adapters.root_files.filesystem import FilesystemRootFiles
 from daydreaming_dagster.data_layer.paths import Paths
 from daydreaming_dagster.domain.catalog import ConceptEntry, ModelEntry, TemplateEntry
-from daydreaming_dagster.domain.cohort.index import CohortIndex
+from daydreaming_dagster.domain.cohort.index import CohortIndex, Seen, write_pages
 from daydreaming_dagster.domain.cohort.planning import make_plan
 from daydreaming_dagster.domain.errors import CatalogError, CohortNotPlannedError
 from daydreaming_dagster.domain.parsing.registry import parsers_of
@@ -399,24 +399,24 @@ def test_a_manifest_that_is_none_is_named(paths, write, content, expected):
 
 def test_an_index_reads_back(paths):
     assert FilesystemCohortStore(paths).read_index("c1") == CohortIndex()
-    index = CohortIndex(
-        inputs="0", done={"draft": {"d": "1"}}, parents={"essay": {"e": "d"}}, stale={"draft": {}}
-    )
+    seen = Seen("e", "1", "draft/d", "", "Grüße\n", "", "")
+    index = CohortIndex("0", {"draft": [], "essay": list(write_pages([seen]))})
 
     FilesystemCohortStore(paths).write_index("c1", index)
 
     assert FilesystemCohortStore(paths).read_index("c1") == index
+    assert list(index.rows("essay")) == [seen]
 
 
 @pytest.mark.parametrize("content", ["", "{", "[" * 100_000, "[]", '{"version": 0}', b"\xff"])
 def test_an_index_that_is_none_counts_as_empty(paths, write, content):
-    write("cohorts/c1/index.json", content)
+    write("cohorts/c1/index.jsonl", content)
 
     assert FilesystemCohortStore(paths).read_index("c1") == CohortIndex()
 
 
 def test_a_folder_in_the_place_of_an_index_counts_as_an_empty_one(paths, data_root):
-    (data_root / "cohorts/c1/index.json").mkdir()
+    (data_root / "cohorts/c1/index.jsonl").mkdir()
 
     assert FilesystemCohortStore(paths).read_index("c1") == CohortIndex()
 

@@ -66,7 +66,7 @@ def test_a_plan_reads_nothing_through_a_link(data_root, cohorts, tmp_path, name)
     assert not (data_root / "gens").exists()
 
 
-@pytest.mark.parametrize("name", ["membership.csv", "manifest.json", "index.json", "run.lock"])
+@pytest.mark.parametrize("name", ["membership.csv", "manifest.json", "index.jsonl", "run.lock"])
 def test_a_cohorts_own_files_are_not_opened_through_a_link(data_root, cohorts, tmp_path, name):
     plan_cohort(FilesystemGensStore(data_root), cohorts, "c1")
     link(data_root, f"cohorts/c1/{name}", tmp_path)

@@ -13,7 +13,7 @@ from adapters import (
     ReadOnlyGensStore,
     UnsyncedFilesystemGensStore,
 )
-from adapters.gens_store import filesystem as filesystem_gens_store
+from adapters.gens_store import folder_versions
 from daydreaming_dagster.data_layer.paths import ARTIFACT_FILENAMES
 from daydreaming_dagster.testing import GensStoreContract, ReadOnlyGensStoreContract
 
@@ -57,7 +57,7 @@ class OnDisk:
     @pytest.fixture
     def settle(self, monkeypatch):
         """Let time pass faster: twice the step of the clock of a local file system is enough."""
-        monkeypatch.setattr(filesystem_gens_store, "_SETTLED_NS", 20_000_000)
+        monkeypatch.setattr(folder_versions, "_SETTLED_NS", 20_000_000)
         return lambda: time.sleep(0.03)
 
     def plant_file(self, store, stage, name):

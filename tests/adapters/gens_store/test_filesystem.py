@@ -25,7 +25,9 @@ from adapters import (
     UnsyncedFilesystemGensStore,
 )
 from adapters.gens_store import filesystem as filesystem_gens_store
+from adapters.gens_store import folder_versions
 from adapters.gens_store import in_memory as in_memory_gens_store
+from adapters.gens_store.folder_versions import FolderVersions
 from daydreaming_dagster.data_layer import GensDataLayer, Paths
 from daydreaming_dagster.data_layer.paths import ARTIFACT_FILENAMES
 from daydreaming_dagster.ports.errors import (
@@ -837,7 +839,7 @@ SECOND = 1_000_000_000
 
 def versions_at(store, monkeypatch, now):
     with monkeypatch.context() as patched:
-        patched.setattr(filesystem_gens_store.time, "time_ns", lambda: now)
+        patched.setattr(folder_versions.time, "time_ns", lambda: now)
         return store.generation_versions("draft")
 
 
@@ -869,16 +871,49 @@ def test_an_edit_of_a_file_counts_as_the_last_change(store, monkeypatch):
 def test_a_generation_that_is_deleted_during_a_look_has_no_version(store, monkeypatch):
     fill(store)
     store.write_raw("draft", "the-next", "text")
-    monkeypatch.setattr(filesystem_gens_store, "_SETTLED_NS", -10 * SECOND)
+    versions = versions_at(store, monkeypatch, time.time_ns() + 10 * SECOND)
+    assert versions.get("sample")
 
-    def listdir(path):
-        monkeypatch.undo()
-        names = [entry.name for entry in Path(path).iterdir()]
-        store.delete_generation("draft", "sample")
-        return names
+    store.delete_generation("draft", "sample")
 
-    monkeypatch.setattr(filesystem_gens_store.os, "listdir", listdir)
-    assert store.generation_versions("draft").keys() == {"the-next"}
+    assert versions.get("sample") is None
+    assert versions.keys() == {"the-next"}
+
+
+def test_what_changes_after_a_look_began_has_no_version_in_it(store, monkeypatch):
+    fill(store)
+    changed = store.generation_dir("draft", "sample").stat().st_ctime_ns
+    versions = versions_at(store, monkeypatch, changed + 3 * SECOND + 50_000_000)
+    assert versions.get("sample")
+    time.sleep(0.1)
+
+    with store.raw_path("draft", "sample").open("a") as file:
+        file.write("more")
+
+    assert versions.get("sample") is None
+
+
+@pytest.mark.parametrize("name", ["../draft/sample", "sample/", ".", "linked", "SAMPLE"])
+def test_what_is_no_gen_id_of_a_folder_has_no_version(store, monkeypatch, name):
+    fill(store)
+    stage = store.generation_dir("draft", "sample").parent
+    (stage / "linked").symlink_to(stage / "sample")
+
+    versions = versions_at(store, monkeypatch, time.time_ns() + 10 * SECOND)
+
+    assert versions.get(name) is None
+
+
+def test_where_case_is_ignored_a_version_is_that_of_the_very_name(tmp_path, monkeypatch):
+    for name in ("a", "B"):  # `B` stands for `b`, which such a file system finds by both names
+        (tmp_path / name).mkdir()
+    monkeypatch.setattr(folder_versions, "_SETTLED_NS", -10 * SECOND)
+    monkeypatch.setattr(FolderVersions, "_listed", lambda _: ["a", "b"])
+
+    versions = FolderVersions(str(tmp_path), case_is_ignored=True)
+
+    assert versions.get("a")
+    assert versions.get("B") is None
 
 
 @pytest.mark.parametrize("change", ["delete", "replace", "add", "rename", "edit"])
@@ -886,7 +921,7 @@ def test_a_change_by_hand_gives_another_version(store, monkeypatch, change):
     fill(store)
     folder = store.generation_dir("draft", "sample")
     later = time.time_ns() + 10 * SECOND
-    before = versions_at(store, monkeypatch, later)
+    before = dict(versions_at(store, monkeypatch, later))
     time.sleep(0.02)
 
     if change == "delete":
@@ -919,7 +954,7 @@ def test_an_edit_in_place_of_any_file_gives_another_version(store, monkeypatch, 
     fill(store)
     file = store.generation_dir("draft", "sample") / name
     later = time.time_ns() + 10 * SECOND
-    before = versions_at(store, monkeypatch, later)
+    before = dict(versions_at(store, monkeypatch, later))
     time.sleep(0.02)
 
     file.write_bytes(file.read_bytes())

@@ -1,6 +1,6 @@
 """What a run of a cohort has to make, and what went stale."""
 
-import copy
+import json
 from collections import Counter
 
 import attrs
@@ -64,6 +64,11 @@ def make(store, generations=MEMBERS, answer=answer, catalog=CATALOG, **settings)
 
 def look(store, index=NOTHING_SEEN, catalog=CATALOG):
     return look_at_cohort(store, catalog, MEMBERS, index)
+
+
+def rows(index):
+    """Return what an index says of each generation."""
+    return {stage: {row.gen_id: row for row in index.rows(stage)} for stage in index.pages}
 
 
 def with_templates(store, **edited):
@@ -303,7 +308,7 @@ def test_what_changed_is_read_again_and_is_not_done(store, index, change):
 
     assert state.stages["essay"].todo == ("ea",)
     assert (state.stages["draft"].done, state.stages["evaluation"].done) == (2, 2)
-    assert "ea" not in state.index.done["essay"]
+    assert "ea" not in rows(state.index)["essay"]
 
 
 def test_a_child_of_what_changed_is_looked_at_again_for_staleness(store, index):
@@ -345,15 +350,15 @@ def test_what_is_stale_stays_so_without_being_read(store, index):
 def test_what_is_found_anew_is_in_planned_order_and_leaves_the_index_before_as_it_was(store, index):
     store.write_parsed("draft", "db", "another text")
     before = look(store, index)
-    as_document = copy.deepcopy(before.index.as_document())
+    as_lines = list(before.index.as_lines())
     store.write_parsed("draft", "da", "another text")
 
     after = look(store, before.index)
 
     assert list(before.stale["essay"]) == ["eb"]
     assert list(after.stale["essay"]) == ["ea", "eb"]
-    assert after.index == look(store).index
-    assert before.index.as_document() == as_document
+    assert rows(after.index) == rows(look(store).index)
+    assert list(before.index.as_lines()) == as_lines
 
 
 def edited_template(store):
@@ -436,27 +441,78 @@ def test_a_generation_without_a_version_is_in_no_index(store, index):
 
     assert untold.noted == {gen_id for gen_ids in MEMBERS.values() for gen_id in gen_ids}
     assert [of_stage.done for of_stage in state.stages.values()] == [2, 2, 2]
-    assert not any(state.index.done.values())
+    assert not any(rows(state.index).values())
 
 
 def test_an_index_is_as_it_was_written(index):
-    assert CohortIndex.from_document(index.as_document()) == index
+    assert CohortIndex.from_lines(list(index.as_lines())) == index
+
+
+HEADER = {"version": INDEX_VERSION, "inputs": "0", "pages": {"draft": 1}}
 
 
 @pytest.mark.parametrize(
-    "document",
+    "lines",
     [
-        None,
         [],
-        {"version": INDEX_VERSION + 1, "done": {"draft": {"da": "1"}}},
-        {"version": "1"},
-        {"done": []},
-        {"done": {"draft": "da"}},
-        {"done": {"draft": {"da": 1}}},
-        {"parents": {"essay": {"ea": ["da"]}}},
-        {"stale": {"draft": {"da": None}}},
-        {"unknown": 1},
+        [b""],
+        [b"[" * 100_000],
+        [b"[]", b"[]"],
+        [json.dumps({**HEADER, "version": INDEX_VERSION + 1}).encode(), b"[]"],
+        [json.dumps({**HEADER, "version": "1"}).encode(), b"[]"],
+        [json.dumps({**HEADER, "pages": {"draft": "1"}}).encode(), b"[]"],
+        [json.dumps({**HEADER, "unknown": 1}).encode(), b"[]"],
+        [json.dumps(HEADER).encode()],
+        [json.dumps(HEADER).encode(), b"[]", b"[]"],
     ],
 )
-def test_what_is_no_index_of_today_counts_as_an_empty_one(document):
-    assert CohortIndex.from_document(document) == NOTHING_SEEN
+def test_what_is_no_index_of_today_counts_as_an_empty_one(lines):
+    assert CohortIndex.from_lines(lines) == NOTHING_SEEN
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        b"",
+        b"\xff",
+        b"[" * 100_000,
+        b"null",
+        b"{}",
+        b'[["da", "1"]]',
+        b'[["da", 1, "", "", "", "", ""]]',
+        b'[["da", "1", null, "", "", "", ""]]',
+    ],
+)
+def test_a_damaged_page_tells_nothing(store, index, page):
+    damaged = CohortIndex(index.inputs, {**index.pages, "draft": [page]})
+
+    state = look(store, damaged)
+
+    assert list(damaged.rows("draft")) == []
+    assert state.stages == look(store).stages
+    assert rows(state.index) == rows(index)
+
+
+def test_of_several_pages_those_that_changed_are_written_again(store, index, monkeypatch):
+    monkeypatch.setattr("daydreaming_dagster.domain.cohort.index.PAGE_ROWS", 1)
+    paged = look(store, index).index
+    store.write_parsed_metadata("draft", "da", {})
+    store.write_parsed("draft", "da", "a text from elsewhere")
+
+    after = look(store, paged)
+
+    assert [len(pages) for pages in paged.pages.values()] == [2, 2, 2]
+    assert [pages[0] for pages in after.index.pages.values()] == [
+        pages[1] for pages in paged.pages.values()
+    ]
+    assert rows(after.index) == rows(look(store).index)
+    assert list(look(store, after.index).stale["essay"]) == ["ea"]
+
+
+def test_a_member_that_left_the_cohort_leaves_the_index(store, index):
+    members = {stage: gen_ids[1:] for stage, gen_ids in MEMBERS.items()}
+
+    state = look_at_cohort(store, CATALOG, members, index)
+
+    assert {stage: list(found) for stage, found in rows(state.index).items()} == members
+    assert store.noted == set()

@@ -1,6 +1,7 @@
 """A cache of what was seen of a cohort, so that only changed generations are read again."""
 
 import json
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from typing import Final, NamedTuple
@@ -11,6 +12,7 @@ from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.digests import sha256
 from daydreaming_dagster.domain.documents import structure
 from daydreaming_dagster.domain.errors import CatalogError
+from daydreaming_dagster.domain.generation.doubts import hashes_of
 from daydreaming_dagster.ports.errors import DataLayerError
 from daydreaming_dagster.ports.gens_store import Templates
 from daydreaming_dagster.types import Stage
@@ -67,6 +69,7 @@ class Recalled:
         pages: The pages that tell of settled ones alone.
         rows: The settled ones on other pages.
         noted: The settled ones that have something to be told.
+        hashes: The hashes of their `answers`, see `hashes_of`.
     """
 
     settled: set[str]
@@ -74,6 +77,7 @@ class Recalled:
     pages: list[bytes]
     rows: list[Seen]
     noted: list[Seen]
+    hashes: "array[int]"
 
 
 @attrs.frozen
@@ -119,7 +123,7 @@ class CohortIndex:
 
         `is_same` tells of the `parents` of a generation whether they are as they were.
         """
-        left, recalled = set(gen_ids), Recalled(set(), {}, [], [], [])
+        left, recalled = set(gen_ids), Recalled(set(), {}, [], [], [], array("q"))
         for page in self.pages.get(stage, ()):
             settled: list[Seen] = []
             for row in read_page(page):
@@ -134,6 +138,7 @@ class CohortIndex:
                 recalled.pages.append(page)
             else:
                 recalled.rows.extend(settled)
+            recalled.hashes.extend(hashes_of(row.answers for row in settled))
             recalled.noted.extend(
                 row for row in settled if row.stale or row.unknown_finish or row.doubts
             )

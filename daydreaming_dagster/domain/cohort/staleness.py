@@ -1,8 +1,10 @@
 """How far a cohort is, and which of its stored answers went stale."""
 
+from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import chain
 from typing import Final
 
 import attrs
@@ -21,6 +23,7 @@ from daydreaming_dagster.domain.generation.doubts import (
     answer_key,
     doubts_about,
     has_any_of,
+    hashes_of,
     repeated_answers,
     repeated_hashes,
 )
@@ -134,7 +137,7 @@ def _all_doubts(
         yield from ((row.gen_id, row.answers) for row in seen.rows(stage))
         yield from looks[stage].answers_not_kept.items()
 
-    repeated = repeated_hashes(keys for stage in looks for _, keys in keys_of(stage))
+    repeated = repeated_hashes(chain.from_iterable(look.hashes for look in looks.values()))
     suspects: dict[Stage, dict[str, str]] = {}
     for stage in looks if repeated else ():
         found = {id_: keys for id_, keys in keys_of(stage) if has_any_of(keys, repeated)}
@@ -160,6 +163,7 @@ class _StageLook:
         outdated: Why an answer has to be parsed again, by gen_id.
         notes: What is noted of the answers, by its name in `_NOTES` and gen_id, without `answers`.
         answers_not_kept: The `answers` of those that are on no page.
+        hashes: The hashes of all `answers`.
         same: Those whose staleness is as it was: they, their ancestors and all inputs are.
         to_make: Those without a text that counts, though their answer may be there.
     """
@@ -170,6 +174,7 @@ class _StageLook:
     outdated: dict[str, str]
     notes: dict[str, dict[str, str]]
     answers_not_kept: dict[str, str]
+    hashes: "array[int]"
     same: set[str]
     to_make: set[str]
 
@@ -247,6 +252,7 @@ def _look_at_stage(  # noqa: PLR0913, PLR0917  a stage, what it is seen with, wh
         outdated=outdated,
         notes={name: with_settled(name, found) for name, found in notes.items()},
         answers_not_kept={id_: keys for id_, keys in answers.items() if id_ not in kept},
+        hashes=before.hashes + hashes_of(answers.values()),
         same=before.settled,
         to_make=todo - outdated.keys(),
     )

@@ -91,12 +91,13 @@ def answer_key(record: RawRecord, text: str) -> str:
     return " ".join(keys)
 
 
-def repeated_hashes(keys: Iterable[str]) -> set[int]:
-    """Return the hashes of the keys that occur twice; `keys` are those of each answer.
+def hashes_of(keys: Iterable[str]) -> "array[int]":
+    """Return the hashes of the keys of answers. Of a million answers, they alone are held."""
+    return array("q", map(hash, " ".join(keys).split()))
 
-    Of a million answers, the hashes alone are held; few keys occur twice.
-    """
-    hashes = array("q", (hash(key) for of_answer in keys for key in of_answer.split()))
+
+def repeated_hashes(hashes: Iterable[int]) -> set[int]:
+    """Return those that occur twice, which are few."""
     return {one for one, next_one in pairwise(sorted(hashes)) if one == next_one}
 
 
@@ -112,7 +113,8 @@ def repeated_answers(
 
     A gateway's cache answers so, or a model without randomness: replicates then count once.
     """
-    repeated = repeated_hashes(chain.from_iterable(each.values() for each in keys.values()))
+    hashes = (hashes_of(of_stage.values()) for of_stage in keys.values())
+    repeated = repeated_hashes(chain.from_iterable(hashes))
     if not repeated:
         return
     first: dict[str, GenerationRef] = {}

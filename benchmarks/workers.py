@@ -1,13 +1,15 @@
 """Kill workers of a cohort's run every few seconds, and count the calls that are paid twice.
 
-    python -m benchmarks.workers [generations] [workers] [seconds between kills]
+    python -m benchmarks.workers [generations] [workers] [seconds between kills] [most calls]
 
-It prints how many generations and kills there were, whether all are done, how many calls were made
-beyond one for each, and how many of these were not in flight when a worker was killed.
+It prints how many generations and kills there were, how many are not done, how many calls were
+made, how many of them beyond one for each, and how many of these were not in flight when a worker
+was killed. With a limit of calls, it also prints why the run says that it ended.
 """
 # ruff: noqa: INP001, T201  a program to be run by hand
 
 import os
+import re
 import sys
 import time
 from pathlib import Path
@@ -20,7 +22,9 @@ from endpoint import serving
 from killing import Calls, QuietEndpoint, kill_some, missing, start_run, write_cohort
 
 
-def main(generations: int = 2000, workers: int = 4, every_seconds: float = 5.0) -> None:
+def main(
+    generations: int = 2000, workers: int = 4, every_seconds: float = 5.0, most_calls: int = 0
+) -> None:
     """Run the cohort, kill its workers, and print the figures."""
     with TemporaryDirectory() as folder:
         root, home = Path(folder, "lab"), Path(folder, "home")
@@ -33,6 +37,7 @@ def main(generations: int = 2000, workers: int = 4, every_seconds: float = 5.0) 
                 Path(folder, "log"),
                 os.environ,
                 workers,
+                {"max_calls": most_calls} if most_calls else {},
                 DAYDREAM_DATA_ROOT=str(root),
                 DAGSTER_HOME=str(home),
                 OPENAI_BASE_URL=endpoint.url,
@@ -43,11 +48,13 @@ def main(generations: int = 2000, workers: int = 4, every_seconds: float = 5.0) 
         print(f"{planned} generations, {workers} workers, {kills} kills")
         print(f"exit code {run.returncode}, {missing(root)} not done")
         print(f"{time.monotonic() - begun:.0f} s, load {os.getloadavg()[1]:.1f} in the last 5 min")
+        print(f"{calls.asked.total()} calls")
         print(f"{calls.paid_twice} calls beyond one each")
         print(f"{len(calls.paid_twice_without_need)} of them not in flight at a kill")
         if run.returncode:
-            print(Path(folder, "log").read_text("utf-8")[-3000:])
+            log = Path(folder, "log").read_text("utf-8")
+            print(next(iter(re.findall("stopped: .*", log)), log[-3000:]))
 
 
 if __name__ == "__main__":
-    main(*(kind(value) for kind, value in zip((int, int, float), sys.argv[1:], strict=False)))
+    main(*(kind(value) for kind, value in zip((int, int, float, int), sys.argv[1:], strict=False)))

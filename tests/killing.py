@@ -19,6 +19,7 @@ from adapters.gens_store.filesystem import FilesystemGensStore
 from builders import FILES
 from daydreaming_dagster.application.cohort_status import look
 from daydreaming_dagster.application.plan_cohort import plan_cohort
+from daydreaming_dagster.bootstrap import open_data_root
 from endpoint import Endpoint
 
 STORED_WITHIN_SECONDS = 5.0
@@ -38,12 +39,20 @@ description_level: sentence
 """
 
 
+MODELS = """\
+id,model,provider,prompt_price,completion_price,max_tokens
+big,big-1,acme,0,200000,5
+"""
+"""Each answer costs a USD, and is expected to."""
+
+
 def write_cohort(root: Path, generations: int) -> int:
     """Plan the cohort c1 of at least so many generations, whose prompts differ; return how many."""
     count = next(n for n in range(2, 1000) if 3 * len([*combinations(range(n), 2)]) >= generations)
     names = [f"c{number}" for number in range(count)]
     files = {
         **FILES,
+        "1_raw/llm_models.csv": MODELS,
         "1_raw/concepts_metadata.csv": "concept_id,name\n"
         + "".join(f"{name},{name}\n" for name in names),
         **{f"1_raw/concepts/descriptions-sentence/{name}.txt": f"{name}.\n" for name in names},
@@ -57,10 +66,10 @@ def write_cohort(root: Path, generations: int) -> int:
     return sum(map(len, cohorts.read_membership("c1").values()))
 
 
-def missing(root: Path) -> int:
+def missing(location: str | Path) -> int:
     """Return how many generations of the cohort are not done."""
-    cohorts = FilesystemCohortStore(root)
-    state = look(FilesystemGensStore(root), cohorts, "c1", cohorts.read_catalog())
+    root = open_data_root(location)
+    state = look(root.store, root.cohorts, "c1", root.cohorts.read_catalog())
     return sum(len(status.todo) for status in state.stages.values())
 
 
@@ -137,9 +146,9 @@ def children(pid: int) -> list:
     return found
 
 
-def start_run(log: Path, environment, workers: int, **more: str):
+def start_run(log: Path, environment, workers: int, limits=(), **more: str):
     """Start Dagster's command on the cohort, with the multiprocess executor or that of celery."""
-    config = {"ops": {"cohort_run": {"config": {"workers": workers}}}}
+    config = {"ops": {"cohort_run": {"config": {"workers": workers, **dict(limits)}}}}
     if "DAYDREAM_CELERY" not in more:
         config["execution"] = {"config": {"multiprocess": {"max_concurrent": workers}}}
     command = "dagster asset materialize -m daydreaming_dagster.definitions --select cohort_run"

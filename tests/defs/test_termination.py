@@ -22,6 +22,7 @@ from daydreaming_dagster.defs.termination_server import confirming_termination
 from daydreaming_dagster.domain.shipped_stages import SHIPPED
 from daydreaming_dagster.ports.language_model import LanguageModelError
 from in_dagster import resource
+from killing import start_run
 
 cohort_run = build_cohort_run(SHIPPED)
 
@@ -95,9 +96,12 @@ def drafts_held(chat_endpoint):
     return asked, go
 
 
-def wait_for_log(instance, run, process, message):
-    """Wait until the process has logged it in the run."""
-    while not any(message in event.message for event in instance.all_logs(run.run_id)):
+def wait_for_log(instance, run, process, message, step=None):
+    """Wait until the process has logged it in the run, or a step of it."""
+    while not any(
+        message in event.message and step in {None, event.step_key}
+        for event in instance.all_logs(run.run_id)
+    ):
         assert process.poll() is None
         time.sleep(0.1)
 
@@ -128,6 +132,35 @@ def test_terminating_the_process_of_a_run_keeps_the_answers_in_flight(
         assert recorded == set(members["draft"])
         # Nobody asked Dagster to cancel the run, so that it may be retried.
         assert instance.get_run_by_id(run.run_id).status is dg.DagsterRunStatus.FAILURE
+
+
+def test_terminating_a_run_of_several_workers_ends_all_of_them(
+    home, members, environment, chat_endpoint, daydream
+):
+    answer = chat_endpoint.answer
+    asked, terminated = drafts_held(chat_endpoint)
+    log, limits = home.parent / "log", {"max_calls": 10}
+    process = start_run(log, environment, 2, limits, DAGSTER_HOME=str(home))
+    asked.wait()
+    with open_instance(home) as instance:
+        (run,) = instance.get_runs()
+        # As Dagster's own launcher and the server behind it do it.
+        instance.report_run_canceling(run)
+        process.send_signal(signal.SIGINT)
+        for shard in ("shard[0]", "shard[1]"):
+            wait_for_log(instance, run, process, "terminated: waiting", f"cohort_run.{shard}")
+        terminated.set()
+        process.wait(180)
+
+        assert instance.get_run_by_id(run.run_id).status is dg.DagsterRunStatus.CANCELED
+        recorded = instance.get_materialized_partitions(dg.AssetKey("draft_parsed"))
+    assert recorded == set(members["draft"])
+    assert len(chat_endpoint.bodies) == 3
+    # Nothing is locked or claimed any more.
+    chat_endpoint.answer = answer
+    done = daydream("run", "c1", DAGSTER_HOME=str(home))
+    assert done.returncode == 0, done.stderr
+    assert len(chat_endpoint.bodies) == 18
 
 
 @pytest.mark.parametrize("forced", [False, True])

@@ -1,13 +1,17 @@
 """Every command works on a data root in a bucket, as in a folder."""
 
 import json
+import os
 import sys
+import threading
 
+import dagster as dg
 import pytest
 
 from adapters.language_model.scripted import ScriptedLanguageModel
 from batch_endpoint import serving_batches
 from builders import judge_or_echo
+from calls import wait_for_calls
 from daydreaming_dagster.bootstrap import open_data_root
 from daydreaming_dagster.defs.build import build_definitions
 from daydreaming_dagster.defs.launch import open_instance
@@ -68,6 +72,33 @@ def test_a_cohort_lives_in_a_bucket_as_in_a_folder(
     assert files_of(back) == files_of(s3_url)
     again = daydream("status", "c1", "--json", DAYDREAM_DATA_ROOT=str(back)).stdout
     assert json.loads(again) == json.loads(in_bucket("status", "c1", "--json").stdout)
+
+
+def test_two_machines_do_not_run_a_cohort_of_a_bucket_at_once(
+    in_bucket, start, s3_url, chat_endpoint, tmp_path
+):
+    in_bucket("plan", "c1")
+    answer, refused = chat_endpoint.answer, threading.Event()
+    chat_endpoint.answer = lambda prompt: refused.wait(60) and answer(prompt)
+    keys = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
+    one, other = (
+        {"DAYDREAM_DATA_ROOT": s3_url, "DAGSTER_HOME": str(tmp_path / name), **keys}
+        for name in ("one", "other")
+    )
+    first = start("run", "c1", "-j", "1", **one)
+    wait_for_calls(chat_endpoint, 1)
+
+    second = in_bucket("run", "c1", **other)
+    refused.set()
+
+    assert second.returncode == 2
+    assert "another process runs the cohort 'c1'; wait until it ends" in second.stderr
+    _, err = first.communicate(timeout=120)
+    assert first.returncode == 0, err
+    assert in_bucket("run", "c1", **other).returncode == 0
+    assert len(chat_endpoint.bodies) == 18
+    with open_instance(tmp_path / "other") as instance:
+        assert len(instance.get_materialized_partitions(dg.AssetKey("evaluation_parsed"))) == 12
 
 
 def test_a_cohort_leaves_a_bucket_and_comes_back(in_bucket, s3_url, chat_endpoint, tmp_path):

@@ -27,11 +27,11 @@ _SPREAD_DF: Final = 2.0
 """The strengths' standard deviation has a half-t prior, which excludes no spread: Gelman, "Prior
 distributions for variance parameters in hierarchical models", Bayesian Analysis 1 (2006)."""
 _MOST_STEPS: Final = 200
+_MOST_MOVES: Final = 20
 _TOLERANCE: Final = 3e-3
 _PRECISE: Final = 1e-3
-_UNDAMPED: Final = 15
-_DAMPING: Final = 0.8
-"""Factors that have not settled after so many steps swing, and move less far from then on."""
+_DAMPING: Final = 0.5
+"""Factors that swing move less far."""
 _STRIDE: Final = 0.9
 """EM's own step of a log standard deviation is 0.5 of that of the variance; this needs fewer."""
 _ROUGH: Final = 0.1
@@ -57,9 +57,14 @@ def settle(problem: Problem, state: State, tolerance: float = _TOLERANCE) -> Non
     3.6. The likelihood is log-concave, so that every cavity is proper. Weights of ties and
     discriminations move to their maximum.
     """
-    for step in range(_MOST_STEPS):
-        if _step(problem, state, 1.0 if step < _UNDAMPED else _DAMPING) < tolerance:
+    damping, before = 1.0, math.inf
+    for _ in range(_MOST_STEPS):
+        moved = _step(problem, state, damping)
+        if moved < tolerance:
             break
+        if moved > before:
+            damping = _DAMPING
+        before = moved
 
 
 def settle_likeliest(problem: Problem, state: State) -> None:
@@ -68,12 +73,12 @@ def settle_likeliest(problem: Problem, state: State) -> None:
     Steps of EM lead near it. If few duels tell of the spread, many of them would follow, each too
     short to be told from none, so the root of the growth is then found by the secant method.
     """
-    for _ in range(_MOST_STEPS):
+    for _ in range(_MOST_MOVES):
         if _step(problem, state, 1.0) < _ROUGH:
             break
         _widen(state, _STRIDE * _growth(problem, state))
     slope, before = -1 / _STRIDE, (math.nan, math.nan)
-    for _ in range(_MOST_STEPS):
+    for _ in range(_MOST_MOVES):
         settle(problem, state, _PRECISE)
         now = math.log(state.spread), _growth(problem, state)
         if now[0] == before[0]:  # there is no wider spread

@@ -164,7 +164,7 @@ def tilted(problem: Problem, state: State, known: LogOdds) -> LogOdds:
     """Return the mean and variance of log odds that are so far known, given their verdict too."""
     values, density = _nodes(known)
     up, down, tie = _weights(problem, state, values)
-    lead = (problem.duels.first_wins - 0.5)[:, None] * values
+    lead = (problem.duels.first_wins - 0.5)[:, None] * values - np.abs(values) / 2
     log = np.log(density) + (lead - np.log(up + down + tie)) / state.dispersion
     chance = np.exp(log - log.max(axis=1, keepdims=True))
     chance /= chance.sum(axis=1, keepdims=True)
@@ -200,9 +200,13 @@ def _nodes(known: LogOdds) -> tuple[Floats, Floats]:
 
 
 def _weights(problem: Problem, state: State, values: Floats) -> tuple[Floats, Floats, Floats]:
-    """Return the weights of a first win, a second one and a tie at these log odds."""
-    half = np.clip(values / 2, -300, 300)
-    return np.exp(half), np.exp(-half), problem.tie_weights(state)[_judges(problem)][:, None]
+    """Return the weights of a first win, a second one and a tie at these log odds.
+
+    Only their quotients count: the larger of the first two is 1, whatever the log odds.
+    """
+    less = np.exp(-np.abs(values))
+    up, down = np.where(values > 0, 1.0, less), np.where(values > 0, less, 1.0)
+    return up, down, problem.tie_weights(state)[_judges(problem)][:, None] * np.sqrt(less)
 
 
 def _judges(problem: Problem) -> Indices:

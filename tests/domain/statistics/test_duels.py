@@ -9,7 +9,7 @@ from statsmodels.discrete.discrete_model import Logit
 from daydreaming_dagster.domain.statistics.analysis import analyse_duels
 from daydreaming_dagster.domain.statistics.bradley_terry import fit_duels
 from daydreaming_dagster.domain.statistics.duel_approximation import settle, settle_likeliest
-from daydreaming_dagster.domain.statistics.duel_likelihood import Problem
+from daydreaming_dagster.domain.statistics.duel_likelihood import LogOdds, Problem, tilted
 from daydreaming_dagster.domain.statistics.judgments import (
     Coded,
     Duels,
@@ -136,6 +136,32 @@ def test_the_likeliest_spread_is_found_if_few_duels_tell_of_it(seed):
     settle(problem, wider)
     missed = slope(state) * np.log(1.1) / (slope(state) - slope(wider))
     assert missed == pytest.approx(0, abs=0.02)
+
+
+def test_verdicts_that_never_contradict_each_other_settle():
+    rng = np.random.default_rng(0)
+    first = rng.integers(10, size=300)
+    second = (first + rng.integers(1, 10, size=300)) % 10
+    names = [list(map(str, items)) for items in (first, second)]
+    problem = Problem.of(make_duels(*names, list(map(float, first > second))), None)
+    state = problem.start()
+    settle_likeliest(problem, state)
+
+    longer = attrs.evolve(state)
+    settle(problem, longer, 1e-6)
+
+    deviation = np.sqrt(np.diagonal(state.covariance))
+    assert np.abs((state.values - longer.values) / deviation).max() < 0.05
+    assert deviation == pytest.approx(np.sqrt(np.diagonal(longer.covariance)), rel=0.02)
+
+
+def test_a_verdict_says_which_half_of_very_wide_log_odds_is_true():
+    problem = Problem.of(make_duels(["a"], ["b"], [1.0]), None)
+
+    told = tilted(problem, problem.start(), LogOdds(np.zeros(1), np.full(1, 1e4)))
+
+    half_normal = 100 * np.sqrt(2 / np.pi), 1e4 * (1 - 2 / np.pi)
+    assert (told.mean[0], told.variance[0]) == pytest.approx(half_normal, rel=0.03)
 
 
 def test_strengths_that_nearly_certain_verdicts_order_have_wide_enough_intervals():

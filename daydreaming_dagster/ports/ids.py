@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection
+from itertools import islice
 from typing import Final, TypeGuard
 
 from daydreaming_dagster.ports.errors import InvalidIdError
@@ -18,6 +19,8 @@ _one_stage: Final = re.compile(
 ).fullmatch
 _one_id: Final = re.compile(_ID).fullmatch
 _many_ids: Final = re.compile(f"(?:{_ID}/)*").fullmatch
+_CHECKED_TOGETHER: Final = 1_000
+"""While it matches, a regular expression keeps a hundred bytes for each id."""
 
 
 def check_stage(stage: object) -> Stage:
@@ -67,8 +70,12 @@ def is_id(value: object) -> TypeGuard[str]:
 
 def are_ids(values: Collection[str]) -> bool:
     """Return whether `check_id` accepts every value. For many, it takes less than half the time."""
-    joined = "/".join([*values, ""])
-    return _many_ids(joined) is not None and joined.count("/") == len(values)
+    remaining = iter(values)
+    while some := list(islice(remaining, _CHECKED_TOGETHER)):
+        joined = "/".join([*some, ""])
+        if _many_ids(joined) is None or joined.count("/") != len(some):
+            return False
+    return True
 
 
 def _shown(value: object, limit: int = 60) -> str:

@@ -300,6 +300,7 @@ def test_many_names_are_judged_as_each_alone_is():
     names = [name for name in HOSTILE_IDS if isinstance(name, str)] + list(UNUSUAL_IDS)
     for name in names:
         assert are_ids([name]) == are_ids(["a", name, "b"]) == is_id(name), ascii(name)
+        assert are_ids([*["a"] * 2_500, name]) == is_id(name), ascii(name)
     assert are_ids([])
 
 

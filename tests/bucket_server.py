@@ -100,6 +100,17 @@ def start_ministack(folder):
     return server
 
 
+def start_moto(folder):
+    command = script("moto_server")
+    if command is None:
+        pytest.skip('no moto_server: pip install "moto[s3]" flask flask-cors')
+    port = free_port()
+    listening = ["-H", "127.0.0.1", "-p", str(port)]
+    server = Server([command, *listening], {}, port, folder / "server.log", _s3_bucket)
+    server.start()
+    return server
+
+
 def _s3_bucket(port):
     return Request(f"http://127.0.0.1:{port}/lab", method="PUT")
 
@@ -154,6 +165,21 @@ def use_s3(s3_server, monkeypatch):
 @pytest.fixture
 def s3_url(use_s3):
     """The URL of a data root that nobody used yet."""
+    return f"s3://lab/{uuid4().hex}"
+
+
+@pytest.fixture(scope="session")
+def moto_server(tmp_path_factory):
+    server = start_moto(tmp_path_factory.mktemp("moto"))
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def moto_url(moto_server, monkeypatch):
+    """The URL of a data root on a second server of S3 that nobody used yet."""
+    for name, value in {**CREDENTIALS, "AWS_ENDPOINT_URL": moto_server.endpoint}.items():
+        monkeypatch.setenv(name, value)
     return f"s3://lab/{uuid4().hex}"
 
 

@@ -13,6 +13,8 @@ from hypothesis import settings
 from bucket_server import (  # noqa: F401  fixtures
     azure_server,
     azure_url,
+    moto_server,
+    moto_url,
     s3_server,
     s3_url,
     use_s3,

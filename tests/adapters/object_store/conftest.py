@@ -26,11 +26,11 @@ def in_bucket(request):
         files.claims.close()
 
 
-@pytest.fixture(params=["memory", "folder", "bucket", "s3"])
+@pytest.fixture(params=["memory", "folder", "bucket", "s3", "moto"])
 def files(request, in_bucket, tmp_path):
     if request.param == "memory":
         return InMemoryRootFiles()
     if request.param == "folder":
         return FilesystemRootFiles(tmp_path)
-    s3 = request.param == "s3"
-    return in_bucket(request.getfixturevalue("s3_url") if s3 else "memory:///")
+    real = request.param in {"s3", "moto"}
+    return in_bucket(request.getfixturevalue(f"{request.param}_url") if real else "memory:///")

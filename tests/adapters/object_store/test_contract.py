@@ -88,6 +88,10 @@ class TestReadOnlyOnS3(TestReadOnlyInMemory):
     server = "s3"
 
 
+class TestOnMoto(TestInMemory):
+    server = "moto"
+
+
 class TestOnAzure(TestInMemory):
     server = "azure"
 

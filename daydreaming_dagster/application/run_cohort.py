@@ -125,7 +125,7 @@ class RestOfRun:
 
 
 CohortRunner = Callable[..., CohortRun]
-"""`run_cohort`, or what is called like it and follows a run that is under way."""
+"""`run_cohort`, or what is called like it."""
 
 
 def run_cohort(

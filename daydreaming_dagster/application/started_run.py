@@ -5,7 +5,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from queue import Queue
-from threading import Event
 from types import TracebackType
 from typing import Final, Self
 
@@ -43,7 +42,6 @@ class StartedRun:
     watcher: RunListener
     _messages: Queue[_Message | None] = attrs.field(factory=lambda: Queue(_BEHIND), init=False)
     _plan: Future[RunPlan] = attrs.field(factory=Future, init=False)
-    _has_answers: Event = attrs.field(factory=Event, init=False)
     _run: Future[CohortRun] = attrs.field(factory=Future, init=False)
     _waits: Sequence[Wait] = attrs.field(default=(), init=False)
     _thread: ThreadPoolExecutor = attrs.field(
@@ -78,10 +76,6 @@ class StartedRun:
         """
         return self._plan.result()
 
-    def wait_for_answers(self, seconds: float) -> None:
-        """Wait until the first generations finished or the run ended, so long at most."""
-        self._has_answers.wait(seconds)
-
     def follow(self, listener: RunListener) -> CohortRun:
         """Tell the listener everything from the beginning, and return what came of the run.
 
@@ -102,10 +96,6 @@ class StartedRun:
             self._messages.put(None)  # the end, for a second follower
         return self._run.result()
 
-    def __call__(self, *_args: object, listener: RunListener, **_kwargs: object) -> CohortRun:
-        """Follow the run where a `CohortRunner` is expected."""
-        return self.follow(listener)
-
     def begin(self, plan: RunPlan) -> None:
         """Tell the watcher, and the follower later."""
         self.watcher.begin(plan)
@@ -117,7 +107,6 @@ class StartedRun:
         """Tell the watcher, and the follower later."""
         self.watcher.note(finished, budget)
         self._messages.put(lambda follower: follower.note(finished, budget))
-        self._has_answers.set()
 
     def waiting(self, waits: Sequence[Wait]) -> None:
         """Tell the watcher, and the follower later if they are others than before."""
@@ -144,5 +133,4 @@ class StartedRun:
                 self._plan.set_exception(error)
             raise
         finally:
-            self._has_answers.set()
             self._messages.put(None)

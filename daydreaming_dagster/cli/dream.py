@@ -99,7 +99,7 @@ def _dream(root: DataRoot, loop_id: str, options: DreamOptions, concurrency: int
     """Make rounds in Dagster, and return whether none is left unfinished."""
     # Importing Dagster takes a second, and other commands do not need it.
     with loading():
-        from daydreaming_dagster.defs.event_log import EventLogError
+        from daydreaming_dagster.defs.home import EventLogError
         from daydreaming_dagster.defs.launch import materialize_dream_rounds, open_instance
         from daydreaming_dagster.defs.resources import RunResources
 

@@ -3,10 +3,8 @@
 import os
 import signal
 from collections.abc import Collection, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -36,23 +34,19 @@ from daydreaming_dagster.cli.console import (
 )
 from daydreaming_dagster.cli.grouping import grouped
 from daydreaming_dagster.cli.monitor import RunMonitor
-from daydreaming_dagster.defs.home import leave_mark, prepare_home, take_mark
+from daydreaming_dagster.defs.home import EventLogError, leave_mark, prepare_home, take_mark
+from daydreaming_dagster.defs.recorder_process import RecordedRun, RecorderLostError, record
 from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.cohort.progress import StageStatus
 from daydreaming_dagster.domain.errors import AnswerLostError
 from daydreaming_dagster.domain.generation.cancellation import CancellationToken
 from daydreaming_dagster.domain.generation.generated import Generated
 from daydreaming_dagster.domain.results.ranking import rank_texts, with_shown_combos
-from daydreaming_dagster.domain.stages import GenerationRef, Pipeline
+from daydreaming_dagster.domain.stages import GenerationRef
 from daydreaming_dagster.errors import DaydreamingError
 from daydreaming_dagster.formatting import counted
 from daydreaming_dagster.ports.language_model import LanguageModel
 from daydreaming_dagster.signals import handling
-
-if TYPE_CHECKING:
-    from daydreaming_dagster.defs.resources import RunResources
-
-_HEAD_START_SECONDS: Final = 5.0
 
 ConcurrencyOption = Annotated[
     int | None,
@@ -179,50 +173,16 @@ def _make(
         if recorded and plan.changes_nothing:
             done = started.follow(NullRunListener()).complete
         else:
-            # Importing Dagster takes a second, in which the first calls would get little time. A
-            # run of slow calls is to be seen in Dagster before its first answer.
-            started.wait_for_answers(_HEAD_START_SECONDS)
-            from daydreaming_dagster.defs.resources import RunResources
-
-            used = RunResources(
-                root,
-                stop=token,
-                runner=started,
-                catalog=catalog,
-                language_model=model,
-                batches=batches,
-            )
-            # Dagster installs signal handlers in the main thread, so it runs in another one.
-            with ThreadPoolExecutor(max_workers=1) as thread:
-                run = (cohort_id, options, catalog.pipeline, prefix)
-                done = thread.submit(_record, home, used, *run).result()
+            run = RecordedRun(home, root.location, cohort_id, options, prefix)
+            try:
+                done = record(run, started, token)
+            except (EventLogError, RecorderLostError) as error:
+                complain(f"error: {error}")
+                done = False
         if done:  # the run may have added duels to what it planned first
             members = started.follow(NullRunListener()).plan.members
             leave_mark(home, prefix, cohort_id, members)
     return done
-
-
-def _record(
-    home: Path,
-    used: "RunResources",
-    cohort_id: str,
-    options: RunOptions,
-    pipeline: Pipeline,
-    prefix: str,
-) -> bool:
-    """Record a run in Dagster while it goes on, and return whether all of the cohort is done."""
-    from daydreaming_dagster.defs.event_log import EventLogError
-    from daydreaming_dagster.defs.launch import materialize_cohort_run, open_instance
-
-    try:
-        with open_instance(home) as instance:
-            return materialize_cohort_run(
-                instance, used, cohort_id, options, pipeline, key_prefix=prefix
-            )
-    except EventLogError as error:
-        used.stop.stop(error.reason)
-        complain(f"error: {error}")
-        return False
 
 
 @contextmanager

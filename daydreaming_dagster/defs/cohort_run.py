@@ -133,18 +133,7 @@ def _finish_op(pipeline: Pipeline, key_prefix: str, pool: str | None) -> dg.OpDe
                 recording.check()
                 budget = stack.enter_context(open_budget(context, config, used))
                 rest = RestOfRun(budget, recording.failed_in_parts)
-            run = used.runner(
-                store,
-                used.root.cohorts,
-                used.language_model,
-                context.partition_key,
-                config.options,
-                token=used.stop,
-                listener=recording,
-                catalog=used.catalog,
-                batches=used.batches,
-                rest=rest,
-            )
+            run = used.run(context.partition_key, config.options, recording, rest)
             recording.check()
             mark_failed(context, run.outcome.failed)
             made = run.plan.members if divided else run.plan.todo

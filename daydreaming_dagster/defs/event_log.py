@@ -10,7 +10,6 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeGuard
 
-import attrs
 import dagster as dg
 
 # Dagster has no public way to report several events of a run together, or to report that one
@@ -34,6 +33,7 @@ from sqlalchemy import Connection, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import SQLAlchemyError
 
+from daydreaming_dagster.defs.home import EventLogError
 from daydreaming_dagster.errors import DaydreamingError
 
 if TYPE_CHECKING:
@@ -49,20 +49,6 @@ def database_errors() -> tuple[type[Exception], ...]:
     from dagster_postgres.utils import DagsterPostgresException
 
     return SQLAlchemyError, sqlite3.Error, OSError, DagsterPostgresException
-
-
-@attrs.define(eq=False)
-class EventLogError(DaydreamingError):
-    """Dagster's database failed before or during a run. The next run records what is missing."""
-
-    reason: str
-    advice: str = "see to the storage"
-
-    def __str__(self) -> str:
-        return (
-            f"Dagster's database failed: {self.reason}; {self.advice}, and run the command again, "
-            f"which also records what is missing"
-        )
 
 
 @contextmanager

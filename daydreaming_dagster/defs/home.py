@@ -8,8 +8,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+import attrs
+
 from daydreaming_dagster.bootstrap import DataRoot, SetupError, dagster_home, hold_lock
 from daydreaming_dagster.domain.digests import sha256
+from daydreaming_dagster.errors import DaydreamingError
 from daydreaming_dagster.ports.errors import LocksUnsupportedError
 from daydreaming_dagster.types import Stage
 
@@ -21,6 +24,20 @@ _DEFAULT_SETTINGS: Final = """\
 telemetry: {enabled: false}
 nux: {enabled: false}
 """
+
+
+@attrs.define(eq=False)
+class EventLogError(DaydreamingError):
+    """Dagster's database failed before or during a run. The next run records what is missing."""
+
+    reason: str
+    advice: str = "see to the storage"
+
+    def __str__(self) -> str:
+        return (
+            f"Dagster's database failed: {self.reason}; {self.advice}, and run the command again, "
+            f"which also records what is missing"
+        )
 
 
 def write_settings(home: Path) -> None:

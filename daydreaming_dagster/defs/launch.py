@@ -19,11 +19,10 @@ from daydreaming_dagster.application.run_cohort import RunOptions
 from daydreaming_dagster.bootstrap import hold_lock
 from daydreaming_dagster.defs.build import build_definitions
 from daydreaming_dagster.defs.event_log import (
-    EventLogError,
     as_event_log_error,
     databases_open,
 )
-from daydreaming_dagster.defs.home import LOCK, write_settings
+from daydreaming_dagster.defs.home import LOCK, EventLogError, write_settings
 from daydreaming_dagster.defs.killed_runs import owner_tags
 from daydreaming_dagster.defs.naming import local_name
 from daydreaming_dagster.defs.partitions import cohorts_name, loops_name
@@ -130,7 +129,7 @@ def materialize_cohort_run(  # noqa: PLR0913  what runs, where, and what it is c
 ) -> bool:
     """Materialize `cohort_run` in this process; return whether the whole cohort is done.
 
-    `used.runner` may follow a run that another thread executes.
+    `used.followed` may follow a run that another process makes.
 
     The instance records the outcome of each generation, and `used.listener` is told.
     `key_prefix` is the one of `build_definitions`. If the process is killed, the next run of the

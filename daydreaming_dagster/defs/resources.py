@@ -1,5 +1,6 @@
 """What assets, jobs, sensors and schedules use of a data root, as one Dagster resource."""
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any, Self
 
@@ -9,7 +10,8 @@ from pydantic import Field
 
 from daydreaming_dagster.application.batch_lane import Batches
 from daydreaming_dagster.application.dream_loop import DreamListener, NullDreamListener
-from daydreaming_dagster.application.run_cohort import CohortRunner, run_cohort
+from daydreaming_dagster.application.run_cohort import CohortRun, RestOfRun, RunOptions, run_cohort
+from daydreaming_dagster.application.run_listener import RunListener
 from daydreaming_dagster.batch_bootstrap import compose_batches
 from daydreaming_dagster.bootstrap import DataRoot, compose_language_model, open_data_root
 from daydreaming_dagster.defs.failures import as_failure
@@ -35,7 +37,8 @@ class RunResources:
             adapts it to the endpoint.
         stop: Ends the run early.
         listener: Is told how the run goes on.
-        runner: Runs a cohort, or follows a run that another thread executes.
+        followed: Follows a run of a cohort that another process makes, and returns what came of
+            it; None if this process makes it.
         workers: How many processes divide the concurrent calls.
     """
 
@@ -43,7 +46,7 @@ class RunResources:
     concurrency: int | None = None
     stop: CancellationToken = attrs.field(factory=CancellationToken)
     listener: DreamListener = attrs.field(factory=NullDreamListener)
-    runner: CohortRunner = run_cohort
+    followed: Callable[[RunListener], CohortRun] | None = None
     workers: int = 1
     _catalog: Catalog | None = attrs.field(default=None, kw_only=True, alias="catalog")
     _language_model: LanguageModel | None = attrs.field(
@@ -103,6 +106,33 @@ class RunResources:
             CatalogError: A catalog is missing or malformed.
         """
         return self._batches or compose_batches(self.root, self.catalog)
+
+    def run(
+        self,
+        cohort_id: str,
+        options: RunOptions,
+        listener: RunListener,
+        rest: RestOfRun | None = None,
+    ) -> CohortRun:
+        """Make what a cohort lacks, or follow the process that does, and return what came of it.
+
+        Raises:
+            DaydreamingError: See `run_cohort`.
+        """
+        if self.followed is not None:
+            return self.followed(listener)
+        return run_cohort(
+            self.root.store,
+            self.root.cohorts,
+            self.language_model,
+            cohort_id,
+            options,
+            token=self.stop,
+            listener=listener,
+            catalog=self.catalog,
+            batches=self.batches,
+            rest=rest,
+        )
 
 
 class DataRootResource(dg.ConfigurableResource[RunResources]):

@@ -10,11 +10,11 @@ from sqlalchemy import create_engine
 
 from bucket_server import free_port
 from daydreaming_dagster.defs.event_log import (
-    EventLogError,
     as_event_log_error,
     planned_materialization,
     record_events,
 )
+from daydreaming_dagster.defs.home import EventLogError
 from daydreaming_dagster.defs.launch import open_instance
 
 ASSETS = [dg.AssetKey(name) for name in ("idea", "note", "plan")]

@@ -95,18 +95,19 @@ class TestOnASmallDisk:
         (disk / "filler").unlink()
         assert daydream_process("run", "c1").returncode == 0
 
-    @pytest.mark.usefixtures("planned")
-    def test_a_database_that_finds_no_room_is_an_error_with_a_reason(
-        self, daydream_process, chat_endpoint, disk
-    ):
-        fill(disk)
 
-        ran = daydream_process("run", "c1")
+@pytest.mark.usefixtures("planned")
+def test_a_database_that_finds_no_room_is_named_and_costs_no_answer(
+    daydream_process, chat_endpoint, data_root, disk
+):
+    fill(disk)
 
-        assert ran.returncode == 1
-        assert "Traceback" not in ran.stderr
-        assert "error: Dagster's database failed" in ran.stderr
-        assert chat_endpoint.bodies == []
+    ran = daydream_process("run", "c1", DAGSTER_HOME=str(disk))
+
+    assert ran.returncode == 1
+    assert "Traceback" not in ran.stderr
+    assert "error: Dagster's database failed" in ran.stderr
+    assert len(bought(data_root)) == len(chat_endpoint.bodies) == 18
 
 
 @pytest.mark.usefixtures("planned")

@@ -46,7 +46,7 @@ LOADING = """if True:
 
     def interrupt(event, arguments):
         global module
-        if event in ("import", "open") and str(arguments[0]).endswith(module):
+        if event in ("import", "open", "subprocess.Popen") and str(arguments[0]).endswith(module):
             module = "no other"
             os.kill(os.getpid(), signal.SIGINT)
 
@@ -89,17 +89,16 @@ def test_ctrl_c_before_the_first_call_leaves_all_to_the_next_run(daydream_proces
 
 
 @pytest.mark.usefixtures("planned")
-def test_ctrl_c_while_dagster_is_being_loaded_keeps_the_answers_in_flight(
+def test_ctrl_c_while_the_recorder_starts_keeps_the_answers_in_flight(
     daydream_process, daydream, chat_endpoint
 ):
-    slow(chat_endpoint, 8, "Link")  # longer than Dagster waits for a first answer
-    command = [sys.executable, "-c", LOADING, "dagster"]
+    command = [sys.executable, "-c", LOADING, sys.executable]
 
     ran = daydream_process("run", "c1", command=command)
 
     assert ran.returncode == 1
     assert "stopped: interrupted by SIGINT" in ran.stderr
-    assert 0 < len(chat_endpoint.bodies) <= 3
+    assert len(chat_endpoint.bodies) <= 3
     assert daydream("run", "c1").returncode == 0
     assert len(chat_endpoint.bodies) == 18  # not one of them twice
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final, Self
 
 import attrs
@@ -134,6 +134,18 @@ class Budget:
         )
         budget.share = share
         return budget
+
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...]]:
+        """Let another process know what was spent; what is left of limits stays with this one."""
+        spent = {
+            "calls": self.calls,
+            "prompt_tokens": self.prompt_tokens,
+            "completion_tokens": self.completion_tokens,
+            "_cost": self._cost,
+            "_of_lost": self.cost_of_lost,
+            "_unknown": self.of_unknown_cost,
+        }
+        return _with_spent, (type(self), spent)
 
     async def reserve(self, request: ModelRequest, stop: CancellationToken) -> float:
         """Return what is reserved for a question, in USD, to be given to one of the others.
@@ -292,6 +304,13 @@ class Budget:
     def _unpriced_costs(self) -> Iterator[float | None]:
         """Yield what each lost call of a model without a price cost at most, None if unknown."""
         return (self._bounds[key].cost(*tokens) for key, tokens in self._unpriced)
+
+
+def _with_spent(kind: type[Budget], spent: Mapping[str, float]) -> Budget:
+    budget = kind()
+    for name, amount in spent.items():
+        setattr(budget, name, amount)
+    return budget
 
 
 def spent(*budgets: Budget) -> str:

@@ -1,6 +1,7 @@
 """Limits on what a run may spend."""
 
 import asyncio
+import pickle
 
 import attrs
 import pytest
@@ -266,3 +267,18 @@ async def test_calls_of_unknown_cost_are_counted_beside_the_cost_of_others():
     assert spent.of_unknown_cost == 2
     assert shown_cost(spent) == f"{money(spent.cost)} USD, and 2 calls of unknown cost"
     assert spent.cost == pytest.approx(200 / 1e6)
+
+
+@pytest.mark.parametrize("model", [MODEL, ModelEntry("big", "big-1", "acme")])
+async def test_another_process_knows_what_was_spent(model):
+    spent = budget(max_calls=3, model=model)
+    await spend(spent, completion())
+    spent.settle_unanswered(REQUEST, await reserve(spent), may_be_billed=True)
+    await reserve(spent)
+
+    elsewhere = pickle.loads(pickle.dumps(spent))  # noqa: S301  made here
+
+    for name in ("calls", "prompt_tokens", "completion_tokens", "cost_of_lost", "of_unknown_cost"):
+        assert getattr(elsewhere, name) == getattr(spent, name)
+    assert elsewhere.cost == pytest.approx(spent.cost)
+    assert shown_cost(elsewhere) == shown_cost(spent)

@@ -1,0 +1,164 @@
+"""Starts the process that records a run of the command in Dagster, and tells it of the run.
+
+In this process, loading Dagster and recording would take the interpreter's time from the calls. So
+this module loads nothing of Dagster.
+
+The process is sent the `RecordedRun`, then each call of a listener of the run, and at last its
+`CohortRun` or the error that ended it. It replies with reasons to stop the run, and at last with
+whether Dagster shows the run as successful, or with the error for which it could not be recorded.
+"""
+
+import os
+import pickle
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from operator import methodcaller
+from pathlib import Path
+from typing import IO
+
+import attrs
+
+from daydreaming_dagster.application.run_cohort import RunOptions
+from daydreaming_dagster.application.run_listener import RunPlan
+from daydreaming_dagster.application.started_run import StartedRun
+from daydreaming_dagster.domain.generation.budget import Budget
+from daydreaming_dagster.domain.generation.cancellation import CancellationToken
+from daydreaming_dagster.domain.generation.generated import Generated
+from daydreaming_dagster.errors import DaydreamingError
+from daydreaming_dagster.ports.language_model import Wait
+
+
+@attrs.frozen
+class RecordedRun:
+    """Which run is recorded, where, and under which names.
+
+    Attributes:
+        home: The folder of Dagster's databases.
+        location: The path or URL of the data root.
+        cohort_id: The cohort.
+        options: What the run was asked for.
+        key_prefix: The prefix of the assets.
+    """
+
+    home: Path
+    location: str
+    cohort_id: str
+    options: RunOptions
+    key_prefix: str
+
+
+@attrs.define(eq=False)
+class RecorderLostError(DaydreamingError):
+    """The process that recorded a run ended before it; `code` is its exit code."""
+
+    code: int
+
+    def __str__(self) -> str:
+        how = f"was killed by signal {-self.code}" if self.code < 0 else f"ended with {self.code}"
+        return (
+            f"the process that records the run in Dagster {how}; every answer is stored, and the "
+            "same command records what is missing"
+        )
+
+
+def record(run: RecordedRun, started: StartedRun, token: CancellationToken) -> bool:
+    """Record a started run in Dagster until it ends, and return whether it all succeeded.
+
+    The run waits for its recording only as `StartedRun` says, and goes on without it if that fails.
+    It is ended through the token if somebody terminates it in Dagster, or if Dagster's database
+    fails.
+
+    Raises:
+        RecorderLostError: The recording process was killed.
+        DaydreamingError: The run could not be recorded.
+        Exception: What the run raised.
+    """
+    with _recorder() as process, ThreadPoolExecutor(max_workers=1) as thread:
+        messages = _Messages(_pipe(process.stdin))
+        messages.send(run)
+        outcome = thread.submit(_read_replies, _pipe(process.stdout), token)
+        try:
+            made = started.follow(messages)
+        except BaseException as error:
+            # Errors of others may not survive the way.
+            known = isinstance(error, DaydreamingError)
+            messages.send(error if known else RuntimeError(repr(error)))
+            raise
+        messages.send(made)
+        done = outcome.result()
+    if done is None:
+        raise RecorderLostError(process.returncode)
+    return done
+
+
+@contextmanager
+def _recorder() -> "Iterator[subprocess.Popen[bytes]]":
+    """Start the process, and wait for its end after the block.
+
+    It has a session of its own, so that Ctrl-C in the terminal does not reach it.
+    """
+    search = os.pathsep.join(path or str(Path.cwd()) for path in sys.path)
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", "daydreaming_dagster.defs.recorder"],
+        env={**os.environ, "PYTHONPATH": search},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        with suppress(BrokenPipeError):  # of what could not be sent
+            _pipe(process.stdin).close()
+        _pipe(process.stdout).close()
+        process.wait()
+
+
+def _pipe(end: IO[bytes] | None) -> IO[bytes]:
+    assert end is not None  # noqa: S101  both were asked for
+    return end
+
+
+@attrs.define(eq=False)
+class _Messages:
+    """Sends what a listener is told, and nothing more once nobody reads it."""
+
+    _pipe: IO[bytes]
+
+    def send(self, message: object) -> None:
+        with suppress(BrokenPipeError):
+            self._pipe.write(pickle.dumps(message))
+            self._pipe.flush()
+
+    def begin(self, plan: RunPlan) -> None:
+        self.send(methodcaller("begin", plan))
+
+    def note(self, finished: Sequence[Generated], budget: Budget) -> None:
+        self.send(methodcaller("note", finished, budget))
+
+    def waiting(self, waits: Sequence[Wait]) -> None:
+        self.send(methodcaller("waiting", waits))
+
+    def set_aside(self, reason: str) -> None:
+        self.send(methodcaller("set_aside", reason))
+
+    def remark(self, notice: str) -> None:
+        self.send(methodcaller("remark", notice))
+
+
+def _read_replies(pipe: IO[bytes], token: CancellationToken) -> bool | None:
+    """Return the last reply, None if the process ended without it.
+
+    Raises:
+        DaydreamingError: The last reply is an error.
+    """
+    with suppress(EOFError, pickle.UnpicklingError):
+        while isinstance(reply := pickle.load(pipe), str):  # noqa: S301  of our own process
+            token.stop(reply)
+        if isinstance(reply, Exception):
+            raise reply
+        return bool(reply)
+    return None

@@ -10,6 +10,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from operator import methodcaller
+from pathlib import Path
 from threading import Lock
 from typing import IO, TYPE_CHECKING, Any
 
@@ -91,7 +92,8 @@ def main() -> None:
     """
     collect_seldom()
     output = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever others print is no reply
+    with Path(os.devnull).open("wb") as nowhere:  # whatever others print is no reply
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
     command = _Command(sys.stdin.buffer, output)
     # Dagster installs signal handlers in the main thread, so it runs in another one.
     with handling(lambda *_: None, signal.SIGINT, signal.SIGTERM), ThreadPoolExecutor(1) as thread:

@@ -64,6 +64,15 @@ class Judges(NamedTuple):
     noise: Floats
 
 
+def draw_judges(design: Design, rng: Generator) -> Judges:
+    """Return judges who differ in everything."""
+    return Judges(
+        rng.standard_normal(design.judges),
+        np.exp(0.25 * rng.standard_normal(design.judges)),
+        np.exp(0.3 * rng.standard_normal(design.judges)),
+    )
+
+
 def scored(design: Design, judges: Judges, quality: Floats, rng: Generator) -> Floats:
     """Return scores of essays of this quality: essay, judge, replicate."""
     shape = (len(quality), design.judges, design.replicates)
@@ -96,11 +105,7 @@ def experiment(
     design: Design, rng: Generator, quality: Floats | None = None
 ) -> tuple[Scores, Floats]:
     """Return the scores of an experiment, and the truth; of essays of this quality if given."""
-    judges = Judges(
-        rng.standard_normal(design.judges),
-        np.exp(0.25 * rng.standard_normal(design.judges)),
-        np.exp(0.3 * rng.standard_normal(design.judges)),
-    )
+    judges = draw_judges(design, rng)
     quality = rng.standard_normal(design.items) if quality is None else quality
     score = scored(design, judges, quality, rng)
     kept = np.ones(score.shape, dtype=np.bool_)

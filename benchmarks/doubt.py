@@ -12,6 +12,11 @@ strength of all essays and of the top 20, and whether every rank band contains t
 which is asked after each set of duels, or until the budget of 1 or 10 round robins is spent. It
 counts the stops, and those after which other items come first than truly do. At a spread of 0, all
 are wrong. Of 2 equal items, it asks which is the first: there, looks err most.
+
+`python -m benchmarks.doubt scores` does the same with scores of 2 to 20 items by the judges of
+`benchmarks.coverage`, who differ in strictness, scale and noise: real numbers, whole numbers from 1
+to 9, or the same with many at the ceiling. Each item gets two rounds, then those in doubt get more,
+until 30 rounds per item are spent.
 """
 # ruff: noqa: INP001, T201  a program to be run by hand
 
@@ -24,17 +29,20 @@ import attrs
 import numpy as np
 from scipy.stats import kendalltau
 
-from daydreaming_dagster.domain.cohort.duel_choice import DuelChoice
+from benchmarks.coverage import Design, draw_judges, expected, scored
+from daydreaming_dagster.domain.cohort.judgment_choice import DuelChoice
 from daydreaming_dagster.domain.results.next_duels import is_settled
 from daydreaming_dagster.domain.statistics.bradley_terry import DuelFit, fit_duels
 from daydreaming_dagster.domain.statistics.judgments import Coded, Duels, Floats, Indices
 from daydreaming_dagster.domain.statistics.pair_choice import believe, pairs_in_doubt
 from daydreaming_dagster.domain.statistics.ranks import rank_bands
+from daydreaming_dagster.domain.statistics.top_scores import items_in_doubt, more_rounds, top_scores
 
 ESSAYS: Final = 200
 TOP: Final = 20
 FIRST_ODDS: Final = 2.0
 SETTLED: Final = 3
+MOST_ROUNDS: Final = 30
 
 
 class Outcome(NamedTuple):
@@ -163,16 +171,56 @@ def print_stops(seeds: int) -> None:
         )
 
 
+def scores_stopped(design: Design, places: int, spread: float, seed: int) -> tuple[int, int, int]:
+    """Return whether scores stop before the budget, whether wrongly, and after how many rounds."""
+    rng = np.random.default_rng(seed)
+    quality = spread * rng.standard_normal(design.items)
+    judges = draw_judges(design, rng)
+    truth = expected(design, judges, quality, rng) if spread else np.zeros(design.items)
+
+    def more(item: int, rounds: int) -> Floats:
+        of_item = attrs.evolve(design, replicates=rounds)
+        return scored(of_item, judges, quality[[item]], rng)[0].T
+
+    rounds = [more(item, 2) for item in range(design.items)]
+    while True:
+        top, spent = top_scores(rounds, places), sum(map(len, rounds))
+        if not len(top.in_doubt):
+            wrong = truth[top.order[:places]].min() <= truth[top.order[places:]].max()
+            return 1, int(wrong), spent
+        if spent >= MOST_ROUNDS * design.items:
+            return 0, 0, spent
+        for item in items_in_doubt(top):
+            added = more(item, more_rounds(len(rounds[item])))
+            rounds[item] = np.concatenate([rounds[item], added])
+
+
+def print_score_stops(seeds: int) -> None:
+    """Print how often the rule `top 3 settled` stops scores, and how often wrongly."""
+    print(f"items x judges, spread  stopped  wrongly  rounds per item, {seeds} seeds")
+    scales = ({}, {"discrete": True}, {"discrete": True, "ceiling": True})
+    sizes = [(2, 0.0), (3, 0.1), (10, 0.0), (10, 0.5), (10, 1.0), (10, 2.0), (20, 2.0)]
+    for (items, spread), judges, scale in product(sizes, (1, 3), scales):
+        design = Design(items, judges, 1, **scale)
+        places = min(SETTLED, items - 1) if items > SETTLED else 1
+        rows = np.array([scores_stopped(design, places, spread, seed) for seed in range(seeds)])
+        stops, wrong, rounds = rows.sum(axis=0).tolist()
+        print(f"{design}, {spread:g}: {stops} {wrong}  {rounds / seeds / items:.1f}", flush=True)
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--calls", type=int, default=796)
     parser.add_argument("--spreads", type=float, nargs="+", default=[1.0, 2.0, 4.0, 8.0])
-    parser.add_argument("what", nargs="?", choices=["worth", "stops"], default="worth")
+    parser.add_argument("what", nargs="?", choices=["worth", "stops", "scores"], default="worth")
     options = parser.parse_args()
     if options.what == "stops":
         print_stops(options.seeds)
+        return
+    if options.what == "scores":
+        print_score_stops(options.seeds)
         return
     print(f"{options.calls} of {ESSAYS * (ESSAYS - 1):,} duels, {options.seeds} seeds")
     print("judge spread  tau (range)            of truth  found  covered   top  bands")

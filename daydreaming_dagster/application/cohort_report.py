@@ -15,6 +15,7 @@ from daydreaming_dagster.application.several_cohorts import (
     folder_of,
     merge_memberships,
 )
+from daydreaming_dagster.application.stop_rules import say_stop_rules
 from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.cohort.index import CohortIndex
 from daydreaming_dagster.domain.generation.stored import read_stored_generation
@@ -103,6 +104,8 @@ def draw_report(
     report = _with_judges(report, store, catalog, ratings, made_at.date())
     planned = planned_contrasts(cohorts, cohort_ids)
     tables = make_result_tables(report.pipeline, report.evaluations, report.duels, planned)
+    rules = say_stop_rules(cohorts, cohort_ids, report.pipeline, report.evaluations)
+    tables = attrs.evolve(tables, remarks=(*rules, *tables.remarks))
     report = attrs.evolve(report, effects=tables.effects.to_dicts())
     figures = make_figures(report, tables)
     page = render_page(report, figures, partial(read_stored_generation, store), made_at, version)

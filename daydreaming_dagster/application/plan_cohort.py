@@ -1,23 +1,28 @@
 """Plans a cohort: estimates its calls, and writes down how each generation is made."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from math import ceil
 
 import attrs
 
 from daydreaming_dagster.application.cohort_status import look
 from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.cohort.estimate import PlanEstimate, estimate_generations
+from daydreaming_dagster.domain.cohort.judgment_choice import calls_by_stage
 from daydreaming_dagster.domain.cohort.manifest import Input
-from daydreaming_dagster.domain.cohort.planner import PlannedGeneration
+from daydreaming_dagster.domain.cohort.planner import PlannedGeneration, replicates_of
 from daydreaming_dagster.domain.cohort.planning import (
     CohortPlan,
     PlanRecord,
     make_plan,
     record_plan,
 )
+from daydreaming_dagster.domain.cohort.spec import MOST_REPLICATES, CohortSpec
 from daydreaming_dagster.domain.errors import CohortNotPlannedError
+from daydreaming_dagster.domain.generation.records import MainRecord
+from daydreaming_dagster.domain.generation.stored import if_there
 from daydreaming_dagster.ports.cohort_store import CohortStore
-from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates
+from daydreaming_dagster.ports.gens_store import GensStore, GensStoreWithTemplates, read_ahead
 from daydreaming_dagster.ports.language_model import ModelKey
 from daydreaming_dagster.types import Stage
 
@@ -60,15 +65,8 @@ def plan_cohort(
     """
     catalog, spec = cohorts.read_catalog(), cohorts.read_spec(cohort_id)
     plan = make_plan(store, cohort_id, spec, catalog, allow_missing=allow_missing)
-    chosen = _chosen_before(cohorts, cohort_id) if plan.duels else set()
-    plan = attrs.evolve(
-        plan,
-        generations=tuple(
-            planned
-            for planned in plan.generations
-            if keep(planned) and (planned.stage not in plan.duels or planned.gen_id in chosen)
-        ),
-    )
+    plan = _with_chosen(store, cohorts, plan, spec, catalog)
+    plan = attrs.evolve(plan, generations=tuple(filter(keep, plan.generations)))
     previous = cohorts.read_manifest(cohort_id)
     changed = [] if previous is None else plan.manifest.changed_since(previous)
     record = record_plan(store, plan)
@@ -101,20 +99,62 @@ def estimate_cohort(
     catalog = cohorts.read_catalog() if catalog is None else catalog
     spec = cohorts.read_spec(cohort_id)
     plan = make_plan(store, cohort_id, spec, catalog, allow_missing=allow_missing)
-    left = {stage: choice.calls for stage, choice in plan.duels.items()}
-    expected: list[PlannedGeneration] = []
-    for planned in plan.generations:  # any so many duels stand for those that will be chosen
-        left[planned.stage] = left.get(planned.stage, len(plan.generations)) - 1
-        if left[planned.stage] >= 0:
-            expected.append(planned)
-    plan = attrs.evolve(plan, generations=tuple(expected))
+    plan = _with_chosen(store, cohorts, plan, spec, catalog, and_expected=True)
     return plan, estimate_generations(store, catalog, plan.generations, again, by_batch)
 
 
-def _chosen_before(cohorts: CohortStore, cohort_id: str) -> set[str]:
-    """Return the members of a cohort as they were planned, and chosen, before."""
+def _with_chosen(
+    store: GensStoreWithTemplates,
+    cohorts: CohortStore,
+    plan: CohortPlan,
+    spec: CohortSpec,
+    catalog: Catalog,
+    *,
+    and_expected: bool = False,
+) -> CohortPlan:
+    """Return the plan with the duels and scores that were chosen by doubt before, and no other.
+
+    With `and_expected`, any so many stand for those that will be chosen.
+    """
     try:
-        members = cohorts.read_membership(cohort_id)
+        before = cohorts.read_membership(plan.cohort_id)
     except CohortNotPlannedError:
-        return set()
-    return {gen_id for gen_ids in members.values() for gen_id in gen_ids}
+        before = {}
+    previous = cohorts.read_manifest(plan.cohort_id)
+    more_scores = [] if previous is None else previous.more_scores
+    calls = {
+        stage: most or 0
+        for stage, most in calls_by_stage(plan.duels, spec.scores).items()
+        if and_expected
+    }
+    scoring = {*spec.scores, *more_scores} & {*catalog.pipeline.scoring}
+    replicates: dict[Stage, int] = {}
+    for stage in scoring:
+        planned_once, each = {*plan.gen_ids(stage)}, replicates_of(spec, catalog, stage)
+        added = [gen_id for gen_id in before.get(stage, ()) if gen_id not in planned_once]
+        rounds = ceil(calls.get(stage, 0) / max(len(planned_once), 1))
+        most = max(_replicates(store, stage, added), default=0)
+        replicates[stage] = min(max(each, rounds * each, most), MOST_REPLICATES)
+    every = plan.generations
+    if replicates:
+        asking = attrs.evolve(spec, replicates={**spec.replicates, **replicates})
+        every = make_plan(store, plan.cohort_id, asking, catalog, allow_missing=True).generations
+    kept = {planned.gen_id for planned in plan.generations if planned.stage not in plan.duels}
+    for stage in {*plan.duels, *scoring}:
+        kept.update(before.get(stage, ()))
+    for stage, most in calls.items():
+        of_stage = [planned.gen_id for planned in every if planned.stage == stage]
+        others = [gen_id for gen_id in of_stage if gen_id not in kept]
+        kept.update(others[: max(most + len(others) - len(of_stage), 0)])
+    return attrs.evolve(
+        plan,
+        generations=tuple(planned for planned in every if planned.gen_id in kept),
+        manifest=attrs.evolve(plan.manifest, more_scores=more_scores),
+    )
+
+
+def _replicates(store: GensStore, stage: Stage, gen_ids: Sequence[str]) -> Iterator[int]:
+    """Yield the replicate of each of these generations that is recorded."""
+    for gen_id, view in read_ahead(store, stage, gen_ids, ["main_metadata"]):
+        document = if_there(view.read_main_metadata, stage, gen_id)
+        yield MainRecord.from_document(document or {}).replicate or 1

@@ -9,7 +9,7 @@ import attrs
 
 from daydreaming_dagster.application.batch_lane import Batches
 from daydreaming_dagster.application.cohort_status import look_and_keep
-from daydreaming_dagster.application.extend_duels import duels_to_come, extend_duels
+from daydreaming_dagster.application.extend_cohort import Choices, extend_cohort, read_choices
 from daydreaming_dagster.application.run_generations import run_generations
 from daydreaming_dagster.application.run_listener import RunListener, RunPlan
 from daydreaming_dagster.domain.catalog import Catalog
@@ -48,7 +48,8 @@ class RunOptions:
         batch: Whether models whose endpoint has batches are asked by batch.
         cancel_batches: Whether to cancel the cohort's batches, take what was answered, and ask
             nothing.
-        until: A stop rule for duels that are chosen by doubt, such as `top 3 settled`.
+        until: A stop rule, such as `top 3 settled`, for duels and scores that are chosen by doubt.
+            If the specification chooses none, more scores are asked until it holds.
     """
 
     stale: bool = False
@@ -76,8 +77,8 @@ class CohortRun:
     """What a run came to.
 
     Attributes:
-        plan: What it was about to do, with the duels that it chose. The estimate is that of its
-            last set.
+        plan: What it was about to do, with the duels and scores that it chose. The estimate is
+            that of its last set.
         outcome: How many generations were made, which failed, how many were left.
         budget: What was spent.
         stopped: Why the run ended early, None where it did not.
@@ -113,7 +114,7 @@ class CohortRun:
 
 @attrs.frozen
 class RestOfRun:
-    """What workers have left of a run: no duels are added, and its limits were checked before.
+    """What workers have left of a run: no judgments are added, and its limits were checked before.
 
     Attributes:
         budget: What may be spent, in the place of the limits in the options.
@@ -143,16 +144,16 @@ def run_cohort(
 ) -> CohortRun:
     """Make what a cohort lacks, all stages at once, and return what came of it.
 
-    Where duels are chosen by doubt, a set of them is chosen whenever nothing else is missing, and
-    made, until all are made or the stop rule holds. `listener.begin` is called for each set, and
-    `options` limit them all together. Each answer is stored before anything is said of it. `token`
-    ends the run early: what was sent is kept. `catalog` takes the place of the one that `cohorts`
-    has. Without `batches`, nothing is asked by batch. `rest` says that this is the end of a run
-    that several workers have made.
+    Where duels or scores are chosen by doubt, a set of them is chosen whenever nothing else is
+    missing, and made, until all are made or the stop rule holds. `listener.begin` is called for
+    each set, and `options` limit them all together. Each answer is stored before anything is said
+    of it. `token` ends the run early: what was sent is kept. `catalog` takes the place of the one
+    that `cohorts` has. Without `batches`, nothing is asked by batch. `rest` says that this is the
+    end of a run that several workers have made.
 
     Raises:
-        DaydreamingError: See `prepare_run`. No model was asked, unless it is about a later set of
-            duels, such as the set-up of their judge.
+        DaydreamingError: See `prepare_run`. No model was asked, unless it is about a later set,
+            such as the set-up of the judge of duels.
         CohortBusyError: Another run holds the cohort.
     """
     catalog = cohorts.read_catalog() if catalog is None else catalog
@@ -174,10 +175,10 @@ def run_cohort(
         without = () if rest is None else rest.without
         tools = _Tools(store, model, catalog, batches, budget, without, token, listener)
         run = _run_set(tools, cohort_id, prepared)
-        adds_duels = rest is None and not options.cancel_batches
+        adds_judgments = rest is None and not options.cancel_batches
         further = attrs.evolve(options, force=())  # that is done
         while (
-            adds_duels
+            adds_judgments
             and run.stopped is None
             and not run.plan.changes_nothing
             and _choose_more(store, cohorts, cohort_id, catalog, options)
@@ -196,11 +197,18 @@ def _choose_more(
     catalog: Catalog,
     options: RunOptions,
 ) -> int:
-    """Choose the next set of duels of a cohort, and return how many they are."""
-    if not duels_to_come(cohorts, cohort_id):
+    """Choose the next set of judgments of a cohort, and return how many they are."""
+    choices = _choices(cohorts, cohort_id, catalog, options)
+    if not choices.are_left(cohorts.read_membership(cohort_id)):
         return 0
     states = look_and_keep(store, cohorts, cohort_id, catalog).stages
-    return extend_duels(store, cohorts, cohort_id, catalog, states, until=options.until)
+    return extend_cohort(store, cohorts, cohort_id, catalog, states, choices=choices)
+
+
+def _choices(
+    cohorts: CohortStore, cohort_id: str, catalog: Catalog, options: RunOptions
+) -> Choices:
+    return read_choices(cohorts, cohort_id, catalog.pipeline, options.until, limited=options.limits)
 
 
 @attrs.frozen
@@ -282,7 +290,7 @@ def prepare_run(  # noqa: PLR0917  a cohort, where it is, and what to make of it
     *,
     is_rest: bool = False,
 ) -> PreparedRun:
-    """Parse what is read otherwise today, choose the next duels, and return what is left to make.
+    """Parse what is read otherwise today, choose the next judgments, return what is left to make.
 
     The caller holds the cohort. `is_rest` says that there is a `RestOfRun`.
 
@@ -296,15 +304,16 @@ def prepare_run(  # noqa: PLR0917  a cohort, where it is, and what to make of it
     members = cohorts.read_membership(cohort_id)
     if batches is None and (options.batch or options.cancel_batches):
         raise CatalogError("the data root", ("it cannot keep records of batches; use a folder",))
+    asks_more = not (is_rest or options.cancel_batches)
+    choices = _choices(cohorts, cohort_id, catalog, options) if asks_more else Choices()
     if is_rest:
         options = attrs.evolve(options, max_calls=None, max_cost=None, max_cost_total=None)
     state = look_and_keep(store, cohorts, cohort_id, catalog)
-    parsed_again = _parse_again(store, catalog, state)
+    # What is chosen depends on what a kill left unparsed, too.
+    parsed_again = _parse_again(store, catalog, state, every=choices.are_left(members))
     if parsed_again:  # whose children may have another prompt now
         state = look_and_keep(store, cohorts, cohort_id, catalog)
-    if not (is_rest or options.cancel_batches) and extend_duels(
-        store, cohorts, cohort_id, catalog, state.stages, until=options.until
-    ):
+    if extend_cohort(store, cohorts, cohort_id, catalog, state.stages, choices=choices):
         members = cohorts.read_membership(cohort_id)
         state = look_and_keep(store, cohorts, cohort_id, catalog)
     by_batch = _models_by_batch(batches, catalog, options)
@@ -338,15 +347,17 @@ def _models_by_batch(
     return batches.models(catalog, wanted=options.batch)
 
 
-def _parse_again(store: GensStoreWithTemplates, catalog: Catalog, state: CohortState) -> int:
-    """Parse the answers that are read otherwise today; return how many were.
+def _parse_again(
+    store: GensStoreWithTemplates, catalog: Catalog, state: CohortState, *, every: bool
+) -> int:
+    """Parse the answers that are read otherwise today, or every unparsed one; return how many were.
 
     Before the run is planned: it is free, and what the children are asked depends on it. An answer
     that is refused now fails its generation when the run comes to it.
     """
     changed = 0
     for stage, outdated in state.outdated.items():
-        for gen_id in outdated:
+        for gen_id in state.stages[stage].unparsed if every else outdated:
             with suppress(DaydreamingError):
                 changed += parse_stored_answer(store, catalog, stage, gen_id)
     return changed

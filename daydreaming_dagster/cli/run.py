@@ -3,7 +3,7 @@
 import os
 import signal
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Annotated
 
 import typer
@@ -14,6 +14,7 @@ from daydreaming_dagster.application.cohort_status import look
 from daydreaming_dagster.application.run_cohort import CohortRun, RunOptions, run_cohort
 from daydreaming_dagster.application.run_listener import NullRunListener, RunListener
 from daydreaming_dagster.application.started_run import StartedRun
+from daydreaming_dagster.application.stop_rules import say_stop_rules
 from daydreaming_dagster.batch_bootstrap import compose_batches
 from daydreaming_dagster.bootstrap import (
     DataRoot,
@@ -30,6 +31,7 @@ from daydreaming_dagster.cli.console import (
     complain,
     explained,
     note,
+    say,
     terminal,
 )
 from daydreaming_dagster.cli.grouping import grouped
@@ -41,6 +43,7 @@ from daydreaming_dagster.domain.cohort.progress import StageStatus
 from daydreaming_dagster.domain.errors import AnswerLostError
 from daydreaming_dagster.domain.generation.cancellation import CancellationToken
 from daydreaming_dagster.domain.generation.generated import Generated
+from daydreaming_dagster.domain.results.evaluations import read_evaluations
 from daydreaming_dagster.domain.results.ranking import rank_texts, with_shown_combos
 from daydreaming_dagster.domain.stages import GenerationRef
 from daydreaming_dagster.errors import DaydreamingError
@@ -99,7 +102,8 @@ def run(
     until: Annotated[
         str | None,
         typer.Option(
-            help="Choose no more duels by doubt once this is certain, such as 'top 3 settled'."
+            help="Ask for more scores, or duels chosen by doubt, until this is certain, such as"
+            " 'top 3 settled'. Scores need a limit, too."
         ),
     ] = None,
 ) -> None:
@@ -135,6 +139,7 @@ def _run(root: DataRoot, cohort_id: str, options: RunOptions, concurrency: int |
     for notice in monitor.notices:
         note(notice)
     _show_ranking(root, catalog, cohort_id)
+    _say_stop_rules(root, catalog, cohort_id, options)
     if token.reason and not done:
         complain(f"stopped: {token.reason}")
     _say_what_is_left(root, catalog, cohort_id, options, done=done, left_stale=monitor.stale)
@@ -237,6 +242,18 @@ def _show_ranking(root: DataRoot, catalog: Catalog, cohort_id: str) -> None:
         from daydreaming_dagster.cli.results import print_ranking
 
         print_ranking(ranks, catalog.pipeline.judged)
+
+
+def _say_stop_rules(root: DataRoot, catalog: Catalog, cohort_id: str, options: RunOptions) -> None:
+    """Say whether the rules of scores hold that the run was to ask until."""
+    with suppress(DaydreamingError):  # what is unreadable was said
+        members = root.cohorts.read_membership(cohort_id)
+        evaluations = read_evaluations(root.store, catalog.pipeline, members)
+        rules = say_stop_rules(
+            root.cohorts, [cohort_id], catalog.pipeline, evaluations, options.until
+        )
+        for line in rules:
+            say(line)
 
 
 def _say_what_is_left(

@@ -40,7 +40,8 @@ class CohortRunConfig(dg.Config):
     )
     until: str | None = Field(
         None,
-        description="A stop rule for duels that are chosen by doubt, such as `top 3 settled`.",
+        description="A stop rule, such as `top 3 settled`: more scores, or duels chosen by doubt, "
+        "are asked until it is certain. Scores need a limit, too.",
     )
     workers: int = Field(
         1,

@@ -262,3 +262,39 @@ def test_duels_are_chosen_by_doubt_in_one_command_and_rank_the_essays(
     results = daydream("results", "deep")
     assert "Judges prefer what is shown second" in results.stdout
     assert len(table(data_root / "cohorts/deep/reports/duels.csv")) == 5
+
+
+def test_more_scores_are_asked_until_the_best_is_settled_and_it_is_said(
+    daydream, answering, data_root
+):
+    plain, best = answering.answer, set()
+
+    def answer(prompt):
+        if "SCORE" not in prompt:
+            return plain(prompt)
+        text = max(prompt.split(), key=len)  # its digest
+        best.update([text] if not best else [])
+        return f"SCORE: {7 if text in best else 3}"
+
+    answering.answer = answer
+    daydream("plan", "deep")
+    refused = daydream("run", "deep", "--until", "top 1 settled")
+    assert refused.returncode == 2
+    assert "limit the calls or the cost of the run, too" in refused.stderr
+    assert not answering.bodies
+
+    run = daydream("run", "deep", "--until", "top 1 settled", "--max-calls", "300")
+
+    assert run.returncode == 0, run.stderr
+    assert "top 1 settled: yes, with 95 % however often one looks." in run.stdout
+    evaluations = members(data_root, "evaluation")
+    assert PLANNED["evaluation"] < len(evaluations) < 200
+    assert len(answering.bodies) == sum(PLANNED.values()) - PLANNED["evaluation"] + len(evaluations)
+    with open_instance(data_root / "dagster_home") as instance:
+        assert len(instance.get_runs()) == 1
+        done = instance.get_materialized_partitions(dg.AssetKey("evaluation_parsed"))
+    assert done == {*evaluations}
+    daydream("plan", "deep")
+    assert {*members(data_root, "evaluation")} == {*evaluations}
+    assert "0 new" in daydream("plan", "deep").stdout
+    assert states(daydream)["evaluation"]["done"] == len(evaluations)

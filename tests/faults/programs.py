@@ -190,14 +190,43 @@ def dream(root):
     assert not dreamt.interrupted
 
 
+def score_until_settled(root):
+    """Run the cohort c1 until its best essay is settled; each call is a byte in a file."""
+
+    def answer(request):
+        with Path(root, "calls").open("ab") as calls:
+            calls.write(b".")
+        rng = random.Random(f"{request.prompt}/{request.parameters.seed}")
+        if request.prompt.startswith("Judge"):
+            return f"SCORE: {(6 if 'Ant' in request.prompt else 3) + rng.randint(-2, 2)}"
+        return request.prompt
+
+    model = ScriptedLanguageModel(answer, latency_seconds=0.01)
+    paths = Paths(Path(root))
+    run = run_cohort(
+        UnsyncedFilesystemGensStore(root),
+        FilesystemCohortStore(paths),
+        LimitingLanguageModel(model, {}, Path(root), CALLS_AT_ONCE),
+        "c1",
+        RunOptions(until="top 4 settled", max_calls=500),
+        token=CancellationToken(),
+        listener=NullRunListener(),
+    )
+    assert run.complete
+
+
 CALLS_AT_ONCE = 4
 
+KILLED = {"dream": (dream, "loops/l/*/*/[!.]*"), "score": (score_until_settled, "cohorts/c1/*.csv")}
+"""What can be killed, and the files that it must leave as if it had not been."""
 
-def dream_and_be_killed(root, kills, seed):
-    """Kill a loop at random moments until it ends, and begin anew until there were so many kills.
 
-    Return what each loop came to: journal and concepts, generations, calls, kills.
+def begin_and_be_killed(what, root, kills, seed):
+    """Kill what goes on at random moments until it ends, and anew until there were so many kills.
+
+    Return what each came to: files, generations, calls, kills.
     """
+    go_on, kept = KILLED[what]
     moments = random.Random(seed)
     ends = []
     while kills > 0:
@@ -206,7 +235,7 @@ def dream_and_be_killed(root, kills, seed):
         while True:
             child = os.fork()
             if child == 0:
-                dream(str(folder))
+                go_on(str(folder))
                 os._exit(0)
             if ends and kills > 0:  # the first loop is not killed: the others are compared with it
                 time.sleep(moments.uniform(0.0, 0.6))
@@ -217,12 +246,11 @@ def dream_and_be_killed(root, kills, seed):
                 break
             killed += 1
             kills -= 1
-        journal = {
-            str(path.relative_to(folder)): path.read_text()
-            for path in sorted(folder.glob("loops/l/*/*/[!.]*"))
+        files = {
+            str(path.relative_to(folder)): path.read_text() for path in sorted(folder.glob(kept))
         }
         generations = sorted(str(path.relative_to(folder)) for path in folder.glob("gens/*/[a-z]*"))
-        ends.append([journal, generations, len(Path(folder, "calls").read_bytes()), killed])
+        ends.append([files, generations, len(Path(folder, "calls").read_bytes()), killed])
     return ends
 
 

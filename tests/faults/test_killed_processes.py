@@ -3,7 +3,10 @@
 import pytest
 
 from adapters import FilesystemGensStore
-from builders import write_data_root
+from adapters.cohort_store.filesystem import FilesystemCohortStore
+from builders import FILES, write_data_root
+from daydreaming_dagster.application.plan_cohort import plan_cohort
+from daydreaming_dagster.data_layer.paths import Paths
 from dreaming import make_loop
 
 # 0.03 s each.
@@ -11,6 +14,7 @@ KILLS = 200
 
 # 0.5 s each.
 LOOP_KILLS = 40
+SCORE_KILLS = 20
 CALLS_AT_ONCE = 4
 
 
@@ -65,7 +69,7 @@ def test_a_loop_that_is_killed_at_random_moments_comes_to_the_same(start, tmp_pa
     data_root = write_data_root(tmp_path / "begun")
     make_loop(data_root)
 
-    unkilled, *killed = start("dream_and_be_killed", str(tmp_path), LOOP_KILLS, 0)()
+    unkilled, *killed = start("begin_and_be_killed", "dream", str(tmp_path), LOOP_KILLS, 0)()
 
     journal, generations, calls, _ = unkilled
     assert calls == 3 * 4 * 3  # rounds, pairs, a draft and two evaluations
@@ -73,5 +77,26 @@ def test_a_loop_that_is_killed_at_random_moments_comes_to_the_same(start, tmp_pa
     assert sum(kills for *_, kills in killed) >= LOOP_KILLS
     for of_killed, made, asked, kills in killed:
         assert of_killed == journal
+        assert made == generations
+        assert asked - calls <= CALLS_AT_ONCE * kills
+
+
+def test_a_run_under_a_stop_rule_that_is_killed_asks_nothing_twice_and_comes_to_the_same(
+    start, tmp_path
+):
+    root = write_data_root(tmp_path / "begun")
+    spec = root / "cohorts/c1/spec/config.yaml"
+    spec.write_text(
+        f"{FILES['cohorts/c1/spec/config.yaml']}sampling: {{evaluation: {{seed: 1}}}}\n"
+    )
+    plan_cohort(FilesystemGensStore(root), FilesystemCohortStore(Paths(root)), "c1")
+
+    unkilled, *killed = start("begin_and_be_killed", "score", str(tmp_path), SCORE_KILLS, 0)()
+
+    files, generations, calls, _ = unkilled
+    assert calls > 3 + 3 + 2 * 6 + 20, "drafts, essays, and more scores than planned"
+    assert sum(kills for *_, kills in killed) >= SCORE_KILLS
+    for of_killed, made, asked, kills in killed:
+        assert of_killed == files
         assert made == generations
         assert asked - calls <= CALLS_AT_ONCE * kills

@@ -13,7 +13,7 @@ from daydreaming_dagster.domain.documents import structure
 from daydreaming_dagster.domain.errors import CatalogError
 from daydreaming_dagster.ports.gens_store import Templates
 from daydreaming_dagster.ports.ids import check_stage
-from daydreaming_dagster.types import JsonObject
+from daydreaming_dagster.types import JsonObject, Stage
 
 MANIFEST_VERSION: Final = 1
 
@@ -32,6 +32,8 @@ class Manifest:
         template: Digest of each template's file, by `stage/template_id`.
         concept: Digest of each concept's name and the description in use, by concept_id.
         model: Digest of each model's name and provider, by the model's id.
+        more_scores: The stages of which a stop rule has asked more scores than the specification
+            plans. The next plan keeps them.
     """
 
     version: int = MANIFEST_VERSION
@@ -39,10 +41,14 @@ class Manifest:
     template: dict[str, str] = attrs.field(factory=dict)
     concept: dict[str, str] = attrs.field(factory=dict)
     model: dict[str, str] = attrs.field(factory=dict)
+    more_scores: list[Stage] = attrs.field(factory=list)
 
     def as_document(self) -> JsonObject:
         """Return the manifest as JSON."""
-        return attrs.asdict(self)
+        document = attrs.asdict(self)
+        if not self.more_scores:  # an earlier version does not know it
+            del document[attrs.fields(Manifest).more_scores.name]
+        return document
 
     @classmethod
     def from_document(cls, document: object, location: str) -> "Manifest":
@@ -96,7 +102,7 @@ def digest_of_spec(spec: CohortSpec) -> str:
 
     What later versions added and it does not use is no difference.
     """
-    added = ("duels", "contrasts")
+    added = ("duels", "scores", "contrasts")
     return _digest(
         attrs.asdict(spec, filter=lambda field, value: field.name not in added or bool(value))
     )

@@ -283,7 +283,7 @@ class Planner:
             extra_body.setdefault(_RESPONSE_FORMAT, RESPONSE_FORMATS[parser])
         chosen = attrs.evolve(chosen, extra_body=extra_body)
         parameters = sampling_of(self.catalog.models[model_id], chosen)
-        for replicate in range(1, _replicates(self.spec, self.catalog, stage) + 1):
+        for replicate in range(1, replicates_of(self.spec, self.catalog, stage) + 1):
             yield attrs.evolve(
                 template,
                 llm_model_id=model_id,
@@ -395,5 +395,6 @@ def _signature(described: JsonObject) -> bytes:
     return b"".join(b"%d:%b" % (len(part), part) for part in parts)
 
 
-def _replicates(spec: CohortSpec, catalog: Catalog, stage: Stage) -> int:
+def replicates_of(spec: CohortSpec, catalog: Catalog, stage: Stage) -> int:
+    """Return how often a stage asks the same question."""
     return spec.replicates.get(stage, catalog.replicates.get(stage, 1))

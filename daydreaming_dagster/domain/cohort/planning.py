@@ -12,8 +12,8 @@ import attrs
 from daydreaming_dagster.domain.catalog import (
     Catalog,
 )
-from daydreaming_dagster.domain.cohort.duel_choice import DuelChoice
 from daydreaming_dagster.domain.cohort.given_texts import read_given_texts, unused_texts
+from daydreaming_dagster.domain.cohort.judgment_choice import DuelChoice
 from daydreaming_dagster.domain.cohort.manifest import Manifest, make_manifest
 from daydreaming_dagster.domain.cohort.plan_checks import (
     catalog_problems,

@@ -11,7 +11,11 @@ import attrs
 
 from daydreaming_dagster.domain.catalog import COMBO_SEPARATOR, DEFAULT_LEVEL
 from daydreaming_dagster.domain.cohort.couplings import Axis, Coupling, balanced
-from daydreaming_dagster.domain.cohort.duel_choice import DuelChoice, duel_problems
+from daydreaming_dagster.domain.cohort.judgment_choice import (
+    DuelChoice,
+    ScoreChoice,
+    choice_problems,
+)
 from daydreaming_dagster.domain.cohort.sampling import sampling_problems
 from daydreaming_dagster.domain.documents import (
     NOT_IN_DOCUMENT,
@@ -146,8 +150,9 @@ class CohortSpec:
     `replicates` says how often each stage asks the same question (default: the data root's setting,
     or 1). `sampling` holds its sampling parameters (default: the endpoint's choice).
 
-    `duels` says of a stage that compares which pairs it compares (default: all). `contrasts` are
-    the axes whose values the cohort is made to compare: their differences are planned.
+    `duels` says of a stage that compares which pairs it compares (default: all). `scores` says of a
+    stage that scores what it scores more often than `replicates` (default: nothing). `contrasts`
+    are the axes whose values the cohort is made to compare: their differences are planned.
 
     `problems` lists the mistakes in the document. The specification was made without those parts,
     and planning refuses it together with the mistakes that only the catalog can show.
@@ -163,6 +168,7 @@ class CohortSpec:
     pairs: list[Pairs] = attrs.field(factory=list)
     tuples: list[Tuples] = attrs.field(factory=list)
     duels: Mapping[StageName, DuelChoice] = attrs.field(factory=dict)
+    scores: Mapping[StageName, ScoreChoice] = attrs.field(factory=dict)
     contrasts: list[Axis] = attrs.field(factory=list)
     problems: tuple[Problem, ...] = attrs.field(default=(), metadata={NOT_IN_DOCUMENT: True})
 
@@ -251,7 +257,7 @@ def spec_problems(spec: CohortSpec, pipeline: Pipeline) -> Iterator[Problem]:
             reason = f"expected 1 to {MOST_REPLICATES:,}, found {count}"
             yield Problem(("replicates", stage), reason)
     yield from sampling_problems(spec.sampling)
-    yield from duel_problems(spec.duels, pipeline)
+    yield from choice_problems(spec.duels, spec.scores, pipeline)
     yield from _repeated(("contrasts",), spec.contrasts)
     for axis, kept in spec.subsets.items():
         yield from _rows_problems(spec, ("subsets", axis), [axis], [[value] for value in kept])

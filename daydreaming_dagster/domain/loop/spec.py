@@ -269,6 +269,9 @@ def _cohort_problems(spec: LoopSpec, pipeline: Pipeline) -> Iterator[Problem]:
             yield Problem((_COHORT, "axes", name), reason)
     if spec.cohort.texts:
         yield Problem((_COHORT, "texts"), "a loop makes its texts itself; leave them out")
+    if spec.cohort.scores:
+        reason = "a loop asks as many scores of each text of a round; leave it out"
+        yield Problem((_COHORT, "scores"), reason, of_whole=True)
     if not pipeline.scoring:
         reason = "no stage scores, so a loop cannot decide; add one with `judges: scores`"
         yield Problem((_COHORT,), reason, of_whole=True)

@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from daydreaming_dagster.domain.cohort.duel_choice import DuelChoice, settled_places
+from daydreaming_dagster.domain.cohort.judgment_choice import DuelChoice, settled_places
 from daydreaming_dagster.domain.cohort.planner import PlannedGeneration
 from daydreaming_dagster.domain.results.places import SharesByText
 from daydreaming_dagster.domain.results.verdicts import Duel

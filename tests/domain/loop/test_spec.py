@@ -86,6 +86,7 @@ sed: 1
 cohort:
   axes: {concepts: [ant, bee], k: 2, draft_template: [links, links], essay_templat: [x]}
   replicates: {evaluation: 0}
+  scores: {evaluation: {calls: 9, until: top 1 settled}}
 gate: {false_positives: 2}
 selection: {bar: 70, certainty: 0.5, most: 0}
 stop: {rounds: 0, max_cost: -1, rounds_without_acceptance: 0, least_chance_of_new: 5,
@@ -100,6 +101,7 @@ stop: {rounds: 0, max_cost: -1, rounds_without_acceptance: 0, least_chance_of_ne
         "cohort.axes.essay_templat",
         "cohort.axes.k",
         "cohort.replicates.evaluation",
+        "cohort.scores",
         "concepts[1]",
         "concepts[2]",
         "exploration",

@@ -14,7 +14,7 @@ from daydreaming_dagster.application.plan_cohort import estimate_cohort, plan_co
 from daydreaming_dagster.application.run_cohort import RunOptions, run_cohort
 from daydreaming_dagster.application.run_listener import NullRunListener
 from daydreaming_dagster.domain.catalog import Catalog, ConceptEntry, ModelEntry, TemplateEntry
-from daydreaming_dagster.domain.cohort.duel_choice import DuelChoice
+from daydreaming_dagster.domain.cohort.judgment_choice import DuelChoice
 from daydreaming_dagster.domain.cohort.spec import make_cohort_spec
 from daydreaming_dagster.domain.errors import CatalogError
 from daydreaming_dagster.domain.generation.cancellation import CancellationToken
@@ -251,11 +251,11 @@ def test_a_stop_rule_that_cannot_be_read_or_stops_nothing_is_refused():
     lab = Lab()
     lab.plan()
 
-    with pytest.raises(CatalogError, match="expected such as 'top 3 settled', found 'best'"):
+    with pytest.raises(CatalogError, match="a rule such as 'top 3 settled', found 'best'"):
         lab.run(until="best")
     spec = lab.cohorts.read_spec("c")
     lab.cohorts.write_spec("c", attrs.evolve(spec, duels={}))
-    with pytest.raises(CatalogError, match="stops no duels: none are chosen by doubt"):
+    with pytest.raises(CatalogError, match="'top 3 settled' may never hold; limit the calls or"):
         lab.run(until="top 3 settled")
     assert lab.asked == []
 

@@ -1,0 +1,44 @@
+"""What the stop rules of a cohort's scores say of its scores so far."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from daydreaming_dagster.application.extend_cohort import read_choices
+from daydreaming_dagster.domain.cohort.manifest import digest_of_spec
+from daydreaming_dagster.domain.errors import CatalogError
+from daydreaming_dagster.domain.results.evaluations import Evaluation
+from daydreaming_dagster.domain.stages import Pipeline
+from daydreaming_dagster.ports.cohort_store import CohortStore
+
+
+def say_stop_rules(
+    cohorts: CohortStore,
+    cohort_ids: Sequence[str],
+    pipeline: Pipeline,
+    evaluations: Iterable[Evaluation],
+    until: str | None = None,
+) -> Iterator[str]:
+    """Yield whether each stop rule of a cohort's plan holds for its scores, and what that means.
+
+    `until` takes the place of those in the specification. There are none if the specification was
+    edited since it was planned, and none of several cohorts together.
+
+    Raises:
+        CatalogError: The specification cannot be read, or `until` is not a stop rule.
+    """
+    (cohort_id, *more) = cohort_ids
+    if more or cohort_id not in cohorts.list_cohorts():
+        return
+    spec, manifest = cohorts.read_spec(cohort_id), cohorts.read_manifest(cohort_id)
+    if manifest is None or manifest.spec != digest_of_spec(spec):
+        return
+    choices = read_choices(cohorts, cohort_id, pipeline, until, limited=True)
+    if not choices.scores:
+        return
+    from daydreaming_dagster.domain.results.next_scores import given_scores  # numpy is slow
+
+    evaluations = list(evaluations)
+    for stage, choice in choices.scores.items():
+        try:
+            yield given_scores(evaluations, spec, pipeline[stage]).sentence(choice.until)
+        except CatalogError as error:
+            yield f"{choice.until}: cannot be told. {'; '.join(error.problems)}."

@@ -154,7 +154,8 @@ def scores_covered(design: Design, experiments: int, rng: Generator) -> Coverage
         band = score_bands(fit)
         ranks = true_ranks(truth)
         bands += bool(((band.low <= ranks) & (ranks <= band.high)).all())
-        chance = best_of_estimates(fit.estimate, fit.covariance.variances(), 3).best
+        variances, df = fit.covariance.variances(), float(fit.df.min())
+        chance = best_of_estimates(fit.estimate, variances, 3, df).best
         best += bool(ranks[chance.argmax()] == 1)
         said += float(chance.max())
     return Coverage(str(design), *(float(x) / experiments for x in (hits, bands, best, said)))

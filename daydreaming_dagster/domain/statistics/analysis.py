@@ -95,7 +95,7 @@ def rank_scores(scores: Scores) -> RankedScores:
     fit = fit_scores(scores)
     low, high = fit.interval()
     bands = score_bands(fit)
-    best = best_of_estimates(fit.estimate, fit.covariance.variances(), TOP)
+    best = best_of_estimates(fit.estimate, fit.covariance.variances(), TOP, float(fit.df.min()))
     ranked = _ranked(scores.item.names, fit.estimate, (low, high), bands, best)
     return RankedScores(fit, tuple(ranked))
 

@@ -5,13 +5,14 @@ from typing import Final
 import attrs
 import numpy as np
 from scipy.optimize import brentq
-from scipy.special import gammaln, ndtr
+from scipy.special import gammaincinv, gammaln, ndtr
 
 from daydreaming_dagster.domain.statistics.covariance import Covariance
 from daydreaming_dagster.domain.statistics.judgments import Floats, Indices
 
 _BLOCK: Final = 256
 _DRAWS: Final = 4000
+_MULTIPLES: Final = 24
 _JOINT: Final = 1000
 """With more items than this, the draws of `best_of_posterior` take estimates as independent."""
 
@@ -106,13 +107,16 @@ class BestProbabilities:
     top: int
 
 
-def best_of_estimates(estimate: Floats, variances: Floats, top: int) -> BestProbabilities:
+def best_of_estimates(
+    estimate: Floats, variances: Floats, top: int, df: float = np.inf
+) -> BestProbabilities:
     """Return the probabilities of being best, from estimates with independent errors.
 
     The true values are normal around a common mean, as in the hierarchical model of Gelman, Carlin,
     Stern, Dunson, Vehtari and Rubin, "Bayesian Data Analysis" (3rd edition), section 5.4, with a
     uniform prior on their standard deviation. So estimates that differ by no more than noise leave
-    every item about the same chance.
+    every item about the same chance. The variances are estimates with `df` degrees of freedom: the
+    true ones are multiples of them by a scaled inverse chi-squared value (section 3.2 there).
     """
     rng = np.random.default_rng(0)
     estimate = (
@@ -121,25 +125,36 @@ def best_of_estimates(estimate: Floats, variances: Floats, top: int) -> BestProb
     spread = float(estimate.std())
     floor = max(float(variances.mean()), spread**2) * 1e-9
     variances = np.maximum(variances, floor if floor > 0 else 1.0)
-    grid = np.linspace(0.0, 4 * max(spread, np.sqrt(floor)), 81)
-    total = grid[:, None] ** 2 + variances[None, :]
-    precision = (1 / total).sum(axis=1)
-    centre = (estimate / total).sum(axis=1) / precision
-    squares = ((estimate[None, :] - centre[:, None]) ** 2 / total).sum(axis=1)
-    log = -0.5 * (np.log(total).sum(axis=1) + np.log(precision) + squares)
+    grid = np.linspace(0.0, 4 * max(spread, np.sqrt(floor)), 81) ** 2
+    squares, multiples = (each.ravel() for each in np.meshgrid(grid, _multiples(df)))
+    log, centre, precision = (np.zeros(len(squares)) for _ in range(3))
+    for place, (square, multiple) in enumerate(zip(squares, multiples, strict=True)):
+        total = square + multiple * variances
+        precision[place] = (1 / total).sum()
+        centre[place] = (estimate / total).sum() / precision[place]
+        misfit = ((estimate - centre[place]) ** 2 / total).sum()
+        log[place] = -0.5 * (np.log(total).sum() + np.log(precision[place]) + misfit)
     chance = np.exp(log - log.max())
-    chosen = rng.choice(len(grid), size=_DRAWS, p=chance / chance.sum())
-    kept = grid[:, None] ** 2 / total
+    chosen = rng.choice(len(log), size=_DRAWS, p=chance / chance.sum())
     drawn_centre = centre[chosen] + rng.standard_normal(_DRAWS) / np.sqrt(precision[chosen])
     wins, among = np.zeros(len(estimate)), np.zeros(len(estimate))
     for rows in np.array_split(np.arange(_DRAWS), 16):
-        shrunk = kept[chosen[rows]]
+        noise = multiples[chosen[rows], None] * variances
+        shrunk = squares[chosen[rows], None] / (squares[chosen[rows], None] + noise)
         mean = drawn_centre[rows, None] + shrunk * (estimate[None, :] - drawn_centre[rows, None])
-        draws = mean + np.sqrt(shrunk * variances) * rng.standard_normal(mean.shape)
+        draws = mean + np.sqrt(shrunk * noise) * rng.standard_normal(mean.shape)
         # Draws that are all equal, for lack of any spread, make each item equally often the best.
         draws += 1e-12 * np.sqrt(variances) * rng.standard_normal(mean.shape)
         _count_best(draws, top, wins, among)
     return BestProbabilities(wins / _DRAWS, among / _DRAWS, min(top, len(estimate)))
+
+
+def _multiples(df: float) -> Floats:
+    """Return equally probable multiples of a variance estimate that the true one may be."""
+    if np.isinf(df):
+        return np.ones(1)
+    middles = (np.arange(_MULTIPLES) + 0.5) / _MULTIPLES
+    return np.asarray(df / (2 * gammaincinv(df / 2, middles)), dtype=np.float64)
 
 
 def best_of_posterior(estimate: Floats, covariance: Covariance, top: int) -> BestProbabilities:

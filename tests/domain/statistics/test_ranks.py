@@ -55,6 +55,28 @@ def test_estimates_that_differ_by_noise_alone_leave_all_about_the_same_chance():
     assert best.best.max() < 0.05
 
 
+def test_the_probability_of_being_best_averages_over_a_variance_that_few_scores_show():
+    estimate, df = np.array([0.0, 0.3, 1.5]), 2
+    rng = np.random.default_rng(0)
+    # Draws from the prior, weighted by their likelihood; the common mean is integrated out.
+    noise = 0.09 * df / rng.chisquare(df, 400_000)
+    spread = rng.uniform(0, 4 * estimate.std(), 400_000)
+    total = spread**2 + noise
+    misfit = ((estimate - estimate.mean()) ** 2).sum() / total
+    weight = total ** (-(len(estimate) - 1) / 2) * np.exp(-misfit / 2)
+    shrunk = spread**2 / total
+    centre = estimate.mean() + np.sqrt(total / 3) * rng.standard_normal(400_000)
+    true = centre[:, None] + shrunk[:, None] * (estimate - centre[:, None])
+    true += np.sqrt(shrunk * noise)[:, None] * rng.standard_normal((400_000, 3))
+    exact = [weight[true.argmax(axis=1) == item].sum() / weight.sum() for item in range(3)]
+
+    best = best_of_estimates(estimate, np.full(3, 0.09), top=2, df=df)
+
+    assert best.best == pytest.approx(exact, abs=0.02)
+    known = best_of_estimates(estimate, np.full(3, 0.09), top=2)
+    assert known.best[2] > best.best[2] + 0.05
+
+
 def test_the_best_of_a_posterior_uses_its_correlations():
     together = np.array([[1.0, 0.999, 0.0], [0.999, 1.0, 0.0], [0.0, 0.0, 1.0]])
 

@@ -3,6 +3,7 @@
 import csv
 import math
 import re
+import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -223,6 +224,7 @@ def _leave_out(
     Raises:
         JudgmentsError: One of them judged nothing.
     """
+    without = {unicodedata.normalize("NFC", name) for name in without}
     left = set(without)
     known: dict[str, None] = {}
     for line, row in rows:
@@ -257,7 +259,11 @@ def _number(text: str, line: int, column: str) -> float | None:
 def _table(
     text: str, required: Sequence[str]
 ) -> tuple[list[str], Iterator[tuple[int, dict[str, str]]]]:
-    """Return the header and the rows, each with its line."""
+    """Return the header and the rows, each with its line.
+
+    Names are brought to the form NFC of Unicode, so that one that looks the same is the same.
+    """
+    text = unicodedata.normalize("NFC", text)
     # Not `splitlines`: it also breaks lines at characters that names may contain.
     lines = re.split(r"(?<=\n)|(?<=\r)(?!\n)", text.removeprefix("\ufeff"))
     reader = csv.reader(lines, strict=True)

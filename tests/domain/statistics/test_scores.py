@@ -148,3 +148,13 @@ def test_a_lone_item_is_first_with_its_interval():
 
     assert (item.rank_low, item.rank_high, item.p_best) == (1, 1, 1.0)
     assert (item.low, item.high) == pytest.approx((2 - 12.706, 2 + 12.706), abs=0.001)
+
+
+def test_names_composed_in_two_ways_are_one_item_and_one_judge():
+    table = "item,judge,score\ncaf\u00e9,Ren\u00e9,1\ncafe\u0301,Rene\u0301,2\nCaf\u00e9,Ana,3\n"
+
+    scores = read_scores(table)
+
+    assert scores.item.names == ("caf\u00e9", "Caf\u00e9")
+    assert scores.judge.names == ("Ren\u00e9", "Ana")
+    assert read_scores(table, ["Rene\u0301"]).judge.names == ("Ana",)

@@ -72,12 +72,13 @@ def test_a_run_that_reached_its_limit_is_not_retried(instance, data_root):
     assert not retried(instance, data_root, cohort_run, "c1", judge_or_echo, max_calls=1)
 
 
-def test_a_run_with_a_limit_is_not_retried_whatever_ends_it(instance, data_root):
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_run_with_a_limit_is_not_retried_whatever_ends_it(instance, data_root, workers):
     def fail(_request):
         raise RuntimeError("a mistake in the program")
 
-    assert not retried(instance, data_root, cohort_run, "c1", fail, max_calls=9)
-    assert retried(instance, data_root, cohort_run, "c1", fail)
+    assert not retried(instance, data_root, cohort_run, "c1", fail, max_calls=9, workers=workers)
+    assert retried(instance, data_root, cohort_run, "c1", fail, workers=workers)
 
 
 def test_a_run_that_a_mistake_in_the_input_ends_is_not_retried(instance, data_root):

@@ -52,7 +52,8 @@ def divide(context: dg.AssetExecutionContext, config: CohortRunConfig, used: Run
             config.max_calls, config.max_cost, config.max_cost_total, prepared.spent_before
         )
         open_ledger(root, context.run.run_id).begin(limits, config.workers)
-    recording.begin_run(bought(root.store, used.catalog, plan.members))
+    todo = sum(map(len, plan.todo.values()))
+    recording.begin_run(bought(root.store, used.catalog, plan.members), todo)
     return True
 
 

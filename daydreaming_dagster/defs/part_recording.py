@@ -87,29 +87,30 @@ class PartRecorder(RecordingListener):
             answers=self._answers,
         )
 
-    def begin_run(self, before: Bought) -> None:
-        """Record what the cohort's answers had cost when the run was divided."""
-        self._log("divided among workers", before=attrs.asdict(before))
+    def begin_run(self, before: Bought, todo: int) -> None:
+        """Record what answers had cost when the run was divided, and how many were to be made."""
+        self._log("divided among workers", before=attrs.asdict(before), todo=todo)
 
     def whole(
         self, end: RunSummary, now: Bought, todo: Mapping[Stage, Sequence[str]]
     ) -> RunSummary:
         """Return the summary of a divided run, whose end had so much `todo`.
 
-        What a killed worker has spent is known from the answers that it stored.
+        What a killed worker has made and spent is known from what it stored.
         """
         events = self._of_run()
         parts = [
             RunSummary.from_document(one["summary"]) for one in reversed(events) if "part" in one
         ]
-        before = next(Bought(**one["before"]) for one in events if "before" in one)
+        begun = next(one for one in events if "before" in one)
         answers = sum(one["answers"] for one in events if "part" in one) + self._answers
-        more = now.since(before)
+        more = now.since(Bought(**begun["before"]))
         run = end.after(parts)
-        tried = sum(ref.gen_id in todo[ref.stage] for ref in self.failed_in_parts)
+        left = run.left - sum(ref.gen_id in todo[ref.stage] for ref in self.failed_in_parts)
         return attrs.evolve(
             run,
-            left=run.left - tried,
+            made=begun["todo"] - len(run.failed) - left,
+            left=left,
             calls=run.calls - answers + more.answers,
             prompt_tokens=more.prompt_tokens,
             completion_tokens=more.completion_tokens,

@@ -13,6 +13,7 @@ from builders import judge_or_echo
 from daydreaming_dagster.application.plan_cohort import plan_cohort
 from daydreaming_dagster.bootstrap import open_data_root
 from daydreaming_dagster.defs.cohort_run import build_cohort_run
+from daydreaming_dagster.defs.part_recording import PartRecorder
 from daydreaming_dagster.domain.generation.ledger import Limits
 from daydreaming_dagster.domain.shipped_stages import SHIPPED
 from daydreaming_dagster.limits_bootstrap import open_ledger
@@ -128,6 +129,22 @@ def test_a_generation_of_two_cohorts_shows_both(run, instance, data_root):
     (event,) = instance.fetch_materializations(dg.AssetKey("draft_parsed"), limit=1).records
     shown = event.asset_materialization.metadata["cohorts"].value
     assert re.findall(r"\[(\w+)\]", shown) == ["c1", "c2"]
+
+
+def test_what_workers_made_before_they_were_killed_counts(run, monkeypatch):
+    finish, killed = PartRecorder.finish, set()
+
+    def finish_at_the_second_attempt(recorder, part, made):
+        if part in killed:
+            finish(recorder, part, made)
+        killed.add(part)
+
+    monkeypatch.setattr(PartRecorder, "finish", finish_at_the_second_attempt)
+
+    result, _ = run(workers=2)
+
+    assert killed
+    assert (shown(result)["made_by_run"], shown(result)["calls_of_run"]) == (21, 18)
 
 
 def test_what_is_forced_is_asked_for_once(run, members):

@@ -222,7 +222,11 @@ def _encoded(document: object) -> bytes:
     plain = dict(document)
     if not (_KEYS.issuperset(map(type, plain)) and _FLAT.issuperset(map(type, plain.values()))):
         _check_json(plain, "$")
-    return f"{_indented(plain)}\n".encode()
+    try:
+        text = _indented(plain)
+    except ValueError:
+        text = _encode_nested(plain)  # its error names the number that JSON does not have
+    return f"{text}\n".encode()
 
 
 def _indented(document: JsonObject) -> str:

@@ -119,8 +119,11 @@ class GenerationState:
         return self.score is not None and self.parsed_record.by_hand
 
     def _parsed_is_present(self) -> bool:
-        text, record = self.artifacts.parsed, self.parsed_record
-        if text is None or record.refused is not None:
+        text = self.artifacts.parsed
+        if text is None:
+            return False
+        record = self.parsed_record
+        if record.refused is not None:
             return False
         # A kill between the two writes leaves the record of a new text beside the old one.
         if record.parsed_sha256 not in (None, sha256(text)):

@@ -11,6 +11,7 @@ from daydreaming_dagster.application.several_cohorts import gather_cohorts
 from daydreaming_dagster.domain.errors import CatalogError
 from daydreaming_dagster.domain.generation.stored import if_there
 from daydreaming_dagster.domain.people.canaries import CanaryScore, read_canaries
+from daydreaming_dagster.domain.people.passport_sentences import say_what_calls_would_tell
 from daydreaming_dagster.domain.people.ratings import Rating
 from daydreaming_dagster.domain.results.evaluations import Evaluation
 from daydreaming_dagster.domain.results.verdicts import Duel
@@ -49,6 +50,7 @@ def know_judges(
     notes = [*retirements(catalog.models, (passport.llm for passport in passports), today)]
     if not ratings:
         notes.append(f"no person has rated a text yet: daydream rate {cohort_id}")
+    notes += say_what_calls_would_tell(passports, cohort_id)
     return KnownJudges(passports, notes)
 
 

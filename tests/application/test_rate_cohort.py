@@ -121,14 +121,16 @@ def test_judges_are_known_with_people_beside_them_and_models_that_retire_are_nam
     lab.cohorts.catalog = attrs.evolve(lab.cohorts.catalog, models={**models, "big": big})
     known = know_judges(lab.store, lab.cohorts, "c1", today)
     assert [passport.judge for passport in known.passports] == ["evaluation/judge/big"]
-    retires, unrated = known.notes
+    retires, unrated, no_canary = known.notes
     assert retires.startswith("big retires on 2026-03-31, in 30 days; if it judges, let its")
     assert unrated == "no person has rated a text yet: daydream rate c1"
+    assert no_canary.endswith("daydream judges c1 --canaries 20")
 
     rate(lab)
     known = know_judges(lab.store, lab.cohorts, "c1", date(2027, 1, 1))
     assert [passport.kind for passport in known.passports] == ["model", "human"]
-    assert known.notes == ["big was retired on 2026-03-31: it can no longer be asked"]
+    retired = "big was retired on 2026-03-31: it can no longer be asked"
+    assert known.notes == [retired, no_canary]
     assert [*retirements(models, ["big", "gone"], today)] == []
     assert [*retirements({"big": big}, ["big"], date(2025, 1, 1))] == []
 

@@ -52,15 +52,14 @@ class RecordedRun:
 
 @attrs.define(eq=False)
 class RecorderLostError(DaydreamingError):
-    """The process that recorded a run ended before it; `code` is its exit code."""
+    """The process that records a run is not there, or ended before the run; `how` says it."""
 
-    code: int
+    how: str
 
     def __str__(self) -> str:
-        how = f"was killed by signal {-self.code}" if self.code < 0 else f"ended with {self.code}"
         return (
-            f"the process that records the run in Dagster {how}; every answer is stored, and the "
-            "same command records what is missing"
+            f"the process that records the run in Dagster {self.how}; every answer is stored, and "
+            "the same command records what is missing"
         )
 
 
@@ -72,7 +71,8 @@ def record(run: RecordedRun, started: StartedRun, token: CancellationToken) -> b
     fails.
 
     Raises:
-        RecorderLostError: The recording process was killed.
+        RecorderLostError: The recording process cannot be started, or was killed. In the first
+            case, the run goes on.
         DaydreamingError: The run could not be recorded.
         Exception: What the run raised.
     """
@@ -90,7 +90,10 @@ def record(run: RecordedRun, started: StartedRun, token: CancellationToken) -> b
         messages.send(made)
         done = outcome.result()
     if done is None:
-        raise RecorderLostError(process.returncode)
+        code = process.returncode
+        raise RecorderLostError(
+            f"was killed by signal {-code}" if code < 0 else f"ended with {code}"
+        )
     return done
 
 
@@ -101,13 +104,16 @@ def _recorder() -> "Iterator[subprocess.Popen[bytes]]":
     It has a session of its own, so that Ctrl-C in the terminal does not reach it.
     """
     search = os.pathsep.join(path or str(Path.cwd()) for path in sys.path)
-    process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "daydreaming_dagster.defs.recorder"],
-        env={**os.environ, "PYTHONPATH": search},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        start_new_session=True,
-    )
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "daydreaming_dagster.defs.recorder"],
+            env={**os.environ, "PYTHONPATH": search},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise RecorderLostError(f"cannot be started: {error.strerror}") from error
     try:
         yield process
     finally:

@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 import time
 
 import dagster as dg
@@ -87,6 +88,15 @@ def test_the_recorder_leaves_signals_to_the_command(running, data_root, members,
     _, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
     assert recorded(data_root, "evaluation_parsed") == set(members["evaluation"])
+
+
+def test_a_run_goes_on_if_its_recorder_cannot_be_started(daydream, data_root, members, monkeypatch):
+    assert daydream("plan", "c1").returncode == 0
+    monkeypatch.setattr(sys, "executable", str(data_root / "nothing"))
+    ran = daydream("run", "c1")
+    assert ran.returncode == 1
+    assert "cannot be started: No such file or directory" in ran.stderr
+    assert len([*data_root.glob("gens/evaluation/*/parsed.txt")]) == len(members["evaluation"])
 
 
 def test_a_run_goes_on_if_dagster_cannot_be_opened(daydream, data_root, members):

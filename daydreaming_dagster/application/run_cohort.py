@@ -30,8 +30,8 @@ from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates
 from daydreaming_dagster.ports.language_model import LanguageModel, ModelKey
 from daydreaming_dagster.types import Stage
 
-_WORTH_A_LOOK: Final = 5_000
-"""Generations that a run made; the next look at fewer takes a second or two."""
+_WORTH_A_LOOK: Final = 1_000
+"""Generations that a run made; the next look at fewer takes a third of a second."""
 
 
 @attrs.frozen

@@ -148,6 +148,11 @@ def _azure_container(port):
     )
 
 
+def _set(monkeypatch, **variables):
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+
+
 @pytest.fixture(scope="session")
 def s3_server(tmp_path_factory):
     server = start_ministack(tmp_path_factory.mktemp("s3"))
@@ -158,8 +163,7 @@ def s3_server(tmp_path_factory):
 @pytest.fixture
 def use_s3(s3_server, monkeypatch):
     """Let this process and those that it starts use the server."""
-    for name, value in {**CREDENTIALS, "AWS_ENDPOINT_URL": s3_server.endpoint}.items():
-        monkeypatch.setenv(name, value)
+    _set(monkeypatch, **CREDENTIALS, AWS_ENDPOINT_URL=s3_server.endpoint)
 
 
 @pytest.fixture
@@ -178,8 +182,7 @@ def moto_server(tmp_path_factory):
 @pytest.fixture
 def moto_url(moto_server, monkeypatch):
     """The URL of a data root on a second server of S3 that nobody used yet."""
-    for name, value in {**CREDENTIALS, "AWS_ENDPOINT_URL": moto_server.endpoint}.items():
-        monkeypatch.setenv(name, value)
+    _set(monkeypatch, **CREDENTIALS, AWS_ENDPOINT_URL=moto_server.endpoint)
     return f"s3://lab/{uuid4().hex}"
 
 
@@ -194,6 +197,5 @@ def azure_server(tmp_path_factory):
 def azure_url(azure_server, monkeypatch):
     """The URL of a data root in a container of Azure that nobody used yet."""
     endpoint = f"{azure_server.endpoint}/{AZURE['AZURE_STORAGE_ACCOUNT_NAME']}"
-    for name, value in {**AZURE, "AZURE_ENDPOINT": endpoint}.items():
-        monkeypatch.setenv(name, value)
+    _set(monkeypatch, **AZURE, AZURE_ENDPOINT=endpoint)
     return f"az://lab/{uuid4().hex}"

@@ -6,11 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import attrs
+import yaml
 
 from adapters import InMemoryGensStore
 from daydreaming_dagster.domain.catalog import Catalog, ConceptEntry, ModelEntry, TemplateEntry
 from daydreaming_dagster.domain.generation.generated import Generated
 from daydreaming_dagster.domain.generation.runner import GenerationRunner
+from daydreaming_dagster.domain.shipped_stages import SHIPPED
+from daydreaming_dagster.domain.stages import Pipeline
+from daydreaming_dagster.domain.stages_document import make_pipeline
 from daydreaming_dagster.ports.gens_store import GensStore
 from daydreaming_dagster.ports.language_model import ModelRequest
 from daydreaming_dagster.types import Stage
@@ -61,6 +65,14 @@ def write_data_root(root: Path) -> Path:
     return root
 
 
+_CONTESTS = """
+stages:
+  draft: {}
+  essay: {}
+  evaluation: {}
+  contest: {from: {one: essay, other: essay}, judges: pairs}
+"""
+
 SOURCES = {
     ("draft", "links"): "{% for c in concepts %}{{ c.name }}={{ c.content }} {% endfor %}",
     ("essay", "story"): "Tell: {{ draft_block }}",
@@ -86,6 +98,29 @@ def make_catalog(*models: ModelEntry, concepts: Iterable[str] = "ab") -> Catalog
         },
         models={model.id: model for model in models or [ModelEntry("big", "big-1", "acme")]},
     )
+
+
+def catalog_of(
+    names: Iterable[str], pipeline: Pipeline = SHIPPED, models: Iterable[str] = "mn"
+) -> Catalog:
+    """Return a catalog with these concepts and models, and a template `t` for each stage."""
+    return Catalog(
+        concepts={name: ConceptEntry(name, name, {"paragraph": name}) for name in names},
+        templates={(stage, "t"): TemplateEntry("t") for stage in pipeline},
+        models={name: ModelEntry(name, name) for name in models},
+        pipeline=pipeline,
+    )
+
+
+def axes_of(pipeline: Pipeline = SHIPPED) -> dict[str, list[str]]:
+    """Return the axes of a cohort that uses the template `t` and the model `m` for each stage."""
+    axes = {f"{stage}_template": ["t"] for stage in pipeline}
+    return axes | {f"{stage}_llm": ["m"] for stage in pipeline}
+
+
+def contest_pipeline() -> Pipeline:
+    """Return the shipped stages, and contests of two essays."""
+    return make_pipeline(yaml.safe_load(_CONTESTS), "stages.yaml", SHIPPED)
 
 
 def plan_draft(store: GensStore, gen_id: str, concept_ids: Sequence[str], **metadata: Any) -> None:

@@ -5,35 +5,25 @@ import re
 import attrs
 import numpy as np
 import pytest
-import yaml
 
 from adapters import InMemoryGensStore
 from adapters.cohort_store.in_memory import InMemoryCohortStore
 from adapters.language_model.scripted import ScriptedLanguageModel
+from builders import axes_of, catalog_of, contest_pipeline
 from daydreaming_dagster.application.plan_cohort import estimate_cohort, plan_cohort
 from daydreaming_dagster.application.run_cohort import RunOptions, run_cohort
 from daydreaming_dagster.application.run_listener import NullRunListener
-from daydreaming_dagster.domain.catalog import Catalog, ConceptEntry, ModelEntry, TemplateEntry
 from daydreaming_dagster.domain.cohort.judgment_choice import DuelChoice
 from daydreaming_dagster.domain.cohort.spec import make_cohort_spec
 from daydreaming_dagster.domain.errors import CatalogError
 from daydreaming_dagster.domain.generation.cancellation import CancellationToken
 from daydreaming_dagster.domain.generation.state import read_state
 from daydreaming_dagster.domain.results.next_duels import is_settled
-from daydreaming_dagster.domain.shipped_stages import SHIPPED
-from daydreaming_dagster.domain.stages_document import make_pipeline
 from daydreaming_dagster.domain.statistics.bradley_terry import fit_duels
 from daydreaming_dagster.domain.statistics.covariance import Covariance
 from daydreaming_dagster.domain.statistics.judgments import make_duels
 from daydreaming_dagster.ports.language_model import Completion
 
-STAGES = """
-stages:
-  draft: {}
-  essay: {}
-  evaluation: {}
-  contest: {from: {one: essay, other: essay}, judges: pairs}
-"""
 CONCEPTS = "abcdefgh"
 
 
@@ -41,13 +31,7 @@ class Lab:
     """Eight essays whose quality is their concept; each is scored, and some are compared."""
 
     def __init__(self, *, calls=24, replicates=1):
-        pipeline = make_pipeline(yaml.safe_load(STAGES), "stages.yaml", SHIPPED)
-        catalog = Catalog(
-            concepts={name: ConceptEntry(name, name, {"paragraph": name}) for name in CONCEPTS},
-            templates={(stage, "t"): TemplateEntry("t") for stage in pipeline},
-            models={name: ModelEntry(name, name) for name in ("m", "n")},
-            pipeline=pipeline,
-        )
+        pipeline = contest_pipeline()
         self.store = InMemoryGensStore(
             templates={
                 ("draft", "t"): "write {{ concepts[0].name }}",
@@ -56,15 +40,17 @@ class Lab:
                 ("contest", "t"): "compare {{ one }} {{ other }}",
             }
         )
-        axes = {f"{stage}_template": ["t"] for stage in pipeline}
-        axes |= {f"{stage}_llm": ["m"] for stage in pipeline}
         document = {
-            "axes": {**axes, "combo": [[name] for name in CONCEPTS], "contest_llm": ["m", "n"]},
+            "axes": {
+                **axes_of(pipeline),
+                "combo": [[name] for name in CONCEPTS],
+                "contest_llm": ["m", "n"],
+            },
             "replicates": {"contest": replicates},
             "duels": {"contest": {"choose": "by doubt", "calls": calls, "top": 3}},
         }
         self.cohorts = InMemoryCohortStore(
-            catalog, {"c": make_cohort_spec(document, None, pipeline)}
+            catalog_of(CONCEPTS, pipeline), {"c": make_cohort_spec(document, None, pipeline)}
         )
         self.asked = []
 

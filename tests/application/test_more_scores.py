@@ -9,11 +9,11 @@ import pytest
 from adapters import InMemoryGensStore
 from adapters.cohort_store.in_memory import InMemoryCohortStore
 from adapters.language_model.scripted import ScriptedLanguageModel
+from builders import axes_of, catalog_of
 from daydreaming_dagster.application.plan_cohort import estimate_cohort, plan_cohort
 from daydreaming_dagster.application.run_cohort import RunOptions, run_cohort
 from daydreaming_dagster.application.run_listener import NullRunListener
 from daydreaming_dagster.application.stop_rules import say_stop_rules
-from daydreaming_dagster.domain.catalog import Catalog, ConceptEntry, ModelEntry, TemplateEntry
 from daydreaming_dagster.domain.cohort.judgment_choice import ScoreChoice
 from daydreaming_dagster.domain.cohort.spec import make_cohort_spec
 from daydreaming_dagster.domain.errors import CatalogError
@@ -31,12 +31,6 @@ class Lab:
 
     def __init__(self, quality=QUALITY, *, noise=0.7, **document):
         self.quality, self.noise = quality, noise
-        catalog = Catalog(
-            concepts={name: ConceptEntry(name, name, {"paragraph": name}) for name in quality},
-            templates={(stage, "t"): TemplateEntry("t") for stage in SHIPPED},
-            models={name: ModelEntry(name, name) for name in ("m", "n")},
-            pipeline=SHIPPED,
-        )
         self.store = InMemoryGensStore(
             templates={
                 ("draft", "t"): "write {{ concepts[0].name }}",
@@ -44,12 +38,16 @@ class Lab:
                 ("evaluation", "t"): "score {{ response }}",
             }
         )
-        axes = {f"{stage}_template": ["t"] for stage in SHIPPED}
-        axes |= {f"{stage}_llm": ["m"] for stage in SHIPPED}
-        axes |= {"combo": [[name] for name in quality], "evaluation_llm": ["m", "n"]}
+        axes = {
+            **axes_of(),
+            "combo": [[name] for name in quality],
+            "evaluation_llm": ["m", "n"],
+        }
         sampling = {"evaluation": {"seed": 1}}
         document = {"axes": axes, "sampling": sampling, **document}
-        self.cohorts = InMemoryCohortStore(catalog, {"c": make_cohort_spec(document, None)})
+        self.cohorts = InMemoryCohortStore(
+            catalog_of(quality), {"c": make_cohort_spec(document, None)}
+        )
         self.asked = []
 
     def answer(self, request):

@@ -5,26 +5,22 @@ from contextlib import contextmanager
 
 import attrs
 import pytest
-import yaml
 
 from adapters import InMemoryGensStore
 from adapters.cohort_store.in_memory import InMemoryCohortStore
 from adapters.language_model.scripted import ScriptedLanguageModel
-from builders import judge_or_echo
+from builders import axes_of, catalog_of, contest_pipeline, judge_or_echo
 from daydreaming_dagster.application import run_parts
 from daydreaming_dagster.application.cohort_status import look
 from daydreaming_dagster.application.plan_cohort import plan_cohort
 from daydreaming_dagster.application.run_cohort import RunOptions
 from daydreaming_dagster.application.run_listener import NullRunListener
 from daydreaming_dagster.application.run_parts import PartWorker
-from daydreaming_dagster.domain.catalog import Catalog, ConceptEntry, ModelEntry, TemplateEntry
 from daydreaming_dagster.domain.cohort.parts import Part, divide
 from daydreaming_dagster.domain.cohort.spec import make_cohort_spec
 from daydreaming_dagster.domain.generation.budget import Budget
 from daydreaming_dagster.domain.generation.cancellation import CancellationToken
 from daydreaming_dagster.domain.generation.metadata import known_parents
-from daydreaming_dagster.domain.shipped_stages import SHIPPED
-from daydreaming_dagster.domain.stages_document import make_pipeline
 from daydreaming_dagster.ports.language_model import LanguageModelError
 
 
@@ -145,35 +141,19 @@ def test_a_chain_is_one_part_and_parts_are_the_same_in_every_process(shop):
             assert division.parts[parent] == part
 
 
-STAGES = """
-stages:
-  draft: {}
-  essay: {}
-  evaluation: {}
-  contest: {from: {one: essay, other: essay}, judges: pairs}
-"""
-
-
 @pytest.fixture
 def contests():
     """Workers of a cohort in which essays of different workers are compared: 3 * 2 contests."""
-    pipeline = make_pipeline(yaml.safe_load(STAGES), "stages.yaml", SHIPPED)
-    names = "abc"
-    catalog = Catalog(
-        concepts={name: ConceptEntry(name, name, {"paragraph": name}) for name in names},
-        templates={(stage, "t"): TemplateEntry("t") for stage in pipeline},
-        models={"m": ModelEntry("m", "m")},
-        pipeline=pipeline,
-    )
+    pipeline, names = contest_pipeline(), "abc"
+    catalog = catalog_of(names, pipeline, "m")
     sources = {
         "draft": "write {{ concepts[0].name }}",
         "essay": "write {{ draft_block }}",
         "evaluation": "Judge {{ response }}",
         "contest": "compare {{ one }} {{ other }}",
     }
-    axes = {f"{stage}_template": ["t"] for stage in pipeline}
-    axes |= {f"{stage}_llm": ["m"] for stage in pipeline}
-    spec = make_cohort_spec({"axes": {**axes, "combo": [[name] for name in names]}}, None, pipeline)
+    axes = {**axes_of(pipeline), "combo": [[name] for name in names]}
+    spec = make_cohort_spec({"axes": axes}, None, pipeline)
     store = InMemoryGensStore(templates={(stage, "t"): text for stage, text in sources.items()})
     lab = Lab(store, InMemoryCohortStore(catalog, {"c1": spec}))
     plan_cohort(lab.store, lab.cohorts, "c1")

@@ -164,13 +164,18 @@ def count_under_claims(root, steps):
             steps -= 1
 
 
+def count_call(root, request):
+    """Count a call as a byte in a file, and return what its answer is drawn from."""
+    with Path(root, "calls").open("ab") as calls:
+        calls.write(b".")
+    return random.Random(f"{request.prompt}/{request.parameters.seed}")
+
+
 def dream(root):
     """Go on with the loop l to its end; each call is a byte in a file, and takes 10 ms."""
 
     def answer(request):
-        with Path(root, "calls").open("ab") as calls:
-            calls.write(b".")
-        rng = random.Random(f"{request.prompt}/{request.parameters.seed}")
+        rng = count_call(root, request)
         if request.prompt.startswith("Judge"):
             return f"SCORE: {rng.randint(2, 9)}"
         return " ".join("".join(rng.choices("abcdefghij", k=6)) for _ in range(40))
@@ -194,9 +199,7 @@ def score_until_settled(root):
     """Run the cohort c1 until its best essay is settled; each call is a byte in a file."""
 
     def answer(request):
-        with Path(root, "calls").open("ab") as calls:
-            calls.write(b".")
-        rng = random.Random(f"{request.prompt}/{request.parameters.seed}")
+        rng = count_call(root, request)
         if request.prompt.startswith("Judge"):
             return f"SCORE: {(6 if 'Ant' in request.prompt else 3) + rng.randint(-2, 2)}"
         return request.prompt

@@ -7,8 +7,7 @@ import yaml
 
 from adapters import InMemoryGensStore
 from adapters.language_model.scripted import ScriptedLanguageModel
-from builders import generate
-from daydreaming_dagster.domain.catalog import Catalog, ConceptEntry, ModelEntry, TemplateEntry
+from builders import axes_of, catalog_of, generate
 from daydreaming_dagster.domain.cohort.planning import make_plan, record_plan
 from daydreaming_dagster.domain.cohort.spec import make_cohort_spec
 from daydreaming_dagster.domain.generation.runner import GenerationRunner
@@ -43,12 +42,7 @@ class Cohort:
 
     def __init__(self, stages, answer, models=("m",)):
         self.pipeline = make_pipeline(yaml.safe_load(stages), "stages.yaml", SHIPPED)
-        self.catalog = Catalog(
-            concepts={name: ConceptEntry(name, name, {"paragraph": name}) for name in CONCEPTS},
-            templates={(stage, "t"): TemplateEntry("t") for stage in self.pipeline},
-            models={name: ModelEntry(name, name) for name in ("m", "n")},
-            pipeline=self.pipeline,
-        )
+        self.catalog = catalog_of(CONCEPTS, self.pipeline)
         self.store = InMemoryGensStore(
             templates={
                 (row.name, "t"): f"{row.name} "
@@ -59,8 +53,7 @@ class Cohort:
                 for row in self.pipeline.stages
             }
         )
-        axes = {f"{stage}_template": ["t"] for stage in self.pipeline}
-        axes |= {f"{stage}_llm": ["m"] for stage in self.pipeline}
+        axes = axes_of(self.pipeline)
         axes |= {f"{stage}_llm": [*models] for stage in self.pipeline.comparing}
         document = {"axes": {"combo": [[name] for name in CONCEPTS], **axes}}
         spec = make_cohort_spec(document, None, self.pipeline)

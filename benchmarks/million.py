@@ -63,12 +63,11 @@ def _finish(root: Path) -> None:
     pages: dict[Stage, list[bytes]] = {}
     for stage, gen_ids in members.items():
         versions = store.generation_versions(stage)
-        parents = (
-            [f"{above[stage]}/{id_}" for id_ in members[above[stage]]] if stage in above else [""]
-        )
-        each = len(gen_ids) // len(
-            parents
-        )  # in planned order, those of a parent follow one another
+        parents = [""]
+        if stage in above:
+            parents = [f"{above[stage]}/{id_}" for id_ in members[above[stage]]]
+        # In planned order, the children of a parent follow one another.
+        each = len(gen_ids) // len(parents)
         seen = (
             Seen(id_, versions[id_], parents[place // each], "", "", "", f"{id_[-16:]} {id_[-12:]}")
             for place, id_ in enumerate(gen_ids)

@@ -167,7 +167,7 @@ class FilesystemGensStore(EncodedGensStore):
         name = ARTIFACT_FILENAMES[artifact]
         sync = self.synced and artifact in _PAID_FOR
         with self._naming_the_storage():
-            if artifact == "main_metadata":  # the first of a new generation, which has no folder
+            if artifact == "main_metadata":  # it is written first, when there is no folder yet
                 self._make_generation(stage, folder)
             self._write(stage, folder, name, data, sync=sync)
             if sync and artifact == "raw":

@@ -56,7 +56,7 @@ class FolderVersions(Mapping[str, str]):
         return sum(1 for _ in self)
 
     def _listed(self) -> list[str]:
-        return os.listdir(self._folder)  # noqa: PTH208  a descriptor has no path
+        return os.listdir(self._folder)  # noqa: PTH208  pathlib lists no descriptor
 
     def _last_change(self, gen_id: str) -> int:
         """Return the latest time of change of a generation's files, 0 if it has no files."""

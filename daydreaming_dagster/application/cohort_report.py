@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from daydreaming_dagster.application.judge_passports import know_judgments
-from daydreaming_dagster.application.planned_contrasts import planned_contrasts
+from daydreaming_dagster.application.planned_tables import make_planned_tables
 from daydreaming_dagster.application.rate_cohort import read_cohort_ratings
 from daydreaming_dagster.application.several_cohorts import (
     find_differences,
     folder_of,
     merge_memberships,
 )
-from daydreaming_dagster.application.stop_rules import say_stop_rules
 from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.cohort.index import CohortIndex
 from daydreaming_dagster.domain.generation.stored import read_stored_generation
@@ -89,7 +88,6 @@ def draw_report(
         from daydreaming_dagster.report.page import render_page
     except ModuleNotFoundError as error:
         raise ReportExtraMissingError(error.name or str(error)) from error
-    from daydreaming_dagster.domain.results.tables import make_result_tables  # polars is slow
 
     cohort_ids = tuple(dict.fromkeys((cohort_id, *more)))
     catalog = cohorts.read_catalog()
@@ -102,10 +100,9 @@ def draw_report(
         report = _of_several(report, cohorts, cohort_ids, cohorts_of)
     ratings = read_cohort_ratings(store, cohorts, cohort_ids, catalog.pipeline, members)
     report = _with_judges(report, store, catalog, ratings, made_at.date())
-    planned = planned_contrasts(cohorts, cohort_ids)
-    tables = make_result_tables(report.pipeline, report.evaluations, report.duels, planned)
-    rules = say_stop_rules(cohorts, cohort_ids, report.pipeline, report.evaluations)
-    tables = attrs.evolve(tables, remarks=(*rules, *tables.remarks))
+    tables = make_planned_tables(
+        cohorts, cohort_ids, report.pipeline, report.evaluations, report.duels
+    )
     report = attrs.evolve(report, effects=tables.effects.to_dicts())
     figures = make_figures(report, tables)
     page = render_page(report, figures, partial(read_stored_generation, store), made_at, version)

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from daydreaming_dagster.application.planned_contrasts import planned_contrasts
+from daydreaming_dagster.application.planned_tables import make_planned_tables
 from daydreaming_dagster.application.rate_cohort import read_cohort_ratings
 from daydreaming_dagster.application.several_cohorts import folder_of, gather_cohorts
-from daydreaming_dagster.application.stop_rules import say_stop_rules
 from daydreaming_dagster.domain.people.ratings import Rating
 from daydreaming_dagster.domain.results.evaluations import Evaluation, without_stale
 from daydreaming_dagster.domain.results.judges import judge_of, judges_named, leave_out
@@ -100,8 +99,6 @@ def gather_results(
     Raises:
         DaydreamingError: See `tabulate_cohort`.
     """
-    from daydreaming_dagster.domain.results.tables import make_result_tables
-
     catalog = cohorts.read_catalog()
     pipeline = catalog.pipeline
     gathered = gather_cohorts(store, cohorts, cohort_ids, catalog)
@@ -111,10 +108,7 @@ def gather_results(
     judges = [*map(judge_of, evaluations), *map(judge_of, duels)]
     left_out = judges_named(judges, without)
     evaluations, duels = leave_out(evaluations, left_out), leave_out(duels, left_out)
-    planned = planned_contrasts(cohorts, cohort_ids)
-    tables = make_result_tables(pipeline, evaluations, duels, planned)
-    rules = say_stop_rules(cohorts, cohort_ids, pipeline, evaluations)
-    tables = attrs.evolve(tables, remarks=(*rules, *tables.remarks))
+    tables = make_planned_tables(cohorts, cohort_ids, pipeline, evaluations, duels)
     if len(cohort_ids) > 1:
         tables = tables.with_cohorts(gathered.cohorts_of)
     if left_out:

@@ -58,7 +58,7 @@ def read_choices(
     """
     if until is not None and not settled_places(until):
         raise CatalogError("the stop rule", (f"{STOP_RULE_EXPECTED}, found {until!r}",))
-    # One that was imported may have no specification.
+    # An imported cohort may have no specification.
     spec = cohorts.read_spec(cohort_id) if cohort_id in cohorts.list_cohorts() else None
     duels, scores = ({}, {}) if spec is None else (spec.duels, spec.scores)
     if until is None or spec is None:
@@ -123,8 +123,8 @@ def extend_cohort(
         raise CatalogError(f"the specification of cohort {cohort_id}", (problem,))
     plan = attrs.evolve(plan, duels=choices.duels)
     chosen = _choose_duels(store, catalog, plan, members, states)
+    texts = _usable(members, states, catalog.pipeline.scored)
     for stage, choice in choices.scores.items():
-        texts = _usable(members, states, catalog.pipeline.scored)
         more = _choose_scores(store, catalog, cohort_id, spec, stage, choice, members, texts)
         if more and manifest is not None and stage not in manifest.more_scores:
             stages = [*manifest.more_scores, stage]

@@ -114,7 +114,7 @@ def _with_chosen(
 ) -> CohortPlan:
     """Return the plan with the duels and scores that were chosen by doubt before, and no other.
 
-    With `and_expected`, any so many stand for those that will be chosen.
+    With `and_expected`, as many others as may yet be chosen stand for those that will be.
     """
     try:
         before = cohorts.read_membership(plan.cohort_id)

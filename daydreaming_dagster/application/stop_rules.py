@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from daydreaming_dagster.application.extend_cohort import read_choices
-from daydreaming_dagster.domain.cohort.manifest import digest_of_spec
+from daydreaming_dagster.application.planned_spec import planned_spec
 from daydreaming_dagster.domain.errors import CatalogError
 from daydreaming_dagster.domain.results.evaluations import Evaluation
 from daydreaming_dagster.domain.stages import Pipeline
@@ -25,13 +25,10 @@ def say_stop_rules(
     Raises:
         CatalogError: The specification cannot be read, or `until` is not a stop rule.
     """
-    (cohort_id, *more) = cohort_ids
-    if more or cohort_id not in cohorts.list_cohorts():
+    spec = planned_spec(cohorts, cohort_ids)
+    if spec is None:
         return
-    spec, manifest = cohorts.read_spec(cohort_id), cohorts.read_manifest(cohort_id)
-    if manifest is None or manifest.spec != digest_of_spec(spec):
-        return
-    choices = read_choices(cohorts, cohort_id, pipeline, until, limited=True)
+    choices = read_choices(cohorts, cohort_ids[0], pipeline, until, limited=True)
     if not choices.scores:
         return
     from daydreaming_dagster.domain.results.next_scores import given_scores  # numpy is slow

@@ -121,7 +121,7 @@ def _finish_op(pipeline: Pipeline, key_prefix: str, pool: str | None) -> dg.OpDe
     ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
         used = resources_of(context, key_prefix)
         store = used.root.store
-        if config.max_calls is not None or config.max_cost is not None:
+        if config.limits_this_run:
             forbid_retries(context)
         with _step(context, pipeline, used) as terminated, ExitStack() as stack:
             recording = PartRecorder(context, store, used.stop, used.catalog, used.listener)

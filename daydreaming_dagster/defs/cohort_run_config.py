@@ -55,3 +55,8 @@ class CohortRunConfig(dg.Config):
     def options(self) -> RunOptions:
         """What the run was asked for, however many workers make it."""
         return RunOptions(**self.model_dump(exclude={"workers"}))
+
+    @property
+    def limits_this_run(self) -> bool:
+        """Whether it has a limit that a run which repeats it would count anew."""
+        return self.max_calls is not None or self.max_cost is not None

@@ -26,7 +26,7 @@ def divide(context: dg.AssetExecutionContext, config: CohortRunConfig, used: Run
 
     The caller holds the cohort.
     """
-    if config.max_calls is not None or config.max_cost is not None:
+    if config.limits_this_run:
         forbid_retries(context)
     root = used.root
     recording = PartRecorder(context, root.store, used.stop, used.catalog)

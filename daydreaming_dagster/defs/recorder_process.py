@@ -132,12 +132,12 @@ def _pipe(end: IO[bytes] | None) -> IO[bytes]:
 class _Messages:
     """Sends what a listener is told, and nothing more once nobody reads it."""
 
-    _pipe: IO[bytes]
+    _output: IO[bytes]
 
     def send(self, message: object) -> None:
         with suppress(BrokenPipeError):
-            self._pipe.write(pickle.dumps(message))
-            self._pipe.flush()
+            self._output.write(pickle.dumps(message))
+            self._output.flush()
 
     def begin(self, plan: RunPlan) -> None:
         self.send(methodcaller("begin", plan))

@@ -104,13 +104,11 @@ class CohortIndex:
         """Return what the index says with these inputs: with others, nothing about staleness."""
         if inputs == self.inputs:
             return self
-        pages = {
-            stage: write_pages(
-                row._replace(parents=UNKNOWN_PARENTS, stale="") for row in self.rows(stage)
-            )
-            for stage in self.pages
-        }
-        return CohortIndex(inputs, {stage: list(of_stage) for stage, of_stage in pages.items()})
+        pages: dict[Stage, list[bytes]] = {}
+        for stage in self.pages:
+            rows = (row._replace(parents=UNKNOWN_PARENTS, stale="") for row in self.rows(stage))
+            pages[stage] = list(write_pages(rows))
+        return CohortIndex(inputs, pages)
 
     def recall(
         self,

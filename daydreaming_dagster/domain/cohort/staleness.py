@@ -195,24 +195,25 @@ def _look_at_stage(  # noqa: PLR0913, PLR0917  a stage, what it is seen with, wh
 
     before = index.recall(stage, gen_ids, versions, is_same)
     others = [gen_id for gen_id in gen_ids if gen_id not in before.settled]
+    current = {gen_id: row.version for gen_id, row in before.unchanged.items()}
     # Before anything is read: what changes meanwhile has another version at the next look.
-    current = {id_: version for id_ in others if (version := versions.get(id_)) is not None}
-    current |= {id_: row.version for id_, row in before.unchanged.items()}
+    changed = [gen_id for gen_id in others if gen_id not in current]
+    current |= {id_: version for id_ in changed if (version := versions.get(id_)) is not None}
     states: dict[str, State] = {}
     parents: dict[str, str] = {}
     stale: dict[str, str] = {}
     outdated: dict[str, str] = {}
     notes: dict[str, dict[str, str]] = {name: {} for name in _NOTES}
+    all_of_it = catalog is not None
     for gen_id, view in zip(others, _read_ahead(store, stage, others), strict=True):
         stored = read_state(view, definition, gen_id)
         known = before.unchanged.get(gen_id)
         states[gen_id] = "done" if known is not None else readable_state(stored)
         if states[gen_id] == "not answered":
             continue
-        all_of_it = catalog is not None
-        of_answer = _notes_on(stored, all_of_it=all_of_it) if known is None else known.notes
+        noted = _notes_on(stored, all_of_it=all_of_it) if known is None else known.notes
         for name, texts in notes.items():
-            if text := of_answer.get(name):
+            if text := noted.get(name):
                 texts[gen_id] = text
         if catalog is None:
             continue

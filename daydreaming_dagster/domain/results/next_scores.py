@@ -158,8 +158,13 @@ def choose_scores(
     wanted = [*given.next(top)]
     if choice.calls is not None:
         wanted = wanted[: max(choice.calls - len(members), 0)]
-    found = {(one.parents[0], _judge_of(one), one.way.get("replicate")): one for one in candidates}
-    return [found[key] for key in wanted if key in found and found[key].gen_id not in members]
+    known = {*members}
+    found = {
+        (one.parents[0], _judge_of(one), one.way.get("replicate")): one
+        for one in candidates
+        if one.gen_id not in known
+    }
+    return [found[key] for key in wanted if key in found]
 
 
 def _judge_of(planned: PlannedGeneration) -> _Judge:

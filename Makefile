@@ -60,7 +60,7 @@ $(VENV)/demo-installed: $(BIN)/python pyproject.toml
 	touch $@
 
 $(VENV)/dev-installed: $(BIN)/python pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable ".[aiohttp,local,report,testing,ui]" --group dev --group docs
+	$(BIN)/python -m pip install --quiet --editable ".[local,report,testing,ui]" --group dev --group docs
 	touch $@
 
 $(VENV)/mutants-installed: $(VENV)/dev-installed

@@ -218,7 +218,9 @@ class FilesystemGensStore(EncodedGensStore):
             raise _unreadable("template", path, error) from error
 
     def _location(self, stage: Stage, gen_id: str, artifact: Artifact | None = None) -> str:
-        return str(self.paths.artifact_path(stage, gen_id, artifact))
+        # str, as in `_folder`: a run asks for what is missing of each generation.
+        folder = f"{self.data_root}/{GENS_DIRNAME}/{stage}/{gen_id}"
+        return folder if artifact is None else f"{folder}/{ARTIFACT_FILENAMES[artifact]}"
 
     def _template_location(self, stage: Stage, template_id: str) -> str:
         return str(self.paths.template_file(stage, template_id))

@@ -1,6 +1,5 @@
 """Checks the environment variables that the HTTP client obeys, before it meets them in a call."""
 
-import importlib.util
 import os
 import ssl
 from collections.abc import Iterator
@@ -11,7 +10,6 @@ from adapters.language_model.redaction import redacted_url
 
 _PROXIES: Final = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 _CERTIFICATES: Final = "SSL_CERT_FILE"
-_SOCKS: Final = ("socks5", "socks5h")
 
 
 def connection_problems() -> tuple[str, ...]:
@@ -36,15 +34,7 @@ def _is_usable(url: str) -> bool:
         located = bool(parts.hostname) and parts.port != 0
     except ValueError:  # an invalid IPv6 address in brackets, or a port that is not a number
         return False
-    return located and (
-        parts.scheme in ("http", "https") or (parts.scheme in _SOCKS and _speaks_socks())
-    )
-
-
-def _speaks_socks() -> bool:
-    """Return whether the transport, which is aiohttp if that is installed, can use SOCKS."""
-    aiohttp, socksio = (importlib.util.find_spec(name) for name in ("aiohttp", "socksio"))
-    return aiohttp is None and socksio is not None
+    return located and parts.scheme in ("http", "https")
 
 
 def _certificate_problems() -> Iterator[str]:

@@ -1,6 +1,5 @@
 """What went wrong with a call, as errors that say what to do and show no secret."""
 
-import ssl
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
@@ -42,14 +41,6 @@ _ADVICE: Final[Mapping[int, str]] = {
 _UNEXPECTED: Final = (
     "check that the URL in {setting} is an OpenAI-compatible endpoint (it often ends in /v1)"
 )
-_NOT_SENT: Final = frozenset(
-    (
-        *("ConnectError", "ConnectTimeout", "ProxyError"),  # httpcore2's
-        *("ClientConnectorError", "ConnectionTimeoutError", "ClientHttpProxyError"),  # aiohttp's
-    )
-)
-"""Transport errors before a request is sent. httpx2's own errors do not distinguish this: on
-aiohttp, a connection that is lost while the model is working is a `ConnectTimeout` too."""
 
 
 @attrs.frozen
@@ -115,22 +106,29 @@ class EndpointErrors:
 
     def without_connection(self, request: ModelRequest, error: Exception) -> LanguageModelError:
         """Return the error for a connection that failed or was lost before the answer."""
-        cause: BaseException = error
-        for _ in range(2):  # the client's error, then httpx2's, then the transport's own
-            cause = cause.__cause__ or cause
-        words = f"{type(cause).__name__}: {self.quoted(str(cause))}".rstrip(": ")
-        if not _NOT_SENT.isdisjoint(kind.__name__ for kind in type(cause).__mro__):
-            untrusted = _is_of_certificate(error)
-            advice = "check that the endpoint is up at that URL"
-            if untrusted:
-                advice = f"check {self.url_setting}, or set SSL_CERT_FILE to its certificates"
-            return LanguageModelError(
-                self._message(request, f"no connection ({words})", advice),
-                retryable=not untrusted,
-                of_endpoint=True,
-                unavailable=not untrusted,
-            )
-        return self.lost(request, words)
+        from aiohttp import (
+            ClientConnectorCertificateError,
+            ClientConnectorError,
+            ClientHttpProxyError,
+            ConnectionTimeoutError,
+        )
+
+        words = f"{type(error).__name__}: {self.quoted(str(error))}".rstrip(": ")
+        # These come before a request is sent. After it, the model may be working.
+        if not isinstance(
+            error, ClientConnectorError | ClientHttpProxyError | ConnectionTimeoutError
+        ):
+            return self.lost(request, words)
+        untrusted = isinstance(error, ClientConnectorCertificateError)
+        advice = "check that the endpoint is up at that URL"
+        if untrusted:
+            advice = f"check {self.url_setting}, or set SSL_CERT_FILE to its certificates"
+        return LanguageModelError(
+            self._message(request, f"no connection ({words})", advice),
+            retryable=not untrusted,
+            of_endpoint=True,
+            unavailable=not untrusted,
+        )
 
     def lost(self, request: ModelRequest, words: str) -> LanguageModelError:
         """Return the error for an answer that did not arrive to its end."""
@@ -172,9 +170,3 @@ class EndpointErrors:
 
     def _message(self, request: ModelRequest, reason: str, advice: str) -> str:
         return f"{request.model} at {redacted_url(self.url)}: {reason}; {advice}"
-
-
-def _is_of_certificate(error: BaseException | None) -> bool:
-    while error is not None and not isinstance(error, ssl.SSLCertVerificationError):
-        error = error.__cause__ or error.__context__
-    return error is not None

@@ -1,12 +1,12 @@
 """The `LanguageModel` for every endpoint that speaks OpenAI's chat completions."""
 
 import asyncio
-import importlib.util
+import json
 import time
-from collections.abc import Collection, Mapping, Sequence
-from contextlib import aclosing
-from typing import TYPE_CHECKING, ClassVar, Final, cast
-from urllib.parse import parse_qsl, urlsplit
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, ClassVar, Final
+from urllib.parse import urlsplit
 
 import attrs
 
@@ -20,6 +20,7 @@ from adapters.language_model.chat_completion import (
 from adapters.language_model.connection_settings import connection_problems
 from adapters.language_model.endpoint_errors import EndpointErrors
 from adapters.language_model.endpoint_url import OPENAI_URL, endpoint_url
+from adapters.language_model.http_session import open_session
 from adapters.language_model.kept_headers import kept_headers
 from adapters.language_model.redaction import Redaction, basic_credentials, redacted_url
 from adapters.language_model.reported_error import TOO_MANY, status_of
@@ -27,15 +28,17 @@ from adapters.language_model.streaming import EVENT_STREAM, StreamedAnswer, read
 from daydreaming_dagster.domain.generation.cancellation import ModelCancellations
 from daydreaming_dagster.ports.language_model import (
     Completion,
+    LanguageModelError,
     ModelKey,
     ModelRequest,
 )
 
 if TYPE_CHECKING:
-    from httpx2 import AsyncClient, Response
-    from openai import AsyncOpenAI, Omit
+    from aiohttp import ClientResponse, ClientSession, FormData
 
-_CONNECT_SECONDS: Final = 10.0
+REDIRECT: Final = 300
+"""The first status that is none of success (RFC 9110, section 15)."""
+_USER_AGENT: Final = "daydreaming-dagster"
 _SERVER_ERROR: Final = 500
 _OF_PARAMETERS: Final = (400, 422)
 
@@ -105,7 +108,7 @@ class OpenAILanguageModel:
     stream: bool = False
     first_token_timeout_seconds: float | None = None
     _cannot_stream: bool = attrs.field(default=False, init=False, repr=False, eq=False)
-    _client: "AsyncOpenAI | None" = attrs.field(default=None, init=False, repr=False, eq=False)
+    _session: "ClientSession | None" = attrs.field(default=None, init=False, repr=False, eq=False)
     _cancellations: ModelCancellations = attrs.field(
         factory=ModelCancellations, init=False, repr=False, eq=False
     )
@@ -122,27 +125,20 @@ class OpenAILanguageModel:
             StoppedError: `stop` was called before.
         """
         self._cancellations.of(request.key).check()
-        # These imports take 0.8 s, so only processes that call a model make them.
-        import openai
-
-        client, errors = self.connect(request), self.errors
+        streamed = self.stream and not self._cannot_stream
+        try:
+            body = _encoded(self.body_of(request, streamed=streamed))
+        except UnicodeEncodeError:
+            raise self.errors.unsendable(request) from None
         started = time.perf_counter()
         try:
             async with asyncio.timeout(self.timeout_seconds):
-                completion = await self._ask(client, request)
+                completion = await self._ask(request, body, streamed=streamed)
         except TimeoutError:
-            raise errors.timed_out(request, "answer", self.timeout_seconds or 0.0) from None
-        except openai.APIStatusError as error:
-            if self._refuses_streams(error.status_code, error.body):
-                self._cannot_stream = True
-                return await self.complete(request)
-            # Not chained, here and below: the original error has the key in its request headers.
-            headers = {name.lower(): value for name, value in error.response.headers.items()}
-            raise errors.refused(request, error.status_code, error.body, headers) from None
-        except connection_errors() as error:
-            raise errors.without_connection(request, error) from None
-        except UnicodeEncodeError:
-            raise errors.unsendable(request) from None
+            raise self.errors.timed_out(request, "answer", self.timeout_seconds or 0.0) from None
+        if completion is None:
+            self._cannot_stream = True
+            return await self.complete(request)
         return attrs.evolve(completion, duration_seconds=time.perf_counter() - started)
 
     def check(self, _models: Collection[ModelKey]) -> Sequence[str]:
@@ -154,39 +150,84 @@ class OpenAILanguageModel:
 
     async def aclose(self) -> None:
         """Close the connections; calls in flight fail. The next call opens new connections."""
-        client, self._client = self._client, None
-        if client is not None:
-            await client.close()
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
 
-    def connect(self, request: ModelRequest) -> "AsyncOpenAI":
-        """Return the client, made at the first call.
+    @asynccontextmanager
+    async def exchange(
+        self,
+        request: ModelRequest,
+        method: str,
+        path: str,
+        data: "bytes | FormData | None" = None,
+        query: Mapping[str, str] | None = None,
+    ) -> "AsyncIterator[ClientResponse]":
+        """Send one HTTP request, and yield its response while the body is still arriving.
+
+        Args:
+            request: What errors name.
+            method: `GET` or `POST`.
+            path: What is called below `base_url`.
+            data: The body: JSON, or a form.
+            query: Parameters beside those of `base_url`.
 
         Raises:
-            LanguageModelError: No connection can be made as it is set up.
+            LanguageModelError: No connection can be made as it is set up, there was none, or it was
+                lost, also while the body is read.
         """
-        import openai  # here because it is slow, as in `complete`
+        import aiohttp  # here because it takes 0.1 s
 
-        if self._client is None:
+        session = self._open(request)
+        try:
+            async with session.request(
+                method,
+                self._url_of(path),
+                params=query,
+                data=data,
+                headers=self._sent_headers(is_json=isinstance(data, bytes)),
+                # A redirect would lose the body (301, 302) or take the headers elsewhere.
+                allow_redirects=False,
+            ) as response:
+                yield response
+        except (aiohttp.ClientError, ConnectionError) as error:
+            # Not chained: the original error may have the key in its request headers.
+            raise self.errors.without_connection(request, error) from None
+
+    def refused(
+        self, request: ModelRequest, response: "ClientResponse", body: object
+    ) -> LanguageModelError:
+        """Return the error for a response that is none of success, with what it reports."""
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        return self.errors.refused(request, response.status, body, headers)
+
+    def _open(self, request: ModelRequest) -> "ClientSession":
+        """Return the session, which the first call opens."""
+        if self._session is None:
             if problems := self.check([request.key]):
                 raise self.errors.unconnectable(request, problems[0])
-            parts = urlsplit(self.base_url)
-            # Credentials are passed separately: HTTP clients log the URL and append paths to its
-            # query.
-            host = parts.netloc.rpartition("@")[2]
-            headers = dict(self.headers)
-            if basic := basic_credentials(self.base_url):
-                headers["Authorization"] = f"Basic {basic}"
-            self._client = openai.AsyncOpenAI(
-                base_url=parts._replace(netloc=host, query="", fragment="").geturl(),
-                default_query=dict(parse_qsl(parts.query, keep_blank_values=True)),
-                default_headers=headers,
-                # The client needs a key. Without one it would send OPENAI_API_KEY to any endpoint.
-                api_key=self.api_key or "none",
-                max_retries=0,
-                timeout=openai.Timeout(None, connect=_CONNECT_SECONDS),
-                http_client=_http_client(trust_env=self.environment_proxies),
+            self._session = open_session(
+                self.base_url, environment_proxies=self.environment_proxies
             )
-        return self._client
+        return self._session
+
+    def _url_of(self, path: str) -> str:
+        parts = urlsplit(self.base_url)
+        # Credentials are sent as a header: aiohttp would refuse both.
+        host = parts.netloc.rpartition("@")[2]
+        return parts._replace(
+            netloc=host, path=f"{parts.path.rstrip('/')}{path}", fragment=""
+        ).geturl()
+
+    def _sent_headers(self, *, is_json: bool) -> dict[str, str]:
+        headers = {"User-Agent": _USER_AGENT, "Accept": "application/json"}
+        if is_json:
+            headers["Content-Type"] = "application/json"
+        if basic := basic_credentials(self.base_url):
+            headers["Authorization"] = f"Basic {basic}"
+        elif self.api_key:
+            headers["Authorization"] = f"Bearer {self.api_key}"
+        return {**headers, **self.headers}
 
     def body_of(self, request: ModelRequest, *, streamed: bool) -> dict[str, object]:
         """Return what is sent for a request."""
@@ -198,44 +239,39 @@ class OpenAILanguageModel:
         """Return the answer in a body, without its duration; None if there is none."""
         return read_completion(body, text, request, self.errors.quoted)
 
-    async def _ask(self, client: "AsyncOpenAI", request: ModelRequest) -> Completion:
-        import httpx2
-        import openai
-
-        streamed = self.stream and not self._cannot_stream
+    async def _ask(
+        self, request: ModelRequest, body: bytes, *, streamed: bool
+    ) -> Completion | None:
+        """Return the answer; None if the endpoint refuses to stream it."""
         limit = self.first_token_timeout_seconds if streamed else None
         first_token = asyncio.timeout(limit)
         try:
-            async with first_token:
-                # Not `chat.completions.create`, which takes 0.6 ms of CPU to look at each field.
-                response = await client.post(
-                    self.path,
-                    body=self.body_of(request, streamed=streamed),
-                    cast_to=httpx2.Response,
-                    # A redirect would lose the body (301, 302) or take the headers elsewhere.
-                    options={"follow_redirects": False, "headers": self.omitted_headers()},
-                    stream=streamed,
-                    stream_cls=openai.AsyncStream[object],
-                )
-                async with aclosing(cast("httpx2.Response", response)) as response:
-                    if EVENT_STREAM in response.headers.get("content-type", ""):
-                        completion = await self._read_stream(request, response, first_token)
-                    else:
-                        completion = self._read_body(request, await response.aread())
-                    headers = kept_headers(response.headers, self.errors.quoted)
-                    return attrs.evolve(completion, headers=headers)
+            async with first_token, self.exchange(request, "POST", self.path, body) as response:
+                if response.status >= REDIRECT:
+                    refusal = await read_refusal(response)
+                    if streamed and _is_of_stream(response.status, refusal):
+                        return None
+                    raise self.refused(request, response, refusal)
+                if EVENT_STREAM in response.headers.get("Content-Type", ""):
+                    completion = await self._read_stream(request, response, first_token)
+                else:
+                    completion = self._read_body(request, await response.read())
+                headers = kept_headers(response.headers, self.errors.quoted)
+                return attrs.evolve(completion, headers=headers)
         except TimeoutError:
             if limit is None or not first_token.expired():
                 raise
             raise self.errors.timed_out(request, "first token", limit) from None
 
     async def _read_stream(
-        self, request: ModelRequest, response: "Response", first_token: asyncio.Timeout
+        self, request: ModelRequest, response: "ClientResponse", first_token: asyncio.Timeout
     ) -> Completion:
         """Return the completion that a stream of events brings in parts."""
+        import aiohttp
+
         errors, answer = self.errors, StreamedAnswer()
         try:
-            async for data in read_events(response.aiter_bytes()):
+            async for data in read_events(response.content.iter_any()):
                 more = answer.add(data)
                 if answer.began:
                     first_token.reschedule(None)
@@ -243,7 +279,7 @@ class OpenAILanguageModel:
                     break
         except ValueError:
             raise errors.lost(request, "a part of it is not JSON") from None
-        except connection_errors():
+        except aiohttp.ClientError:
             if not answer.ended:  # nothing but the usage may follow its end
                 raise
         if answer.error is not None and answer.began:
@@ -254,17 +290,6 @@ class OpenAILanguageModel:
         elif answer.error is None and not answer.ended:
             raise errors.lost(request, "the stream ends early")
         return self.completion_in(request, answer.body(), answer.text())
-
-    def _refuses_streams(self, status: int, body: object) -> bool:
-        """Return whether a refusal is one of streaming, and not of the request itself."""
-        streamed = self.stream and not self._cannot_stream
-        return streamed and status in _OF_PARAMETERS and "stream" in str(body).lower()
-
-    def omitted_headers(self) -> "dict[str, str | Omit]":
-        """Return the headers not to send: the client's placeholder beside another kind of key."""
-        import openai
-
-        return {"Authorization": openai.Omit()} if self.headers and not self.api_key else {}
 
     @property
     def errors(self) -> EndpointErrors:
@@ -311,28 +336,24 @@ class OpenAILanguageModel:
         raise errors.unexpected(request, reason)
 
 
-def _http_client(*, trust_env: bool) -> "AsyncClient":
-    """Return the client's transport: aiohttp if it is installed, since it costs half the CPU."""
-    import openai
-
-    if importlib.util.find_spec("aiohttp") is None:
-        return openai.DefaultAsyncHttpxClient(trust_env=trust_env)
-    return openai.DefaultAioHttpClient(trust_env=trust_env)
+def _encoded(body: Mapping[str, object]) -> bytes:
+    text = json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return text.encode()
 
 
-def connection_errors() -> tuple[type[Exception], ...]:
-    """Return the errors of a failed connection.
+async def read_refusal(response: "ClientResponse") -> object:
+    """Return what the body of a refusal says: its error, all of its JSON, or its text."""
+    text = (await response.read()).decode(errors="replace").strip()
+    try:
+        body = read_body(text)
+    except ValueError:
+        return text
+    return body.get("error", body) if isinstance(body, Mapping) else body
 
-    httpx2's own come while a response is read, and aiohttp's if the response is not HTTP.
-    """
-    import httpx2
-    import openai
 
-    if importlib.util.find_spec("aiohttp") is None:
-        return openai.APIConnectionError, httpx2.HTTPError
-    import aiohttp
-
-    return openai.APIConnectionError, httpx2.HTTPError, aiohttp.ClientError
+def _is_of_stream(status: int, refusal: object) -> bool:
+    """Return whether a refusal is one of streaming, and not of the request itself."""
+    return status in _OF_PARAMETERS and "stream" in str(refusal).lower()
 
 
 def chat_body(request: ModelRequest, *, streamed: bool) -> dict[str, object]:

@@ -3,14 +3,18 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import aclosing
-from typing import TYPE_CHECKING, Final, TypeAlias, cast
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
 from adapters.language_model.chat_completion import error_words, read_body
-from adapters.language_model.openai import OpenAILanguageModel, chat_body, connection_errors
+from adapters.language_model.openai import (
+    REDIRECT,
+    OpenAILanguageModel,
+    chat_body,
+    read_refusal,
+)
 from adapters.language_model.redaction import redacted_url
 from adapters.language_model.reported_error import is_overloaded, status_of
 from daydreaming_dagster.domain.endpoints import (
@@ -27,11 +31,7 @@ from daydreaming_dagster.ports.language_model import (
 )
 
 if TYPE_CHECKING:
-    from httpx2 import Response
-    from openai import AsyncOpenAI
-    from openai._types import FileTypes, RequestOptions
-
-    _Send: TypeAlias = Callable[[AsyncOpenAI, RequestOptions], Awaitable[object]]
+    from aiohttp import ClientResponse, FormData
 
 _QUESTION_PATH: Final = "/v1/chat/completions"
 _NAME_KEY: Final = "daydream_batch"
@@ -80,8 +80,16 @@ class OpenAIBatches:
         return json.dumps(question, separators=(",", ":")).encode() + b"\n"
 
     async def upload(self, model: ModelKey, name: str, lines: Sequence[bytes]) -> str:
-        file = (f"daydream-{name}.jsonl", b"".join(lines), "application/jsonl")
-        sent = await self._post(model, "/files", {"purpose": "batch"}, file)
+        from aiohttp import FormData  # here because only processes that call a model import it
+
+        form = FormData({"purpose": "batch"}, default_to_multipart=True)
+        form.add_field(
+            "file",
+            b"".join(lines),
+            content_type="application/jsonl",
+            filename=f"daydream-{name}.jsonl",
+        )
+        sent = await self._json(_request(model), "POST", "/files", form)
         return self._text(model, sent, "id")
 
     async def submit(self, model: ModelKey, name: str, file_id: str, cohort_id: str) -> BatchState:
@@ -127,29 +135,14 @@ class OpenAIBatches:
     async def answers(self, model: ModelKey, state: BatchState) -> AsyncIterator[BatchAnswer]:
         request = _request(model)
         for file_id in state.files:
-            try:
-                async with aclosing(await self._file(request, file_id)) as response:
-                    async for line in _lines(response.aiter_bytes()):
-                        answer = self._answer(request, state, line)
-                        if answer is not None:
-                            yield answer
-            except connection_errors() as error:
-                raise self.endpoint.errors.without_connection(request, error) from None
-
-    async def _file(self, request: ModelRequest, file_id: str) -> "Response":
-        """Return a file as it arrives, since it may be large."""
-        import openai
-
-        async def send(client: "AsyncOpenAI", options: "RequestOptions") -> object:
-            return await client.get(
-                f"/files/{file_id}/content",
-                cast_to=_response(),
-                options=options,
-                stream=True,
-                stream_cls=openai.AsyncStream[object],
-            )
-
-        return await self._sent(request, send)
+            path = f"/files/{file_id}/content"
+            async with self.endpoint.exchange(request, "GET", path) as response:
+                await self._check(request, response)
+                # As it arrives, since it may be large.
+                async for line in _lines(response.content.iter_any()):
+                    answer = self._answer(request, state, line)
+                    if answer is not None:
+                        yield answer
 
     async def cancel(self, model: ModelKey, batch_id: str) -> None:
         await self._post(model, f"/batches/{batch_id}/cancel")
@@ -240,48 +233,37 @@ class OpenAIBatches:
     async def _get(
         self, model: ModelKey, path: str, query: Mapping[str, str] | None = None
     ) -> Mapping[str, object]:
-        async def send(client: "AsyncOpenAI", options: "RequestOptions") -> object:
-            options["params"] = dict(query or {})
-            return await client.get(path, cast_to=_response(), options=options)
-
-        return await self._json(model, send)
+        return await self._json(_request(model), "GET", path, query=query)
 
     async def _post(
-        self,
-        model: ModelKey,
-        path: str,
-        body: Mapping[str, object] | None = None,
-        file: "FileTypes | None" = None,
+        self, model: ModelKey, path: str, body: Mapping[str, object] | None = None
     ) -> Mapping[str, object]:
-        async def send(client: "AsyncOpenAI", options: "RequestOptions") -> object:
-            files = None
-            if file is not None:
-                files = [("file", file)]
-                # The client adds the boundary.
-                form = {"Content-Type": "multipart/form-data"}
-                options["headers"] = {**self.endpoint.omitted_headers(), **form}
-            return await client.post(
-                path, body=body, files=files, cast_to=_response(), options=options
-            )
+        data = None if body is None else json.dumps(body).encode()
+        return await self._json(_request(model), "POST", path, data)
 
-        return await self._json(model, send)
-
-    async def _json(self, model: ModelKey, send: "_Send") -> Mapping[str, object]:
+    async def _json(
+        self,
+        request: ModelRequest,
+        method: str,
+        path: str,
+        data: "bytes | FormData | None" = None,
+        query: Mapping[str, str] | None = None,
+    ) -> Mapping[str, object]:
         """Return the JSON object that the endpoint answers with.
 
         Raises:
             LanguageModelError: It could not be reached, refused, or answered otherwise.
         """
-        request, errors = _request(model), self.endpoint.errors
-        seconds = self.endpoint.timeout_seconds
+        errors, seconds = self.endpoint.errors, self.endpoint.timeout_seconds
         try:
-            async with asyncio.timeout(seconds):
-                response = await self._sent(request, send)
-                content = await response.aread()
+            async with (
+                asyncio.timeout(seconds),
+                self.endpoint.exchange(request, method, path, data, query) as response,
+            ):
+                await self._check(request, response)
+                content = await response.read()
         except TimeoutError:
             raise errors.timed_out(request, "answer", seconds or 0.0) from None
-        except connection_errors() as error:
-            raise errors.without_connection(request, error) from None
         text = content.decode("utf-8-sig", errors="replace")
         try:
             document = read_body(text)
@@ -292,27 +274,9 @@ class OpenAIBatches:
         reason = f"the answer is not a JSON object: {errors.quoted(text)}"
         raise errors.unexpected(request, reason)
 
-    async def _sent(self, request: ModelRequest, send: "_Send") -> "Response":
-        import openai  # here because it is slow: only processes that call a model import it
-
-        options: RequestOptions = {
-            "follow_redirects": False,  # a redirect may take the key elsewhere
-            "headers": self.endpoint.omitted_headers(),
-        }
-        try:
-            return cast("Response", await send(self.endpoint.connect(request), options))
-        except openai.APIStatusError as error:
-            # Not chained: the original error has the key in its request headers.
-            headers = {name.lower(): value for name, value in error.response.headers.items()}
-            raise self.endpoint.errors.refused(
-                request, error.status_code, error.body, headers
-            ) from None
-
-
-def _response() -> "type[Response]":
-    import httpx2
-
-    return httpx2.Response
+    async def _check(self, request: ModelRequest, response: "ClientResponse") -> None:
+        if response.status >= REDIRECT:
+            raise self.endpoint.refused(request, response, await read_refusal(response))
 
 
 def _request(model: ModelKey) -> ModelRequest:

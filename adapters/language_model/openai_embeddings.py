@@ -27,7 +27,6 @@ class OpenAIEmbeddings(OpenAILanguageModel):
             **request.parameters.extra_body,
             "model": request.model,
             "input": request.prompt,
-            # The client would ask for base64, which not every endpoint can send.
             "encoding_format": "float",
         }
 

@@ -1,7 +1,5 @@
 """Proxies and certificates of the environment that no call can use are named before the first."""
 
-import importlib.util
-
 import pytest
 
 from adapters.language_model.connection_settings import connection_problems
@@ -21,7 +19,14 @@ def _no_settings(monkeypatch):
 @pytest.mark.parametrize("name", ["HTTP_PROXY", "https_proxy", "ALL_PROXY"])
 @pytest.mark.parametrize(
     "value",
-    ["ftp://proxy:3128", "http://proxy:99999", "http://[::1", "http://", "http://me:word@proxy:x"],
+    [
+        "ftp://proxy:3128",
+        "socks5://proxy:1080",
+        "http://proxy:99999",
+        "http://[::1",
+        "http://",
+        "http://me:word@proxy:x",
+    ],
 )
 def test_a_proxy_that_cannot_be_used_is_named_without_its_password(monkeypatch, name, value):
     monkeypatch.setenv(name, value)
@@ -40,18 +45,6 @@ def test_a_proxy_that_the_client_can_use_passes(monkeypatch, value):
     monkeypatch.setenv("ALL_PROXY", value)
 
     assert connection_problems() == ()
-
-
-@pytest.mark.parametrize(
-    ("installed", "usable"), [({"aiohttp", "socksio"}, False), ({"socksio"}, True), (set(), False)]
-)
-def test_a_socks_proxy_passes_if_the_transport_can_use_it(monkeypatch, installed, usable):
-    monkeypatch.setenv("ALL_PROXY", "socks5://proxy:1080")
-    monkeypatch.setattr(
-        importlib.util, "find_spec", lambda name: name if name in installed else None
-    )
-
-    assert (connection_problems() == ()) == usable
 
 
 @pytest.mark.parametrize("content", [None, "no certificate"])

@@ -15,8 +15,6 @@ from daydreaming_dagster.ports.language_model import (
 )
 from endpoint import Endpoint, serving
 
-pytestmark = pytest.mark.usefixtures("transport")
-
 REQUEST = ModelRequest("Dream.", "big-1", "acme")
 USAGE = {"prompt_tokens": 3, "completion_tokens": 5}
 

@@ -15,6 +15,9 @@ _IDLE_SECONDS: Final = 4.0
 """How long an unused connection is kept. uvicorn, on which vLLM and others run, closes it after
 5 s, and a request that is sent at that moment is lost."""
 
+_HEADER_BYTES: Final = 256 * 1024
+"""More than aiohttp's 8 KB: a paid answer is not to be lost for a long policy in a header."""
+
 
 def open_session(url: str, *, environment_proxies: bool) -> "ClientSession":
     """Return a session for the host of `url`; it is to be closed in the event loop of this call.
@@ -33,6 +36,8 @@ def open_session(url: str, *, environment_proxies: bool) -> "ClientSession":
             ssl=_certificates() if secure else True,
         ),
         cookie_jar=aiohttp.DummyCookieJar(),
+        max_line_size=_HEADER_BYTES,
+        max_field_size=_HEADER_BYTES,
         timeout=aiohttp.ClientTimeout(total=None, connect=_CONNECT_SECONDS),
         # Not aiohttp's `trust_env`, which sends passwords of ~/.netrc, and ignores ALL_PROXY.
         proxy=_proxy(parts.scheme, parts.hostname or "") if environment_proxies else None,

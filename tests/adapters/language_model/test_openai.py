@@ -359,6 +359,22 @@ async def test_headers_with_limits_are_kept_and_others_are_not(endpoint, model):
     }
 
 
+async def test_an_answer_with_a_long_header_is_not_lost(endpoint, model):
+    endpoint.always(200, ANSWER, Content_Security_Policy="connect-src 'self' " * 2000)
+
+    (completion,) = await ask(model)
+
+    assert completion.text == " A dream.\r\n"
+
+
+async def test_a_header_that_is_no_text_is_kept_in_a_form_that_can_be_stored(endpoint, model):
+    endpoint.always(200, ANSWER, X_Request_Id="caf\xe9")  # sent as Latin-1
+
+    (completion,) = await ask(model)
+
+    assert completion.headers["x-request-id"].isascii()
+
+
 async def test_gives_up_after_the_timeout(endpoint):
     endpoint.answer = lambda _handler: endpoint.over.wait(30)
     error = await failure(OpenAILanguageModel(endpoint.url, KEY, timeout_seconds=0.2))

@@ -16,12 +16,13 @@ are wrong. Of 2 equal items, it asks which is the first: there, looks err most.
 `python -m benchmarks.doubt scores` does the same with scores of 2 to 20 items by the judges of
 `benchmarks.coverage`, who differ in strictness, scale and noise: real numbers, whole numbers from 1
 to 9, or the same with many at the ceiling. Each item gets two rounds, then those in doubt get more,
-until 30 rounds per item are spent.
+until 30 rounds per item are spent. It also says how often the intervals that the ranking then
+shows contain the truth, and whether all of its rank bands do.
 """
 # ruff: noqa: INP001, T201  a program to be run by hand
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import product
 from typing import Final, NamedTuple
 
@@ -29,11 +30,13 @@ import attrs
 import numpy as np
 from scipy.stats import kendalltau
 
-from benchmarks.coverage import Design, draw_judges, expected, scored
+from benchmarks.coverage import Design, draw_judges, expected, scored, true_ranks
 from daydreaming_dagster.domain.cohort.judgment_choice import DuelChoice
 from daydreaming_dagster.domain.results.next_duels import is_settled
+from daydreaming_dagster.domain.statistics.analysis import score_bands
 from daydreaming_dagster.domain.statistics.bradley_terry import DuelFit, fit_duels
-from daydreaming_dagster.domain.statistics.judgments import Coded, Duels, Floats, Indices
+from daydreaming_dagster.domain.statistics.judge_model import fit_scores
+from daydreaming_dagster.domain.statistics.judgments import Coded, Duels, Floats, Indices, Scores
 from daydreaming_dagster.domain.statistics.pair_choice import believe, pairs_in_doubt
 from daydreaming_dagster.domain.statistics.ranks import rank_bands
 from daydreaming_dagster.domain.statistics.top_scores import items_in_doubt, more_rounds, top_scores
@@ -171,8 +174,26 @@ def print_stops(seeds: int) -> None:
         )
 
 
-def scores_stopped(design: Design, places: int, spread: float, seed: int) -> tuple[int, int, int]:
-    """Return whether scores stop before the budget, whether wrongly, and after how many rounds."""
+class ScoreStop(NamedTuple):
+    """What came of one experiment with scores.
+
+    Attributes:
+        stopped: Whether the rule stopped before the budget was spent, 1 or 0.
+        wrongly: Whether it did, and other items are truly the first.
+        spent: Rounds, of all items together.
+        covered: The share of the ranking's intervals at the end that contain the truth.
+        bands: Whether each of its rank bands contains the true rank.
+    """
+
+    stopped: int
+    wrongly: int
+    spent: int
+    covered: float
+    bands: int
+
+
+def scores_stopped(design: Design, places: int, spread: float, seed: int) -> ScoreStop:
+    """Ask for scores until the first places are settled, or the budget is spent."""
     rng = np.random.default_rng(seed)
     quality = spread * rng.standard_normal(design.items)
     judges = draw_judges(design, rng)
@@ -187,25 +208,49 @@ def scores_stopped(design: Design, places: int, spread: float, seed: int) -> tup
         top, spent = top_scores(rounds, places), sum(map(len, rounds))
         if not len(top.in_doubt):
             wrong = truth[top.order[:places]].min() <= truth[top.order[places:]].max()
-            return 1, int(wrong), spent
+            return ScoreStop(1, int(wrong), spent, *ranked(rounds, truth))
         if spent >= MOST_ROUNDS * design.items:
-            return 0, 0, spent
+            return ScoreStop(0, 0, spent, *ranked(rounds, truth))
         for item in items_in_doubt(top):
             added = more(item, more_rounds(len(rounds[item])))
             rounds[item] = np.concatenate([rounds[item], added])
 
 
+def ranked(rounds: Sequence[Floats], truth: Floats) -> tuple[float, int]:
+    """Return the share of intervals that contain the truth, and whether all rank bands do.
+
+    Args:
+        rounds: The scores of each item: round, judge.
+        truth: What each item's mean would become.
+    """
+    item = np.repeat(np.arange(len(rounds)), [of_item.size for of_item in rounds])
+    judge = np.concatenate([np.indices(of_item.shape)[1].ravel() for of_item in rounds])
+    score = np.concatenate([of_item.ravel() for of_item in rounds])
+    names = (tuple(map(str, range(len(rounds)))), tuple(map(str, range(rounds[0].shape[1]))))
+    fit = fit_scores(Scores(Coded(names[0], item), Coded(names[1], judge), score))
+    low, high = fit.interval()
+    band, ranks = score_bands(fit), true_ranks(truth)
+    right = ((band.low <= ranks) & (ranks <= band.high)).all()
+    return float(((low <= truth) & (truth <= high)).mean()), int(right)
+
+
 def print_score_stops(seeds: int) -> None:
-    """Print how often the rule `top 3 settled` stops scores, and how often wrongly."""
-    print(f"items x judges, spread  stopped  wrongly  rounds per item, {seeds} seeds")
+    """Print how often the rule `top 3 settled` stops scores, and what the ranking then says."""
+    print(
+        f"items x judges, spread  stopped  wrongly  rounds per item, covered  bands, {seeds} seeds"
+    )
     scales = ({}, {"discrete": True}, {"discrete": True, "ceiling": True})
     sizes = [(2, 0.0), (3, 0.1), (10, 0.0), (10, 0.5), (10, 1.0), (10, 2.0), (20, 2.0)]
     for (items, spread), judges, scale in product(sizes, (1, 3), scales):
         design = Design(items, judges, 1, **scale)
         places = min(SETTLED, items - 1) if items > SETTLED else 1
-        rows = np.array([scores_stopped(design, places, spread, seed) for seed in range(seeds)])
-        stops, wrong, rounds = rows.sum(axis=0).tolist()
-        print(f"{design}, {spread:g}: {stops} {wrong}  {rounds / seeds / items:.1f}", flush=True)
+        outcomes = [scores_stopped(design, places, spread, seed) for seed in range(seeds)]
+        stops, wrong, rounds, covered, bands = np.array(outcomes).sum(axis=0).tolist()
+        shown = f"{covered / seeds:.3f} {bands / seeds:.2f}" if spread else ""
+        print(
+            f"{design}, {spread:g}: {stops:g} {wrong:g}  {rounds / seeds / items:.1f}  {shown}",
+            flush=True,
+        )
 
 
 def main() -> None:

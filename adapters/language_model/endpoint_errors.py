@@ -1,5 +1,8 @@
 """What went wrong with a call, as errors that say what to do and show no secret."""
 
+import os
+import socket
+import ssl
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
@@ -113,7 +116,7 @@ class EndpointErrors:
             ConnectionTimeoutError,
         )
 
-        words = f"{type(error).__name__}: {self.quoted(str(error))}".rstrip(": ")
+        words = self.quoted(_reason(error))
         # These come before a request is sent. After it, the model may be working.
         if not isinstance(
             error, ClientConnectorError | ClientHttpProxyError | ConnectionTimeoutError
@@ -170,3 +173,18 @@ class EndpointErrors:
 
     def _message(self, request: ModelRequest, reason: str, advice: str) -> str:
         return f"{request.model} at {redacted_url(self.url)}: {reason}; {advice}"
+
+
+def _reason(error: Exception) -> str:
+    """Return why a connection failed or ended, as the operating system or the HTTP client says."""
+    from aiohttp import ClientConnectorCertificateError, ClientConnectorError, ClientHttpProxyError
+
+    if isinstance(error, ClientHttpProxyError):
+        return f"the proxy answers with status {error.status}"
+    if isinstance(error, ClientConnectorCertificateError):
+        error = error.certificate_error
+    elif isinstance(error, ClientConnectorError):
+        error = error.os_error
+        if error.errno and not isinstance(error, socket.gaierror | ssl.SSLError):
+            return os.strerror(error.errno)  # its own text repeats the address
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__

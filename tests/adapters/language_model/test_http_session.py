@@ -76,7 +76,7 @@ async def test_a_password_of_a_proxy_is_sent_and_not_shown(endpoint, monkeypatch
         handler.reply(407, {})
 
     monkeypatch.setattr(Handler, "do_CONNECT", refuse, raising=False)
-    with pytest.raises(LanguageModelError, match=r"no connection \(ClientHttpProxyError") as caught:
+    with pytest.raises(LanguageModelError, match="the proxy answers with status 407") as caught:
         await ask(OpenAILanguageModel("https://models.invalid/v1", KEY))
 
     assert sent == ["Basic bWU6cGFzcy13b3Jk"]
@@ -134,7 +134,7 @@ async def test_a_certificate_of_the_authority_in_ssl_cert_file_is_trusted(
 
 
 async def test_another_certificate_ends_the_call_before_the_key_is_sent(endpoint, secure_url):
-    with pytest.raises(LanguageModelError, match=r"no connection \(") as caught:
+    with pytest.raises(LanguageModelError, match="certificate verify failed") as caught:
         await ask(OpenAILanguageModel(secure_url, KEY, url_setting="ACME_URL"))
 
     assert str(caught.value).endswith("check ACME_URL, or set SSL_CERT_FILE to its certificates")

@@ -433,8 +433,10 @@ async def test_a_connection_that_is_lost_after_the_request_may_be_billed(
 async def test_asks_whether_an_endpoint_that_refuses_connections_is_up(endpoint):
     closed = OpenAILanguageModel("http://127.0.0.1:9/v1")  # the discard service, which nobody runs
     error = await failure(closed)
-    assert "big-1 at http://127.0.0.1:9/v1: no connection (" in str(error)
-    assert "check that the endpoint is up" in str(error)
+    assert str(error) == (
+        "big-1 at http://127.0.0.1:9/v1: no connection (Connection refused); check that the "
+        "endpoint is up at that URL"
+    )
     assert (error.unavailable, error.retryable, error.may_be_billed) == (True, True, False)
 
 

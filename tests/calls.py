@@ -1,5 +1,6 @@
 """What an endpoint of the tests was asked, and how long it takes."""
 
+import threading
 import time
 
 
@@ -20,3 +21,17 @@ def slow(chat_endpoint, seconds, prefix):
         return answer(prompt)
 
     chat_endpoint.answer = wait
+
+
+def hold_calls(chat_endpoint, count):
+    """Return what waits for so many calls at once, and what lets the endpoint answer them."""
+    answer = chat_endpoint.answer
+    asked, go = threading.Barrier(count + 1, timeout=60), threading.Event()
+
+    def wait(prompt):
+        asked.wait()
+        assert go.wait(60)
+        return answer(prompt)
+
+    chat_endpoint.answer = wait
+    return asked, go

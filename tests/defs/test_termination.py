@@ -14,6 +14,7 @@ import pytest
 from adapters import FilesystemGensStore
 from adapters.language_model.scripted import ScriptedLanguageModel
 from builders import judge_or_echo
+from calls import hold_calls
 from daydreaming_dagster.defs.assets import build_stage_asset
 from daydreaming_dagster.defs.cohort_run import build_cohort_run
 from daydreaming_dagster.defs.launch import open_instance
@@ -22,7 +23,6 @@ from daydreaming_dagster.defs.termination_server import confirming_termination
 from daydreaming_dagster.domain.shipped_stages import SHIPPED
 from daydreaming_dagster.ports.language_model import LanguageModelError
 from in_dagster import resource
-from killing import start_run
 
 cohort_run = build_cohort_run(SHIPPED)
 
@@ -82,20 +82,6 @@ def test_a_second_interrupt_drops_them(home, data_root, materialized):
     assert interrupted(home, data_root, *materialized, 0.1, 0.5, latency=60) == set()
 
 
-def drafts_held(chat_endpoint):
-    """Return what waits for three calls, and what lets the endpoint answer them."""
-    answer = chat_endpoint.answer
-    asked, go = threading.Barrier(4, timeout=60), threading.Event()
-
-    def wait(prompt):
-        asked.wait()
-        assert go.wait(60)
-        return answer(prompt)
-
-    chat_endpoint.answer = wait
-    return asked, go
-
-
 def wait_for_log(instance, run, process, message, step=None):
     """Wait until the process has logged it in the run, or a step of it."""
     while not any(
@@ -109,7 +95,7 @@ def wait_for_log(instance, run, process, message, step=None):
 def test_terminating_the_process_of_a_run_keeps_the_answers_in_flight(
     home, data_root, members, environment, chat_endpoint
 ):
-    asked, terminated = drafts_held(chat_endpoint)
+    asked, terminated = hold_calls(chat_endpoint, 3)
     command = "dagster asset materialize -m daydreaming_dagster.definitions --select cohort_run"
     process = subprocess.Popen(
         [sys.executable, "-m", *command.split(), "--partition", "c1"],
@@ -134,40 +120,11 @@ def test_terminating_the_process_of_a_run_keeps_the_answers_in_flight(
         assert instance.get_run_by_id(run.run_id).status is dg.DagsterRunStatus.FAILURE
 
 
-def test_terminating_a_run_of_several_workers_ends_all_of_them(
-    home, members, environment, chat_endpoint, daydream
-):
-    answer = chat_endpoint.answer
-    asked, terminated = drafts_held(chat_endpoint)
-    log, limits = home.parent / "log", {"max_calls": 10}
-    process = start_run(log, environment, 2, limits, DAGSTER_HOME=str(home))
-    asked.wait()
-    with open_instance(home) as instance:
-        (run,) = instance.get_runs()
-        # As Dagster's own launcher and the server behind it do it.
-        instance.report_run_canceling(run)
-        process.send_signal(signal.SIGINT)
-        for shard in ("shard[0]", "shard[1]"):
-            wait_for_log(instance, run, process, "terminated: waiting", f"cohort_run.{shard}")
-        terminated.set()
-        process.wait(180)
-
-        assert instance.get_run_by_id(run.run_id).status is dg.DagsterRunStatus.CANCELED
-        recorded = instance.get_materialized_partitions(dg.AssetKey("draft_parsed"))
-    assert recorded == set(members["draft"])
-    assert len(chat_endpoint.bodies) == 3
-    # Nothing is locked or claimed any more.
-    chat_endpoint.answer = answer
-    done = daydream("run", "c1", DAGSTER_HOME=str(home))
-    assert done.returncode == 0, done.stderr
-    assert len(chat_endpoint.bodies) == 18
-
-
 @pytest.mark.parametrize("forced", [False, True])
 def test_terminating_a_run_of_the_command_in_the_pages_ends_it_as_ctrl_c_does(
     home, members, start, chat_endpoint, forced
 ):
-    asked, terminated = drafts_held(chat_endpoint)
+    asked, terminated = hold_calls(chat_endpoint, 3)
     process = start("run", "c1", DAGSTER_HOME=str(home))
     asked.wait()
     with open_instance(home) as instance:

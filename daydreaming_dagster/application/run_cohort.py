@@ -313,7 +313,8 @@ def prepare_run(  # noqa: PLR0917  a cohort, where it is, and what to make of it
     parsed_again = _parse_again(store, catalog, state, every=choices.are_left(members))
     if parsed_again:  # whose children may have another prompt now
         state = look_and_keep(store, cohorts, cohort_id, catalog)
-    if extend_cohort(store, cohorts, cohort_id, catalog, state.stages, choices=choices):
+    # Those that another cohort has asked need no call: more are chosen until one does.
+    while extend_cohort(store, cohorts, cohort_id, catalog, state.stages, choices=choices):
         members = cohorts.read_membership(cohort_id)
         state = look_and_keep(store, cohorts, cohort_id, catalog)
     by_batch = _models_by_batch(batches, catalog, options)

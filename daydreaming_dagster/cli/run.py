@@ -172,10 +172,11 @@ def _make(
             batches=batches,
         )
 
-    recorded = take_mark(home, prefix, cohort_id, root.cohorts.read_membership(cohort_id))
+    members = root.cohorts.read_membership(cohort_id)
+    recorded = take_mark(home, prefix, cohort_id, members)
     with StartedRun(token, monitor) as started:
         plan = started.start(run_it).plan()
-        if recorded and plan.changes_nothing:
+        if recorded and plan.changes_nothing and plan.members == members:
             done = started.follow(NullRunListener()).complete
         else:
             run = RecordedRun(home, root.location, cohort_id, options, prefix)
@@ -185,8 +186,8 @@ def _make(
                 complain(f"error: {error}")
                 done = False
         if done:  # the run may have added duels to what it planned first
-            members = started.follow(NullRunListener()).plan.members
-            leave_mark(home, prefix, cohort_id, members)
+            made = started.follow(NullRunListener()).plan
+            leave_mark(home, prefix, cohort_id, made.members)
     return done
 
 

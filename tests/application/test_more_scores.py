@@ -66,12 +66,12 @@ class Lab:
         spec = attrs.evolve(self.cohorts.read_spec("c"), **changes)
         self.cohorts.write_spec("c", spec)
 
-    def run(self, **options):
+    def run(self, cohort="c", **options):
         return run_cohort(
             self.store,
             self.cohorts,
             ScriptedLanguageModel(self.answer),
-            "c",
+            cohort,
             RunOptions(**options),
             token=CancellationToken(),
             listener=NullRunListener(),
@@ -112,6 +112,23 @@ def test_a_run_asks_more_scores_where_it_matters_until_the_first_places_are_sett
     assert {each % 2 for each in often.values()} == {0}, "each round is one score by each judge"
     first = rank_texts(lab.store, SHIPPED, lab.cohorts.read_membership("c"))[:2]
     assert {rank.combo_id[0] for rank in first} == {"a", "b"}
+
+
+def test_scores_that_another_cohort_has_asked_count_and_more_are_asked_after_them():
+    lab, alone = Lab(), planned_lab()
+    alone.run(until=RULE, max_calls=1000)
+    lab.edit(replicates={"evaluation": 2})
+    lab.cohorts.write_spec("other", lab.cohorts.read_spec("c"))
+    plan_cohort(lab.store, lab.cohorts, "other")
+    lab.edit(replicates={})
+    lab.plan()
+    lab.run("other")
+    assert len(lab.asked) == 24
+
+    lab.run(until=RULE, max_calls=1000)
+
+    assert lab.scores == alone.scores
+    assert len(lab.asked) == len(set(lab.asked))
 
 
 def test_once_the_rule_holds_nothing_more_is_asked():
@@ -310,7 +327,7 @@ def test_it_is_said_whether_the_rule_holds_and_about_what():
     assert all(rank.gen_id in settled for rank in first)
     assert "What these judges get wrong alike stays in it." in settled
     assert lab.said("top 6 settled") == [
-        "top 6 settled: there are 6 texts, so nothing is to settle."
+        "top 6 settled: there are only 6 texts, so there is nothing to settle."
     ]
 
 

@@ -78,8 +78,10 @@ class GivenScores:
         stages = {text.stage for text in self.texts}
         judged = plural(stages.pop()) if len(stages) == 1 else "texts"
         if top is None:
+            are = "is" if len(self.texts) == 1 else "are"
             return (
-                f"{until}: there are {counted(len(self.texts), 'text')}, so nothing is to settle."
+                f"{until}: there {are} only {counted(len(self.texts), 'text')}, so there is nothing"
+                f" to settle."
             )
         if len(top.in_doubt):
             one, other = (self.texts[item].gen_id for item in top.in_doubt[0].tolist())

@@ -52,6 +52,8 @@ Each is a function that takes the URL and returns a `DataRoot`.
 BUCKET_SCHEMES: Final = frozenset({"s3", "s3a", "gs", "az", "azure", "abfs", "abfss", "adl"})
 """The schemes of the URLs of buckets. An entry point of the same name comes first."""
 
+_BUCKET_URL: Final = re.compile(r"[^:]+://[^/?#]+(/[^/?#]+)*/*")
+
 # A single letter before the colon is a Windows drive.
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 
@@ -118,11 +120,14 @@ def open_data_root(location: str | Path) -> DataRoot:
     `DATA_ROOT_GROUP` open URLs with other schemes.
 
     Raises:
-        SetupError: No installed package opens URLs with that scheme.
-        StorageUnavailableError: The URL of a bucket, or the environment, is malformed.
+        SetupError: No installed package opens URLs with that scheme, or the URL is malformed.
+        StorageUnavailableError: The environment of a bucket is malformed.
     """
     scheme = _SCHEME.match(str(location))
     if scheme is None:
+        before, colon, _ = str(location).partition(":")
+        if colon and before.lower() in BUCKET_SCHEMES:  # a path turns s3://b into s3:/b
+            raise _malformed(location, before)
         return _open_folder(Path(location))
     name = scheme[1].lower()
     # Imported where they are needed, as in the functions below: each costs a command milliseconds.
@@ -137,10 +142,19 @@ def open_data_root(location: str | Path) -> DataRoot:
         opened: DataRoot = entry_point.load()(str(location))
         return opened
     if name in BUCKET_SCHEMES:
+        if not _BUCKET_URL.fullmatch(str(location)):
+            raise _malformed(location, name)
         return _open_bucket(str(location).rstrip("/"))
     raise SetupError(
         f"no installed package opens the data root {location}; name a folder, or install a "
         f"package with the entry point {name!r} in the group {DATA_ROOT_GROUP}"
+    )
+
+
+def _malformed(location: str | Path, scheme: str) -> SetupError:
+    return SetupError(
+        f"{location} does not name a bucket; write it as {scheme}://BUCKET/PREFIX, without an empty"
+        " part, a '?' or a '#'"
     )
 
 

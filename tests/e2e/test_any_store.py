@@ -1,6 +1,7 @@
 """Every command works with any store: a package offers data roots of a URL's scheme."""
 
 import json
+import re
 import sys
 
 import pytest
@@ -91,3 +92,17 @@ def test_a_file_url_is_a_folder(data_root):
 def test_a_url_that_nothing_opens_says_what_is_missing():
     with pytest.raises(SetupError, match="no installed package opens the data root s9://bucket"):
         open_data_root("s9://bucket")
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["s3:/lab/x", "s3:lab", "s3:///x", "s3://lab//x", "s3://lab/x?region=eu", "az://lab/x#y", "gs:"],
+)
+def test_a_malformed_url_of_a_bucket_is_neither_a_folder_nor_another_bucket(url):
+    with pytest.raises(SetupError, match=f"{re.escape(url)} does not name a bucket"):
+        open_data_root(url)
+
+
+@pytest.mark.parametrize("url", ["s3://lab", "s3://lab/", "S3://lab/some ideas//", "gs://lab/a/b/"])
+def test_a_slash_at_the_end_of_a_url_changes_nothing(use_s3, url):
+    assert open_data_root(url).location == url.rstrip("/")

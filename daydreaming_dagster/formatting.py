@@ -25,3 +25,16 @@ def money(amount: float) -> str:
     """Return an amount with its cents, `1.20`; below a cent with its first two digits, `0.0016`."""
     decimals = 1 - floor(log10(amount)) if 0 < amount < 0.01 else 2  # noqa: PLR2004  a cent
     return f"{amount:.{decimals}f}"
+
+
+def chance(probability: float) -> str:
+    """Return an estimated probability such as `0.92`; one that rounds to 0 or 1 is not certain."""
+    if probability < 0.005:  # noqa: PLR2004  rounds to 0
+        return "below 0.01"
+    return "above 0.99" if probability >= 0.995 else f"{probability:.2f}"  # noqa: PLR2004  to 1
+
+
+def not_utf8(error: UnicodeDecodeError) -> str:
+    """Return what is wrong with a person's file that is not UTF-8, and what to do."""
+    byte = error.object[error.start]
+    return f"not UTF-8 (byte {error.start:,} is 0x{byte:02x}); save it as UTF-8"

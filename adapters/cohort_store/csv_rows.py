@@ -12,6 +12,7 @@ import attrs
 
 from adapters.root_files.text import read_text
 from daydreaming_dagster.domain.documents import suggestion
+from daydreaming_dagster.formatting import not_utf8
 from daydreaming_dagster.ports.errors import UnsafePathError
 from daydreaming_dagster.ports.root_files import RootFiles
 
@@ -62,7 +63,7 @@ def read_rows(
         problems.append(f"{location} is missing")
         return
     except UnicodeDecodeError as error:
-        problems.append(f"{location} is not UTF-8: {error}")
+        problems.append(f"{location} is {not_utf8(error)}")
         return
     except (OSError, UnsafePathError) as error:
         problems.append(f"{location} cannot be read: {error}")

@@ -7,6 +7,7 @@ import typer
 from rich.table import Table
 
 from daydreaming_dagster.cli.console import JsonOption, cell, note, out, say, say_json
+from daydreaming_dagster.formatting import not_utf8
 
 if TYPE_CHECKING:  # numpy is slow to import
     from daydreaming_dagster.domain.statistics.analysis import Analysis
@@ -84,7 +85,7 @@ def _text(file: typer.FileBinaryRead) -> str:
     try:
         return file.read().decode()
     except UnicodeDecodeError as error:
-        raise typer.BadParameter(f"{file.name} is not UTF-8: {error}") from None
+        raise typer.BadParameter(f"{file.name} is {not_utf8(error)}") from None
 
 
 def _print(analysis: "Analysis", without: Sequence[str] | None, *, as_json: bool) -> None:
@@ -121,6 +122,8 @@ def _shown(value: object) -> str:
             return "-"
         case float():
             return f"{value:.3g}"
+        case {"value": None}:
+            return "-"
         case {"value": center, "low": low, "high": high}:
             return f"{_shown(center)} ({_shown(low)} to {_shown(high)})"
         case _:

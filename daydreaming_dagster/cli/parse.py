@@ -8,6 +8,7 @@ import typer
 from daydreaming_dagster.cli.console import say_json
 from daydreaming_dagster.domain.parsing.registry import find_parser
 from daydreaming_dagster.domain.parsing.response import DEFAULT_MAXIMUM
+from daydreaming_dagster.formatting import not_utf8
 
 
 def parse(
@@ -33,7 +34,7 @@ def parse(
     try:
         response = file.read().decode()
     except UnicodeDecodeError as error:
-        raise typer.BadParameter(f"{file.name} is not UTF-8: {error}") from None
+        raise typer.BadParameter(f"{file.name} is {not_utf8(error)}") from None
     parsed = reader(response)
     if parsed.score is None:
         say_json({"score": None, "text": parsed.text})

@@ -152,14 +152,19 @@ def _print_power(
     planned: CohortPlan, estimate: PlanEstimate, pipeline: Pipeline, icc: "AssumedIcc"
 ) -> None:
     """Print what the ranking will be able to tell apart."""
-    from daydreaming_dagster.domain.statistics.power import say_what_can_be_told
+    from daydreaming_dagster.domain.statistics.power import Price, say_what_can_be_told
 
     items = sum(len(planned.gen_ids(stage)) for stage in pipeline.scored)
     scores = sum(len(planned.gen_ids(stage)) for stage in pipeline.scoring)
     if items > 1 and scores:
         asked = [estimate.stages[stage] for stage in pipeline.scoring]
-        costs = [of_stage.cost / of_stage.calls for of_stage in asked if of_stage.cost]
-        price = max(costs) if costs else None  # of judges with several prices, the dearest
+        prices = [
+            Price(of_stage.cost / of_stage.calls, of_stage.unpriced > 0)
+            for of_stage in asked
+            if of_stage.cost
+        ]
+        # Of stages with several prices, the dearest.
+        price = max(prices, key=lambda each: each.value, default=None)
         said = say_what_can_be_told(items, scores, pipeline.judged, icc, price)
         out.print(cell(said), soft_wrap=not out.is_terminal)
 

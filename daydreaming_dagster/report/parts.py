@@ -9,7 +9,7 @@ import markupsafe
 
 from daydreaming_dagster.domain.parsing.response import Score
 from daydreaming_dagster.domain.results.naming import short_id
-from daydreaming_dagster.formatting import counted, plural
+from daydreaming_dagster.formatting import chance, counted, plural
 
 _NOT_THERE: Final = "\N{EN DASH}"
 
@@ -23,7 +23,7 @@ def make_environment(cost: float | None) -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for shown in (breakable, count, share, signed, scores, cell, short_id, plural, counted):
+    for shown in (breakable, count, share, signed, scores, cell, short_id, plural, counted, chance):
         environment.filters[shown.__name__] = shown
     # Below a dollar, cents need more digits. All amounts have the same number, so they align.
     environment.filters["money"] = partial(money, digits=2 if (cost or 0) >= 1 else 4)

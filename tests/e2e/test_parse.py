@@ -61,7 +61,7 @@ def test_a_dash_is_standard_input(daydream, monkeypatch):
         ("SCORE: 7", ("--parser", "in_last_line", "--maximum", "5"), "outside 0 to 5"),
         ("SCORE: 7", ("--parser", "in_last_line", "--minimum", "9"), "9 to 9 is not a scale"),
         ("SCORE: 7", ("--parser", "in_last_line", "--maximum", "nan"), "0 to nan is not a scale"),
-        (b"SCORE: \xff", ("--parser", "in_last_line"), "is not UTF-8"),
+        (b"SCORE: \xff", ("--parser", "in_last_line"), "is not UTF-8 (byte 7 is 0xff)"),
     ],
 )
 def test_what_is_refused_exits_with_2_and_the_reason(daydream, answer, text, options, reason):

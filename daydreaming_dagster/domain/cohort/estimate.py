@@ -33,6 +33,7 @@ class StageEstimate:
         prompt_tokens: The tokens that these calls send.
         completion_tokens: The tokens that they return; if `max_tokens` is set, the maximum.
         cost: The cost in USD of the calls whose model has a price; None if no model has one.
+        unpriced: How many of the calls have no price.
     """
 
     generations: int = 0
@@ -40,13 +41,16 @@ class StageEstimate:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cost: float | None = None
+    unpriced: int = 0
 
     def add_call(self, prompt_tokens: int, completion_tokens: int, cost: float | None) -> None:
         """Count a call; `cost` is None if its model has no price."""
         self.calls += 1
         self.prompt_tokens += prompt_tokens
         self.completion_tokens += completion_tokens
-        if cost is not None:
+        if cost is None:
+            self.unpriced += 1
+        else:
             self.cost = cost + (self.cost or 0.0)
 
 

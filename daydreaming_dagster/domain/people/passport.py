@@ -156,6 +156,7 @@ def make_passports(texts: JudgedTexts) -> list[Passport]:
         duels = [duel for duel in fought if duel.judge == judge]
         measures = known.measures(judge, llms.get(judge, ""), duels)
         measures["retest"] = _retest(own)
+        measures["ties"] = ties_of([*own.values()])
         measures["first_odds"] = first_odds.get(judge, Measure())
         ties = sum(duel.first_wins == TIE for duel in duels)
         measures["duel_ties"] = share_of(ties, len(duels))
@@ -178,7 +179,12 @@ def say_who_agrees(passports: Iterable[Passport]) -> str | None:
     if not known:
         return None
     value, best, judge = max(known, key=lambda each: each[0])
-    if best.low is None or best.low <= 0:
+    if best.low is None:
+        return (
+            f"No judge certainly agrees with people: {judge} does on all of {best.n} texts, but so"
+            " few do not show how sure that is."
+        )
+    if best.low <= 0:
         return "No judge certainly agrees with people: the best one's interval contains 0."
     return (
         f"{judge} agrees most with people: its scores correlate with theirs by {value:.2f}"
@@ -209,7 +215,6 @@ class _Known:
             "people_pairs": self._pairs(judge, own, duels),
             "judges": correlation_of(*_both(own, peers)),
             "strictness": mean_of(-np.array([*more.values()])),
-            "ties": ties_of(np.array([*own.values()])),
             "length": self._length(own, None),
             "length_beyond_people": self._length(own, people) if people else Measure(),
             "own_model": difference_of(

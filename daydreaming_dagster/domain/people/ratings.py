@@ -15,6 +15,7 @@ from daydreaming_dagster.domain.loop.decisions import Verdict
 from daydreaming_dagster.domain.parsing.response import Score
 from daydreaming_dagster.domain.people.sheet import HIGHEST, KEY_SUFFIX, LOWEST, RatingSheet
 from daydreaming_dagster.domain.stages import GenerationRef
+from daydreaming_dagster.formatting import not_utf8
 
 Preferred = Literal["first", "second", "tie"]
 
@@ -128,7 +129,7 @@ def _rows(name: str, data: bytes, problems: list[str]) -> Iterator[tuple[int, Ma
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        problems.append(f"{name} is not UTF-8: {error}")
+        problems.append(f"{name} is {not_utf8(error)}")
         return
     # Not splitlines(): a reason may hold what Unicode calls a line end.
     reader = csv.reader((f"{line}\n" for line in text.split("\n")), strict=True)

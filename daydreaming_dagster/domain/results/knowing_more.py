@@ -2,16 +2,15 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from math import isfinite
-from statistics import fmean
 from typing import Final
 
 from daydreaming_dagster.domain.results.evaluations import Evaluation
 from daydreaming_dagster.domain.results.ranking import Judgment, judgment_of, shares_by_text
 from daydreaming_dagster.domain.results.verdicts import Duel, verdicts
 from daydreaming_dagster.domain.statistics.judgments import make_scores
-from daydreaming_dagster.domain.statistics.power import AssumedIcc, say_what_can_be_told
+from daydreaming_dagster.domain.statistics.power import AssumedIcc, Price, say_what_can_be_told
 from daydreaming_dagster.domain.statistics.reliability import one_way_icc
-from daydreaming_dagster.formatting import counted, money
+from daydreaming_dagster.formatting import counted
 
 FEWEST_TEXTS: Final = 5
 """With fewer texts of two scores each, a correlation says next to nothing."""
@@ -48,15 +47,10 @@ def say_how_to_know_more(
     if texts > 1:
         own = icc_of(judgments)
         icc = None if own is None else AssumedIcc(own[0], f"as {own[1]} here show")
-        price = _mean_cost(row.outcome.cost for row in evaluations)
+        price = Price.of([row.outcome.cost for row in evaluations])
         said = say_what_can_be_told(texts, len(judgments), judged, icc, price)
         yield f"To know more: {said}."
     if fought := verdicts(duels):
-        price = _mean_cost(duel.outcome.cost for duel in fought)
-        cost = "" if price is None else f" and cost about {money(price * len(fought))} USD"
+        price = Price.of([duel.outcome.cost for duel in fought])
+        cost = "" if price is None else f" and cost {price.of_calls(len(fought))}"
         yield f"As many duels again would narrow the intervals by almost a third{cost}."
-
-
-def _mean_cost(costs: Iterable[float | None]) -> float | None:
-    known = [cost for cost in costs if cost is not None]
-    return fmean(known) if known else None

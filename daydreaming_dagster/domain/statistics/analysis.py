@@ -33,9 +33,14 @@ from daydreaming_dagster.domain.statistics.reliability import (
     one_way_icc,
 )
 from daydreaming_dagster.domain.statistics.score_evidence import make_evidence
+from daydreaming_dagster.formatting import counted
 
+_NAMED: Final = 5
 _NO_LEFT_OVER: Final = 1e-5
 """Of least squares: a smaller one is rounding."""
+
+_DECIMALS: Final = 12
+"""Of strengths: what is beyond them is rounding, and makes no order."""
 
 TOP: Final = 3
 """Among how many best items it is told how probable an item is."""
@@ -113,7 +118,8 @@ def rank_duels(duels: Duels, fit: DuelFit) -> tuple[RankedItem, ...]:
     """Return the items in the order of their strengths."""
     bands = rank_bands(fit.strength, fit.covariance, component=fit.component)
     best = best_of_posterior(fit.strength, fit.covariance, TOP)
-    return tuple(_ranked(duels.items, fit.strength, fit.interval(), bands, best))
+    strength = np.round(fit.strength, _DECIMALS) + 0.0  # and not -0.0
+    return tuple(_ranked(duels.items, strength, fit.interval(), bands, best))
 
 
 def analyse_scores(scores: Scores, cluster: str | None = None) -> Analysis:
@@ -274,7 +280,15 @@ def _effect(effect: Effect) -> Document:
 def _score_notes(scores: Scores, fit: ScoreFit, effects: Effects) -> list[str]:
     notes: list[str] = []
     if scores.missing:
-        notes.append(f"{scores.missing} judgments without a score are left out")
+        are = "is" if scores.missing == 1 else "are"
+        notes.append(f"{counted(scores.missing, 'judgment')} without a score {are} left out")
+    if scores.unscored:
+        named = ", ".join(map(repr, scores.unscored[:_NAMED]))
+        more = ", …" if len(scores.unscored) > _NAMED else ""
+        have = "has" if len(scores.unscored) == 1 else "have"
+        notes.append(
+            f"{counted(len(scores.unscored), 'item')} {have} no score and no rank: {named}{more}"
+        )
     if fit.agreed and fit.noise_source != "none":
         notes.append(
             "repeated judgments agree exactly: the intervals allow for differences that so few"

@@ -36,7 +36,8 @@ class Effect:
     Attributes:
         group: The factor.
         level: Its level.
-        than: The level that it is compared with; None for the mean of all levels.
+        than: The level that it is compared with; None for the mean of the levels that have several
+            clusters, or of all levels if fewer than two have.
         estimate: The difference, in units of the scores.
         error: Its standard error; `nan` if unknown.
         low: Lower bound of the 95 % interval of this difference alone; `nan` if unknown.
@@ -69,7 +70,7 @@ class Effects:
     """What the groups do to the scores.
 
     Attributes:
-        levels: Each level against the mean of its group's levels.
+        levels: Each level against the mean of its group's levels, see `Effect.than`.
         contrasts: Each level against each later one of its group.
         left_out: Groups without an estimate, and why.
     """
@@ -193,9 +194,14 @@ def _differences(names: list[str], groups: list[Coded], cluster: Coded) -> list[
         own = np.zeros((group.size, size))
         own[:, start : start + group.size] = np.eye(group.size)
         start += group.size
-        mean = own[units > 1].mean(axis=0) if (units > 1).any() else own.mean(axis=0)
+        several = units > 1
+        # A level with one cluster has no error, and would leave the mean of all without one.
+        are_enough = int(several.sum()) > 1
+        mean = own[several].mean(axis=0) if are_enough else own.mean(axis=0)
         differences += [
-            _Difference(name, level, None, own[code] - mean, units[code])
+            _Difference(
+                name, level, None, own[code] - mean, units[code] if are_enough else units.min()
+            )
             for code, level in enumerate(group.names)
         ]
         if group.size * (group.size - 1) / 2 <= _MOST_CONTRASTS:

@@ -50,11 +50,13 @@ def equate(old: Floats, new: Floats) -> Equating:
             f"both judges scored {len(old)} texts; let them score at least {FEWEST_ANCHORS}"
         )
     correlation = correlation_of(old, new)
-    if correlation.value is None or correlation.low is None:
+    if correlation.value is None:
         raise JudgmentsError("one of the judges gave every text the same score")
-    if correlation.low < LEAST_CORRELATION:
+    # So many texts on a line need no interval.
+    low = correlation.value if correlation.low is None else correlation.low
+    if low < LEAST_CORRELATION:
         raise JudgmentsError(
-            f"they correlate by {correlation.value:.2f} (at least {correlation.low:.2f}, with 95 %"
+            f"they correlate by {correlation.value:.2f} (at least {low:.2f}, with 95 %"
             f" confidence) and need {LEAST_CORRELATION:g}: they do not measure the same, so let one"
             " of them judge all texts"
         )

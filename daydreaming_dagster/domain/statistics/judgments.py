@@ -80,6 +80,7 @@ class Scores:
         score: The scores; all are finite.
         groups: The level of each score on each further column, such as a template.
         missing: How many judgments have no score; they are left out.
+        unscored: The items that are left out with them.
     """
 
     item: Coded
@@ -87,6 +88,7 @@ class Scores:
     score: Floats
     groups: Mapping[str, Coded] = attrs.field(factory=dict)
     missing: int = 0
+    unscored: tuple[str, ...] = ()
 
 
 @attrs.frozen
@@ -124,12 +126,15 @@ def make_scores(
     given = np.array([score is not None for score in scores], dtype=np.bool_)
     if not given.any():
         raise JudgmentsError("no judgment has a score")
+    every = code(items)
+    scored = every.only(given)
     return Scores(
-        code(items).only(given),
+        scored,
         code(judges).only(given),
         np.array([score for score in scores if score is not None], dtype=np.float64),
         {name: code(levels).only(given) for name, levels in (groups or {}).items()},
         int((~given).sum()),
+        tuple(name for name in every.names if name not in {*scored.names}),
     )
 
 
@@ -270,7 +275,7 @@ def _table(
     try:
         header = next(([name.strip() for name in cells] for cells in reader if cells), [])
     except csv.Error as error:
-        raise JudgmentsError(f"not a CSV file: {error}") from None
+        raise _not_csv(1, error) from None
     if not header:
         raise JudgmentsError(f"the file is empty; its first line must name {','.join(required)}")
     if twice := sorted({name for name in header if header.count(name) > 1}):
@@ -284,6 +289,7 @@ def _table(
 
 
 def _rows(reader: Any, header: list[str]) -> Iterator[tuple[int, dict[str, str]]]:
+    line = reader.line_num
     try:
         for cells in reader:
             line = reader.line_num
@@ -295,4 +301,11 @@ def _rows(reader: Any, header: list[str]) -> Iterator[tuple[int, dict[str, str]]
                 )
             yield line, {name: text.strip() for name, text in zip(header, cells, strict=True)}
     except csv.Error as error:
-        raise JudgmentsError(f"not a CSV file: {error}") from None
+        raise _not_csv(line + 1, error) from None
+
+
+def _not_csv(line: int, error: csv.Error) -> JudgmentsError:
+    """Return an error about the row that begins at a line."""
+    open_quote = "unexpected end of data" in str(error)
+    why = "it opens a quotation mark that nothing closes" if open_quote else error
+    return JudgmentsError(f"line {line}: {why}")

@@ -1,6 +1,7 @@
 """Numbers with their 95 % intervals, from few values: means, shares, correlations, slopes."""
 
 import math
+from collections.abc import Sequence
 from typing import Final
 
 import attrs
@@ -78,18 +79,26 @@ def share_of(count: int, n: int) -> Measure:
 
 
 def correlation_of(first: Floats, second: Floats) -> Measure:
-    """Return Pearson's correlation with the interval of Fisher's z (Metron 1, 1921)."""
+    """Return Pearson's correlation with the interval of Fisher's z (Metron 1, 1921).
+
+    A correlation of 1 or -1 has none: a few values on a coarse scale may lie on a line by chance.
+    """
     n = len(first)
     if n < 4 or min(np.ptp(first), np.ptp(second)) <= _SPREAD:  # noqa: PLR2004  n - 3 is under a root
         return Measure(n=n)
     value = float(np.clip(np.corrcoef(first, second)[0, 1], -1.0, 1.0))
-    z = math.atanh(min(max(value, -1 + 1e-15), 1 - 1e-15))
+    if 1 - abs(value) <= _SPREAD:
+        return Measure(value, None, None, n)
+    z = math.atanh(value)
     margin = _NORMAL / math.sqrt(n - 3)
     return Measure(value, math.tanh(z - margin), math.tanh(z + margin), n)
 
 
 def slope_of(x: Floats, y: Floats) -> Measure:
-    """Return how much y rises with x by least squares, with Student's interval."""
+    """Return how much y rises with x by least squares, with Student's interval.
+
+    Values that lie on a line have none.
+    """
     n = len(x)
     centred = x - x.mean() if n else x
     squares = float(centred @ centred)
@@ -97,20 +106,36 @@ def slope_of(x: Floats, y: Floats) -> Measure:
         return Measure(n=n)
     slope = float(centred @ y) / squares
     residuals = y - y.mean() - slope * centred
+    if np.abs(residuals).max() <= _SPREAD:
+        return Measure(slope, None, None, n)
     error = math.sqrt(float(residuals @ residuals) / (n - 2) / squares)
     return around(slope, float(stdtrit(n - 2, 0.975)) * error, n)
 
 
-def ties_of(values: Floats) -> Measure:
-    """Return the share of pairs of values that are equal, with the jackknife's interval."""
-    n = len(values)
+def ties_of(scores: Sequence[Sequence[float]]) -> Measure:
+    """Return the share of pairs of texts whose scores are equal, with the jackknife's interval.
+
+    `scores` are those of each text. Of a pair with several, the share is that of all its pairs of
+    scores: means would hide that the judge gives the same number again and again. If leaving out
+    any text changes nothing, there is no interval.
+    """
+    n = len(scores)
     if n < 3:  # noqa: PLR2004  leaving one out must leave a pair
         return Measure(n=n)
-    counts = np.unique(np.round(values, 9), return_inverse=True, return_counts=True)
-    equal = float((counts[2] * (counts[2] - 1)).sum()) / 2
-    without = (equal - (counts[2][counts[1]] - 1)) / ((n - 1) * (n - 2) / 2)
+    given = np.concatenate([np.asarray(of_text, dtype=np.float64) for of_text in scores])
+    levels, codes = np.unique(np.round(given, 9), return_inverse=True)
+    text = np.repeat(np.arange(n), [len(of_text) for of_text in scores])
+    shares = np.bincount(text * len(levels) + codes, minlength=n * len(levels)).astype(np.float64)
+    shares = shares.reshape(n, -1) / np.bincount(text)[:, None]
+    with_others = (shares * (shares.sum(axis=0) - shares)).sum(axis=1)
+    equal = float(with_others.sum()) / 2
+    without = (equal - with_others) / ((n - 1) * (n - 2) / 2)
+    value = equal / (n * (n - 1) / 2)
     error = math.sqrt((n - 1) / n * float(((without - without.mean()) ** 2).sum()))
-    return around(equal / (n * (n - 1) / 2), _NORMAL * error, n, least=0.0)
+    if error <= _SPREAD:
+        return Measure(value, None, None, n)
+    found = around(value, _NORMAL * error, n, least=0.0)
+    return attrs.evolve(found, high=min(value + _NORMAL * error, 1.0))
 
 
 def standardised(values: Floats) -> Floats:

@@ -1,12 +1,13 @@
 """What a design can tell apart, before anything is paid for."""
 
+from collections.abc import Sequence
 from typing import Final
 
 import attrs
 import numpy as np
 
 from daydreaming_dagster.domain.statistics.judgments import Floats
-from daydreaming_dagster.formatting import counted, money, plural
+from daydreaming_dagster.formatting import chance, counted, money, plural
 
 DEFAULT_ICC: Final = 0.19
 """How two experts' scores of the novelty of a research idea correlate (Si, Yang and Hashimoto,
@@ -67,12 +68,30 @@ def _after_duels(
     return result
 
 
+@attrs.frozen
+class Price:
+    """What a score or a duel costs on average, in USD; `at_least` if some have no known cost."""
+
+    value: float
+    at_least: bool = False
+
+    @classmethod
+    def of(cls, costs: Sequence[float | None]) -> "Price | None":
+        """Return the mean of costs, those that are not known as 0; None if none is known."""
+        known = [cost for cost in costs if cost is not None]
+        return cls(sum(known) / len(costs), len(known) < len(costs)) if known else None
+
+    def of_calls(self, calls: int) -> str:
+        """Return what calls cost, such as `about 1.20 USD`."""
+        return f"{'at least' if self.at_least else 'about'} {money(self.value * calls)} USD"
+
+
 def say_what_can_be_told(
-    items: int, scores: int, kind: str, icc: AssumedIcc | None = None, price: float | None = None
+    items: int, scores: int, kind: str, icc: AssumedIcc | None = None, price: Price | None = None
 ) -> str:
     """Return what so many scores of so many items tell, and what would tell more.
 
-    `price` is what a score costs in USD, as far as that is known.
+    `price` is that of a score, None if it is not known.
     """
     icc = icc or AssumedIcc()
     # A correlation of 1 or 0 or less, estimated from few scores, would promise all or nothing.
@@ -83,12 +102,14 @@ def say_what_can_be_told(
     now = chance_that_the_best_comes_first(items, each, value)
     more = chance_that_the_best_comes_first(items, 4 * each, value)
     duels = chance_that_the_best_comes_first(items, each, value, max(calls / orders, 0.5))
-    cost = "" if price is None else f", about {money(price * calls)} USD"
+    cost = "" if price is None else f", {price.of_calls(calls)}"
+    finalists = min(_FINALISTS, items)
     return (
         f"with {items:,} {plural(kind)} and {counted_scores(each)} each, the truly best comes first"
-        f" with probability {now:.2f}; {3 * each:.3g} more scores each ({counted(calls, 'call')}"
-        f"{cost}) give {more:.2f}, as many duels among the first {min(_FINALISTS, items)} give"
-        f" {duels:.2f} (two scores of one {kind} correlate by {value:.2g}, {icc.source})"
+        f" with probability {chance(now)}; {3 * each:.3g} more scores each"
+        f" ({counted(calls, 'call')}{cost}) give {chance(more)}, as many duels among the first"
+        f" {finalists} give {chance(duels)} (two scores of one {kind} correlate by {value:.2g},"
+        f" {icc.source})"
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from daydreaming_dagster.domain.statistics.analysis import RankedItem
-from daydreaming_dagster.formatting import counted
+from daydreaming_dagster.formatting import chance, counted
 
 _NAMED: Final = 5
 
@@ -41,7 +41,7 @@ def who_is_best(items: Sequence[RankedItem], kind: str) -> str:
     may_be_best = [item for item in items if item.rank_low == 1]
     if len(may_be_best) < 2 or _are_all_alike(items):  # noqa: PLR2004  nobody is left to name
         return said
-    names = [f"{item.item} (probability {item.p_best:.2f})" for item in may_be_best[:_NAMED]]
+    names = [f"{item.item} (probability {chance(item.p_best)})" for item in may_be_best[:_NAMED]]
     more = len(may_be_best) - len(names)
     return f"{said} They are {', '.join(names)}{f' and {more} more' if more else ''}."
 

@@ -10,6 +10,7 @@ from daydreaming_dagster.domain.people.corrected import ALL, correct_judges
 from daydreaming_dagster.domain.people.passport import (
     MEASURES,
     JudgedTexts,
+    Passport,
     make_passports,
     say_who_agrees,
 )
@@ -23,6 +24,7 @@ from daydreaming_dagster.domain.results.evaluations import (
 )
 from daydreaming_dagster.domain.results.verdicts import Duel
 from daydreaming_dagster.domain.stages import GenerationRef
+from daydreaming_dagster.domain.statistics.measures import Measure
 
 TEXTS = [GenerationRef("essay", f"e{number:02}") for number in range(80)]
 TEMPLATE = {ref: "long" if number % 2 else "short" for number, ref in enumerate(TEXTS)}
@@ -204,6 +206,11 @@ def test_a_sentence_says_who_agrees_with_people_if_anybody_does(passports):
     without = [one for name, one in passports.items() if name.endswith("/wordy")]
     assert say_who_agrees(without) == (
         "No judge certainly agrees with people: the best one's interval contains 0."
+    )
+    exact = Passport("j", "model", "m", {"people": Measure(1.0, None, None, 4)})
+    assert say_who_agrees([exact]) == (
+        "No judge certainly agrees with people: j does on all of 4 texts, but so few do not show"
+        " how sure that is."
     )
     assert say_who_agrees([passports["human:Ann"]]) is None
 

@@ -1,5 +1,7 @@
 """Strengths from duels."""
 
+from itertools import permutations
+
 import attrs
 import choix
 import numpy as np
@@ -212,6 +214,15 @@ def test_ties_and_discriminations_are_found_again():
     assert fit.tie_odds == pytest.approx([0.8, 0.8], abs=0.1)
     order = [duels.judge.names.index("0"), duels.judge.names.index("1")]
     assert fit.discrimination[order] == pytest.approx([0.6, 1 / 0.6], abs=0.1)
+
+
+def test_equal_items_have_equal_strengths_and_stand_by_their_names():
+    pairs = [*permutations("dacb", 2)]
+    first, second = zip(*pairs, strict=True)
+
+    analysis = analyse_duels(make_duels(first, second, [0.5] * len(pairs)))
+
+    assert [(item.item, item.estimate) for item in analysis.items] == [(name, 0) for name in "abcd"]
 
 
 def test_an_item_that_always_wins_has_a_finite_interval():

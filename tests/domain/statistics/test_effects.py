@@ -50,6 +50,16 @@ def test_within_items_differences_are_paired():
     assert (contrast.low, contrast.high) == pytest.approx((interval.low, interval.high), rel=1e-6)
 
 
+def test_a_level_with_one_item_has_no_interval_and_leaves_the_mean_of_two_in_the_middle():
+    effects = estimate_effects(crossed([8.0, 2.0, 3.0, 4.0], ["u", "v", "v", "v"]))
+
+    (contrast,) = effects.contrasts
+    u, v = effects.levels
+    assert u.estimate == pytest.approx(contrast.estimate / 2)
+    assert v.estimate == pytest.approx(-contrast.estimate / 2)
+    assert np.isnan([effect.low for effect in (u, v, contrast)]).all()
+
+
 def test_with_two_levels_the_correction_for_one_difference_changes_nothing():
     (contrast,) = estimate_effects(crossed(np.arange(10.0), ["u", "v"] * 5)).contrasts
 

@@ -48,16 +48,39 @@ def test_ties_count_pairs_and_their_jackknife_leaves_each_value_out():
 
     without = np.array([share(np.delete(values, place)) for place in range(6)])
     error = np.sqrt(5 / 6 * ((without - without.mean()) ** 2).sum())
-    found = ties_of(values)
+    found = ties_of([[value] for value in values])
     assert found.value == pytest.approx(share(values))
     assert found.high == pytest.approx(share(values) + 1.959964 * error)
     assert found.low >= 0
 
 
+def test_ties_are_those_of_single_scores_and_not_of_their_means():
+    scores = [[1.0, 2.0], [2.0, 1.0], [3.0], [2.0, 3.0]]
+
+    pairs = [
+        np.mean([a == b for a in scores[one] for b in scores[other]])
+        for one in range(4)
+        for other in range(one)
+    ]
+    found = ties_of(scores)
+    assert found.value == pytest.approx(np.mean(pairs))
+    assert found.low < found.value < found.high < 1
+
+
+def test_what_does_not_vary_has_no_interval():
+    line = np.array([1.0, 2.0, 3.0, 4.0])
+
+    assert correlation_of(line, -2 * line) == Measure(-1.0, None, None, 4)
+    assert slope_of(line, 2 * line) == Measure(2.0, None, None, 4)
+    assert ties_of([[1.0], [2.0], [3.0]]) == Measure(0.0, None, None, 3)
+    assert ties_of([[9.0]] * 5) == Measure(1.0, None, None, 5)
+    assert ties_of([[9.0]] * 9 + [[1.0]]).high == 1
+
+
 def test_too_few_values_or_none_that_differ_say_nothing():
     one, same = np.ones(1), np.ones(9)
 
-    assert mean_of(one) == difference_of(one, one[:0]) == ties_of(one) == Measure(n=1)
+    assert mean_of(one) == difference_of(one, one[:0]) == ties_of([one]) == Measure(n=1)
     assert correlation_of(same, X[:9]) == slope_of(same, X[:9]) == Measure(n=9)
     assert share_of(0, 0) == slope_of(X[:0], X[:0]) == Measure()
     assert difference_of(same, same + 1) == Measure(-1.0, None, None, 18)
@@ -73,6 +96,7 @@ def test_a_new_judge_is_brought_to_the_scale_of_the_old_one():
     assert equated.mean() == pytest.approx(old.mean())
     assert equated.std() == pytest.approx(old.std())
     assert 0.2 < line.error < 0.4
+    assert equate(old, 2 * old).slope == pytest.approx(0.5)
     assert line.correlation.low > 0.8
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from daydreaming_dagster.domain.statistics.power import (
     AssumedIcc,
+    Price,
     chance_that_the_best_comes_first,
     say_what_can_be_told,
 )
@@ -30,10 +31,16 @@ def test_it_is_said_what_more_scores_would_give():
 
 
 def test_a_known_correlation_and_price_are_named():
-    said = say_what_can_be_told(20, 80, "essay", AssumedIcc(0.5, "as 30 here show"), 0.002)
+    said = say_what_can_be_told(20, 80, "essay", AssumedIcc(0.5, "as 30 here show"), Price(0.002))
 
     assert "(240 calls, about 0.48 USD)" in said
     assert said.endswith("correlate by 0.5, as 30 here show)")
+
+
+def test_a_price_that_leaves_calls_out_is_said_to_be_a_lower_bound():
+    assert Price.of([0.01, None, 0.02, None]).of_calls(100) == "at least 0.75 USD"
+    assert Price.of([0.01, 0.02]).of_calls(100) == "about 1.50 USD"
+    assert Price.of([None]) is Price.of([]) is None
 
 
 def test_duels_among_the_first_find_the_best_more_often_than_their_scores_did():

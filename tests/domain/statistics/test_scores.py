@@ -52,6 +52,15 @@ def test_items_of_a_connected_design_get_the_least_squares_estimates():
     assert ours == pytest.approx(theirs.params[: len(names)] - theirs.params[0], abs=0.01)
 
 
+def test_an_item_without_a_score_is_named():
+    scores = read_scores("item,judge,score\na,j,1\na,k,2\nb,j,\nc,j,3\nc,k,3\n")
+
+    assert scores.unscored == ("b",)
+    notes = analyse_scores(scores).notes
+    assert "1 judgment without a score is left out" in notes
+    assert "1 item has no score and no rank: 'b'" in notes
+
+
 def test_scores_missing_everywhere_are_refused():
     with pytest.raises(JudgmentsError, match="no judgment has a score"):
         read_scores("item,judge,score\na,j,\nb,j,nan\n")
@@ -67,8 +76,12 @@ def test_scores_missing_everywhere_are_refused():
         ("item,judge,score\na,j,inf\n", "line 2: score is inf"),
         ("item,judge,score\na,j\n", "line 2: 2 cells"),
         ("item,judge,score\n,j,1\n", "line 2: the item is empty"),
-        ('item,judge,score\na,j,1\nb,j,"2\n', "not a CSV file"),
-        ('"item,judge,score\na,j,1\n', "not a CSV file"),
+        (
+            'item,judge,score\na,j,1\nb,j,"2\n',
+            "line 3: it opens a quotation mark",
+        ),
+        ('"item,judge,score\na,j,1\n', "line 1: it opens a quotation mark"),
+        ('item,judge,score\na,j,"1"2\n', "line 2: ',' expected after"),
         ("item;judge;score\na;j;1\n", "separate cells by commas"),
         ("item,judge,score\na,j,1_0\n", "line 2: score is '1_0', not a number"),
         ('item,judge,score\n"a\nb",j,1\nc,j,much\n', "line 4: score is 'much'"),

@@ -1,12 +1,13 @@
 """Scores that other tools gave to stored texts, as a cohort of these texts and evaluations."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from math import isclose
 
 import attrs
 
 from daydreaming_dagster.domain.digests import as_id, sha256
+from daydreaming_dagster.domain.documents import suggestion
 from daydreaming_dagster.domain.errors import CatalogError, CohortNotPlannedError
 from daydreaming_dagster.domain.exchange.scores import EVALUATIONS, ForeignScore, Scales
 from daydreaming_dagster.domain.generation.metadata import (
@@ -58,7 +59,8 @@ def import_scores(
     other judgment. The cohort has no specification, and a later import adds to it.
 
     Raises:
-        CatalogError: The cohort has a specification. Nothing was written.
+        CatalogError: The cohort has a specification, or `scales` names a scorer that gave none of
+            the scores. Nothing was written.
         CohortBusyError: Another run or import holds the cohort. Nothing was written.
         InvalidIdError: The name of the cohort is not a safe name.
         OSError: The storage refused.
@@ -66,6 +68,8 @@ def import_scores(
     if check_id("cohort_id", cohort_id) in cohorts.list_cohorts():
         problem = f"the cohort {cohort_id!r} has a specification; name a new one"
         raise CatalogError("the data root", (problem,))
+    scores = list(scores)
+    _check_scorers(scales, {given.scorer for given in scores})
     pipeline = cohorts.read_pipeline()
     texts = _Texts(store, pipeline)
     found: dict[GenerationRef, None] = {}
@@ -94,6 +98,17 @@ def import_scores(
         if evaluations:
             _add_members(cohorts, cohort_id, pipeline, [*found, *evaluations])
     return ImportedScores(list(found), list(evaluations), left)
+
+
+def _check_scorers(scales: Scales, scorers: Collection[str]) -> None:
+    problems = [
+        f"--scale names {name!r}, which gave no score{suggestion(name, scorers)}; scorers are "
+        f"{', '.join(sorted(scorers)) or 'not in the file'}"
+        for name in scales
+        if name not in scorers
+    ]
+    if problems:
+        raise CatalogError("the scales", tuple(problems))
 
 
 def _add_members(
@@ -184,10 +199,11 @@ def _store(  # noqa: PLR0917  a score, what it is about, and where it goes
     given: ForeignScore,
     score: Score,
 ) -> GenerationRef:
-    """Store a score as an evaluation, and return it.
+    """Store a score as an evaluation, and return it. One that is there stays as it is.
 
     Raises:
-        LookupError: No stage scores such a text alone.
+        LookupError: No stage scores such a text alone, or another cohort has imported the score on
+            another scale.
         DataLayerError: What is stored of the text is malformed.
     """
     stage = _scoring(pipeline, text.stage)
@@ -195,6 +211,8 @@ def _store(  # noqa: PLR0917  a score, what it is about, and where it goes
     key = repr((text, given.scorer, given.model, given.replicate, given.source))
     digest = as_id(hashlib.sha256(key.encode()).digest())
     ref = GenerationRef(stage, f"{pipeline[stage].id_prefix}_{digest}")
+    if _is_stored(store, ref, score, cohort_id):
+        return ref
     about = resolve_generation_metadata(store, *text)
     main = MainRecord(
         format_version=FORMAT_VERSION,
@@ -227,6 +245,29 @@ def _store(  # noqa: PLR0917  a score, what it is about, and where it goes
     store.write_parsed_metadata(*ref, parsed.as_document())
     store.write_parsed(*ref, words)
     return ref
+
+
+def _is_stored(store: GensStore, ref: GenerationRef, score: Score, cohort_id: str) -> bool:
+    """Return whether a score is imported already; False if this cohort has it on another scale.
+
+    Raises:
+        LookupError: Another cohort has it on another scale.
+        DataLayerError: What is stored of it is malformed.
+    """
+    parsed = if_there(store.read_parsed_metadata, *ref)
+    if parsed is None or if_there(store.read_parsed, *ref) is None:
+        return False
+    stored = ParsedRecord.from_document(parsed).judged
+    if stored is None or stored == score:
+        return stored == score
+    owner = resolve_generation_metadata(store, *ref).record.cohort_id
+    if owner != cohort_id:
+        scale = f"{stored.minimum or 0:g} to {stored.maximum:g}"
+        raise LookupError(
+            f"the cohort {owner!r} has it on the scale {scale} already; import it into that cohort"
+            f" to change the scale"
+        )
+    return False
 
 
 def _scoring(pipeline: Pipeline, judged: Stage) -> Stage:

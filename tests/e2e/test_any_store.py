@@ -96,7 +96,15 @@ def test_a_url_that_nothing_opens_says_what_is_missing():
 
 @pytest.mark.parametrize(
     "url",
-    ["s3:/lab/x", "s3:lab", "s3:///x", "s3://lab//x", "s3://lab/x?region=eu", "az://lab/x#y", "gs:"],
+    [
+        "s3:/lab/x",
+        "s3:lab",
+        "s3:///x",
+        "s3://lab//x",
+        "s3://lab/x?region=eu",
+        "az://lab/x#y",
+        "gs:",
+    ],
 )
 def test_a_malformed_url_of_a_bucket_is_neither_a_folder_nor_another_bucket(url):
     with pytest.raises(SetupError, match=f"{re.escape(url)} does not name a bucket"):

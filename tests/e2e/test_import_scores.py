@@ -18,7 +18,7 @@ def test_results_go_to_inspect_and_its_scores_come_back(daydream, tmp_path):
     imported = daydream("import-scores", str(log), "depth", "--scale", "depth=1:5")
 
     assert refused.returncode == 1
-    assert "4.0 is not a score on 0 to 1" in refused.stderr
+    assert "its score 4 is outside the scale 0 to 1" in refused.stderr
     assert imported.stdout == "cohort depth: 6 scores of 6 texts\n", imported.stderr
     both = daydream("results", "c1", "depth")
     assert both.returncode == 0, both.stderr

@@ -69,12 +69,16 @@ class ForeignScore:
         """Return the score on its scale.
 
         Raises:
-            LookupError: It is not on its scale.
+            LookupError: It is not a number, or outside its scale.
         """
         least, best = scales.get(self.scorer, self.scale)
-        if self.value is None or not isfinite(self.value) or not least <= self.value <= best:
-            reason = f"{self.value} is not a score on {least:g} to {best:g}"
-            raise LookupError(f"{reason}; --scale says another scale")
+        if self.value is None or not isfinite(self.value):
+            raise LookupError("its score is not a number")
+        if not least <= self.value <= best:
+            raise LookupError(
+                f"its score {self.value:g} is outside the scale {least:g} to {best:g};"
+                f" --scale SCORER=WORST:BEST names another"
+            )
         return Score(self.value, best, least or None)
 
 

@@ -19,6 +19,7 @@ from daydreaming_dagster.cli.console import (
     CohortArgument,
     DataRootOption,
     complain,
+    refuse_url,
     say,
 )
 from daydreaming_dagster.domain.checks.integrity import Finding
@@ -30,7 +31,8 @@ def bundle(
     data_root: DataRootOption = DEFAULT_DATA_ROOT,
     *,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="The file; else COHORT.zip.")
+        Path | None,
+        typer.Option("--output", "-o", help="The file; else COHORT.zip.", callback=refuse_url),
     ] = None,
 ) -> None:
     """Write a cohort with all that its results are made from as one file, to send and verify.
@@ -60,7 +62,10 @@ def verify(
     ],
     *,
     into: Annotated[
-        Path | None, typer.Option(help="Keep what is rebuilt in this folder, new or empty.")
+        Path | None,
+        typer.Option(
+            help="Keep what is rebuilt in this folder, new or empty.", callback=refuse_url
+        ),
     ] = None,
 ) -> None:
     """Check each byte of a bundle, and rebuild its tables and report without an endpoint.

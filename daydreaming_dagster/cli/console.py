@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Final
 
 import typer
@@ -28,6 +29,9 @@ EXIT_WRONG: Final = 2
 # If the output is not a terminal, lines may be long, and a truncated table would be useless.
 out = Console(width=None if sys.stdout.isatty() else 1_000)
 err = Console(stderr=True)
+
+# A single letter before the colon is a Windows drive.
+_URL_AS_PATH: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:[/\\\\]")
 
 # Characters that JSON leaves unescaped but a terminal should not get.
 _UNPRINTABLE: Final = re.compile(
@@ -64,6 +68,13 @@ WithoutOption = Annotated[
 ]
 FreshOption = Annotated[bool, typer.Option("--fresh", help="Leave out scores that are stale.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def refuse_url(path: Path | None) -> Path | None:
+    """Return the path of an option, unless it is a URL, of which `Path` keeps one slash only."""
+    if path is not None and _URL_AS_PATH.match(str(path)):
+        raise typer.BadParameter("a URL cannot be written to here; name a place on this machine")
+    return path
 
 
 def visible(text: str) -> str:

@@ -28,6 +28,7 @@ from daydreaming_dagster.cli.console import (
     CohortArgument,
     DataRootOption,
     note,
+    refuse_url,
     say,
 )
 from daydreaming_dagster.domain.stages import GenerationRef
@@ -65,7 +66,8 @@ def archive(
     data_root: DataRootOption = DEFAULT_DATA_ROOT,
     *,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="The file; else COHORT.zip.")
+        Path | None,
+        typer.Option("--output", "-o", help="The file; else COHORT.zip.", callback=refuse_url),
     ] = None,
     yes: YesOption = False,
 ) -> None:

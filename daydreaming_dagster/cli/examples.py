@@ -1,5 +1,6 @@
 """`daydream demo` and `daydream init`."""
 
+import shlex
 import shutil
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,7 +11,7 @@ import typer
 
 from daydreaming_dagster.application.copy_data_root import copy_data_root
 from daydreaming_dagster.bootstrap import absolute_location, is_url, open_data_root
-from daydreaming_dagster.cli.console import say
+from daydreaming_dagster.cli.console import refuse_url, say
 from daydreaming_dagster.cli.plan import plan
 from daydreaming_dagster.cli.run import run
 from daydreaming_dagster.defs.home import write_settings
@@ -22,9 +23,9 @@ _ALREADY: Final = "it is a data root already"
 
 
 def demo(
-    folder: Annotated[Path, typer.Argument(help="Folder for the example data root.")] = Path(
-        "demo_data"
-    ),
+    folder: Annotated[
+        Path, typer.Argument(help="Folder for the example data root.", callback=refuse_url)
+    ] = Path("demo_data"),
 ) -> None:
     """Try everything: copy the examples, plan their cohort and run it with a small local model.
 
@@ -53,7 +54,7 @@ def init(
             raise CatalogError(location, (_ALREADY,))
         copy_data_root(open_data_root(_examples()).written_files(), files)
     say(f"{location} is a data root with the cohort {DEMO_COHORT!r}. Next:")
-    say(f"  export DAYDREAM_DATA_ROOT={absolute_location(location)}")
+    say(f"  export DAYDREAM_DATA_ROOT={shlex.quote(absolute_location(location))}")
     say(f"  daydream plan {DEMO_COHORT} --dry-run   # how many calls, and what they may cost")
     if find_spec("xllamacpp") is not None:
         say(f"  daydream plan {DEMO_COHORT}")

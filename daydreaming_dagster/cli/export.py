@@ -23,6 +23,7 @@ from daydreaming_dagster.cli.console import (
     cell,
     note,
     out,
+    refuse_url,
     say,
     say_json,
 )
@@ -38,7 +39,13 @@ def export(
     *,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", file_okay=False, help="The folder; else COHORT-texts."),
+        typer.Option(
+            "--output",
+            "-o",
+            file_okay=False,
+            help="The folder; else COHORT-texts.",
+            callback=refuse_url,
+        ),
     ] = None,
     form: Annotated[
         ExportForm,

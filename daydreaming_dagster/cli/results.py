@@ -39,6 +39,7 @@ from daydreaming_dagster.cli.console import (
     err,
     note,
     out,
+    refuse_url,
     say,
     say_json,
 )
@@ -136,10 +137,18 @@ def report(
     *,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="The file; else reports/report.html in its folder."),
+        typer.Option(
+            "--output",
+            "-o",
+            help="The file; else reports/report.html in its folder.",
+            callback=refuse_url,
+        ),
     ] = None,
     figures: Annotated[
-        Path | None, typer.Option(help="Write the figures to this folder too, as SVG and PNG.")
+        Path | None,
+        typer.Option(
+            help="Write the figures to this folder too, as SVG and PNG.", callback=refuse_url
+        ),
     ] = None,
     without: WithoutOption = None,
     watch: Annotated[

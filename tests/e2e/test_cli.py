@@ -491,3 +491,27 @@ def test_a_running_cohort_can_be_followed(start, daydream, chat_endpoint):
         *["essay"] * 6,
         *["evaluation"] * 12,
     ]
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["export c1 -o", "bundle c1 -o", "archive c1 --yes -o", "report c1 -o", "report c1 --figures"],
+)
+def test_what_is_written_on_this_machine_is_not_written_to_a_folder_named_like_a_url(
+    daydream, tmp_path, monkeypatch, command
+):
+    daydream("plan", "c1")
+    monkeypatch.chdir(tmp_path)
+
+    refused = daydream(*command.split(), "s3://lab/out")
+
+    assert refused.returncode == 2
+    assert "a URL cannot be written to here" in refused.stderr
+    assert not (tmp_path / "s3:").exists()
+    assert daydream("status", "c1").returncode in {0, 1}, "it is still there"
+
+
+def test_the_next_command_of_init_works_for_a_folder_with_a_space(daydream, tmp_path):
+    said = daydream("init", str(tmp_path / "my lab")).stdout
+
+    assert f"export DAYDREAM_DATA_ROOT='{tmp_path / 'my lab'}'" in said

@@ -69,11 +69,11 @@ _CALLS: Final = 100
 
 @attrs.frozen
 class _Asked:
-    """A measure that further calls narrow, one text, duel or canary each.
+    """A measure that further texts, duels or canaries narrow.
 
     Attributes:
         what: What it tells.
-        unit: What each call adds.
+        unit: What calls add.
         margin: The margin of the 95 % interval that is narrow enough; of odds, that of their log.
     """
 
@@ -103,10 +103,16 @@ def say_what_calls_would_tell(passports: Sequence["Passport"], cohort_id: str) -
             if margin is None or margin <= asked.margin:
                 continue
             n = passport.measures[name].n
-            more = min(math.ceil(n * ((margin / asked.margin) ** 2 - 1)), _CALLS)
+            more = math.ceil(n * ((margin / asked.margin) ** 2 - 1))
+            calls = more
+            if name == "retest":  # a text that it has not scored yet takes two calls
+                once = max(passport.measures["ties"].n - n, 0)
+                more = min(more, once + max(_CALLS - once, 0) // 2)
+                calls = more + max(more - once, 0)
+            more, calls = min(more, _CALLS), min(calls, _CALLS)
             then = margin * math.sqrt(n / (n + more))
             yield (
-                f"{passport.judge}: {more} more {asked.unit} ({counted(more, 'call')}) would tell "
+                f"{passport.judge}: {more} more {asked.unit} ({counted(calls, 'call')}) would tell "
                 f"{asked.what} within about {_shown(name, then)}; now it is {_shown(name, margin)}"
             )
     scoring = [passport.measures for passport in models if passport.measures["ties"].n]

@@ -22,7 +22,7 @@ def said(measures, judge="judge/big", kind="model"):
             "retest",  # four times as many texts halve the margin
             Measure(0.5, 0.1, 0.9, 10),
             (
-                "30 more texts that it scores twice (30 calls) would tell how well it repeats "
+                "30 more texts that it scores twice (60 calls) would tell how well it repeats "
                 "itself within about 0.20; now it is 0.40"
             ),
         ),
@@ -64,6 +64,27 @@ def test_it_is_said_once_how_to_ask_what_no_judge_was_asked():
     twice, canaries = said({"ties": Measure(0.1, 0.0, 0.2, 10)})
     assert "no judge has scored a text twice" in twice
     assert canaries.endswith("daydream judges c1 --canaries 20")
+
+
+@pytest.mark.parametrize(
+    ("scored", "sentence"),
+    [
+        (22, "30 more texts that it scores twice (48 calls) would tell"),
+        (40, "30 more texts that it scores twice (30 calls) would tell"),
+    ],
+)
+def test_a_text_that_is_scored_once_takes_one_call_more(scored, sentence):
+    ties, retest = Measure(0.1, 0.0, 0.2, scored), Measure(0.5, 0.1, 0.9, 10)
+
+    (line,) = said({**ASKED, "ties": ties, "retest": retest})
+
+    assert sentence in line
+
+
+def test_at_most_a_hundred_calls_are_advised():
+    (line,) = said({**ASKED, "retest": Measure(0.5, -0.5, 1.0, 10)})
+
+    assert "50 more texts that it scores twice (100 calls)" in line
 
 
 def test_people_and_judges_of_duels_alone_are_asked_nothing_more():

@@ -38,3 +38,10 @@ def not_utf8(error: UnicodeDecodeError) -> str:
     """Return what is wrong with a person's file that is not UTF-8, and what to do."""
     byte = error.object[error.start]
     return f"not UTF-8 (byte {error.start:,} is 0x{byte:02x}); save it as UTF-8"
+
+
+def not_csv(error: Exception) -> str:
+    """Return in words what the module csv says of a row that it cannot read."""
+    # The rows after it, up to the end of the file, were taken for a part of its cell.
+    said = str(error)
+    return "a quotation mark is not closed" if "unexpected end of data" in said else said

@@ -12,7 +12,7 @@ import attrs
 
 from adapters.root_files.text import read_text
 from daydreaming_dagster.domain.documents import suggestion
-from daydreaming_dagster.formatting import not_utf8
+from daydreaming_dagster.formatting import not_csv, not_utf8
 from daydreaming_dagster.ports.errors import UnsafePathError
 from daydreaming_dagster.ports.root_files import RootFiles
 
@@ -84,7 +84,7 @@ def read_rows(
                 found = {name: cells[place].strip() for name, place in places.items()}
                 yield CsvRow(where, {**dict.fromkeys(optional, ""), **found})
     except csv.Error as error:
-        problems.append(f"{location}, line {reader.line_num}: {error}")
+        problems.append(f"{location}, line {reader.line_num}: {not_csv(error)}")
 
 
 def read_rows_by_id(

@@ -15,7 +15,7 @@ from daydreaming_dagster.domain.loop.decisions import Verdict
 from daydreaming_dagster.domain.parsing.response import Score
 from daydreaming_dagster.domain.people.sheet import HIGHEST, KEY_SUFFIX, LOWEST, RatingSheet
 from daydreaming_dagster.domain.stages import GenerationRef
-from daydreaming_dagster.formatting import not_utf8
+from daydreaming_dagster.formatting import not_csv, not_utf8
 
 Preferred = Literal["first", "second", "tie"]
 
@@ -149,7 +149,7 @@ def _rows(name: str, data: bytes, problems: list[str]) -> Iterator[tuple[int, Ma
                     dict(zip(header, (cell.strip() for cell in cells), strict=True)),
                 )
     except csv.Error as error:
-        problems.append(f"{name}, line {reader.line_num}: {error}")
+        problems.append(f"{name}, line {reader.line_num}: {not_csv(error)}")
 
 
 def _rating(

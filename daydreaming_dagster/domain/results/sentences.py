@@ -16,16 +16,27 @@ def say_who_is_best(
 ) -> str:
     """Return which texts may be the best, by scores and by duels if no text has both.
 
-    `say` says it of items and what they are called; `how_sure` leaves their names out.
+    `say` says it of items and what they are called; `how_sure` leaves their names out. Texts that
+    are not ranked are counted.
     """
     by_source: dict[Source, list[RankedItem]] = {}
+    unranked = 0
     for place in places:
-        if place is not None:
+        if place is None:
+            unranked += 1
+        else:
             by_source.setdefault(place.source, []).append(place.item)
-    if len(by_source) <= 1:
-        return say(next(iter(by_source.values()), []), judged)
-    said = [f"By {source}: {say(items, judged)}" for source, items in by_source.items()]
-    return f"{' '.join(said)} No {judged} has both, so these two rankings are not comparable."
+    if not by_source:
+        return say([], judged)
+    if len(by_source) == 1:
+        said = [say(items, judged) for items in by_source.values()]
+    else:
+        said = [f"By {source}: {say(items, judged)}" for source, items in by_source.items()]
+        said.append(f"No {judged} has both, so these two rankings are not comparable.")
+    if unranked:
+        have = "has" if unranked == 1 else "have"
+        said.append(f"{unranked:,} more {have} no score and no rank.")
+    return " ".join(said)
 
 
 def say_of_duels(fitted: FittedDuels | None, judged: str) -> Iterator[str]:

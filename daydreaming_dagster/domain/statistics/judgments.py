@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from daydreaming_dagster.errors import DaydreamingError
+from daydreaming_dagster.formatting import not_csv
 
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
@@ -306,6 +307,4 @@ def _rows(reader: Any, header: list[str]) -> Iterator[tuple[int, dict[str, str]]
 
 def _not_csv(line: int, error: csv.Error) -> JudgmentsError:
     """Return an error about the row that begins at a line."""
-    open_quote = "unexpected end of data" in str(error)
-    why = "it opens a quotation mark that nothing closes" if open_quote else error
-    return JudgmentsError(f"line {line}: {why}")
+    return JudgmentsError(f"line {line}: {not_csv(error)}")

@@ -156,7 +156,7 @@ def test_all_problems_of_all_catalogs_are_named_by_file_line_and_column(paths, w
     ("content", "expected"),
     [
         (b"\xff", "is not UTF-8"),
-        (b'id,model,provider\n"m,m-1,acme\n', "line 2: unexpected end of data"),
+        (b'id,model,provider\n"m,m-1,acme\n', "line 2: a quotation mark is not closed"),
         (b"", "line 1: no column id, model, provider"),
     ],
 )

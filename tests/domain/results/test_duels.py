@@ -197,6 +197,8 @@ def test_texts_with_scores_and_others_with_duels_are_two_rankings():
     assert said.startswith("By scores: ")
     assert "By duels: " in said
     assert said.endswith("No essay has both, so these two rankings are not comparable.")
+    with_more = say_who_is_best([*placing.places.values(), None], "essay")
+    assert with_more == f"{said} 1 more has no score and no rank."
     (position,) = say_of_duels(placing.fitted, "essay")
     assert position.startswith("No preference for what is shown first is certain: odds of 1 (")
 

@@ -78,9 +78,9 @@ def test_scores_missing_everywhere_are_refused():
         ("item,judge,score\n,j,1\n", "line 2: the item is empty"),
         (
             'item,judge,score\na,j,1\nb,j,"2\n',
-            "line 3: it opens a quotation mark",
+            "line 3: a quotation mark is not closed",
         ),
-        ('"item,judge,score\na,j,1\n', "line 1: it opens a quotation mark"),
+        ('"item,judge,score\na,j,1\n', "line 1: a quotation mark is not closed"),
         ('item,judge,score\na,j,"1"2\n', "line 2: ',' expected after"),
         ("item;judge;score\na;j;1\n", "separate cells by commas"),
         ("item,judge,score\na,j,1_0\n", "line 2: score is '1_0', not a number"),

@@ -21,7 +21,7 @@ from daydreaming_dagster.domain.catalog import (
 )
 from daydreaming_dagster.domain.cohort.sampling import parameter_problems
 from daydreaming_dagster.domain.documents import suggestion
-from daydreaming_dagster.domain.errors import CatalogError
+from daydreaming_dagster.domain.errors import CatalogError, NoCatalogsError
 from daydreaming_dagster.domain.generation.tokens import MAX_COMPLETION_TOKENS
 from daydreaming_dagster.domain.parsing.registry import parsers_of
 from daydreaming_dagster.domain.parsing.response import DEFAULT_MAXIMUM, Parser
@@ -85,7 +85,11 @@ def read_catalog(files: RootFiles, pipeline: Pipeline) -> Catalog:
         endpoints=endpoints,
     )
     if problems:
-        raise CatalogError(files.locate(LAYOUT.raw_dir.as_posix()), tuple(problems))
+        location = files.locate(LAYOUT.raw_dir.as_posix())
+        read = catalog.concepts or catalog.templates or catalog.models
+        if not read and all(problem.endswith(" is missing") for problem in problems):
+            raise NoCatalogsError(location, ("it has no catalogs",))
+        raise CatalogError(location, tuple(problems))
     return catalog
 
 

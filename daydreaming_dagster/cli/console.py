@@ -16,6 +16,7 @@ from rich.text import Text
 from daydreaming_dagster.domain.errors import (
     CohortBusyError,
     CohortNotPlannedError,
+    NoCatalogsError,
     StaleAnswerError,
     UnusableAnswerError,
 )
@@ -146,6 +147,11 @@ def explained(error: Exception) -> str:
             return f"{error}; run: daydream plan {error.cohort_id}"
         case CohortBusyError():
             return f"{error}, or follow it with: daydream tail {error.cohort_id}"
+        case NoCatalogsError():
+            return (
+                f"{error}\nname the data root with -d or DAYDREAM_DATA_ROOT, or make one: daydream"
+                " init FOLDER"
+            )
         case StaleAnswerError():
             return f"{error}; to replace it and keep it beside the new one, run with --stale"
         case UnusableAnswerError():

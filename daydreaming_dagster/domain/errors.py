@@ -94,6 +94,11 @@ class CatalogError(DaydreamingError, ValueError):
 
 
 @attrs.define(eq=False)
+class NoCatalogsError(CatalogError):
+    """Every catalog is missing: the data root is another one, or not made yet."""
+
+
+@attrs.define(eq=False)
 class CohortNotPlannedError(DaydreamingError, LookupError):
     """The cohort has not been planned yet."""
 

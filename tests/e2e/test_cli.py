@@ -515,3 +515,10 @@ def test_the_next_command_of_init_works_for_a_folder_with_a_space(daydream, tmp_
     said = daydream("init", str(tmp_path / "my lab")).stdout
 
     assert f"export DAYDREAM_DATA_ROOT='{tmp_path / 'my lab'}'" in said
+
+
+def test_a_command_says_how_to_name_a_data_root_that_is_not_there(daydream, tmp_path):
+    refused = daydream("plan", "c1", "-d", str(tmp_path / "elsewhere"))
+
+    assert refused.returncode == 2
+    assert "name the data root with -d or DAYDREAM_DATA_ROOT" in refused.stderr

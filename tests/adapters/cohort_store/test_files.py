@@ -15,7 +15,7 @@ from daydreaming_dagster.data_layer.paths import Paths
 from daydreaming_dagster.domain.catalog import ConceptEntry, ModelEntry, TemplateEntry
 from daydreaming_dagster.domain.cohort.index import CohortIndex, Seen, write_pages
 from daydreaming_dagster.domain.cohort.planning import make_plan
-from daydreaming_dagster.domain.errors import CatalogError, CohortNotPlannedError
+from daydreaming_dagster.domain.errors import CatalogError, CohortNotPlannedError, NoCatalogsError
 from daydreaming_dagster.domain.parsing.registry import parsers_of
 from daydreaming_dagster.domain.parsing.response import ParsedResponse
 from daydreaming_dagster.domain.shipped_stages import SHIPPED
@@ -108,6 +108,11 @@ def test_a_byte_order_mark_windows_newlines_and_blanks_do_no_harm(paths, write):
             "ant", 'The "Ant",\nan insect', {"article": "Long.", "sentence": "Ants build."}
         )
     }
+
+
+def test_a_folder_without_any_catalog_is_no_list_of_missing_files(tmp_path):
+    with pytest.raises(NoCatalogsError, match="it has no catalogs"):
+        read_catalog(FilesystemRootFiles(tmp_path), SHIPPED)
 
 
 def test_all_problems_of_all_catalogs_are_named_by_file_line_and_column(paths, write):

@@ -372,4 +372,6 @@ def _print_table(title: str, table: "DataFrame") -> None:
 def _shown(value: object) -> str:
     if value is None:
         return "-"
-    return f"{value:.2f}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return f"{round(value, 2) + 0.0:.2f}"  # a rounded zero has no sign
+    return str(value)

@@ -58,8 +58,8 @@ def _ranking(report: CohortReport, remarks: Sequence[str]) -> Figure:
             short_id(rank.gen_id),
             rank.band,
             place.estimate,
-            place.estimate if place.low is None else place.low,
-            place.estimate if place.high is None else place.high,
+            place.low,
+            place.high,
             place.p_best,
             len(rank.scores) + rank.duels,
         )

@@ -104,11 +104,24 @@ def test_levels_of_one_text_each_are_listed_but_not_compared():
     combination = factors["combination"]
     assert len(combination.levels) == 3
     assert combination.verdict == (
-        "cannot be compared: too few independent texts, or always with another factor"
+        "cannot be compared: too few independent texts, no scores that vary, or always with"
+        " another factor"
     )
     assert {level.difference for level in combination.levels} == {None}
     means = [level.mean for level in combination.levels]
     assert means == sorted(means, reverse=True)
+
+
+def test_equal_scores_have_no_interval_in_any_table_of_the_report():
+    made = make(lambda request: 6)
+
+    ranking = made.figures[0]
+    low, high = (ranking.columns.index(name) for name in ("low", "high"))
+    assert {(row[low], row[high]) for row in ranking.rows} == {(None, None)}
+    assert ranking.svg()
+    factors = factors_of(made).values()
+    assert {level.low for factor in factors for level in factor.levels} == {None}
+    assert "no scores that vary" in factors_of(made)["essay template"].verdict
 
 
 def test_the_report_and_the_tables_call_the_same_differences_findings(vivid):

@@ -18,7 +18,7 @@ from daydreaming_dagster.domain.stages import COMBO, JUDGED
 COMBINATION: Final = "combination"
 CONCEPT: Final = "concept"
 _PAIR: Final = 2
-_TOO_LITTLE: Final = "too few independent texts, or always with another factor"
+_TOO_LITTLE: Final = "too few independent texts, no scores that vary, or always with another factor"
 
 _Effect = Mapping[str, Any]
 """A row of the table of effects."""

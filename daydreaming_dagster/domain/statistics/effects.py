@@ -217,11 +217,11 @@ def _differences(names: list[str], groups: list[Coded], cluster: Coded) -> list[
 def _correct(found: list[_Fitted], rounding: float) -> list[Effect]:
     """Return all differences with their intervals and p values.
 
-    A difference below `rounding` is 0: without noise its error is one of rounding too, and their
-    quotient would look like a finding.
+    What is below `rounding` is 0. A difference without an error, since nothing varies within its
+    levels, has no interval: scores on a coarse scale that agree do not show that they always do.
 
-    The error of a difference is unknown if a level has one cluster, or if the groups cannot be told
-    apart.
+    The error of a difference is unknown, too, if a level has one cluster, or if the groups cannot
+    be told apart.
     """
     rng = np.random.default_rng(0)
     largest = np.zeros(_DRAWS)
@@ -230,7 +230,7 @@ def _correct(found: list[_Fitted], rounding: float) -> list[Effect]:
         contrasts = np.array([difference.weights for difference in fitted.differences])
         error, df = fitted.fit.errors(contrasts)
         several = np.array([difference.clusters > 1 for difference in fitted.differences])
-        known = fitted.fit.is_estimable(contrasts) & several & (error > 0)
+        known = fitted.fit.is_estimable(contrasts) & several & (error > rounding)
         estimate = contrasts @ fitted.fit.coefficients
         estimate[np.abs(estimate) < rounding] = 0.0
         margin = np.where(known, error * stdtrit(df, 0.975), np.nan)

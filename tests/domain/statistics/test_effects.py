@@ -60,6 +60,18 @@ def test_a_level_with_one_item_has_no_interval_and_leaves_the_mean_of_two_in_the
     assert np.isnan([effect.low for effect in (u, v, contrast)]).all()
 
 
+@pytest.mark.parametrize("better", [0.0, 1.0])
+def test_scores_that_do_not_vary_within_levels_have_no_interval_and_find_nothing(better):
+    levels = ["u", "v"] * 5
+    names, scores = [f"i{n}" for n in range(10)], [0.7 + better * (one == "v") for one in levels]
+    effects = estimate_effects(make_scores(names, ["j"] * 10, scores, {"g": levels}))
+
+    (contrast,) = effects.contrasts
+    assert contrast.estimate == pytest.approx(-better)
+    assert np.isnan([contrast.low, contrast.high, contrast.p]).all()
+    assert not any(effect.is_finding for effect in (*effects.levels, contrast))
+
+
 def test_with_two_levels_the_correction_for_one_difference_changes_nothing():
     (contrast,) = estimate_effects(crossed(np.arange(10.0), ["u", "v"] * 5)).contrasts
 

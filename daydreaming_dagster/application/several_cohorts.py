@@ -28,6 +28,7 @@ from daydreaming_dagster.ports.cohort_store import CohortStore
 from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates
 from daydreaming_dagster.types import Stage
 
+_NO_SPEC: Final = "none"
 _LONGEST_NAME: Final = 200
 """File systems allow 255 bytes."""
 
@@ -137,8 +138,9 @@ def find_differences(
         try:
             specs[cohort_id] = cohorts.read_spec(cohort_id)
         except CatalogError:
-            missing[cohort_id] = "cannot be read" if cohort_id in written else "none"
-    if missing:
+            missing[cohort_id] = "cannot be read" if cohort_id in written else _NO_SPEC
+    # Imported cohorts do not differ in that none of them has a specification.
+    if missing and (specs or {*missing.values()} != {_NO_SPEC}):
         yield Difference("specification", missing)
     if specs:
         yield from spec_differences(specs, pipeline)

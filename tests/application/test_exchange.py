@@ -71,6 +71,15 @@ def test_scores_of_a_log_are_evaluations_and_are_ranked(with_texts):
     assert "unknown template" not in kinds
 
 
+def test_imported_cohorts_do_not_differ_in_having_no_specification(with_texts):
+    come_in(with_texts, INSPECT)
+    come_in(with_texts, PROMPTFOO, "others")
+
+    notes = tabulate_cohort(with_texts.store, with_texts.cohorts, "theirs", "others").notes
+
+    assert [note for note in notes if "specification" in note] == []
+
+
 def test_scores_of_promptfoo_are_evaluations_with_their_reasons(with_texts):
     imported = come_in(with_texts, PROMPTFOO)
 

@@ -93,7 +93,7 @@ def test_several_cohorts_are_one_ranking_with_what_they_share_once(two_judges):
     assert dict(counts.iter_rows()) == {"c1": 5, "c1 c2": 1, "c2": 1}  # the copy is shared
     assert both.tables.evaluations.height == alone.tables.evaluations.height + 4
     assert set(both.tables.ranking["cohorts"]) == {"c1", "c2", "c1 c2"}
-    assert "combo: ant+cod, bee+cod (c1), none (c2)" in both.notes
+    assert "combo: ant+cod, bee+cod (c1)" in both.notes
     assert "essay_llm: big (c1), small (c2)" in both.notes
     assert "1 text of c1 and c2" in both.notes
     assert {name for name in two_judges.cohorts.reports if "with-c2" in name} == {
@@ -160,4 +160,4 @@ def test_a_report_of_two_cohorts_has_one_ranking_that_names_the_cohorts_of_each_
     assert file.endswith("c1/with-c2/report.html")
     assert "Cohorts c1 and c2" in drawn.page
     assert "They differ in " in drawn.page
-    assert "evaluation_template: strict (c1), none (c2)" in drawn.page
+    assert "evaluation_template: strict (c1)" in drawn.page

@@ -17,7 +17,8 @@ _SETTINGS = ("description_level", "replicates", "sampling", "subsets", "ties", "
 class Difference:
     """What cohorts say differently of one thing: an axis, a setting, or an input.
 
-    `said` has what each cohort says; of an axis, the values that not all of them have.
+    `said` has what each cohort says; of an axis, the values that not all of them have, and no
+    cohort that has only what all have.
     """
 
     of: str
@@ -39,7 +40,7 @@ def spec_differences(specs: Mapping[str, CohortSpec], pipeline: Pipeline) -> Ite
             for name, listed in values.items()
         }
         if any(own.values()):
-            yield Difference(axis, own)
+            yield Difference(axis, {name: listed for name, listed in own.items() if listed})
     for setting in _SETTINGS:
         said = {name: getattr(spec, setting) for name, spec in specs.items()}
         if any(one != other for one, other in combinations(said.values(), 2)):

@@ -77,6 +77,8 @@ def compare_scores(first: Sequence[Evaluation], second: Sequence[Evaluation]) ->
         remarks.append(f"it cannot be estimated: {effects.left_out[_GROUP]}")
         return attrs.evolve(unknown, remarks=tuple(remarks))
     (effect,) = effects.contrasts
+    if math.isnan(effect.low) and pairs > 1:
+        remarks.append("all pairs differ alike, so nothing shows how sure the difference is")
     sign = 1 if effect.level == _FIRST else -1
     ends = sorted((sign * effect.low, sign * effect.high))
     return ScoreDifference(

@@ -144,7 +144,7 @@ def _exhaustion(journal: Journal) -> Figure:
         f"{counted(richness.texts, 'text')} express {counted(richness.seen, 'idea')}; "
         f"near-duplicates count as one. The dashed line is an extrapolation: of the next {_MORE} "
         f"texts, at least {richness.expected_new(_MORE):.0f} would be new ideas, and the next one "
-        f"is new with a probability of {chance:.0%}."
+        f"is new with an estimated probability of {chance:.0%}."
     )
     return Figure("exhaustion", title, described, columns, (*seen, *ahead[1:]), chart)
 

@@ -41,7 +41,7 @@ Took = tuple[list[float], Counter[str]]
 
 def rates() -> Iterator[Row]:
     """Requests a minute: taken, and most in a second, as shares of what is allowed."""
-    with tempfile.TemporaryDirectory() as folder, _s3_server():
+    with tempfile.TemporaryDirectory() as folder, s3_server():
         for per_minute in RATES:
             for kept_in, place in (("files", folder), ("a bucket", f"s3://lab/{per_minute}")):
                 took = _in_processes(_take_at_rate, place, per_minute)
@@ -56,7 +56,7 @@ def rates() -> Iterator[Row]:
 
 def budget() -> Iterator[Row]:
     """A limit of 1,200 calls: taken, as a share of the limit."""
-    with tempfile.TemporaryDirectory() as folder, _s3_server():
+    with tempfile.TemporaryDirectory() as folder, s3_server():
         for kept_in, place in (("a folder", folder), ("a bucket", "s3://lab/budget")):
             took = _in_processes(_take_of_limit, place, CALLS)
             taken = sum(len(times) for times, _ in took)
@@ -128,7 +128,7 @@ def _in_processes(take: Callable[[str, int, float], Took], place: str, amount: i
 
 
 @contextmanager
-def _s3_server() -> Iterator[None]:
+def s3_server() -> Iterator[None]:
     """Run an S3 server with the bucket `lab`, and let this process and its children use it."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))

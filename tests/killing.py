@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from bisect import bisect_left
 from collections import Counter
 from itertools import combinations
 from pathlib import Path
@@ -40,19 +41,22 @@ description_level: sentence
 
 
 MODELS = """\
-id,model,provider,prompt_price,completion_price,max_tokens
-big,big-1,acme,0,200000,5
+id,model,provider,prompt_price,completion_price,max_tokens,requests_per_minute
+big,big-1,acme,0,200000,5,{per_minute}
 """
 """Each answer costs a USD, and is expected to."""
 
 
-def write_cohort(root: Path, generations: int) -> int:
-    """Plan the cohort c1 of at least so many generations, whose prompts differ; return how many."""
+def write_cohort(root: Path, generations: int, per_minute: float | None = None) -> int:
+    """Plan the cohort c1 of at least so many generations, whose prompts differ; return how many.
+
+    At most `per_minute` calls a minute are allowed.
+    """
     count = next(n for n in range(2, 1000) if 3 * len([*combinations(range(n), 2)]) >= generations)
     names = [f"c{number}" for number in range(count)]
     files = {
         **FILES,
-        "1_raw/llm_models.csv": MODELS,
+        "1_raw/llm_models.csv": MODELS.format(per_minute=per_minute or ""),
         "1_raw/concepts_metadata.csv": "concept_id,name\n"
         + "".join(f"{name},{name}\n" for name in names),
         **{f"1_raw/concepts/descriptions-sentence/{name}.txt": f"{name}.\n" for name in names},
@@ -78,14 +82,17 @@ class Calls:
     """Answers each call after `latency_seconds`, and knows which are in flight."""
 
     latency_seconds: float
+    times: list = attrs.field(factory=list)
     asked: Counter = attrs.field(factory=Counter)
     ended: dict = attrs.field(factory=dict)
     most_paid_twice: Counter = attrs.field(factory=Counter)
+    kill_times: list = attrs.field(factory=list)
     lock: threading.Lock = attrs.field(factory=threading.Lock)
 
     def respond(self, handler) -> None:
         prompt = handler.body["messages"][-1]["content"]
         with self.lock:
+            self.times.append(time.monotonic())
             self.asked[prompt] += 1
             self.ended.pop(prompt, None)
         time.sleep(self.latency_seconds)
@@ -103,10 +110,18 @@ class Calls:
     def note_kill(self) -> None:
         """Remember what is in flight, in all workers: only that may be asked again."""
         with self.lock:
-            since = time.monotonic() - STORED_WITHIN_SECONDS
+            self.kill_times.append(time.monotonic())
+            since = self.kill_times[-1] - STORED_WITHIN_SECONDS
             for prompt in self.asked:
                 if self.ended.get(prompt, since) >= since:
                     self.most_paid_twice[prompt] += 1
+
+    def most_within(self, seconds: float) -> int:
+        """Return the largest number of calls that came within any so many seconds."""
+        return max(
+            bisect_left(self.times, first + seconds) - number
+            for number, first in enumerate(self.times)
+        )
 
     @property
     def working(self) -> bool:

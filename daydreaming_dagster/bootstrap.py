@@ -315,9 +315,10 @@ def compose_language_model(
     """Return the adapters that call the models of a catalog; if it `embeds`, they return vectors.
 
     Retries and limits are layers of each endpoint. All machines that use a `root` in a bucket share
-    rates; else the processes of this machine do. `workers` divide concurrent calls, those of the
-    catalog and `concurrency`, into equal parts. Keys are read from the environment now, and kept
-    nowhere else. An endpoint that is not set up refuses calls; `LanguageModel.check` says why.
+    rates and pauses; else the processes of this machine do. `workers` divide concurrent calls,
+    those of the catalog and `concurrency`, into equal parts. Keys are read from the environment
+    now, and kept nowhere else. An endpoint that is not set up refuses calls; `LanguageModel.check`
+    says why.
 
     Raises:
         SetupError: The folder for limits is not writable, or the patience is not a number.
@@ -334,9 +335,9 @@ def compose_language_model(
     limits = {model.key: model.limits for model in catalog.models.values()}
     folder = platformdirs.user_state_path("daydreaming_dagster") / "limits"
     folders = [folder]
-    limited = partial(
-        LimitingLanguageModel, open_rate=None if root is None else root.open_rate, workers=workers
-    )
+    limited = partial(LimitingLanguageModel, workers=workers)
+    if root is not None and root.open_rate is not None:
+        limited = partial(limited, open_rate=root.open_rate, files=root.files)
 
     def layers(entry: EndpointEntry) -> LanguageModel:
         of_account = folder / sha256(repr(entry.account).encode()).hexdigest()[:12]

@@ -18,6 +18,8 @@ from filelock import FileLock, lock_descriptor
 from adapters.language_model.concurrency_level import ConcurrencyLevel
 from adapters.language_model.file_limits import FileRateLimiter, FileSemaphore
 from adapters.language_model.pause import FIRST_PAUSE_SECONDS, Pause
+from adapters.language_model.shared_pause import SHORTEST_SECONDS, SharedPause
+from adapters.root_files.filesystem import FilesystemRootFiles
 from daydreaming_dagster.domain.catalog import ModelLimits
 from daydreaming_dagster.domain.generation.cancellation import (
     CancellationToken,
@@ -35,8 +37,11 @@ from daydreaming_dagster.ports.language_model import (
     Wait,
 )
 from daydreaming_dagster.ports.rate_limiter import OpenRate, RateLimiter
+from daydreaming_dagster.ports.root_files import RootFiles
 
 _POLL_SECONDS: Final = 0.1
+_LOOK_SECONDS: Final = 1.0
+"""How often to read what other machines say; each time is a request."""
 _NOTED_SECONDS: Final = 2.0
 """Shorter waits are not worth a note."""
 _REFUSALS: Final = 6
@@ -53,7 +58,7 @@ class LimitingLanguageModel:
     """Passes calls on to `inner` within the limits of each model; other calls wait their turn.
 
     If the endpoint takes no calls of a model, all of them pause, and one probes until there is an
-    answer again (see `Pause`).
+    answer again (see `Pause`). If it says for how long, other processes pause, too (`SharedPause`).
 
     Attributes:
         limits: Limits by provider and model. All processes of this machine that use the same
@@ -63,6 +68,7 @@ class LimitingLanguageModel:
             adapts it to the endpoint (see `ConcurrencyLevel`).
         open_rate: Opens a rate by its name and units a minute, if more than one machine shares it.
             By default, it is in a file of `folder`.
+        files: Where more than one machine shares pauses. By default, in files of `folder`.
         workers: How many processes, perhaps on other machines, divide the concurrent calls. Each
             has an equal part of them, at least one.
         patience_seconds: How long an endpoint that takes no calls is waited for. After that, its
@@ -77,6 +83,7 @@ class LimitingLanguageModel:
     patience_seconds: float = DEFAULT_PATIENCE_SECONDS
     first_pause_seconds: float = FIRST_PAUSE_SECONDS
     open_rate: OpenRate | None = attrs.field(default=None, kw_only=True)
+    files: RootFiles | None = attrs.field(default=None, kw_only=True)
     workers: int = attrs.field(default=1, kw_only=True)
     _cancellations: ModelCancellations = attrs.field(
         factory=ModelCancellations, init=False, repr=False, eq=False
@@ -116,7 +123,7 @@ class LimitingLanguageModel:
             try:
                 completion = await self.inner.complete(request)
             except LanguageModelError as error:
-                gate.failed(call, error)
+                await gate.failed(call, error)
                 raise
             finally:
                 gate.pause.ended(call.number)
@@ -155,8 +162,16 @@ class LimitingLanguageModel:
                 self._rate(folder, "requests", limits.requests_per_minute),
                 self._rate(folder, "tokens", limits.tokens_per_minute),
                 Pause(self.patience_seconds, self.first_pause_seconds),
+                self._shared_pause(folder.name),
             )
         return self._gates[key]
+
+    def _shared_pause(self, model: str) -> SharedPause:
+        if self.files is None:
+            files = FilesystemRootFiles(self.folder)
+            return SharedPause(files, f"{model}/pause.json", _POLL_SECONDS)
+        name = f"limits/{self.folder.name}/{model}/pause.json"
+        return SharedPause(self.files, name, _LOOK_SECONDS)
 
     def _rate(self, folder: Path, unit: str, per_minute: float | None) -> RateLimiter | None:
         if per_minute is None:
@@ -184,6 +199,7 @@ class _Gate:
     requests: RateLimiter | None
     tokens: RateLimiter | None
     pause: Pause
+    shared_pause: SharedPause
     level: ConcurrencyLevel = attrs.field(factory=ConcurrencyLevel)
     in_flight: int = 0
     last_refusal: str = ""
@@ -215,13 +231,16 @@ class _Gate:
             self.pause.begin(number)
             return _Call(number, tokens)
 
-    def failed(self, call: _Call, error: LanguageModelError) -> None:
+    async def failed(self, call: _Call, error: LanguageModelError) -> None:
         """Note an error: the endpoint takes no calls, or it looked at this one."""
         if error.unavailable:
             self.level.refused(call.number)
             self.last_refusal = str(error)
             self.reason = _REASONS.get(error.status, f"status {error.status}")
-            self.pause.refused(call.number, error.retry_after_seconds or 0.0)
+            asked = error.retry_after_seconds or 0.0
+            self.pause.refused(call.number, asked)
+            if asked > SHORTEST_SECONDS:
+                await asyncio.to_thread(self.shared_pause.extend, asked)
         elif error.status is not None and not error.retryable:
             self.pause.answered()
 
@@ -284,6 +303,10 @@ class _Gate:
         self, request: ModelRequest, cancellation: CancellationToken
     ) -> None:
         """Return once the endpoint may be called; a refusal meanwhile extends the wait."""
+        if self.shared_pause.due:
+            seconds = await asyncio.to_thread(self.shared_pause.seconds)
+            if self.pause.heard(seconds):
+                self.reason = self.last_refusal = "another process was refused"
         while (seconds := self.pause.seconds) > 0 or self.pause.probing:
             until = datetime.now().astimezone() + timedelta(seconds=seconds)
             if self.pause.hopeless:

@@ -10,6 +10,8 @@ import attrs
 FIRST_PAUSE_SECONDS: Final = 1.0
 _LONGEST_SECONDS: Final = 30.0
 _DOUBLINGS: Final = 5
+_NEWS_SECONDS: Final = 0.5
+"""Pauses that end closer together are the same."""
 
 
 def _jitter() -> float:
@@ -85,6 +87,19 @@ class Pause:
         self._until = max(self._until, now + grown)
         self._refusals += 1
         self._paused_at = self._begun
+
+    def heard(self, seconds: float) -> bool:
+        """Note that the endpoint asked for a pause of so long; return whether that is news."""
+        if seconds < max(self.seconds, 0.0) + _NEWS_SECONDS:
+            return False
+        now = self.clock()
+        if self._since is None:
+            self._since = now
+        self._until = now + seconds
+        if not self._refusals:  # after it, one call probes here, too
+            self._refusals = 1
+            self._paused_at = self._begun
+        return True
 
     def answered(self) -> None:
         """Note that the endpoint takes calls."""

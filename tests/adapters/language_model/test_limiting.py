@@ -11,6 +11,7 @@ import pytest
 
 from adapters.language_model.limiting import LimitingLanguageModel
 from adapters.language_model.retrying import RetryingLanguageModel
+from adapters.root_files.in_memory import InMemoryRootFiles
 from daydreaming_dagster.domain.catalog import ModelLimits
 from daydreaming_dagster.domain.generation.cancellation import StoppedError
 from daydreaming_dagster.ports.language_model import (
@@ -433,3 +434,25 @@ async def test_the_place_of_a_call_that_failed_is_free_at_once(tmp_path):
             await asyncio.wait_for(model.complete(attrs.evolve(REQUEST, kept=ExitStack())), 60)
 
     assert endpoint.refused == 2
+
+
+@pytest.mark.parametrize("files", [None, InMemoryRootFiles()], ids=["folder", "bucket"])
+async def test_a_process_heeds_what_the_endpoint_asked_another_one_for(tmp_path, files):
+    refusing, asked, waits = Endpoint(most=0, retry_after_seconds=2.5), Endpoint(), []
+    one, other = (
+        attrs.evolve(limited(each, tmp_path / "limits"), files=files) for each in (refusing, asked)
+    )
+    refused = asyncio.create_task(ask(one, 1))
+    await until(lambda: refusing.refused)
+    refusing.most = 1000
+    await asyncio.sleep(0.2)  # until it has told
+    began = time.monotonic()
+
+    await ask(other, 3, attrs.evolve(REQUEST, on_wait=waits.append))
+
+    assert min(asked.began) - began > 2.0
+    # One call probes, and then the others come.
+    assert asked.began[1] - asked.began[0] >= asked.seconds
+    assert {wait.reason for wait in waits} == {"another process was refused"}
+    await refused
+    assert (refusing.refused, refusing.answered) == (1, 1)

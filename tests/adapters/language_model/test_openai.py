@@ -10,7 +10,6 @@ import sys
 import time
 import traceback
 from collections.abc import Iterator
-from pathlib import Path
 
 import attrs
 import pytest
@@ -226,9 +225,9 @@ async def test_passes_on_how_long_to_wait(endpoint, model):
     assert (await failure(model)).retry_after_seconds == 90
 
 
-async def test_nobody_waits_until_the_year_9999(endpoint, model):
+async def test_nobody_waits_until_the_year_9999(endpoint, model, tmp_path):
     endpoint.always(429, {}, Retry_After="Fri, 31 Dec 9999 23:59:59 GMT")
-    retrying = RetryingLanguageModel(LimitingLanguageModel(model, {}, Path("unused"), 1))
+    retrying = RetryingLanguageModel(LimitingLanguageModel(model, {}, tmp_path, 1))
 
     calls = (retrying.complete(REQUEST) for _ in range(2))
     first, second = await asyncio.gather(*calls, return_exceptions=True)

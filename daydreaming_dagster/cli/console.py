@@ -107,9 +107,9 @@ def note(message: str, console: Console | None = None) -> None:
     (console or err).print(Text(visible(message), style="yellow"), soft_wrap=True)
 
 
-def complain(message: str) -> None:
-    """Print an error to standard error."""
-    err.print(Text(visible(message), style="red"), soft_wrap=True)
+def complain(message: str, console: Console | None = None) -> None:
+    """Print an error to standard error, or `console`."""
+    (console or err).print(Text(visible(message), style="red"), soft_wrap=True)
 
 
 @contextmanager

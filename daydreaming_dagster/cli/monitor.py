@@ -20,7 +20,7 @@ from rich.progress import (
 from rich.text import Text
 
 from daydreaming_dagster.application.run_listener import RunPlan
-from daydreaming_dagster.cli.console import note, visible
+from daydreaming_dagster.cli.console import complain, note, visible
 from daydreaming_dagster.domain.cohort.estimate import PlanEstimate
 from daydreaming_dagster.domain.generation.budget import Budget, spent
 from daydreaming_dagster.domain.generation.generated import Generated
@@ -132,6 +132,10 @@ class RunMonitor:
     def remark(self, notice: str) -> None:
         """Keep the notice for the end."""
         self.notices.append(notice)
+
+    def not_recorded(self, reason: Exception) -> None:
+        """Print at once, above the bars, why Dagster does not record the run, which goes on."""
+        complain(f"error: {reason}", self.console)
 
     def _note(self, generated: Generated) -> None:
         task = self._tasks[generated.stage]

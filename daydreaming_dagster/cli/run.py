@@ -36,8 +36,8 @@ from daydreaming_dagster.cli.console import (
 )
 from daydreaming_dagster.cli.grouping import grouped
 from daydreaming_dagster.cli.monitor import RunMonitor
-from daydreaming_dagster.defs.home import EventLogError, leave_mark, prepare_home, take_mark
-from daydreaming_dagster.defs.recorder_process import RecordedRun, RecorderLostError, record
+from daydreaming_dagster.defs.home import leave_mark, prepare_home, take_mark
+from daydreaming_dagster.defs.recorder_process import RecordedRun, record
 from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.cohort.progress import StageStatus
 from daydreaming_dagster.domain.errors import AnswerLostError
@@ -180,11 +180,7 @@ def _make(
             done = started.follow(NullRunListener()).complete
         else:
             run = RecordedRun(home, root.location, cohort_id, options, prefix)
-            try:
-                done = record(run, started, token)
-            except (EventLogError, RecorderLostError) as error:
-                complain(f"error: {error}")
-                done = False
+            done = record(run, started, token, monitor.not_recorded)
         if done:  # the run may have added duels to what it planned first
             made = started.follow(NullRunListener()).plan
             leave_mark(home, prefix, cohort_id, made.members)

@@ -12,7 +12,8 @@ import os
 import pickle
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from operator import methodcaller
@@ -58,43 +59,54 @@ class RecorderLostError(DaydreamingError):
 
     def __str__(self) -> str:
         return (
-            f"the process that records the run in Dagster {self.how}; every answer is stored, and "
-            "the same command records what is missing"
+            f"the process that records the run in Dagster {self.how}; every answer is stored all "
+            "the same, and the same command records later what is missing"
         )
 
 
-def record(run: RecordedRun, started: StartedRun, token: CancellationToken) -> bool:
+def record(
+    run: RecordedRun,
+    started: StartedRun,
+    token: CancellationToken,
+    tell: Callable[[Exception], None],
+) -> bool:
     """Record a started run in Dagster until it ends, and return whether it all succeeded.
 
     The run waits for its recording only as `StartedRun` says, and goes on without it if that fails.
-    It is ended through the token if somebody terminates it in Dagster, or if Dagster's database
-    fails.
+    Then `tell` is called with the reason: once, at once, perhaps in another thread. The run is
+    ended through the token if somebody terminates it in Dagster, or if Dagster's database fails.
 
     Raises:
-        RecorderLostError: The recording process cannot be started, or was killed. In the first
-            case, the run goes on.
-        DaydreamingError: The run could not be recorded.
         Exception: What the run raised.
     """
-    with _recorder() as process, ThreadPoolExecutor(max_workers=1) as thread:
-        messages = _Messages(_pipe(process.stdin))
-        messages.send(run)
-        outcome = thread.submit(_read_replies, _pipe(process.stdout), token)
-        try:
-            made = started.follow(messages)
-        except BaseException as error:
-            # Errors of others may not survive the way.
-            known = isinstance(error, DaydreamingError)
-            messages.send(error if known else RuntimeError(repr(error)))
-            raise
-        messages.send(made)
-        done = outcome.result()
-    if done is None:
-        code = process.returncode
-        raise RecorderLostError(
-            f"was killed by signal {-code}" if code < 0 else f"ended with {code}"
-        )
-    return done
+    failed = threading.Event()
+
+    def listen(process: "subprocess.Popen[bytes]") -> bool:
+        reply = _read_replies(process, token)
+        if isinstance(reply, Exception):
+            if not failed.is_set():  # or else the reply is the error of the run
+                tell(reply)
+            return False
+        return reply
+
+    try:
+        with _recorder() as process, ThreadPoolExecutor(max_workers=1) as thread:
+            messages = _Messages(_pipe(process.stdin))
+            messages.send(run)
+            outcome = thread.submit(listen, process)
+            try:
+                made = started.follow(messages)
+            except BaseException as error:
+                failed.set()
+                # Errors of others may not survive the way.
+                known = isinstance(error, DaydreamingError)
+                messages.send(error if known else RuntimeError(repr(error)))
+                raise
+            messages.send(made)
+            return outcome.result()
+    except RecorderLostError as error:  # it cannot be started
+        tell(error)
+        return False
 
 
 @contextmanager
@@ -155,16 +167,15 @@ class _Messages:
         self.send(methodcaller("remark", notice))
 
 
-def _read_replies(pipe: IO[bytes], token: CancellationToken) -> bool | None:
-    """Return the last reply, None if the process ended without it.
-
-    Raises:
-        DaydreamingError: The last reply is an error.
-    """
-    with suppress(EOFError, pickle.UnpicklingError):
+def _read_replies(process: "subprocess.Popen[bytes]", token: CancellationToken) -> bool | Exception:
+    """Return the last reply, which is an error if the run is not recorded."""
+    pipe = _pipe(process.stdout)
+    try:
         while isinstance(reply := pickle.load(pipe), str):  # noqa: S301  of our own process
             token.stop(reply)
-        if isinstance(reply, Exception):
-            raise reply
-        return bool(reply)
-    return None
+    except (EOFError, pickle.UnpicklingError):
+        code = process.wait()
+        return RecorderLostError(
+            f"was killed by signal {-code}" if code < 0 else f"ended with {code}"
+        )
+    return reply if isinstance(reply, Exception) else bool(reply)

@@ -9,7 +9,7 @@ import time
 import dagster as dg
 import pytest
 
-from calls import slow, wait_for_calls
+from calls import hold_calls, slow, wait_for_calls
 from daydreaming_dagster.defs.launch import open_instance
 
 
@@ -69,6 +69,28 @@ def test_a_run_goes_on_if_its_recorder_is_killed_and_the_next_one_records_it(
     assert recorded(data_root, "evaluation_parsed") == set(members["evaluation"])
     canceled = [dg.DagsterRunStatus.CANCELED] if begun else []
     assert runs(data_root) == [dg.DagsterRunStatus.SUCCESS, *canceled]
+
+
+def test_it_is_said_at_once_and_once_that_a_run_is_not_recorded(start, daydream, chat_endpoint):
+    assert daydream("plan", "c1").returncode == 0
+    answer = chat_endpoint.answer
+    asked, answered = hold_calls(chat_endpoint, 3)
+    process = start("run", "c1")
+    asked.wait()
+    while not (recorder := recorder_of(process)):
+        time.sleep(0.05)
+    os.kill(recorder, signal.SIGKILL)
+    said = next(line for line in process.stderr if "was killed by signal 9" in line)
+
+    assert said.startswith("error: the process that records the run in Dagster")
+    # It goes on: no call is answered yet.
+    assert process.poll() is None
+    chat_endpoint.answer = answer
+    answered.set()
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert "records the run" not in err
+    assert len(chat_endpoint.bodies) == 18
 
 
 def test_the_recorder_ends_if_the_command_is_killed(running):

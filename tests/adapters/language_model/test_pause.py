@@ -113,3 +113,21 @@ def test_the_processes_of_a_machine_do_not_probe_together():
         pause.begin(1)
         pause.refused(1, 0.0)
         assert 0.7 < pause.seconds <= 1
+
+
+def test_one_call_probes_after_a_pause_for_which_another_process_was_asked(pause, clock):
+    assert pause.heard(20)
+    assert pause.seconds == 20
+
+    clock.now += 20
+    pause.begin(1)
+
+    assert pause.probing
+
+
+def test_hearing_of_ones_own_pause_is_no_news(pause, clock):
+    probe(pause, clock, 1, 20)
+
+    assert not pause.heard(20.1)
+    assert pause.heard(40)
+    assert (pause.seconds, pause.hopeless) == (40, False)

@@ -19,6 +19,7 @@ from daydreaming_dagster.domain.statistics.judgments import (
     Floats,
     JudgmentsError,
     Scores,
+    sums,
 )
 from daydreaming_dagster.domain.statistics.ranks import (
     BestProbabilities,
@@ -137,13 +138,14 @@ def analyse_scores(scores: Scores, cluster: str | None = None) -> Analysis:
     adjusted += (fit.scales.mean - fit.scales.mean.mean() - fit.severity)[judge]
     icc = one_way_icc(scores)
     used = scores.judge.counts()
+    mean, scale = _means_and_scales(scores)
     document: Document = {
         "items": [attrs.asdict(item) for item in ranked.items],
         "judges": [
             {
                 "judge": name,
-                "mean": float(fit.scales.mean[code]),
-                "scale": _known(fit.scales.scale[code]),
+                "mean": float(mean[code]),
+                "scale": _known(scale[code]),
                 "severity": float(fit.severity[code]),
                 "noise": float(fit.noise[code]),
                 "scores": int(used[code]),
@@ -203,6 +205,15 @@ def analyse_duels(duels: Duels, prior: Scores | None = None) -> Analysis:
         document["score_slope"] = _bounded(slope, slope_error)
         document["score_share"] = fit.score_share
     return Analysis(items, document)
+
+
+def _means_and_scales(scores: Scores) -> tuple[Floats, Floats]:
+    """Return the mean of each judge's scores, and their standard deviation."""
+    judge, count = scores.judge.codes, scores.judge.counts()
+    mean = sums(judge, scores.score, scores.judge.size) / count
+    squares = sums(judge, (scores.score - mean[judge]) ** 2, scores.judge.size)
+    with np.errstate(invalid="ignore"):
+        return mean, np.sqrt(squares / (count - 1))
 
 
 def _ranked(

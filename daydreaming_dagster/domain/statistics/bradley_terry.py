@@ -130,7 +130,12 @@ def fit_duels(duels: Duels, evidence: ScoreEvidence | None = None) -> DuelFit:
 
 
 def _discrimination_information(problem: Problem, state: State) -> Floats:
-    """Return the information on the log of each discrimination, the other parameters unknown."""
+    """Return the information on the log of each discrimination, the other parameters unknown.
+
+    A single judge is the mean judge.
+    """
+    if problem.judges == 1:
+        return np.full(1, np.inf)
     duels, judge = problem.duels, problem.duels.judge.codes
     curves, design = mean_curves(problem, state), design_matrix(problem, state)
     strength = problem.strengths(state.values)

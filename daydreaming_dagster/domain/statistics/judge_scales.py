@@ -52,12 +52,10 @@ class JudgeScales:
 
     Attributes:
         mean: The mean over the items that this judge scored.
-        scale: Their standard deviation; `nan` with fewer than two items.
         weight: What the deviations from `mean` are multiplied by to have the common scale.
     """
 
     mean: Floats
-    scale: Floats
     weight: Floats
 
 
@@ -82,8 +80,7 @@ def judge_scales(cells: Cells, judges: int) -> JudgeScales:
         logs = np.log(scale[told])
         shrunk = shrink(logs, 1 / (2 * (count[told] - 1)))
         weight[told] = np.exp(shrunk.mean() - shrunk)
-    scale[count <= 1] = np.nan
-    return JudgeScales(mean, scale, weight)
+    return JudgeScales(mean, weight)
 
 
 def shrink(values: Floats, variances: Floats) -> Floats:

@@ -6,6 +6,7 @@ import attrs
 import choix
 import numpy as np
 import pytest
+from scipy.special import expit
 from statsmodels.discrete.discrete_model import Logit
 
 from daydreaming_dagster.domain.statistics.analysis import analyse_duels
@@ -95,6 +96,22 @@ def test_the_position_is_that_of_a_logistic_regression():
     assert error == pytest.approx(theirs.bse[-1], rel=0.05)
 
 
+def test_the_position_is_that_of_pairs_shown_in_both_orders_whatever_their_strengths():
+    rng = np.random.default_rng(5)
+    lead, position = 3 * rng.standard_normal(400), np.log(3)
+    wins = rng.random((2, 400)) < expit(position + np.array([lead, -lead]))
+    ours, theirs = [f"{n}a" for n in range(400)], [f"{n}b" for n in range(400)]
+
+    value, error = fit_duels(
+        make_duels([*ours, *theirs], [*theirs, *ours], list(map(float, wins.ravel())))
+    ).mean_first
+
+    # Of a pair whose first won in both orders, or in none, the strengths cancel.
+    both, neither = wins.all(axis=0).sum(), (~wins.any(axis=0)).sum()
+    assert value == pytest.approx(np.log(both / neither) / 2, abs=0.1)
+    assert error == pytest.approx(np.sqrt(1 / both + 1 / neither) / 2, rel=0.2)
+
+
 def test_what_is_known_is_that_of_the_exact_posterior():
     first, second = [0, 1, 0, 2, 1, 0] * 2, [1, 2, 2, 0, 0, 1] * 2
     wins = [1.0, 1.0, 1.0, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0, 0.0, 0.0]
@@ -138,6 +155,12 @@ def test_the_likeliest_spread_is_found_if_few_duels_tell_of_it(seed):
     settle(problem, wider)
     missed = slope(state) * np.log(1.1) / (slope(state) - slope(wider))
     assert missed == pytest.approx(0, abs=0.02)
+
+
+def test_a_single_judge_is_the_mean_judge():
+    (judge,) = analyse_duels(make_duels(["a", "b"], ["b", "a"], [1.0, 1.0])).document["judges"]
+
+    assert judge["discrimination"] == {"value": 1.0, "low": 1.0, "high": 1.0}
 
 
 def test_verdicts_that_never_contradict_each_other_settle():

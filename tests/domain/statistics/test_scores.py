@@ -61,6 +61,15 @@ def test_an_item_without_a_score_is_named():
     assert "1 item has no score and no rank: 'b'" in notes
 
 
+def test_a_judges_mean_and_scale_are_those_of_all_its_scores():
+    rows = [("a", "x", 1.0), ("a", "x", 3.0), ("b", "x", 9.0), ("a", "y", 4.0)]
+
+    often, once = analyse_scores(table(rows)).document["judges"]
+
+    assert (often["mean"], often["scale"]) == pytest.approx((13 / 3, np.std([1, 3, 9], ddof=1)))
+    assert (once["mean"], once["scale"]) == (4.0, None)
+
+
 def test_scores_missing_everywhere_are_refused():
     with pytest.raises(JudgmentsError, match="no judgment has a score"):
         read_scores("item,judge,score\na,j,\nb,j,nan\n")

@@ -122,11 +122,11 @@ def fit_duels(duels: Duels, evidence: ScoreEvidence | None = None) -> DuelFit:
     """
     problem = Problem.of(duels, evidence)
     state = problem.start()
-    settle_likeliest(problem, state)
+    curvature = settle_likeliest(problem, state)
     state.dispersion = _dispersion(problem, state)
     if state.dispersion > 1:
-        settle_likeliest(problem, state)
-    return _fit_of(problem, over_spreads(problem, state))
+        curvature = settle_likeliest(problem, state)
+    return _fit_of(problem, over_spreads(problem, state, curvature))
 
 
 def _discrimination_information(problem: Problem, state: State) -> Floats:

@@ -6,8 +6,9 @@ from typing import Final, NamedTuple
 
 import attrs
 import numpy as np
+from scipy.sparse import diags_array
 
-from daydreaming_dagster.domain.statistics.covariance import positive_inverse
+from daydreaming_dagster.domain.statistics.covariance import inverse_by_parts
 from daydreaming_dagster.domain.statistics.duel_likelihood import (
     Curves,
     LogOdds,
@@ -19,6 +20,7 @@ from daydreaming_dagster.domain.statistics.duel_likelihood import (
     tie_excess,
     tilted,
 )
+from daydreaming_dagster.domain.statistics.judgments import Floats
 
 DISCRIMINATION_VARIANCE: Final = 0.25
 _TIE_VARIANCE: Final = 10.0
@@ -40,6 +42,7 @@ _FLATTEST: Final = -0.02
 _STEEPEST: Final = -1.5
 _LONGEST: Final = 0.7
 _PROBE: Final = 0.2
+_FAR: Final = 0.1
 _WIDEST_STEP: Final = 0.3
 _NARROW: Final = 0.08
 """To average over a spread that is known to 8 % would widen intervals by 0.3 % on average."""
@@ -47,6 +50,10 @@ _MOST_SPREADS: Final = 20
 _WIDEST_SPREAD: Final = 30.0
 """Verdicts cannot tell it from wider ones: all are certain."""
 _NEGLIGIBLE: Final = -4.0
+_STEPS_OF_AITKEN: Final = 4
+_STRAIGHT: Final = 0.9
+_SLOW: Final = 0.5
+_SLOWEST: Final = 0.97
 
 
 def settle(problem: Problem, state: State, tolerance: float = _TOLERANCE) -> None:
@@ -57,19 +64,48 @@ def settle(problem: Problem, state: State, tolerance: float = _TOLERANCE) -> Non
     3.6. The likelihood is log-concave, so that every cavity is proper. Weights of ties and
     discriminations move to their maximum.
     """
-    damping, before = 1.0, math.inf
+    damping, before, path = 1.0, math.inf, [_of_judges(state)]
     for _ in range(_MOST_STEPS):
         moved = _step(problem, state, damping)
         if moved < tolerance:
             break
         if moved > before:
             damping = _DAMPING
-        before = moved
+        path = _accelerated(state, path)
+        before = moved if len(path) > 1 else math.inf
 
 
-def settle_likeliest(problem: Problem, state: State) -> None:
+def _of_judges(state: State) -> Floats:
+    return np.concatenate([state.ties, np.log(state.discrimination)])
+
+
+def _accelerated(state: State, path: list[Floats]) -> list[Floats]:
+    """Move what is estimated of judges to where slow steps lead; return their path from there.
+
+    While strengths take over a part of each step, the steps shrink by nearly the same factor, so
+    their sum is known (Aitken, "On Bernoulli's numerical solution of algebraic equations",
+    Proceedings of the Royal Society of Edinburgh 46, 1926).
+    """
+    path = [*path, _of_judges(state)]
+    if len(path) < _STEPS_OF_AITKEN:
+        return path
+    before, step = path[-2] - path[-3], path[-1] - path[-2]
+    lengths = float(np.linalg.norm(before)), float(np.linalg.norm(step))
+    if min(lengths) == 0.0 or step @ before < _STRAIGHT * lengths[0] * lengths[1]:
+        return path
+    factor = lengths[1] / lengths[0]
+    if not _SLOW < factor < _SLOWEST:
+        return path
+    there = path[-1] + step * factor / (1 - factor)
+    state.ties = there[: len(state.ties)]
+    state.discrimination = np.exp(there[len(state.ties) :])
+    return [there]
+
+
+def settle_likeliest(problem: Problem, state: State) -> float:
     """Move the state to the likeliest spread, and to the fixed point there.
 
+    Return the curvature of the log density of the log spread on the way there; 0 if it was short.
     Steps of EM lead near it. If few duels tell of the spread, many of them would follow, each too
     short to be told from none, so the root of the growth is then found by the secant method.
     """
@@ -78,9 +114,11 @@ def settle_likeliest(problem: Problem, state: State) -> None:
             break
         _widen(state, _STRIDE * _growth(problem, state))
     slope, before = -1 / _STRIDE, (math.nan, math.nan)
+    way: list[tuple[float, float]] = []
     for _ in range(_MOST_MOVES):
         settle(problem, state, _PRECISE)
         now = math.log(state.spread), _growth(problem, state)
+        way.append((now[0], _spread_slope(problem, state)))
         if now[0] == before[0]:  # there is no wider spread
             break
         if not math.isnan(before[0]):
@@ -91,6 +129,9 @@ def settle_likeliest(problem: Problem, state: State) -> None:
             break
         before = now
         _widen(state, step)
+    far = (at for at in reversed(way) if abs(at[0] - way[-1][0]) > _FAR)
+    start, steep = next(far, way[-1])
+    return (steep - way[-1][1]) / (way[-1][0] - start) if start != way[-1][0] else 0.0
 
 
 def _step(problem: Problem, state: State, damping: float) -> float:
@@ -114,8 +155,10 @@ class Weighted(NamedTuple):
     state: State
 
 
-def over_spreads(problem: Problem, state: State) -> list[Weighted]:
-    """Return the state at the spreads that it may have; `state` is that at the likeliest one.
+def over_spreads(problem: Problem, state: State, curvature: float) -> list[Weighted]:
+    """Return the state at the spreads that it may have.
+
+    `state` is that at the likeliest one, `curvature` what `settle_likeliest` returns.
 
     The density of the spread is followed from its mode in steps of about its standard deviation
     until it is negligible, as by Rue, Martino and Chopin, "Approximate Bayesian inference for
@@ -124,7 +167,9 @@ def over_spreads(problem: Problem, state: State) -> list[Weighted]:
     propagation gives. Nearly certain verdicts tell the order of strengths and hardly their spread,
     so intervals that take the spread as known are far too narrow.
     """
-    points = [_Point(0.0, state), *_explored(problem, state)]
+    points = [_Point(0.0, state)]
+    if not _is_narrow(curvature):
+        points += _explored(problem, state)
     weights = np.exp([point.log_density for point in points])
     weights /= weights.sum()
     return [
@@ -147,13 +192,17 @@ class _Point(NamedTuple):
     state: State
 
 
+def _is_narrow(curvature: float) -> bool:
+    return curvature > 1 / _NARROW**2
+
+
 def _explored(problem: Problem, mode: State) -> Iterator[_Point]:
     """Yield the state at spreads on both sides of the likeliest one, unless that is well known."""
     probe = _moved(problem, mode, _PROBE)
     curvature = -_spread_slope(problem, probe) / _PROBE
-    step = min(1 / math.sqrt(curvature), _WIDEST_STEP) if curvature > 0 else _WIDEST_STEP
-    if step < _NARROW:
+    if _is_narrow(curvature):
         return
+    step = min(1 / math.sqrt(curvature), _WIDEST_STEP) if curvature > 0 else _WIDEST_STEP
     for way in (step, -step):
         state, slope, density = mode, 0.0, 0.0
         for _ in range(_MOST_SPREADS):
@@ -175,9 +224,9 @@ def _moved(problem: Problem, state: State, way: float) -> State:
 def _propagate(problem: Problem, state: State, damping: float) -> float:
     """Move each duel's normal factor towards its likelihood's, and return how far."""
     design = design_matrix(problem, state)
-    information = (design.T @ design.multiply((problem.count * state.precision)[:, None])).toarray()
-    information[np.diag_indices(problem.size)] += problem.prior(state)
-    state.covariance = positive_inverse(information)
+    told = design.T @ design.multiply((problem.count * state.precision)[:, None])
+    information = (told + diags_array(problem.prior(state))).tocsr()
+    state.covariance = inverse_by_parts(information, problem.apart)
     state.values = state.covariance @ (design.T @ (problem.count * state.shift))
     known = log_odds(problem, state)
     precision = np.maximum(1 / known.variance - state.precision, 1e-12)

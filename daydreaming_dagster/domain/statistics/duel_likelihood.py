@@ -6,6 +6,7 @@ import attrs
 import numpy as np
 from scipy.sparse import csr_array
 
+from daydreaming_dagster.domain.statistics.covariance import strangers
 from daydreaming_dagster.domain.statistics.judgments import TIE, Duels, Floats, Indices
 from daydreaming_dagster.domain.statistics.score_evidence import ScoreEvidence
 
@@ -67,12 +68,14 @@ class Problem:
         count: How often there was each.
         evidence: What scores say.
         tying: The judges with at least one tie.
+        apart: Items that have no duel with each other, as many as are easily found.
     """
 
     duels: Duels
     count: Floats
     evidence: ScoreEvidence | None
     tying: Indices
+    apart: Indices
 
     @classmethod
     def of(cls, duels: Duels, evidence: ScoreEvidence | None) -> "Problem":
@@ -87,7 +90,8 @@ class Problem:
             judge=attrs.evolve(duels.judge, codes=duels.judge.codes[kept]),
         )
         tying = np.unique(duels.judge.codes[duels.first_wins == TIE])
-        return cls(once, count.astype(np.float64), evidence, tying)
+        apart = strangers(once.first, once.second, len(duels.items))
+        return cls(once, count.astype(np.float64), evidence, tying, apart)
 
     @property
     def items(self) -> int:

@@ -180,6 +180,20 @@ def test_verdicts_that_never_contradict_each_other_settle():
     assert deviation == pytest.approx(np.sqrt(np.diagonal(longer.covariance)), rel=0.02)
 
 
+@pytest.mark.parametrize("tie", [0.0, 0.7])
+def test_judges_whom_few_duels_tell_apart_settle_where_many_steps_lead(tie):
+    strengths = 2 * np.random.default_rng(2).standard_normal(100)
+    problem = Problem.of(drawn(strengths, 300, tie=tie, discrimination=(0.5, 2.0)), None)
+    state = problem.start()
+    settle_likeliest(problem, state)
+
+    longer = attrs.evolve(state)
+    settle(problem, longer, 1e-6)
+
+    assert np.log(state.discrimination) == pytest.approx(np.log(longer.discrimination), abs=0.01)
+    assert state.ties == pytest.approx(longer.ties, abs=0.01)
+
+
 def test_a_verdict_says_which_half_of_very_wide_log_odds_is_true():
     problem = Problem.of(make_duels(["a"], ["b"], [1.0]), None)
 

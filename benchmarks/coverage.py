@@ -154,8 +154,7 @@ def scores_covered(design: Design, experiments: int, rng: Generator) -> Coverage
         band = score_bands(fit)
         ranks = true_ranks(truth)
         bands += bool(((band.low <= ranks) & (ranks <= band.high)).all())
-        variances, df = fit.covariance.variances(), float(fit.df.min())
-        chance = best_of_estimates(fit.estimate, variances, 3, df).best
+        chance = best_of_estimates(fit.estimate, fit.covariance, 3, float(fit.df.min())).best
         best += bool(ranks[chance.argmax()] == 1)
         said += float(chance.max())
     return Coverage(str(design), *(float(x) / experiments for x in (hits, bands, best, said)))
@@ -180,10 +179,17 @@ def fought(design: DuelDesign, rng: Generator) -> tuple[Duels, Floats]:
     strength = design.spread * rng.standard_normal(design.items)
     first = rng.integers(design.items, size=design.duels)
     second = (first + rng.integers(1, design.items, size=design.duels)) % design.items
+    return judged(design, strength, np.stack([first, second], axis=1), rng)
+
+
+def judged(
+    design: DuelDesign, strength: Floats, pairs: Indices, rng: Generator
+) -> tuple[Duels, Floats]:
+    """Return the duels of these pairs of items with these strengths, and the strengths."""
     judge = rng.integers(design.judges, size=design.duels)
     discrimination = np.exp(0.3 * rng.standard_normal(design.judges))
     discrimination /= np.exp(np.log(discrimination).mean())
-    log_odds = discrimination[judge] * (strength[first] - strength[second]) + np.log(2)
+    log_odds = discrimination[judge] * (strength[pairs[:, 0]] - strength[pairs[:, 1]]) + np.log(2)
     weights = np.stack(
         [np.exp(log_odds / 2), np.full(design.duels, design.tie), np.exp(-log_odds / 2)], axis=1
     )
@@ -191,8 +197,8 @@ def fought(design: DuelDesign, rng: Generator) -> tuple[Duels, Floats]:
     place = (rng.random(design.duels)[:, None] > bounds).sum(axis=1)
     duels = Duels(
         tuple(map(str, range(design.items))),
-        first,
-        second,
+        pairs[:, 0],
+        pairs[:, 1],
         1 - place / 2,
         _coded(judge, design.judges),
         np.zeros(design.judges, dtype=np.int64),

@@ -101,7 +101,7 @@ def rank_scores(scores: Scores) -> RankedScores:
     fit = fit_scores(scores)
     low, high = fit.interval()
     bands = score_bands(fit)
-    best = best_of_estimates(fit.estimate, fit.covariance.variances(), TOP, float(fit.df.min()))
+    best = best_of_estimates(fit.estimate, fit.covariance, TOP, float(fit.df.min()))
     ranked = _ranked(scores.item.names, fit.estimate, (low, high), bands, best)
     return RankedScores(fit, tuple(ranked))
 
@@ -118,7 +118,7 @@ def score_bands(fit: ScoreFit) -> RankBands:
 def rank_duels(duels: Duels, fit: DuelFit) -> tuple[RankedItem, ...]:
     """Return the items in the order of their strengths."""
     bands = rank_bands(fit.strength, fit.covariance, component=fit.component)
-    best = best_of_posterior(fit.strength, fit.covariance, TOP)
+    best = best_of_posterior(fit.mixture.parts, TOP)
     strength = np.round(fit.strength, _DECIMALS) + 0.0  # and not -0.0
     return tuple(_ranked(duels.items, strength, fit.interval(), bands, best))
 

@@ -5,6 +5,7 @@ ties and its term for what is shown first: Davidson and Beaver, "On extending th
 model to incorporate within-pair order effects", Biometrics 33 (1977).
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 import attrs
@@ -28,10 +29,13 @@ from daydreaming_dagster.domain.statistics.duel_likelihood import (
     mean_curves,
 )
 from daydreaming_dagster.domain.statistics.judgments import Duels, Floats, Indices
+from daydreaming_dagster.domain.statistics.ranks import Part
 from daydreaming_dagster.domain.statistics.score_evidence import ScoreEvidence
 
 _REACH: Final = 8.0
 _HALVINGS: Final = 40
+_JOINT: Final = 1000
+"""With more items than this, parts of a mixture take strengths as independent."""
 
 
 @attrs.frozen
@@ -85,11 +89,33 @@ class Mixture:
         weight: Of each part.
         mean: Per part and item.
         deviation: Per part and item.
+        parts: The same with all covariances; with more than 1,000 items, with the variances alone.
     """
 
     weight: Floats
     mean: Floats
     deviation: Floats
+    parts: tuple[Part, ...]
+
+    @classmethod
+    def of(cls, weights: Sequence[float], known: Sequence[tuple[Floats, Floats]]) -> "Mixture":
+        """Return the mixture of parts with these means and covariances."""
+        parts = [
+            Part(
+                weight,
+                mean,
+                Covariance.dense(matrix)
+                if len(mean) <= _JOINT
+                else Covariance.independent(np.diagonal(matrix)),
+            )
+            for weight, (mean, matrix) in zip(weights, known, strict=True)
+        ]
+        return cls(
+            np.array(weights),
+            np.stack([part.mean for part in parts]),
+            np.sqrt([part.covariance.variances() for part in parts]),
+            tuple(parts),
+        )
 
     def quantile(self, level: float) -> Floats:
         """Return the value of each item that it is below with this probability."""
@@ -111,9 +137,9 @@ def fit_duels(duels: Duels, evidence: ScoreEvidence | None = None) -> DuelFit:
     scale and the weight of the scores, so scores that do not predict the duels count for nothing.
     What is known of them is approximated by a normal distribution (`settle`) at each spread that
     they may have (`over_spreads`). So strengths are finite even if an item always wins, and an item
-    that was never compared with another keeps the whole prior interval. Estimates, and what is said
-    of their order, are those at the likeliest spread: another one stretches all strengths alike.
-    Intervals are quantiles over all spreads.
+    that was never compared with another keeps the whole prior interval. Estimates and
+    rank bands are those at the likeliest spread: another one stretches all strengths alike.
+    Intervals, and the probabilities of being the best, are over all spreads.
 
     Assumes that duels are independent given the strengths. If repeated duels of the same pair agree
     more than that, the information is divided by the dispersion (McCullagh and Nelder, "Generalized
@@ -173,11 +199,7 @@ def _fit_of(problem: Problem, states: list[Weighted]) -> DuelFit:
     state, offset, judges = averaged(states), problem.offset, problem.judges
     known = [_strengths(problem, part) for _, part in states]
     strength, covariance = known[0]
-    mixture = Mixture(
-        np.array([weight for weight, _ in states]),
-        np.stack([mean for mean, _ in known]),
-        np.sqrt([np.diagonal(matrix) for _, matrix in known]),
-    )
+    mixture = Mixture.of([weight for weight, _ in states], known)
     share = np.bincount(problem.duels.judge.codes, weights=problem.count, minlength=judges)
     share = np.asarray(share / share.sum(), dtype=np.float64)
     position = slice(offset, offset + judges)

@@ -1,6 +1,7 @@
 """Which ranks are possible, and how probable it is to be among the best."""
 
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, NamedTuple
 
 import attrs
 import numpy as np
@@ -14,7 +15,10 @@ _BLOCK: Final = 256
 _DRAWS: Final = 4000
 _MULTIPLES: Final = 24
 _JOINT: Final = 1000
-"""With more items than this, the draws of `best_of_posterior` take estimates as independent."""
+"""With more items than this, errors are taken as independent by `best_of_estimates`."""
+_SPREAD_SCALE: Final = 2.0
+_SPREAD_DF: Final = 2.0
+_JITTER: Final = 1e-9
 
 
 @attrs.frozen
@@ -108,32 +112,41 @@ class BestProbabilities:
 
 
 def best_of_estimates(
-    estimate: Floats, variances: Floats, top: int, df: float = np.inf
+    estimate: Floats, covariance: Covariance, top: int, df: float = np.inf
 ) -> BestProbabilities:
-    """Return the probabilities of being best, from estimates with independent errors.
+    """Return the probabilities of being best, from estimates with errors.
 
     The true values are normal around a common mean, as in the hierarchical model of Gelman, Carlin,
-    Stern, Dunson, Vehtari and Rubin, "Bayesian Data Analysis" (3rd edition), section 5.4, with a
-    uniform prior on their standard deviation. So estimates that differ by no more than noise leave
-    every item about the same chance. The variances are estimates with `df` degrees of freedom: the
-    true ones are multiples of them by a scaled inverse chi-squared value (section 3.2 there).
+    Stern, Dunson, Vehtari and Rubin, "Bayesian Data Analysis" (3rd edition), section 5.4. So
+    estimates that differ by no more than noise leave every item about the same chance. The standard
+    deviation of the true values has a half-t prior whose scale is twice that of the errors: Gelman,
+    "Prior distributions for variance parameters in hierarchical models", Bayesian Analysis 1
+    (2006). The covariance is an estimate with `df` degrees of freedom: the true one is a multiple
+    of it by a scaled inverse chi-squared value (section 3.2 of the book).
+
+    What all errors share does not change the order. With more than 1,000 items, what is left of
+    them is taken as independent.
     """
     rng = np.random.default_rng(0)
     estimate = (
         estimate - estimate.mean()
     )  # so that rounding does not depend on where the scale begins
     spread = float(estimate.std())
+    axes, variances = _axes(covariance)
     floor = max(float(variances.mean()), spread**2) * 1e-9
     variances = np.maximum(variances, floor if floor > 0 else 1.0)
+    seen = _along(estimate, axes)
+    ones = _along(np.ones(len(estimate)), axes)
     grid = np.linspace(0.0, 4 * max(spread, np.sqrt(floor)), 81) ** 2
     squares, multiples = (each.ravel() for each in np.meshgrid(grid, _multiples(df)))
     log, centre, precision = (np.zeros(len(squares)) for _ in range(3))
     for place, (square, multiple) in enumerate(zip(squares, multiples, strict=True)):
         total = square + multiple * variances
-        precision[place] = (1 / total).sum()
-        centre[place] = (estimate / total).sum() / precision[place]
-        misfit = ((estimate - centre[place]) ** 2 / total).sum()
+        precision[place] = (ones**2 / total).sum()
+        centre[place] = (ones * seen / total).sum() / precision[place]
+        misfit = ((seen - centre[place] * ones) ** 2 / total).sum()
         log[place] = -0.5 * (np.log(total).sum() + np.log(precision[place]) + misfit)
+    log += _spread_prior(squares, multiples * variances.sum() / max(len(estimate) - 1, 1))
     chance = np.exp(log - log.max())
     chosen = rng.choice(len(log), size=_DRAWS, p=chance / chance.sum())
     drawn_centre = centre[chosen] + rng.standard_normal(_DRAWS) / np.sqrt(precision[chosen])
@@ -141,12 +154,35 @@ def best_of_estimates(
     for rows in np.array_split(np.arange(_DRAWS), 16):
         noise = multiples[chosen[rows], None] * variances
         shrunk = squares[chosen[rows], None] / (squares[chosen[rows], None] + noise)
-        mean = drawn_centre[rows, None] + shrunk * (estimate[None, :] - drawn_centre[rows, None])
+        level = drawn_centre[rows, None] * ones
+        mean = level + shrunk * (seen - level)
         draws = mean + np.sqrt(shrunk * noise) * rng.standard_normal(mean.shape)
         # Draws that are all equal, for lack of any spread, make each item equally often the best.
         draws += 1e-12 * np.sqrt(variances) * rng.standard_normal(mean.shape)
-        _count_best(draws, top, wins, among)
+        _count_best(draws if axes is None else draws @ axes.T, top, wins, among)
     return BestProbabilities(wins / _DRAWS, among / _DRAWS, min(top, len(estimate)))
+
+
+def _axes(covariance: Covariance) -> tuple[Floats | None, Floats]:
+    """Return directions in which errors against their mean are independent, and their variances.
+
+    None stands for the estimates themselves.
+    """
+    if len(covariance.diagonal) > _JOINT:
+        return None, covariance.centred_variances()
+    variances, axes = np.linalg.eigh(covariance.centred())
+    return axes, np.maximum(variances, 0.0)
+
+
+def _along(values: Floats, axes: Floats | None) -> Floats:
+    return values if axes is None else axes.T @ values
+
+
+def _spread_prior(squares: Floats, noise: Floats) -> Floats:
+    """Return the log density of each spread, given the variance of the errors."""
+    scale = _SPREAD_SCALE**2 * noise
+    tail = (_SPREAD_DF + 1) / 2 * np.log1p(squares / (_SPREAD_DF * scale))
+    return np.asarray(-tail - np.log(scale) / 2)
 
 
 def _multiples(df: float) -> Floats:
@@ -157,25 +193,49 @@ def _multiples(df: float) -> Floats:
     return np.asarray(df / (2 * gammaincinv(df / 2, middles)), dtype=np.float64)
 
 
-def best_of_posterior(estimate: Floats, covariance: Covariance, top: int) -> BestProbabilities:
-    """Return the probabilities of being best, from the mean and covariance of a normal posterior.
+class Part(NamedTuple):
+    """A normal distribution of a mixture.
+
+    Attributes:
+        weight: How probable it is.
+        mean: Of each item.
+        covariance: Of the items.
+    """
+
+    weight: float
+    mean: Floats
+    covariance: Covariance
+
+
+def best_of_posterior(parts: Sequence[Part], top: int) -> BestProbabilities:
+    """Return the probabilities of being best, from a posterior that is a mixture of normal ones.
 
     By drawing from it (Laird and Louis, "Empirical Bayes ranking methods", Journal of Educational
     Statistics 14, 1989).
     """
     rng = np.random.default_rng(0)
-    count = len(estimate)
-    root: Floats | None = None
-    if count <= _JOINT and covariance.right is None:
-        values, vectors = np.linalg.eigh(covariance.left)
-        root = vectors * np.sqrt(np.maximum(values, 0))
-    deviations = np.sqrt(covariance.variances())
+    count = len(parts[0].mean)
     wins, among = np.zeros(count), np.zeros(count)
-    for rows in np.array_split(np.arange(_DRAWS), 16):
-        noise = rng.standard_normal((len(rows), count))
-        draws = estimate + (noise * deviations if root is None else noise @ root.T)
-        _count_best(draws, top, wins, among)
+    drawn = rng.multinomial(_DRAWS, [part.weight for part in parts])
+    for part, often in zip(parts, drawn, strict=True):
+        if not often:
+            continue
+        root = _root(part.covariance)
+        for rows in np.array_split(np.arange(often), 16):
+            noise = rng.standard_normal((len(rows), count))
+            draws = part.mean + (noise * root if root.ndim == 1 else noise @ root.T)
+            _count_best(draws, top, wins, among)
     return BestProbabilities(wins / _DRAWS, among / _DRAWS, min(top, count))
+
+
+def _root(covariance: Covariance) -> Floats:
+    """Return a square root of the covariance, or the standard deviations alone."""
+    if covariance.right is not None:
+        return np.asarray(np.sqrt(covariance.variances()))
+    # Against their mean, the estimates have no full rank. What is added shifts all draws alike.
+    matrix = covariance.left + covariance.variances().mean()
+    matrix[np.diag_indices(len(matrix))] *= 1 + _JITTER
+    return np.linalg.cholesky(matrix).astype(np.float64)
 
 
 def _count_best(draws: Floats, top: int, wins: Floats, among: Floats) -> None:

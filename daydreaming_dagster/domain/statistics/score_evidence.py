@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import attrs
 import numpy as np
 
-from daydreaming_dagster.domain.statistics.judge_model import ScoreFit, fit_scores
+from daydreaming_dagster.domain.statistics.judge_model import fit_scores
 from daydreaming_dagster.domain.statistics.judgments import Floats, Indices, Scores
 
 
@@ -48,7 +48,9 @@ def make_evidence(items: Sequence[str], scores: Scores) -> ScoreEvidence | None:
     chosen = np.array([place[name] for name in items if name in place], dtype=np.int64)
     if len(chosen) < 2 or np.ptp(fit.estimate[chosen]) <= 0:  # noqa: PLR2004  none to tell apart
         return None
-    estimate, error = fit.estimate[chosen], _centred_variances(fit)[chosen]
+    # What all estimates share, such as the strictness of judges who scored everything, is no doubt
+    # about any of them.
+    estimate, error = fit.estimate[chosen], fit.covariance.centred_variances()[chosen]
     true = max(float(estimate.var(ddof=1) - error.mean()), 0.0)
     total = true + error
     if total.min() <= 0:  # the estimates agree exactly, so all are equally sure
@@ -62,14 +64,3 @@ def make_evidence(items: Sequence[str], scores: Scores) -> ScoreEvidence | None:
     component = np.full(len(items), -1)
     component[scored] = fit.component[chosen]
     return ScoreEvidence(shown, sureness.max() - sureness, component, scale)
-
-
-def _centred_variances(fit: ScoreFit) -> Floats:
-    """Return the variance of each estimate against their mean.
-
-    What all estimates share, such as the strictness of judges who scored everything, is no doubt
-    about any of them.
-    """
-    covariance = fit.covariance
-    crossed = covariance.with_mean()
-    return np.asarray(np.maximum(covariance.variances() - 2 * crossed + crossed.mean(), 0.0))

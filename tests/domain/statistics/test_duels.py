@@ -9,7 +9,7 @@ import pytest
 from scipy.special import expit
 from statsmodels.discrete.discrete_model import Logit
 
-from daydreaming_dagster.domain.statistics.analysis import analyse_duels
+from daydreaming_dagster.domain.statistics.analysis import analyse_duels, rank_duels
 from daydreaming_dagster.domain.statistics.bradley_terry import fit_duels
 from daydreaming_dagster.domain.statistics.duel_approximation import settle, settle_likeliest
 from daydreaming_dagster.domain.statistics.duel_likelihood import LogOdds, Problem, tilted
@@ -22,6 +22,7 @@ from daydreaming_dagster.domain.statistics.judgments import (
     read_duels,
 )
 from daydreaming_dagster.domain.statistics.pair_choice import Belief, believe, pairs_in_doubt
+from daydreaming_dagster.domain.statistics.ranks import Part, best_of_posterior
 from daydreaming_dagster.domain.statistics.score_evidence import make_evidence
 
 
@@ -155,6 +156,20 @@ def test_the_likeliest_spread_is_found_if_few_duels_tell_of_it(seed):
     settle(problem, wider)
     missed = slope(state) * np.log(1.1) / (slope(state) - slope(wider))
     assert missed == pytest.approx(0, abs=0.02)
+
+
+def test_the_probability_of_being_the_best_allows_for_spreads_that_few_duels_leave_possible():
+    pairs = [(a, b) for a in range(5) for b in range(a)]
+    duels = make_duels(
+        [str(a) for a, _ in pairs], [str(b) for _, b in pairs], [float(a == 4) for a, _ in pairs]
+    )
+    fit = fit_duels(duels)
+
+    known = best_of_posterior([Part(1.0, fit.strength, fit.covariance)], top=1).best.max()
+
+    found = max(item.p_best for item in rank_duels(duels, fit))
+    assert len(fit.mixture.parts) > 3
+    assert 0.5 < found < known - 0.01
 
 
 def test_a_single_judge_is_the_mean_judge():

@@ -172,7 +172,7 @@ def _map_of(data: alt.InlineData) -> Any:
 
 
 def _agreement(tables: ResultTables) -> Figure:
-    columns = ("template", "judges", plural(tables.judged), "scores", "alpha")
+    columns = ("template", "judges", plural(tables.judged), "values", "alpha")
     rows = tuple(
         ("/".join(template), "all models" if llm is None else f"{llm} with itself", texts, n, alpha)
         # Where several stages score, the template's stage comes before it.
@@ -203,8 +203,9 @@ def _agreement(tables: ResultTables) -> Figure:
     quoted = ", ".join(f"{row[0]} {row[-1]:.2f}" for row in between)
     described = (
         "Krippendorff's alpha with the interval metric, between the models of each judging "
-        "template and between each judge's replicates. "
-        + (f"Between models: {quoted}." if quoted else "No template was used by two models.")
+        "template and between each judge's replicates. Between models, a value is the mean of a "
+        "model's replicates. "
+        + (f"Between models: {quoted}." if quoted else "Between models, it is unknown.")
     )
     longest = max(len(f"{row[0]}: {row[1]}") for row in known)
     return Figure("agreement", title, described, columns, rows, chart, longest)

@@ -248,7 +248,8 @@ def judge_agreement(evaluations: pl.DataFrame, judged: str, judge: str) -> pl.Da
     A row for each evaluation template: its models against each other, their replicates averaged
     (its model is null). And a row for each template and model: its replicates against each other,
     which says how far the judge agrees with itself. The column named like the judged texts (such
-    as `essays`) counts those with two scores to compare. Where several stages score, their
+    as `essays`) counts those with two scores to compare, and `n` the scores; of models against each
+    other, the means of their replicates. Where several stages score, their
     templates are told apart by the first column, the stage.
     """
     scored = evaluations.filter(pl.col("score_normalised").is_not_null())

@@ -180,6 +180,11 @@ def analyse_duels(duels: Duels, prior: Scores | None = None) -> Analysis:
     counts = duels.judge.counts()
     ties = np.bincount(duels.judge.codes[duels.first_wins == TIE], minlength=duels.judge.size)
     items = rank_duels(duels, fit)
+    notes = _duel_notes(duels, fit)
+    if prior is not None:
+        fought = {*duels.items}
+        if alone := [name for name in prior.item.names if name not in fought]:
+            notes.append(_without("scores but no duel, and no rank", alone))
     document: Document = {
         "items": [_with_strength(item) for item in items],
         "first_odds": _odds(value, error),
@@ -198,7 +203,7 @@ def analyse_duels(duels: Duels, prior: Scores | None = None) -> Analysis:
         ],
         "spread": fit.spread,
         "dispersion": fit.dispersion,
-        "notes": _duel_notes(duels, fit),
+        "notes": notes,
     }
     if fit.score_slope is not None:
         slope, slope_error = fit.score_slope
@@ -294,12 +299,7 @@ def _score_notes(scores: Scores, fit: ScoreFit, effects: Effects) -> list[str]:
         are = "is" if scores.missing == 1 else "are"
         notes.append(f"{counted(scores.missing, 'judgment')} without a score {are} left out")
     if scores.unscored:
-        named = ", ".join(map(repr, scores.unscored[:_NAMED]))
-        more = ", …" if len(scores.unscored) > _NAMED else ""
-        have = "has" if len(scores.unscored) == 1 else "have"
-        notes.append(
-            f"{counted(len(scores.unscored), 'item')} {have} no score and no rank: {named}{more}"
-        )
+        notes.append(_without("no score and no rank", scores.unscored))
     if fit.agreed and fit.noise_source != "none":
         notes.append(
             "repeated judgments agree exactly: the intervals allow for differences that so few"
@@ -327,6 +327,12 @@ def _score_notes(scores: Scores, fit: ScoreFit, effects: Effects) -> list[str]:
     if any(math.isnan(effect.estimate) for effect in effects.levels):
         notes.append("some groups cannot be told apart: effects without an estimate")
     return notes
+
+
+def _without(what: str, items: Sequence[str]) -> str:
+    """Return a note about items that have none of something."""
+    named = ", ".join(map(repr, items[:_NAMED])) + (", …" if len(items) > _NAMED else "")
+    return f"{counted(len(items), 'item')} {'has' if len(items) == 1 else 'have'} {what}: {named}"
 
 
 def _duel_notes(duels: Duels, fit: DuelFit) -> list[str]:

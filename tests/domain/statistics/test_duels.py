@@ -277,6 +277,16 @@ def test_equal_items_have_equal_strengths_and_stand_by_their_names():
     assert [(item.item, item.estimate) for item in analysis.items] == [(name, 0) for name in "abcd"]
 
 
+def test_items_with_scores_and_no_duel_are_named():
+    duels = make_duels(["a", "b"] * 5, ["b", "a"] * 5, [1.0, 0.0] * 5)
+    scores = make_scores(["a", "b", "c"] * 2, ["j"] * 3 + ["k"] * 3, [3.0, 2.0, 1.0, 4.0, 2.0, 2.0])
+
+    analysis = analyse_duels(duels, scores)
+
+    assert [item.item for item in analysis.items] == ["a", "b"]
+    assert "1 item has scores but no duel, and no rank: 'c'" in analysis.notes
+
+
 def test_an_item_that_always_wins_has_a_finite_interval():
     analysis = analyse_duels(make_duels(["a", "b"] * 5, ["b", "a"] * 5, [1.0, 0.0] * 5))
 

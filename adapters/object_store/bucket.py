@@ -139,7 +139,11 @@ class Bucket:
         with _errors_of(self.url):
             try:
                 put = obstore.put(self._store, name, data, mode=condition, use_multipart=False)
-            except (AlreadyExistsError, PreconditionError, FileNotFoundError):
+            except (AlreadyExistsError, PreconditionError):
+                return None
+            except FileNotFoundError:
+                if condition == "create":  # it is the bucket that does not exist
+                    raise
                 return None
         return _tag(put["e_tag"], put["version"])
 

@@ -114,7 +114,7 @@ class StorageUnreachableError(StorageUnavailableError):
 
     def __str__(self) -> str:
         return (
-            f"cannot use {self.location}: {self.reason}; see to the storage, the network and the "
+            f"cannot use {self.location}: {self.reason}; check the storage, the network and the "
             f"credentials, and run the command again"
         )
 

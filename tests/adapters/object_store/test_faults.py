@@ -163,8 +163,13 @@ def test_if_the_server_is_down_every_method_says_so_and_nothing_is_lost(
 
 def test_a_missing_bucket_is_named(use_s3):
     store = ObjectGensStore(Bucket.open("s3://no-such-bucket/root", FEW_RETRIES))
-    with pytest.raises(StorageUnavailableError, match="s3://no-such-bucket/root"):
-        store.list_generations("draft")
+    for attempt in (
+        lambda: store.list_generations("draft"),
+        lambda: store.bucket.create("a", b"first"),  # which is no sign that another was first
+        lambda: store.claim("draft", "a"),
+    ):
+        with pytest.raises(StorageUnavailableError, match="s3://no-such-bucket/root"):
+            attempt()
 
 
 @pytest.mark.parametrize("header", ["if-none-match", "if-match"])

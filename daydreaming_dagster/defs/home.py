@@ -31,7 +31,7 @@ class EventLogError(DaydreamingError):
     """Dagster's database failed before or during a run. The next run records what is missing."""
 
     reason: str
-    advice: str = "see to the storage"
+    advice: str = "check the storage"
 
     def __str__(self) -> str:
         return (

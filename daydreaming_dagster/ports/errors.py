@@ -76,7 +76,7 @@ class UnreadableArtifactError(MalformedArtifactError):
     def __str__(self) -> str:
         return (
             f"cannot read the {self.artifact} in {self.location}: {self.reason}; "
-            f"see to the storage, and run the command again"
+            f"check the storage, and run the command again"
         )
 
 
@@ -93,7 +93,7 @@ class StorageUnavailableError(DataLayerError, OSError):
     def __str__(self) -> str:
         return (
             f"nothing can be stored in {self.location}: {self.reason}; "
-            f"see to the storage, and run the command again"
+            f"check the storage, and run the command again"
         )
 
 

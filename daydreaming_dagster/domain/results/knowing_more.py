@@ -42,6 +42,7 @@ def say_how_to_know_more(
     evaluations: Sequence[Evaluation], duels: Sequence[Duel], judged: str
 ) -> Iterator[str]:
     """Yield what more scores or duels would tell, and what they would cost at the same prices."""
+    fought = verdicts(duels)
     judgments = [judgment_of(row) for row in evaluations if row.outcome.score is not None]
     texts = len({judgment.judged for judgment in judgments})
     if texts > 1:
@@ -49,8 +50,9 @@ def say_how_to_know_more(
         icc = None if own is None else AssumedIcc(own[0], f"as {own[1]} here show")
         price = Price.of([row.outcome.cost for row in evaluations])
         said = say_what_can_be_told(texts, len(judgments), judged, icc, price)
-        yield f"To know more: {said}."
-    if fought := verdicts(duels):
+        by = "by scores alone, " if fought else ""  # with duels, more is known than it says
+        yield f"To know more: {by}{said}."
+    if fought:
         price = Price.of([duel.outcome.cost for duel in fought])
         cost = "" if price is None else f" and cost {price.of_calls(len(fought))}"
         yield f"As many duels again would narrow the intervals by almost a third{cost}."

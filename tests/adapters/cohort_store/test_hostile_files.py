@@ -255,7 +255,7 @@ def test_an_artifact_that_the_disk_does_not_give_is_named_by_a_check(
 
     (finding,) = [finding for finding in checked.findings if finding.kind == "unreadable"]
     assert str(path) in finding.message
-    assert "Input/output error; see to the storage" in finding.message
+    assert "Input/output error; check the storage" in finding.message
     with pytest.raises(UnreadableArtifactError):
         {
             "raw.txt": store.read_raw,

@@ -212,3 +212,9 @@ def test_stale_verdicts_can_be_left_out():
     assert [left[0].first_wins, left[0].outcome.state] == [None, "stale"]
     assert left[1:] == duels[1:]
     assert np.isfinite([duel.first_wins for duel in left[1:]]).all()
+
+
+def test_what_scores_alone_would_tell_is_said_to_be_so():
+    remarks = Cohort(BOTH, answering()).tables().remarks
+
+    assert any(said.startswith("To know more: by scores alone, with 8 ") for said in remarks)

@@ -12,6 +12,12 @@ if TYPE_CHECKING:
 API_KEY_VARIABLE: Final = "OPENAI_API_KEY"
 BASE_URL_VARIABLE: Final = "OPENAI_BASE_URL"
 
+_HEADER_VARIABLES: Final = {
+    "OpenAI-Organization": "OPENAI_ORG_ID",
+    "OpenAI-Project": "OPENAI_PROJECT_ID",
+}
+"""Whom OpenAI bills, and the variables of its own clients. They are not for other endpoints."""
+
 
 def open_default_endpoint(*, embeds: bool = False) -> LanguageModel:
     """Return the endpoint of the environment, which serves providers without a row."""
@@ -23,6 +29,11 @@ def open_default_endpoint(*, embeds: bool = False) -> LanguageModel:
             os.environ.get(API_KEY_VARIABLE),
             api_key_variable=API_KEY_VARIABLE,
             url_setting=BASE_URL_VARIABLE,
+            headers={
+                name: value
+                for name, variable in _HEADER_VARIABLES.items()
+                if (value := os.environ.get(variable, "").strip())
+            },
         )
     except ValueError as error:
         return UnusableLanguageModel(f"{error}; set {BASE_URL_VARIABLE} and {API_KEY_VARIABLE}")

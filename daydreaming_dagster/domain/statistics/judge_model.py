@@ -32,6 +32,7 @@ from daydreaming_dagster.domain.statistics.judgments import (
     Scores,
     sums,
 )
+from daydreaming_dagster.domain.statistics.moderated_variance import moderated_variances
 
 NoiseSource = Literal["judges", "replicates", "total", "none"]
 
@@ -116,11 +117,12 @@ def fit_scores(scores: Scores) -> ScoreFit:
     is estimated from disagreement between judges, and from repetition only if that is all there is.
     If all agree exactly, some noise is assumed nevertheless (`least_variance`).
 
-    Assumes that noise is independent between cells, that a judge's noise has one variance, and that
-    a score is missing for reasons that have nothing to do with what it would have been. Judges'
-    effects are random if not every judge scored every item, so that a judge of few items still
-    tells something; their variance is estimated by Henderson's method 3. If each judge scored one
-    item, judges are taken as drawn at random for it.
+    Assumes that noise is independent between cells, that a judge's noise has one variance (where
+    repetition shows it, each item has its own: `moderated_variances`), and that a score is missing
+    for reasons that have nothing to do with what it would have been. Judges' effects are random if
+    not every judge scored every item, so that a judge of few items still tells something; their
+    variance is estimated by Henderson's method 3. If each judge scored one item, judges are taken
+    as drawn at random for it.
     """
     # So that what counts as rounding does not depend on where the scale begins.
     centre = float(np.median(scores.score))
@@ -139,7 +141,7 @@ def _fit(scores: Scores) -> ScoreFit:
     cells = attrs.evolve(
         cells,
         mean=level + (cells.mean - level) * scales.weight[cells.judge],
-        within=cells.within * scales.weight**2,
+        within=cells.within * scales.weight[cells.judge] ** 2,
     )
     return _solve(_design(cells, items, judges), scales)
 
@@ -179,15 +181,21 @@ def _solve(design: _Design, scales: JudgeScales) -> ScoreFit:
     strictness = _strictness_variance(design, float(observed @ effects), pooled)
     inverse = _random_inverse(design.reduced, pooled, strictness)
     severity = inverse @ observed
-    noise, noise_df = _noise_per_judge(design, residuals, pooled, df)
-    if source != "judges":
-        noise, noise_df = np.full_like(noise, pooled), np.full_like(noise, float(df))
-    variance = _cell_variances(design, noise, source)
+    if source == "judges":
+        noise, noise_df = _noise_per_judge(design, residuals, pooled, df)
+        variance, variance_df = _cell_variances(design, noise), noise_df[cells.judge]
+    else:
+        noise = np.full(len(scales.mean), pooled)
+        variance, variance_df = noise[cells.judge], np.full(len(cells.mean), float(df))
+    if source == "replicates":
+        if not agreed:
+            variance, variance_df = moderated_variances(cells.within, cells.count - 1.0)
+        variance = variance / cells.count
     parts = variance / design.per_item[cells.item] ** 2
     return ScoreFit(
         np.asarray(design.item_sums(cells.mean - severity[cells.judge]) / design.per_item),
         _covariance(design, variance, inverse, strictness),
-        _satterthwaite(design, parts, noise_df[cells.judge], df),
+        _satterthwaite(design, parts, variance_df, df),
         design.component,
         scales,
         severity,
@@ -278,11 +286,9 @@ def _noise_per_judge(
     )
 
 
-def _cell_variances(design: _Design, noise: Floats, source: NoiseSource) -> Floats:
+def _cell_variances(design: _Design, noise: Floats) -> Floats:
     """Return each cell's variance: more replicates than other cells have make it smaller."""
     cells = design.cells
-    if source == "replicates":
-        return np.asarray(noise[cells.judge] / cells.count)
     per_cell = noise[cells.judge]
     within_df = cells.count.sum() - len(cells.count)
     if within_df == 0 or np.ptp(cells.count) == 0:

@@ -15,7 +15,7 @@ class Cells:
         judge: Which judge.
         mean: The mean of the scores.
         count: How many scores.
-        within: The squared deviations from these means, summed over the cells of each judge.
+        within: The sum of the squared deviations from this mean.
     """
 
     item: Indices
@@ -42,7 +42,7 @@ def make_cells(scores: Scores) -> Cells:
         unique % scores.judge.size,
         mean,
         count,
-        sums(scores.judge.codes, deviations**2, scores.judge.size),
+        sums(inverse, deviations**2, len(unique)),
     )
 
 

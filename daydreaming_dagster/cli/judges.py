@@ -169,10 +169,8 @@ def _print_equating(line: "Equating", as_json: bool) -> None:  # noqa: FBT001  a
         f"old = {line.intercept:.3f} + {line.slope:.3f} * new, both as shares of their scales; an"
         f" equated score is within {1.96 * line.error:.2f} of the old judge's in 95 % of texts"
     )
-    say(
-        f"they correlate by {line.correlation.value:.2f} ({_bounds(line.correlation)}) on"
-        f" {line.correlation.n} texts"
-    )
+    bounds = "" if line.correlation.low is None else f" ({_bounds(line.correlation)})"
+    say(f"they correlate by {line.correlation.value:.2f}{bounds} on {line.correlation.n} texts")
 
 
 def _print_passport(passport: "Passport") -> None:

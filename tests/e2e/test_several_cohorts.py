@@ -26,7 +26,7 @@ def test_several_cohorts_without_a_judge(daydream, data_root):
     assert shown.returncode == 0, shown.stderr
     assert shown.stdout.startswith(
         "left out: evaluation/strict/big (12 judgments)\n6 texts of c1 and c2\n"
-        "evaluation_template: none (c1), strict (c2)\n"
+        "evaluation_template: strict (c2)\n"
     )
     table = data_root / "cohorts" / "c1" / "reports" / "with-c2" / "essays.csv"
     assert "evaluation/strict/big" in table.read_text()

@@ -35,10 +35,14 @@ class Counting:
 
 @attrs.define
 class Machines:
-    """Machines that use one bucket, each with its own clock; `now` is the true time."""
+    """Machines that use one bucket, each with its own clock; `now` is the true time.
+
+    It begins at one moment for all: a busy machine would read its clocks one after the other.
+    """
 
     bucket: Counting = attrs.field(factory=lambda: Counting(Bucket.open("memory:///")))
     now: float = 0.0
+    began: float = attrs.field(factory=time.time)
 
     def limiter(self, per_minute, clock_error=0.0):
         return BucketRateLimiter(
@@ -46,7 +50,7 @@ class Machines:
             BucketClaims(self.bucket.bucket),
             NAME,
             per_minute,
-            lambda: time.time() + clock_error,
+            lambda: self.began + self.now + clock_error,
             lambda: self.now,
         )
 

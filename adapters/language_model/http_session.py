@@ -16,14 +16,14 @@ _IDLE_SECONDS: Final = 4.0
 5 s, and a request that is sent at that moment is lost."""
 
 _HEADER_BYTES: Final = 256 * 1024
-"""More than aiohttp's 8 KB: a paid answer is not to be lost for a long policy in a header."""
+"""More than aiohttp's 8 KB, so that a long header does not lose a paid answer."""
 
 
 def open_session(url: str, *, environment_proxies: bool) -> "ClientSession":
-    """Return a session for the host of `url`; it is to be closed in the event loop of this call.
+    """Return a session for the host of `url`. Close it in the same event loop.
 
     A proxy is one of `HTTP_PROXY`, `HTTPS_PROXY` and `ALL_PROXY`, unless `NO_PROXY` names the host.
-    Certificates are those of `SSL_CERT_FILE` and `SSL_CERT_DIR`, or those of the system.
+    Certificates that `SSL_CERT_FILE` or `SSL_CERT_DIR` names are trusted, or else the system's.
     """
     import aiohttp  # here because it takes 0.1 s, so only processes that call a model import it
 
@@ -54,7 +54,7 @@ def _proxy(scheme: str, host: str) -> str | None:
 
 def _certificates() -> ssl.SSLContext:
     if platform.system() == "Darwin" and not {"SSL_CERT_FILE", "SSL_CERT_DIR"} & os.environ.keys():
-        import truststore  # because a Python from python.org has no certificates there
+        import truststore  # a Python from python.org has no certificates on macOS
 
         context: ssl.SSLContext = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     else:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from aiohttp import ClientResponse, ClientSession, FormData
 
 REDIRECT: Final = 300
-"""The first status that is none of success (RFC 9110, section 15)."""
+"""The first status that does not mean success (RFC 9110, section 15)."""
 _USER_AGENT: Final = "daydreaming-dagster"
 _SERVER_ERROR: Final = 500
 _OF_PARAMETERS: Final = (400, 422)
@@ -170,7 +170,7 @@ class OpenAILanguageModel:
             method: `GET` or `POST`.
             path: What is called below `base_url`.
             data: The body: JSON, or a form.
-            query: Parameters beside those of `base_url`.
+            query: Added to the query of `base_url`.
 
         Raises:
             LanguageModelError: No connection can be made as it is set up, there was none, or it was
@@ -197,7 +197,7 @@ class OpenAILanguageModel:
     def refused(
         self, request: ModelRequest, response: "ClientResponse", body: object
     ) -> LanguageModelError:
-        """Return the error for a response that is none of success, with what it reports."""
+        """Return the error for a refusal, whose body `read_refusal` has read."""
         headers = {name.lower(): value for name, value in response.headers.items()}
         return self.errors.refused(request, response.status, body, headers)
 

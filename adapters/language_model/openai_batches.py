@@ -31,7 +31,9 @@ from daydreaming_dagster.ports.language_model import (
 )
 
 if TYPE_CHECKING:
-    from aiohttp import ClientResponse, FormData
+    from contextlib import AbstractAsyncContextManager
+
+    from aiohttp import ClientResponse
 
 _QUESTION_PATH: Final = "/v1/chat/completions"
 _NAME_KEY: Final = "daydream_batch"
@@ -89,7 +91,8 @@ class OpenAIBatches:
             content_type="application/jsonl",
             filename=f"daydream-{name}.jsonl",
         )
-        sent = await self._json(_request(model), "POST", "/files", form)
+        request = _request(model)
+        sent = await self._json(request, self.endpoint.exchange(request, "POST", "/files", form))
         return self._text(model, sent, "id")
 
     async def submit(self, model: ModelKey, name: str, file_id: str, cohort_id: str) -> BatchState:
@@ -233,33 +236,26 @@ class OpenAIBatches:
     async def _get(
         self, model: ModelKey, path: str, query: Mapping[str, str] | None = None
     ) -> Mapping[str, object]:
-        return await self._json(_request(model), "GET", path, query=query)
+        request = _request(model)
+        return await self._json(request, self.endpoint.exchange(request, "GET", path, query=query))
 
     async def _post(
         self, model: ModelKey, path: str, body: Mapping[str, object] | None = None
     ) -> Mapping[str, object]:
-        data = None if body is None else json.dumps(body).encode()
-        return await self._json(_request(model), "POST", path, data)
+        request, data = _request(model), None if body is None else json.dumps(body).encode()
+        return await self._json(request, self.endpoint.exchange(request, "POST", path, data))
 
     async def _json(
-        self,
-        request: ModelRequest,
-        method: str,
-        path: str,
-        data: "bytes | FormData | None" = None,
-        query: Mapping[str, str] | None = None,
+        self, request: ModelRequest, exchange: "AbstractAsyncContextManager[ClientResponse]"
     ) -> Mapping[str, object]:
-        """Return the JSON object that the endpoint answers with.
+        """Return the JSON object that the endpoint answers with in an exchange.
 
         Raises:
             LanguageModelError: It could not be reached, refused, or answered otherwise.
         """
         errors, seconds = self.endpoint.errors, self.endpoint.timeout_seconds
         try:
-            async with (
-                asyncio.timeout(seconds),
-                self.endpoint.exchange(request, method, path, data, query) as response,
-            ):
+            async with asyncio.timeout(seconds), exchange as response:
                 await self._check(request, response)
                 content = await response.read()
         except TimeoutError:

@@ -258,8 +258,10 @@ def _is_stored(store: GensStore, ref: GenerationRef, score: Score, cohort_id: st
     if parsed is None or if_there(store.read_parsed, *ref) is None:
         return False
     stored = ParsedRecord.from_document(parsed).judged
-    if stored is None or stored == score:
-        return stored == score
+    if stored == score:
+        return True
+    if stored is None:
+        return False
     owner = resolve_generation_metadata(store, *ref).record.cohort_id
     if owner != cohort_id:
         scale = f"{stored.minimum or 0:g} to {stored.maximum:g}"

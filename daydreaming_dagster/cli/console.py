@@ -32,7 +32,7 @@ out = Console(width=None if sys.stdout.isatty() else 1_000)
 err = Console(stderr=True)
 
 # A single letter before the colon is a Windows drive.
-_URL_AS_PATH: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:[/\\\\]")
+_URL_AS_PATH: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:[/\\]")
 
 # Characters that JSON leaves unescaped but a terminal should not get.
 _UNPRINTABLE: Final = re.compile(

@@ -128,9 +128,8 @@ def best_of_estimates(
     them is taken as independent.
     """
     rng = np.random.default_rng(0)
-    estimate = (
-        estimate - estimate.mean()
-    )  # so that rounding does not depend on where the scale begins
+    # So that rounding does not depend on where the scale begins.
+    estimate = estimate - estimate.mean()
     spread = float(estimate.std())
     axes, variances = _axes(covariance)
     floor = max(float(variances.mean()), spread**2) * 1e-9

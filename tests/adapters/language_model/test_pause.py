@@ -1,22 +1,8 @@
 """When a model that takes no calls is called again, with a clock that the test moves."""
 
-import attrs
 import pytest
 
 from adapters.language_model.pause import Pause
-
-
-@attrs.define
-class Clock:
-    now: float = 1000.0
-
-    def __call__(self):
-        return self.now
-
-
-@pytest.fixture
-def clock():
-    return Clock()
 
 
 @pytest.fixture

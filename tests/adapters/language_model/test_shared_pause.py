@@ -1,6 +1,5 @@
 """What processes tell each other of an endpoint that takes no calls, with clocks of the test."""
 
-import attrs
 import pytest
 
 from adapters.language_model.shared_pause import SharedPause
@@ -8,21 +7,6 @@ from adapters.root_files.in_memory import InMemoryRootFiles
 from daydreaming_dagster.ports.errors import StorageUnavailableError
 
 NAME = "limits/model/pause.json"
-
-
-@attrs.define
-class Clock:
-    """Seconds that pass, on each machine with another beginning."""
-
-    now: float = 5000.0
-
-    def __call__(self):
-        return self.now
-
-
-@pytest.fixture
-def clock():
-    return Clock()
 
 
 @pytest.fixture

@@ -7,14 +7,14 @@ from typing import Final
 NO_NOISE: Final = 1e-18
 """A variance below this share of the squared scores is rounding."""
 
-_ROUNDING: Final = 1e-9
-"""Scores that differ by less than this share of their range are the same."""
+ROUNDING: Final = 1e-9
+"""Scores that differ by less than this share of their size are the same."""
 
 
 def smallest_step(scores: Iterable[float]) -> float | None:
     """Return the smallest difference between two of the scores; None if all are the same."""
     ordered = sorted(scores)
-    least = _ROUNDING * (ordered[-1] - ordered[0]) if ordered else 0.0
+    least = ROUNDING * max(-ordered[0], ordered[-1]) if ordered else 0.0
     return min(
         (after - one for one, after in pairwise(ordered) if after - one > least), default=None
     )

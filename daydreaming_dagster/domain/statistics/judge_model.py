@@ -230,7 +230,9 @@ def _pooled_noise(design: _Design, residuals: Floats) -> tuple[NoiseSource, floa
     step = min((step for step in steps if step is not None), default=None)
     if step is None or source == "total":
         return "none", 0.0, df, True
-    return source, least_variance(step, df), df, True
+    # Means agree by chance if what they are the means of does not.
+    repeated = float(cells.within.sum()) / max(within_df, 1) / float(cells.count.mean())
+    return source, max(least_variance(step, df), repeated), df, repeated <= smallest
 
 
 def _strictness_variance(design: _Design, reduction: float, noise: float) -> float:

@@ -3,6 +3,7 @@
 import attrs
 import numpy as np
 
+from daydreaming_dagster.domain.statistics.agreement import NO_NOISE
 from daydreaming_dagster.domain.statistics.judgments import Floats, Indices, Scores, sums
 
 
@@ -74,7 +75,7 @@ def judge_scales(cells: Cells, judges: int) -> JudgeScales:
     total = sums(cells.judge, squares, judges)
     with np.errstate(invalid="ignore", divide="ignore"):
         scale = np.sqrt(total / (count - 1))
-    told = (count > 1) & (scale > 0)
+    told = (count > 1) & (total > NO_NOISE * count * mean**2)
     weight = np.ones(judges)
     if told.sum() > 1:
         logs = np.log(scale[told])

@@ -17,6 +17,7 @@ import attrs
 import numpy as np
 from scipy.special import stdtrit
 
+from daydreaming_dagster.domain.statistics.agreement import NO_NOISE, smallest_step
 from daydreaming_dagster.domain.statistics.judgments import (
     Coded,
     Floats,
@@ -93,6 +94,8 @@ def group_means(
         )
     deviation_x, deviation_y = x - label_x[of], y - label_mean[of]
     squares = float(deviation_x @ deviation_x)
+    if squares <= NO_NOISE * float(x @ x):
+        squares = 0.0
     slope = float(deviation_x @ deviation_y) / squares if squares > 0 else 0.0
     noise = float(((deviation_y - slope * deviation_x) ** 2).sum()) / df
     if target == "expected":
@@ -135,7 +138,7 @@ def _pooled(mean: Floats, variance: Floats, judged: Floats, noise: float) -> tup
     """
     told = np.isfinite(variance)
     line = np.column_stack([np.ones(len(mean)), judged - judged[told].mean()])
-    if not np.ptp(judged[told]) > 0:  # judges who say nothing give no line to be on
+    if smallest_step(judged[told]) is None:  # judges who say nothing give no line to be on
         line = line[:, :1]
     own, own_variance = mean[told], variance[told]
     largest = 10 * max(float(own.std()), float(np.sqrt(own_variance.max())))

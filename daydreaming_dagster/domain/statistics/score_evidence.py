@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import attrs
 import numpy as np
 
+from daydreaming_dagster.domain.statistics.agreement import smallest_step
 from daydreaming_dagster.domain.statistics.judge_model import fit_scores
 from daydreaming_dagster.domain.statistics.judgments import Floats, Indices, Scores
 
@@ -46,7 +47,7 @@ def make_evidence(items: Sequence[str], scores: Scores) -> ScoreEvidence | None:
     place = {name: number for number, name in enumerate(scores.item.names)}
     scored = np.array([name in place for name in items], dtype=np.bool_)
     chosen = np.array([place[name] for name in items if name in place], dtype=np.int64)
-    if len(chosen) < 2 or np.ptp(fit.estimate[chosen]) <= 0:  # noqa: PLR2004  none to tell apart
+    if smallest_step(fit.estimate[chosen]) is None:  # none to tell apart
         return None
     # What all estimates share, such as the strictness of judges who scored everything, is no doubt
     # about any of them.

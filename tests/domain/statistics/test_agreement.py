@@ -26,6 +26,7 @@ def test_the_step_of_a_scale_is_the_smallest_difference_that_is_seen():
     assert smallest_step([3, 1, 1, 8]) == 2
     assert smallest_step([0.1 + 0.2, 0.3, 0.7]) == pytest.approx(0.4)
     assert smallest_step([4, 4]) is None
+    assert smallest_step([0.7, 0.1 * 7]) is None  # they differ by rounding
     assert smallest_step([]) is None
 
 
@@ -53,6 +54,21 @@ def test_judges_that_agree_leave_doubt_that_more_of_them_take_away(judges, repli
         assert (fit.estimate < high).all()
     if judges == 1:
         assert (many.covariance.variances() < few.covariance.variances()).all()
+
+
+def test_means_that_agree_though_what_they_are_made_of_does_not_are_as_sure_as_that():
+    """Two judges give each item its value and one more and less, by which they differ."""
+    rows = [
+        (item, judge, value + more)
+        for item, value in {"a": 1.0, "b": 1.1, "c": 5.0}.items()
+        for judge in "jk"
+        for more in (-1.0, 1.0)
+    ]
+
+    fit = fit_scores(make_scores(*zip(*rows, strict=True)))
+
+    assert not fit.agreed
+    assert fit.noise == pytest.approx([1.0, 1.0])  # the variance of a score is 2, of its cell 1
 
 
 def test_an_icc_of_scores_that_agree_has_an_interval():

@@ -357,6 +357,20 @@ def test_scores_compare_items_that_no_duel_connects():
     assert len(set(fit_duels(duels, make_evidence(items, scores)).component)) == 2
 
 
+@pytest.mark.parametrize("seed", [0, 2])
+def test_judges_that_give_all_items_the_same_score_say_nothing_of_the_duels(seed):
+    rng = np.random.default_rng(seed)
+    given = rng.integers(1, 10, 3) / 9
+    rows = [
+        (str(item), str(j), given[j]) for item in range(10) for j in range(3) if rng.random() < 0.8
+    ]
+
+    assert (
+        make_evidence([str(item) for item in range(10)], make_scores(*zip(*rows, strict=True)))
+        is None
+    )
+
+
 def test_scores_of_other_items_are_refused():
     with pytest.raises(JudgmentsError, match="the scores are of other items than the duels"):
         analyse_duels(make_duels(["a"], ["b"], [1.0]), make_scores(["c"], ["j"], [1.0]))

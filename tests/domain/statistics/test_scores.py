@@ -34,6 +34,27 @@ def test_a_strict_judge_who_saw_few_items_does_not_lower_them():
     assert fit.severity[0] - fit.severity[1] == pytest.approx(4, abs=0.1)
 
 
+@pytest.mark.parametrize("items", [3, 5, 6, 7])
+@pytest.mark.parametrize("score", [1 / 9, 2 / 9, 3 / 9, 8 / 9, 0.1])
+@pytest.mark.parametrize("replicates", [1, 3])
+def test_which_score_a_judge_gives_to_all_changes_no_difference(items, score, replicates):
+    """A mean of equal numbers may differ from them by rounding, which is no scale."""
+    rng = np.random.default_rng(items)
+    told = [
+        (f"i{i}", judge, share)
+        for i in range(items)
+        for judge, share in zip("jk", rng.random(2), strict=True)
+    ]
+
+    def widths_and_leads(same):
+        given = [(f"i{i}", "same", same) for i in range(items) for _ in range(replicates)]
+        fit = fit_scores(table(told + given))
+        low, high = fit.interval()
+        return [*(high - low), *(fit.estimate - fit.estimate[0])]
+
+    assert widths_and_leads(score) == pytest.approx(widths_and_leads(0.5), abs=1e-9)
+
+
 def test_items_of_a_connected_design_get_the_least_squares_estimates():
     rng = np.random.default_rng(5)
     item, judge = np.nonzero(rng.random((40, 4)) < 0.7)

@@ -298,3 +298,9 @@ def test_more_scores_are_asked_until_the_best_is_settled_and_it_is_said(
     assert {*members(data_root, "evaluation")} == {*evaluations}
     assert "0 new" in daydream("plan", "deep").stdout
     assert states(daydream)["evaluation"]["done"] == len(evaluations)
+    # A stage that the data root gains is no edit of a specification that does not use it.
+    with (data_root / "1_raw/stages.yaml").open("a") as file:
+        file.write("  contest: {from: {one: essay, other: essay}, judges: pairs}\n")
+    (data_root / "1_raw/contest_templates.csv").write_text("template_id,parser,generator\n")
+    again = daydream("run", "deep", "--until", "top 2 settled", "--max-calls", "3")
+    assert "stopped: the limit of 3 model calls is reached" in again.stderr

@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Iterable
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import attrs
 
 from daydreaming_dagster.domain.catalog import Catalog
-from daydreaming_dagster.domain.cohort.spec import CohortSpec
+from daydreaming_dagster.domain.cohort.spec import Axes, CohortSpec
 from daydreaming_dagster.domain.digests import sha256
 from daydreaming_dagster.domain.documents import structure
 from daydreaming_dagster.domain.errors import CatalogError
@@ -100,9 +100,12 @@ def make_manifest(
 def digest_of_spec(spec: CohortSpec) -> str:
     """Return the digest of a specification.
 
-    What later versions added and it does not use is no difference.
+    What later versions added, or another stage of the data root, and it does not use is no
+    difference.
     """
-    added = ("duels", "scores", "contrasts")
+    axes: Any = type(spec.axes)  # each class that `axes_class` makes is one of attrs
+    of_stages = attrs.fields_dict(axes).keys() - attrs.fields_dict(Axes).keys()
+    added = {"duels", "scores", "contrasts", *of_stages}
     return _digest(
         attrs.asdict(spec, filter=lambda field, value: field.name not in added or bool(value))
     )

@@ -9,9 +9,11 @@ import pytest
 import yaml
 
 from adapters import InMemoryGensStore
+from builders import contest_pipeline
 from daydreaming_dagster.domain import documents as structuring
 from daydreaming_dagster.domain.catalog import Catalog, ConceptEntry, ModelEntry, TemplateEntry
 from daydreaming_dagster.domain.cohort.couplings import Coupling
+from daydreaming_dagster.domain.cohort.manifest import digest_of_spec
 from daydreaming_dagster.domain.cohort.planning import make_plan
 from daydreaming_dagster.domain.cohort.spec import (
     Axes,
@@ -132,6 +134,21 @@ tuples: [{axes: [essay_template, draft_template], rows: [[e1, d1]]}]
         Coupling.of(SHIPPED, ["combo", "draft_template"], [["ant+bee", "d1"], ["bee+cod", "d2"]]),
         Coupling.of(SHIPPED, ["draft_template", "essay_template"], [["d1", "e1"]]),
     ]
+
+
+def test_a_stage_that_a_specification_does_not_use_leaves_its_digest_alone():
+    document = yaml.safe_load(FULL)
+    read = in_files({})
+    plain = make_cohort_spec(document, read)
+    document["axes"] |= {"contest_template": [], "contest_llm": []}
+
+    assert digest_of_spec(make_cohort_spec(document, read, contest_pipeline())) == (
+        digest_of_spec(plain)
+    )
+    document["axes"]["contest_llm"] = ["m1"]
+    assert digest_of_spec(make_cohort_spec(document, read, contest_pipeline())) != (
+        digest_of_spec(plain)
+    )
 
 
 def test_concepts_are_combined_in_the_order_of_their_ids():

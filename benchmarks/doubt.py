@@ -18,6 +18,12 @@ are wrong. Of 2 equal items, it asks which is the first: there, looks err most.
 to 9, or the same with many at the ceiling. Each item gets two rounds, then those in doubt get more,
 until 30 rounds per item are spent. It also says how often the intervals that the ranking then
 shows contain the truth, and whether all of its rank bands do.
+
+`python -m benchmarks.doubt effects` asks for scores in the same way of items of which one half is
+better than the other by a difference, in units of the spread within halves, which is that of a
+judge's noise. It says how far the estimate of the difference is off, how often its interval
+contains the truth, and how often the difference is found (p below 0.05); then the same with each
+score counting alike.
 """
 # ruff: noqa: INP001, T201  a program to be run by hand
 
@@ -30,22 +36,30 @@ import attrs
 import numpy as np
 from scipy.stats import kendalltau
 
-from benchmarks.coverage import Design, draw_judges, expected, scored, true_ranks
+from benchmarks.coverage import Design, Judges, draw_judges, expected, scored, true_ranks
 from daydreaming_dagster.domain.cohort.judgment_choice import DuelChoice
 from daydreaming_dagster.domain.results.next_duels import is_settled
 from daydreaming_dagster.domain.statistics.analysis import score_bands
 from daydreaming_dagster.domain.statistics.bradley_terry import DuelFit, fit_duels
+from daydreaming_dagster.domain.statistics.effects import estimate_effects
 from daydreaming_dagster.domain.statistics.judge_model import fit_scores
 from daydreaming_dagster.domain.statistics.judgments import Coded, Duels, Floats, Indices, Scores
 from daydreaming_dagster.domain.statistics.pair_choice import believe, pairs_in_doubt
 from daydreaming_dagster.domain.statistics.ranks import rank_bands
-from daydreaming_dagster.domain.statistics.top_scores import items_in_doubt, more_rounds, top_scores
+from daydreaming_dagster.domain.statistics.reliability import replicate_weights
+from daydreaming_dagster.domain.statistics.top_scores import (
+    TopScores,
+    items_in_doubt,
+    more_rounds,
+    top_scores,
+)
 
 ESSAYS: Final = 200
 TOP: Final = 20
 FIRST_ODDS: Final = 2.0
 SETTLED: Final = 3
 MOST_ROUNDS: Final = 30
+MAY_ERR: Final = 0.05
 
 
 class Outcome(NamedTuple):
@@ -199,35 +213,48 @@ def scores_stopped(design: Design, places: int, spread: float, seed: int) -> Sco
     judges = draw_judges(design, rng)
     truth = expected(design, judges, quality, rng) if spread else np.zeros(design.items)
 
+    rounds, top = asked_by_doubt(design, judges, quality, 2, places, rng)
+    spent, stopped = sum(map(len, rounds)), not len(top.in_doubt)
+    wrong = truth[top.order[:places]].min() <= truth[top.order[places:]].max()
+    return ScoreStop(int(stopped), int(stopped and wrong), spent, *ranked(rounds, truth))
+
+
+def asked_by_doubt(  # noqa: PLR0913, PLR0917  a design, what is asked at first, and until when
+    design: Design,
+    judges: Judges,
+    quality: Floats,
+    first: int,
+    places: int,
+    rng: np.random.Generator,
+) -> tuple[list[Floats], TopScores]:
+    """Return the scores of each item (round, judge) once the rule holds or the budget is spent."""
+
     def more(item: int, rounds: int) -> Floats:
         of_item = attrs.evolve(design, replicates=rounds)
         return scored(of_item, judges, quality[[item]], rng)[0].T
 
-    rounds = [more(item, 2) for item in range(design.items)]
+    rounds = [more(item, first) for item in range(design.items)]
     while True:
-        top, spent = top_scores(rounds, places), sum(map(len, rounds))
-        if not len(top.in_doubt):
-            wrong = truth[top.order[:places]].min() <= truth[top.order[places:]].max()
-            return ScoreStop(1, int(wrong), spent, *ranked(rounds, truth))
-        if spent >= MOST_ROUNDS * design.items:
-            return ScoreStop(0, 0, spent, *ranked(rounds, truth))
+        top = top_scores(rounds, places)
+        if not len(top.in_doubt) or sum(map(len, rounds)) >= MOST_ROUNDS * design.items:
+            return rounds, top
         for item in items_in_doubt(top):
             added = more(item, more_rounds(len(rounds[item])))
             rounds[item] = np.concatenate([rounds[item], added])
 
 
-def ranked(rounds: Sequence[Floats], truth: Floats) -> tuple[float, int]:
-    """Return the share of intervals that contain the truth, and whether all rank bands do.
-
-    Args:
-        rounds: The scores of each item: round, judge.
-        truth: What each item's mean would become.
-    """
+def table_of(rounds: Sequence[Floats]) -> Scores:
+    """Return the scores of each item (round, judge) as a table."""
     item = np.repeat(np.arange(len(rounds)), [of_item.size for of_item in rounds])
     judge = np.concatenate([np.indices(of_item.shape)[1].ravel() for of_item in rounds])
     score = np.concatenate([of_item.ravel() for of_item in rounds])
     names = (tuple(map(str, range(len(rounds)))), tuple(map(str, range(rounds[0].shape[1]))))
-    fit = fit_scores(Scores(Coded(names[0], item), Coded(names[1], judge), score))
+    return Scores(Coded(names[0], item), Coded(names[1], judge), score)
+
+
+def ranked(rounds: Sequence[Floats], truth: Floats) -> tuple[float, int]:
+    """Return the share of intervals that contain the truth, and whether all rank bands do."""
+    fit = fit_scores(table_of(rounds))
     low, high = fit.interval()
     band, ranks = score_bands(fit), true_ranks(truth)
     right = ((band.low <= ranks) & (ranks <= band.high)).all()
@@ -253,19 +280,55 @@ def print_score_stops(seeds: int) -> None:
         )
 
 
+class Found(NamedTuple):
+    """How far an estimated difference is off, whether it is covered, and whether it is found."""
+
+    error: float
+    covered: float
+    found: float
+
+
+def effects_after(design: Design, first: int, difference: float, seed: int) -> tuple[Found, Found]:
+    """Return what is said of two halves after scores by doubt: as it is, and by scores alike."""
+    rng = np.random.default_rng(seed)
+    half = np.arange(design.items) % 2
+    judges = draw_judges(design, rng)
+    quality = rng.standard_normal(design.items) - difference * half
+    rounds, _ = asked_by_doubt(design, judges, quality, first, SETTLED, rng)
+    scores = table_of(rounds)
+    groups = {"half": Coded(("better", "worse"), half[scores.item.codes])}
+    truth = difference * float(judges.scale.mean())
+    said: list[Found] = []
+    for weights in (replicate_weights(scores), None):
+        (one,) = estimate_effects(attrs.evolve(scores, groups=groups), weights=weights).contrasts
+        said.append(Found(one.estimate - truth, one.low <= truth <= one.high, one.p < MAY_ERR))
+    return said[0], said[1]
+
+
+def print_effects(seeds: int) -> None:
+    """Print what is said of factors after scores by doubt."""
+    print(f"items x judges x first rounds, difference: off, covered, found; alike, {seeds} seeds")
+    sizes = product((12, 40), (1, 3), (1, 2), (0.0, 1.0))
+    for items, judges, first, difference in sizes:
+        design = Design(items, judges, 1)
+        rows = np.array([effects_after(design, first, difference, seed) for seed in range(seeds)])
+        ours, alike = (
+            f"{error:+.2f} {covered:.3f} {found:.2f}"
+            for error, covered, found in rows.mean(axis=0).tolist()
+        )
+        print(f"{items} x {judges} x {first}, {difference:g}: {ours};  {alike}", flush=True)
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--calls", type=int, default=796)
     parser.add_argument("--spreads", type=float, nargs="+", default=[1.0, 2.0, 4.0, 8.0])
-    parser.add_argument("what", nargs="?", choices=["worth", "stops", "scores"], default="worth")
+    parser.add_argument("what", nargs="?", choices=["worth", *WAYS], default="worth")
     options = parser.parse_args()
-    if options.what == "stops":
-        print_stops(options.seeds)
-        return
-    if options.what == "scores":
-        print_score_stops(options.seeds)
+    if options.what in WAYS:
+        WAYS[options.what](options.seeds)
         return
     print(f"{options.calls} of {ESSAYS * (ESSAYS - 1):,} duels, {options.seeds} seeds")
     print("judge spread  tau (range)            of truth  found  covered   top  bands")
@@ -280,6 +343,8 @@ def main() -> None:
             flush=True,
         )
 
+
+WAYS: Final = {"stops": print_stops, "scores": print_score_stops, "effects": print_effects}
 
 if __name__ == "__main__":
     main()

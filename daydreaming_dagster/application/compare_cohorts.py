@@ -1,7 +1,6 @@
 """Two cohorts beside each other: in what they differ, and what came of it."""
 
 from collections.abc import Iterator, Sequence
-from statistics import fmean
 
 import attrs
 
@@ -10,13 +9,14 @@ from daydreaming_dagster.domain.cohort.differences import Difference
 from daydreaming_dagster.domain.results.comparison import ScoreDifference, compare_scores
 from daydreaming_dagster.domain.results.evaluations import Evaluation, without_stale
 from daydreaming_dagster.domain.results.judges import judge_of, judges_named, leave_out
+from daydreaming_dagster.domain.results.ranking import judgment_of, mean_share
 from daydreaming_dagster.ports.cohort_store import CohortStore
 from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates
 
 
 @attrs.frozen
 class CohortSummary:
-    """A cohort's scores as shares of their scale; the mean is None where there are none."""
+    """A cohort's scores, and their mean, see `mean_share`."""
 
     cohort_id: str
     texts: int
@@ -90,11 +90,12 @@ def _own(rows: Sequence[Evaluation], shared: set[str]) -> Iterator[Evaluation]:
 
 
 def _summary(cohort_id: str, rows: Sequence[Evaluation]) -> CohortSummary:
-    shares = [row.outcome.score.normalised for row in rows if row.outcome.score is not None]
+    judgments = [judgment_of(row) for row in rows]
+    scores = sum(one.score is not None for one in judgments)
     return CohortSummary(
         cohort_id,
         len({row.judged for row in rows}),
-        len(shares),
-        len(rows) - len(shares),
-        fmean(shares) if shares else None,
+        scores,
+        len(rows) - scores,
+        mean_share(judgments),
     )

@@ -1,7 +1,6 @@
 """What people said of texts, as the reader of a page sees it, beside what judges say."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from statistics import fmean
 
 import attrs
 
@@ -11,6 +10,7 @@ from daydreaming_dagster.domain.people.passport import HUMAN, Passport
 from daydreaming_dagster.domain.people.ratings import Rating
 from daydreaming_dagster.domain.results.factors import Factor
 from daydreaming_dagster.domain.results.naming import Name
+from daydreaming_dagster.domain.results.ranking import judgment_of, mean_share
 from daydreaming_dagster.domain.results.report import CohortReport
 from daydreaming_dagster.domain.stages import GenerationRef
 from daydreaming_dagster.formatting import counted
@@ -68,9 +68,7 @@ def hear_people(report: CohortReport, factors: Sequence[Factor]) -> People | Non
     if not present:
         return None
     by_name = {factor.name: factor for factor in factors}
-    shares = [
-        row.outcome.score.normalised for row in report.evaluations if row.outcome.score is not None
-    ]
+    of_all = mean_share(map(judgment_of, report.evaluations))
     rows: dict[str, list[Corrected]] = {}
     for mean in report.corrected:
         # The tables name a factor after its column.
@@ -81,7 +79,7 @@ def hear_people(report: CohortReport, factors: Sequence[Factor]) -> People | Non
         )
         levels = by_name[name].levels if name in by_name else ()
         judged = {level.name: level.mean for level in levels}
-        judges = fmean(shares) if mean.factor == ALL and shares else judged.get(mean.level)
+        judges = of_all if mean.factor == ALL and of_all is not None else judged.get(mean.level)
         rows.setdefault(name, []).append(Corrected(mean, name, judges))
     return People(
         [_say_how_many(present, report), *_say_who_is_best(rows, by_name)],

@@ -33,7 +33,7 @@ from daydreaming_dagster.domain.statistics.measures import (
     standardised,
     ties_of,
 )
-from daydreaming_dagster.domain.statistics.reliability import one_way_icc
+from daydreaming_dagster.domain.statistics.reliability import single_score_icc
 
 Shares = Mapping[GenerationRef, float]
 
@@ -267,15 +267,13 @@ def _both(first: Shares, second: Shares) -> tuple[Floats, Floats]:
 
 
 def _retest(scores: Mapping[GenerationRef, Sequence[float]]) -> Measure:
-    repeated = {ref: given for ref, given in scores.items() if len(given) > 1}
-    rows = [(str(ref), share) for ref, given in repeated.items() for share in given]
-    if len(repeated) < 2:  # noqa: PLR2004  one text shows no differences between texts
-        return Measure(n=len(repeated))
+    repeated = sum(len(given) > 1 for given in scores.values())
+    if repeated < 2:  # noqa: PLR2004  one text shows no differences between texts
+        return Measure(n=repeated)
+    rows = [(str(ref), share) for ref, given in scores.items() for share in given]
     items, shares = zip(*rows, strict=True)
-    icc = one_way_icc(make_scores(items, ["it"] * len(rows), shares))
-    if not math.isfinite(icc.value):
-        return Measure(n=len(repeated))
-    return Measure(icc.value, icc.low, icc.high, len(repeated))
+    icc = single_score_icc(make_scores(items, ["it"] * len(rows), shares))
+    return Measure(n=repeated) if icc is None else Measure(*icc, repeated)
 
 
 def _lift(canaries: Sequence[CanaryScore], own: Shares) -> dict[str, Measure]:

@@ -12,6 +12,7 @@ from daydreaming_dagster.domain.results.evaluations import Evaluation
 from daydreaming_dagster.domain.results.judges import judge_of
 from daydreaming_dagster.domain.statistics.effects import estimate_effects
 from daydreaming_dagster.domain.statistics.judgments import code, make_scores
+from daydreaming_dagster.domain.statistics.reliability import replicate_weights
 
 _GROUP = "cohort"
 _FIRST, _SECOND = "first", "second"
@@ -67,7 +68,8 @@ def compare_scores(first: Sequence[Evaluation], second: Sequence[Evaluation]) ->
         shares,
         {_GROUP: groups},
     )
-    effects = estimate_effects(scores, code([unit(row) for row in rows]))
+    units_of_rows = code([unit(row) for row in rows])
+    effects = estimate_effects(scores, units_of_rows, weights=replicate_weights(scores))
     remarks: list[str] = []
     if not {judge_of(row) for row in first} & {judge_of(row) for row in second}:
         remarks.append("no judge scored both: the difference may be one of the judges")

@@ -12,6 +12,7 @@ from daydreaming_dagster.domain.results.ranking import judgment_of
 from daydreaming_dagster.domain.stages import COMBO, JUDGED, Pipeline
 from daydreaming_dagster.domain.statistics.effects import FINDING, Effect, estimate_effects
 from daydreaming_dagster.domain.statistics.judgments import code, make_scores
+from daydreaming_dagster.domain.statistics.reliability import replicate_weights
 from daydreaming_dagster.formatting import counted
 
 _SEPARATOR: Final = "+"
@@ -76,7 +77,9 @@ def find_effects(
     clusters, shared = _clusters(pipeline, scored)
     texts = code([str(row.judged) for row in scored])
     alone = {name: code(clusters) for name in factors if name.startswith(CONCEPT_GROUP)}
-    effects = estimate_effects(scores, code(clusters), alone | {COMBO: texts})
+    effects = estimate_effects(
+        scores, code(clusters), alone | {COMBO: texts}, replicate_weights(scores)
+    )
     found = _planned_apart([*effects.levels, *effects.contrasts], contrasts)
     error = FINDING / 2 if contrasts else FINDING
     rows = [

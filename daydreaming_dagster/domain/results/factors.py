@@ -4,7 +4,6 @@ Imports polars and scipy: import it where it is used.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from statistics import fmean
 from typing import Any, Final
 
 import attrs
@@ -12,6 +11,7 @@ import attrs
 from daydreaming_dagster.domain.results.effect_tables import CONCEPT_GROUP, find_effects
 from daydreaming_dagster.domain.results.evaluations import Evaluation
 from daydreaming_dagster.domain.results.naming import COPY, name_combinations
+from daydreaming_dagster.domain.results.ranking import judgment_of, mean_share
 from daydreaming_dagster.domain.results.report import CohortReport
 from daydreaming_dagster.domain.stages import COMBO, JUDGED
 
@@ -32,7 +32,7 @@ class Level:
         name: What it is called.
         texts: How many texts with a score have it.
         scores: How many scores those have.
-        mean: The mean of the scores.
+        mean: Their mean, see `mean_share`.
         difference: How much better it is than the mean of all levels, for a concept: than the texts
             without it. Judges' strictness and the other factors are taken out. None if unknown.
         low: Lower bound of the 95 % interval of the difference; None if unknown.
@@ -189,8 +189,8 @@ def _with_concept(effect: _Effect) -> _Effect:
 
 
 def _level(name: str, rows: Sequence[Evaluation], effect: _Effect | None) -> Level:
-    shares = [row.outcome.score.normalised for row in rows if row.outcome.score is not None]
-    level = Level(name, len({row.judged for row in rows}), len(shares), fmean(shares))
+    mean = mean_share(map(judgment_of, rows)) or 0.0  # each has a score
+    level = Level(name, len({row.judged for row in rows}), len(rows), mean)
     if effect is None or effect["low"] is None:
         return level
     return attrs.evolve(

@@ -1,7 +1,8 @@
 """What would tell more of the texts, and what it would cost. Imports scipy: import where used."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from math import isfinite
+from statistics import fmean, harmonic_mean
 from typing import Final
 
 from daydreaming_dagster.domain.results.evaluations import Evaluation
@@ -9,22 +10,26 @@ from daydreaming_dagster.domain.results.ranking import Judgment, judgment_of, sh
 from daydreaming_dagster.domain.results.verdicts import Duel, verdicts
 from daydreaming_dagster.domain.statistics.judgments import make_scores
 from daydreaming_dagster.domain.statistics.power import AssumedIcc, Price, say_what_can_be_told
-from daydreaming_dagster.domain.statistics.reliability import one_way_icc
+from daydreaming_dagster.domain.statistics.reliability import single_score_icc
 from daydreaming_dagster.formatting import counted
 
+_UNEQUAL: Final = 2
+"""How much less than their mean the harmonic mean of the texts' numbers of scores may be. If it is
+less, the same number more of each is not what is asked next, nor what made the ranking."""
 FEWEST_TEXTS: Final = 5
 """With fewer texts of two scores each, a correlation says next to nothing."""
 
 
 def icc_of(judgments: Iterable[Judgment]) -> tuple[float, int] | None:
     """Return how two scores of a text correlate and how many texts show it, None if too few."""
-    shares = {ref: given for ref, given in shares_by_text(judgments).items() if len(given) > 1}
-    if len(shares) < FEWEST_TEXTS:
+    shares = shares_by_text(judgments)
+    repeated = sum(len(given) > 1 for given in shares.values())
+    if repeated < FEWEST_TEXTS:
         return None
     rows = [(str(ref), judge, share) for ref, given in shares.items() for judge, share in given]
     items, judges, scores = zip(*rows, strict=True)
-    value = one_way_icc(make_scores(items, judges, scores)).value
-    return (value, len(shares)) if isfinite(value) else None
+    icc = single_score_icc(make_scores(items, judges, scores))
+    return None if icc is None else (icc.value, repeated)
 
 
 def pooled_icc(of_cohorts: Iterable[tuple[float, int] | None]) -> AssumedIcc:
@@ -44,13 +49,21 @@ def say_how_to_know_more(
     """Yield what more scores or duels would tell, and what they would cost at the same prices."""
     fought = verdicts(duels)
     judgments = [judgment_of(row) for row in evaluations if row.outcome.score is not None]
-    texts = len({judgment.judged for judgment in judgments})
-    if texts > 1:
+    counts = Counter(judgment.judged for judgment in judgments).values()
+    texts = len(counts)
+    by = "by scores alone, " if fought else ""  # with duels, more is known than it says
+    if texts > 1 and _UNEQUAL * harmonic_mean(counts) < fmean(counts):
+        yield (
+            f"To know more: {by}{counted(texts, judged)} have {min(counts)} to {max(counts):,}"
+            f" scores each; `--until` asks on where it is in doubt. In agreement.csv, a judge is"
+            f" compared with itself only on those that it scored again. If they are alike, alpha is"
+            f" too low; `retest` in `daydream judges` allows for that."
+        )
+    elif texts > 1:
         own = icc_of(judgments)
         icc = None if own is None else AssumedIcc(own[0], f"as {own[1]} here show")
         price = Price.of([row.outcome.cost for row in evaluations])
         said = say_what_can_be_told(texts, len(judgments), judged, icc, price)
-        by = "by scores alone, " if fought else ""  # with duels, more is known than it says
         yield f"To know more: {by}{said}."
     if fought:
         price = Price.of([duel.outcome.cost for duel in fought])

@@ -166,6 +166,19 @@ def shares_by_text(judgments: Iterable[Judgment]) -> dict[GenerationRef, list[tu
     return shares
 
 
+def mean_share(judgments: Iterable[Judgment]) -> float | None:
+    """Return the mean of the scores as shares of their scale, 0 to 1; None without a score.
+
+    All that a judge gave a text counts as one score. Else the texts that were asked about most
+    often, such as those in doubt, would stand for all.
+    """
+    cells: dict[tuple[GenerationRef, str], list[float]] = {}
+    for judged, judge, score in judgments:
+        if score is not None:
+            cells.setdefault((judged, judge), []).append(score.normalised)
+    return fmean(map(fmean, cells.values())) if cells else None
+
+
 def _judge(stage: Stage, template: str, llm: str) -> str:
     return f"{stage}/{template}/{llm}"
 

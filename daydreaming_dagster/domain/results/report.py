@@ -1,7 +1,6 @@
 """What a report says about a cohort, gathered from the store and the catalog."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from statistics import fmean
 from typing import TYPE_CHECKING, Final
 
 import attrs
@@ -21,7 +20,14 @@ from daydreaming_dagster.domain.results.evaluations import (
     with_shown_ids,
 )
 from daydreaming_dagster.domain.results.judges import judge_of, judges_named, leave_out
-from daydreaming_dagster.domain.results.ranking import TextRank, rank_evaluations, with_shown_combos
+from daydreaming_dagster.domain.results.ranking import (
+    Judgment,
+    TextRank,
+    judgment_of,
+    mean_share,
+    rank_evaluations,
+    with_shown_combos,
+)
 from daydreaming_dagster.domain.results.report_totals import (
     CellMean,
     FiveNumbers,
@@ -157,30 +163,26 @@ class CohortReport:
 
     def cell_means(self) -> list[CellMean]:
         """Return how each template and model of each stage was judged, sorted by name."""
-        shares: dict[tuple[Stage, str, str], list[float]] = {}
+        found: dict[tuple[Stage, str, str], list[Judgment]] = {}
         for row in self.evaluations:
             for stage, member in row.lineage.items():
-                key = stage, member.template, member.llm
-                given = shares.setdefault(key, [])
-                if row.outcome.score is not None:
-                    given.append(row.outcome.score.normalised)
+                found.setdefault((stage, member.template, member.llm), []).append(judgment_of(row))
         return [
-            CellMean(*key, fmean(given) if given else None, len(given))
-            for key, given in sorted(shares.items(), key=lambda item: self._axis_order(item[0]))
+            CellMean(*key, mean_share(given), sum(one.score is not None for one in given))
+            for key, given in sorted(found.items(), key=lambda item: self._axis_order(item[0]))
         ]
 
     def ancestor_means(self) -> dict[GenerationRef, float]:
-        """Return the mean of all scores of what goes back to each generation, where there are any.
+        """Return the mean of the scores of what goes back to each generation, see `mean_share`.
 
-        Of the evaluations, it is their own score.
+        Of the evaluations, it is their own score. What has no score is left out.
         """
-        shares: dict[GenerationRef, list[float]] = {}
+        found: dict[GenerationRef, list[Judgment]] = {}
         for row in self.evaluations:
-            if row.outcome.score is not None:
-                for stage, member in row.lineage.items():
-                    ref = GenerationRef(stage, member.gen_id)
-                    shares.setdefault(ref, []).append(row.outcome.score.normalised)
-        return {ref: fmean(given) for ref, given in shares.items()}
+            for stage, member in row.lineage.items():
+                found.setdefault(GenerationRef(stage, member.gen_id), []).append(judgment_of(row))
+        means = {ref: mean_share(given) for ref, given in found.items()}
+        return {ref: mean for ref, mean in means.items() if mean is not None}
 
     def concepts_of(self, item: ReportGeneration) -> list[ReportConcept]:
         """Return the concepts that a generation is made from directly, in their order."""

@@ -81,7 +81,7 @@ class ModelTotals:
 
 @attrs.frozen
 class CellMean:
-    """The mean of all scores of what a template and a model made, as shares of their scale.
+    """The mean of the scores of what a template and a model made, see `mean_share`.
 
     A copy's model is `""`. `n` counts the scores; the mean is None where there are none.
     """

@@ -9,6 +9,11 @@ import attrs
 import polars as pl
 
 from daydreaming_dagster.domain.generation.records import BY_HAND
+from daydreaming_dagster.domain.results.agreement_table import (
+    STALE_SCORES,
+    judge_agreement,
+    judge_columns,
+)
 from daydreaming_dagster.domain.results.duel_tables import make_duel_judge_table, make_duel_table
 from daydreaming_dagster.domain.results.effect_tables import find_effects
 from daydreaming_dagster.domain.results.evaluations import Evaluation, Member
@@ -63,10 +68,6 @@ def _schema(pipeline: Pipeline) -> dict[str, Any]:
     }
 
 
-_STALE_SCORES: Final = (
-    ((pl.col("stale") != "") & pl.col("score_normalised").is_not_null()).sum().cast(pl.Int64)
-)
-
 _PLACE: Final[dict[str, Any]] = {
     "estimate": pl.Float64,
     "low": pl.Float64,
@@ -78,17 +79,17 @@ _PLACE: Final[dict[str, Any]] = {
 }
 """What the ranking's table says of a text's place, see `RankedItem`."""
 
-_NO_SPREAD: Final = 1e-12
-"""Scores with a smaller variance differ by rounding alone."""
+_SCORE: Final = pl.col("score_normalised")
 
 
 @attrs.frozen
 class ResultTables:
     """The results of a cohort.
 
-    Means are of scores as shares of their scale, 0 to 1. `spread` is their standard deviation,
-    null for a single one. `n` counts the scores that a row is made of, `stale` those of them that
-    are stale, `by_hand` those that a person entered, `missing` the evaluations that were planned
+    Means are of scores as shares of their scale, 0 to 1; those of templates and models are as in
+    `mean_share`. `spread` is the scores' standard deviation, null for a single one. `n` counts the
+    scores that a row is made of, `stale` those of them that are stale, `by_hand` those that a
+    person entered, `missing` the evaluations that were planned
     and have none: no mean stands for them.
 
     Attributes:
@@ -182,7 +183,8 @@ def make_result_tables(
     placing = place_texts(shares_by_text(map(judgment_of, evaluations)), duels)
     of_duels = make_duel_table(duels)
     texts = pl.concat(
-        [_summary(rows, of_text), _compared_alone(rows, of_text, judged, duels)], how="diagonal"
+        [_summary(rows, of_text, _SCORE.mean()), _compared_alone(rows, of_text, judged, duels)],
+        how="diagonal",
     )
     effects = find_effects(pipeline, evaluations, contrasts)
     return ResultTables(
@@ -234,79 +236,17 @@ def _compared_alone(
     )
 
 
-def judge_agreement(evaluations: pl.DataFrame, judged: str, judge: str) -> pl.DataFrame:
-    """Return how far judges give the same texts the same scores.
-
-    `judged` and `judge` are the columns of both, see `Pipeline.judged` and `Pipeline.judge`.
-
-    The measure is Krippendorff's alpha with the interval metric: 1 is perfect agreement, 0 what
-    scores dealt out at random would reach, less is systematic disagreement. Unlike a correlation
-    it falls when one judge is stricter than another, and unlike a kappa it takes any number of
-    judges, scores with distances between them, and texts that some judges did not score. It is
-    null where less than two scores can be compared or all scores are the same.
-
-    A row for each evaluation template: its models against each other, their replicates averaged
-    (its model is null). And a row for each template and model: its replicates against each other,
-    which says how far the judge agrees with itself. The column named like the judged texts (such
-    as `essays`) counts those with two scores to compare, and `n` the scores; of models against each
-    other, the means of their replicates. Where several stages score, their
-    templates are told apart by the first column, the stage.
-    """
-    scored = evaluations.filter(pl.col("score_normalised").is_not_null())
-    stage = [name for name in (f"{judge}_stage",) if name in evaluations.columns]
-    template, llm = [*stage, f"{judge}_template"], f"{judge}_llm"
-    by_judge = scored.group_by(*template, llm, judged).agg(pl.col("score_normalised").mean())
-    between = _alpha(by_judge, template, judged).with_columns(pl.lit(None, pl.String).alias(llm))
-    within = _alpha(scored, [*template, llm], judged)
-    columns = [*template, llm, plural(judged), "n", "alpha", "stale"]
-    stale = [
-        scored.group_by(of_judge).agg(_STALE_SCORES.alias("stale"))
-        for of_judge in (template, [*template, llm])
-    ]
-    rows = [
-        part.join(counts, on=counts.columns[:-1], how="left").select(columns)
-        for part, counts in zip((between, within), stale, strict=True)
-    ]
-    return pl.concat(rows).sort([*template, llm])
-
-
-def _alpha(scores: pl.DataFrame, groups: list[str], judged: str) -> pl.DataFrame:
-    """Return the alpha of each group over its texts that have at least two scores."""
-    score, n = pl.col("score_normalised"), pl.col("n")
-    compared = scores.filter(pl.len().over([*groups, judged]) > 1)
-    # With squared differences, the mean over all pairs is twice the variance.
-    within = compared.group_by([*groups, judged]).agg(score.var().alias("var"), pl.len().alias("n"))
-    observed = within.group_by(groups).agg(
-        ((pl.col("var") * n).sum() / n.sum()).alias("observed"),
-        pl.len().alias(plural(judged)),
-        n.sum().alias("n"),
-    )
-    expected = compared.group_by(groups).agg(score.var().alias("expected"))
-    ratio = pl.col("observed") / pl.col("expected")
-    return (
-        scores.select(groups)
-        .unique()
-        .join(observed, on=groups, how="left")
-        .join(expected, on=groups, how="left")
-        .with_columns(
-            pl.when(pl.col("expected") > _NO_SPREAD).then(1 - ratio).alias("alpha"),
-            pl.col(plural(judged), "n").fill_null(0),
-        )
-    )
-
-
-def _summary(rows: pl.DataFrame, groups: list[str]) -> pl.DataFrame:
-    score = pl.col("score_normalised")
+def _summary(rows: pl.DataFrame, groups: list[str], mean: pl.Expr) -> pl.DataFrame:
     return (
         rows.group_by(groups)
         .agg(
-            score.mean().alias("mean"),
-            score.std().alias("spread"),
-            score.min().alias("lowest"),
-            score.max().alias("highest"),
-            score.count().alias("n"),
-            score.null_count().alias("missing"),
-            _STALE_SCORES.alias("stale"),
+            mean.alias("mean"),
+            _SCORE.std().alias("spread"),
+            _SCORE.min().alias("lowest"),
+            _SCORE.max().alias("highest"),
+            _SCORE.count().alias("n"),
+            _SCORE.null_count().alias("missing"),
+            STALE_SCORES.alias("stale"),
             (pl.col("scored_by") == BY_HAND).sum().cast(pl.Int64).alias("by_hand"),
         )
         .sort("mean", *groups, descending=[True] + [False] * len(groups), nulls_last=True)
@@ -348,9 +288,13 @@ def _ranked(
 
 
 def _by_stage(rows: pl.DataFrame, pipeline: Pipeline, axis: str) -> pl.DataFrame:
+    of_judge = judge_columns(rows, pipeline.judge)
+    weight = 1 / _SCORE.count().over(pipeline.judged, *of_judge)
+    rows = rows.with_columns(pl.when(_SCORE.is_not_null()).then(weight).alias("weight"))
+    mean = ((_SCORE * pl.col("weight")).sum() / pl.col("weight").sum()).fill_nan(None)
     # Where nothing judges, the judge's column stands in: the table has its columns, and no row.
     summaries = [
-        _summary(rows.rename({f"{stage}_{axis}": axis}), [axis])
+        _summary(rows.rename({f"{stage}_{axis}": axis}), [axis], mean)
         .filter(pl.col(axis) != "")
         .select(pl.lit(stage).alias("stage"), pl.all())
         for stage in pipeline.judged_lineage or [pipeline.judge]

@@ -90,11 +90,15 @@ class _Difference:
 
 
 def estimate_effects(
-    scores: Scores, cluster: Coded | None = None, alone: Mapping[str, Coded] | None = None
+    scores: Scores,
+    cluster: Coded | None = None,
+    alone: Mapping[str, Coded] | None = None,
+    weights: Floats | None = None,
 ) -> Effects:
     """Return the main effects of the groups, each adjusted for the others and for the judges.
 
-    Ordinary least squares on the levels of all groups. Judges' means are taken out if a group
+    Least squares on the levels of all groups, in which each score has its weight (default: all
+    the same; see `replicate_weights`). Judges' means are taken out if a group
     varies within judges; groups that are properties of the judges are compared without that, and
     say something of these judges only. Errors are clustered by item, or by `cluster`, which must be
     coarser than items (a draft, of which several essays were made). Scores of one cluster may be
@@ -108,6 +112,7 @@ def estimate_effects(
     with each t value first turned into the normal value of the same p value.
     """
     cluster, alone = cluster or scores.item, alone or {}
+    weights = np.ones(len(scores.score)) if weights is None else weights
     left_out: dict[str, str] = {}
     between_judges: list[str] = []
     within_judges: list[str] = []
@@ -125,11 +130,11 @@ def estimate_effects(
     found: list[_Fitted] = []
     for names, adjust in ((within_judges, True), (between_judges, False)):
         if names:
-            found.append(_fit(scores, names, cluster, adjust=adjust))
+            found.append(_fit(scores, weights, names, cluster, adjust=adjust))
     found += [
-        _fit(scores, [name], own, adjust=not _is_function_of(scores.groups[name], scores.judge))
+        _fit(scores, weights, [name], own, adjust=not _is_function_of(column, scores.judge))
         for name, own in alone.items()
-        if name in scores.groups and name not in left_out
+        if (column := scores.groups.get(name)) is not None and name not in left_out
     ]
     effects = _correct(found, _ROUNDING * float(np.abs(scores.score).max()))
     return Effects(
@@ -149,14 +154,16 @@ def _is_function_of(group: Coded, judge: Coded) -> bool:
     return len(np.unique(judge.codes * group.size + group.codes)) == len(np.unique(judge.codes))
 
 
-def _fit(scores: Scores, names: list[str], cluster: Coded, *, adjust: bool) -> _Fitted:
+def _fit(
+    scores: Scores, given: Floats, names: list[str], cluster: Coded, *, adjust: bool
+) -> _Fitted:
     """Fit the groups of these names together; `adjust` takes the judges' means out."""
     groups = [scores.groups[name] for name in names]
     judge = scores.judge.codes if adjust else np.zeros_like(scores.judge.codes)
     rows = np.stack([cluster.codes, judge, *(group.codes for group in groups)], axis=1)
-    distinct, inverse, counts = np.unique(rows, axis=0, return_inverse=True, return_counts=True)
-    weights = counts.astype(np.float64)
-    outcome = np.bincount(inverse.ravel(), weights=scores.score) / weights
+    distinct, inverse = np.unique(rows, axis=0, return_inverse=True)
+    weights = sums(inverse.ravel(), given, len(distinct))
+    outcome = sums(inverse.ravel(), given * scores.score, len(distinct)) / weights
     levels = np.hstack(
         [np.eye(group.size)[distinct[:, 2 + place]] for place, group in enumerate(groups)]
     )

@@ -1,7 +1,10 @@
 """How well one score, and the mean of an item's scores, tells items apart."""
 
+from typing import Final, NamedTuple
+
 import attrs
 import numpy as np
+from scipy.optimize import brentq, minimize_scalar
 from scipy.special import fdtri
 
 from daydreaming_dagster.domain.statistics.agreement import (
@@ -9,7 +12,13 @@ from daydreaming_dagster.domain.statistics.agreement import (
     least_variance,
     smallest_step,
 )
-from daydreaming_dagster.domain.statistics.judgments import Floats, Indices, Scores
+from daydreaming_dagster.domain.statistics.judge_scales import make_cells
+from daydreaming_dagster.domain.statistics.judgments import Floats, Indices, Scores, sums
+
+_LARGEST: Final = 0.9999
+"""The highest correlation that is looked for."""
+_BELOW: Final = 1.9207
+"""Half the 95 % quantile of chi squared with one degree of freedom."""
 
 
 @attrs.frozen
@@ -49,6 +58,110 @@ def adjusted_icc(item: Indices, score: Floats, items: int, judges: int) -> Relia
     That is ICC(3,1) of Shrout and Fleiss if each judge scored each item once.
     """
     return _icc(item, score, items, judges - 1)
+
+
+class Icc(NamedTuple):
+    """A correlation of two scores of an item with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def single_score_icc(scores: Scores) -> Icc | None:
+    """Return how two scores of an item correlate, who judged ignored; None if nothing shows it.
+
+    If all items have as many scores, it is that of `one_way_icc`. Else it is found by restricted
+    maximum likelihood, from 0 to 1 (Patterson and Thompson, "Recovery of inter-block information
+    when block sizes are unequal", Biometrika 58, 1971). That also holds where items were scored
+    more often for what they scored at first (Rubin, "Inference and missing data", Biometrika 63,
+    1976), if all items are given, those with one score, too. An analysis of variance would see the
+    chosen items, which are alike. The interval is then that of the likelihood's profile. Assumes
+    normal scores.
+    """
+    item, size = scores.item.codes, scores.item.size
+    counts = np.bincount(item, minlength=size).astype(np.float64)
+    if np.ptp(counts) == 0:
+        same = one_way_icc(scores)
+        return Icc(same.value, same.low, same.high) if np.isfinite(same.value) else None
+    means = sums(item, scores.score, size) / counts
+    within_df = len(item) - size
+    within = float(((scores.score - means[item]) ** 2).sum())
+    if within <= NO_NOISE * within_df * float((scores.score**2).max()):
+        step = smallest_step(means)
+        if step is None:
+            return None
+        within = least_variance(step, within_df) * within_df
+    return _likely_icc(_RandomItems(counts, means, within, 1))
+
+
+def replicate_weights(scores: Scores) -> Floats:
+    """Return how much each score counts, if replicates by one judge are no independent judgments.
+
+    All are 1 if each judge scored each item equally often. Else a mean of n scores that correlate
+    by r counts `1 / (r + (1 - r) / n)`, as its variance demands; without that, what was scored
+    often would stand for all. `r` is its mean over the restricted likelihood without the judges'
+    means: the most likely one of few items is often 0.
+    """
+    cells = make_cells(scores)
+    if np.ptp(cells.count) == 0:
+        return np.ones(len(scores.score))
+    judges = scores.judge.size
+    level = sums(cells.judge, cells.mean, judges) / np.maximum(np.bincount(cells.judge), 1)
+    means = cells.mean - level[cells.judge]
+    r, within = 1.0, float(cells.within.sum())
+    if len(means) > judges and within > NO_NOISE * float((scores.score**2).sum()):
+        r = _RandomItems(cells.count, means, within, judges).mean_icc()
+    pairs = cells.item * judges + cells.judge
+    n = cells.count[np.searchsorted(pairs, scores.item.codes * judges + scores.judge.codes)]
+    return np.asarray(1 / (1 + r * (n - 1)))
+
+
+@attrs.frozen
+class _RandomItems:
+    """Items with a normal distribution, each with the mean of some scores.
+
+    Attributes:
+        counts: How many scores each has.
+        means: Their means.
+        within: The sum of the squares around them.
+        fixed: How many means of the whole were estimated.
+    """
+
+    counts: Floats
+    means: Floats
+    within: float
+    fixed: int
+
+    def loss(self, icc: float) -> float:
+        """Return the negative logarithm of the restricted likelihood, up to a constant."""
+        variance = icc / (1 - icc) + 1 / self.counts
+        weights = 1 / variance
+        centre = float(weights @ self.means / weights.sum())
+        squares = float(weights @ (self.means - centre) ** 2) + self.within
+        free = float(self.counts.sum()) - self.fixed
+        logs = float(np.log(variance).sum() + np.log(weights.sum()))
+        return (logs + free * float(np.log(squares))) / 2
+
+    def mean_icc(self) -> float:
+        """Return the mean of the correlation over its likelihood."""
+        grid = np.linspace(0.0, _LARGEST, 200)
+        losses = np.array([self.loss(icc) for icc in grid])
+        return float(np.average(grid, weights=np.exp(losses.min() - losses)))
+
+
+def _likely_icc(items: _RandomItems) -> Icc:
+    value = float(minimize_scalar(items.loss, bounds=(0.0, _LARGEST), method="bounded").x)
+    if items.loss(0.0) <= items.loss(value):
+        value = 0.0
+    most = items.loss(value) + _BELOW
+
+    def beyond(icc: float) -> float:
+        return items.loss(icc) - most
+
+    low = float(brentq(beyond, 0.0, value)) if beyond(0.0) > 0 else 0.0
+    high = float(brentq(beyond, value, _LARGEST)) if beyond(_LARGEST) > 0 else 1.0
+    return Icc(value, low, high)
 
 
 def _icc(item: Indices, score: Floats, items: int, spent: int) -> Reliability:

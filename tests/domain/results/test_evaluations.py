@@ -10,6 +10,7 @@ from daydreaming_dagster.domain.catalog import ModelEntry
 from daydreaming_dagster.domain.cohort.progress import stage_status
 from daydreaming_dagster.domain.digests import sha256
 from daydreaming_dagster.domain.parsing.response import Score
+from daydreaming_dagster.domain.results.agreement_table import judge_agreement
 from daydreaming_dagster.domain.results.evaluations import (
     Evaluation,
     GenerationOutcome,
@@ -17,7 +18,7 @@ from daydreaming_dagster.domain.results.evaluations import (
     read_evaluations,
 )
 from daydreaming_dagster.domain.results.ranking import rank_texts
-from daydreaming_dagster.domain.results.tables import judge_agreement, make_result_tables
+from daydreaming_dagster.domain.results.tables import make_result_tables
 from daydreaming_dagster.domain.shipped_stages import SHIPPED
 from daydreaming_dagster.domain.stages import GenerationRef
 from daydreaming_dagster.ports.errors import (

@@ -1,7 +1,7 @@
 """What would tell more of the texts, and what it would cost. Imports scipy: import where used."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from statistics import fmean, harmonic_mean
 from typing import Final
 
@@ -11,7 +11,7 @@ from daydreaming_dagster.domain.results.verdicts import Duel, verdicts
 from daydreaming_dagster.domain.statistics.judgments import make_scores
 from daydreaming_dagster.domain.statistics.power import AssumedIcc, Price, say_what_can_be_told
 from daydreaming_dagster.domain.statistics.reliability import single_score_icc
-from daydreaming_dagster.formatting import counted
+from daydreaming_dagster.formatting import counted, one, plural
 
 _UNEQUAL: Final = 2
 """How much less than their mean the harmonic mean of the texts' numbers of scores may be. If it is
@@ -34,7 +34,7 @@ def icc_of(judgments: Iterable[Judgment]) -> tuple[float, int] | None:
 
 def pooled_icc(of_cohorts: Iterable[tuple[float, int] | None]) -> AssumedIcc:
     """Return the mean correlation of cohorts, weighted by their texts; the default of none."""
-    known = [one for one in of_cohorts if one is not None]
+    known = [icc for icc in of_cohorts if icc is not None]
     texts = sum(count for _, count in known)
     if not known:
         return AssumedIcc()
@@ -51,21 +51,34 @@ def say_how_to_know_more(
     judgments = [judgment_of(row) for row in evaluations if row.outcome.score is not None]
     counts = Counter(judgment.judged for judgment in judgments).values()
     texts = len(counts)
-    by = "by scores alone, " if fought else ""  # with duels, more is known than it says
     if texts > 1 and _UNEQUAL * harmonic_mean(counts) < fmean(counts):
-        yield (
-            f"To know more: {by}{counted(texts, judged)} have {min(counts)} to {max(counts):,}"
-            f" scores each; `--until` asks on where it is in doubt. In agreement.csv, a judge is"
-            f" compared with itself only on those that it scored again. If they are alike, alpha is"
-            f" too low; `retest` in `daydream judges` allows for that."
-        )
+        judges = {judgment.judge for judgment in judgments}
+        yield from _say_of_unequal(counts, len(judges), judged)
     elif texts > 1:
         own = icc_of(judgments)
         icc = None if own is None else AssumedIcc(own[0], f"as {own[1]} here show")
         price = Price.of([row.outcome.cost for row in evaluations])
         said = say_what_can_be_told(texts, len(judgments), judged, icc, price)
+        by = "by scores alone, " if fought else ""  # with duels, more is known than it says
         yield f"To know more: {by}{said}."
     if fought:
         price = Price.of([duel.outcome.cost for duel in fought])
         cost = "" if price is None else f" and cost {price.of_calls(len(fought))}"
         yield f"As many duels again would narrow the intervals by almost a third{cost}."
+
+
+def _say_of_unequal(counts: Collection[int], judges: int, judged: str) -> Iterator[str]:
+    """Yield what texts with these numbers of scores do not show, and what would tell more."""
+    yield (
+        f"To know more: {counted(len(counts), judged)} have {min(counts)} to {max(counts):,} scores"
+        f" each; `--until` asks on where it is in doubt."
+    )
+    if judges == 1:
+        yield (
+            f"About 8 instead of 5 of 100 intervals may miss the truth, since {one(judged)} with"
+            f" bad luck at first is not scored again. The ranks allow for it."
+        )
+    yield (
+        f"agreement.csv compares a judge with itself on the {plural(judged)} that it scored again."
+        " If they are alike, alpha is too low; `retest` in `daydream judges` allows for that."
+    )

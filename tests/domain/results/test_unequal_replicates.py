@@ -154,7 +154,9 @@ def test_the_correlation_of_two_scores_does_not_depend_on_which_texts_were_asked
 def test_what_more_scores_of_each_would_tell_is_not_said_if_their_numbers_differ_much(in_doubt):
     rows, _ = in_doubt
 
-    (sentence,) = say_how_to_know_more(rows, [], "essay")
+    known, lucky, agreement = say_how_to_know_more(rows, [], "essay")
 
-    assert "12 essays have 1 to 40 scores each" in sentence
-    assert "probability" not in sentence
+    assert "12 essays have 1 to 40 scores each" in known
+    assert "probability" not in known
+    assert "8 instead of 5 of 100 intervals" in lucky
+    assert "alpha is too low" in agreement

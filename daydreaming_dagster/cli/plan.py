@@ -154,9 +154,14 @@ def _print_power(
     """Print what the ranking will be able to tell apart."""
     from daydreaming_dagster.domain.statistics.power import Price, say_what_can_be_told
 
-    items = sum(len(planned.gen_ids(stage)) for stage in pipeline.scored)
-    scores = sum(len(planned.gen_ids(stage)) for stage in pipeline.scoring)
-    if items > 1 and scores:
+    counts = Counter(
+        parent
+        for one in planned.generations
+        if one.stage in pipeline.scoring
+        for parent in one.parents
+        if parent.stage in pipeline.scored
+    ).values()
+    if len(counts) > 1:
         asked = [estimate.stages[stage] for stage in pipeline.scoring]
         prices = [
             Price(of_stage.cost / of_stage.calls, of_stage.unpriced > 0)
@@ -165,7 +170,7 @@ def _print_power(
         ]
         # Of stages with several prices, the dearest.
         price = max(prices, key=lambda each: each.value, default=None)
-        said = say_what_can_be_told(items, scores, pipeline.judged, icc, price)
+        said = say_what_can_be_told(counts, pipeline.judged, icc, price)
         out.print(cell(said), soft_wrap=not out.is_terminal)
 
 

@@ -1,21 +1,22 @@
 """What would tell more of the texts, and what it would cost. Imports scipy: import where used."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from statistics import fmean, harmonic_mean
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from daydreaming_dagster.domain.results.evaluations import Evaluation
 from daydreaming_dagster.domain.results.ranking import Judgment, judgment_of, shares_by_text
 from daydreaming_dagster.domain.results.verdicts import Duel, verdicts
 from daydreaming_dagster.domain.statistics.judgments import make_scores
-from daydreaming_dagster.domain.statistics.power import AssumedIcc, Price, say_what_can_be_told
+from daydreaming_dagster.domain.statistics.power import (
+    AssumedIcc,
+    Price,
+    are_unequal,
+    say_what_can_be_told,
+)
 from daydreaming_dagster.domain.statistics.reliability import single_score_icc
 from daydreaming_dagster.formatting import counted, one, plural
 
-_UNEQUAL: Final = 2
-"""How much less than their mean the harmonic mean of the texts' numbers of scores may be. If it is
-less, the same number more of each is not what is asked next, nor what made the ranking."""
 FEWEST_TEXTS: Final = 5
 """With fewer texts of two scores each, a correlation says next to nothing."""
 
@@ -50,29 +51,22 @@ def say_how_to_know_more(
     fought = verdicts(duels)
     judgments = [judgment_of(row) for row in evaluations if row.outcome.score is not None]
     counts = Counter(judgment.judged for judgment in judgments).values()
-    texts = len(counts)
-    if texts > 1 and _UNEQUAL * harmonic_mean(counts) < fmean(counts):
-        judges = {judgment.judge for judgment in judgments}
-        yield from _say_of_unequal(counts, len(judges), judged)
-    elif texts > 1:
+    if len(counts) > 1:
         own = icc_of(judgments)
         icc = None if own is None else AssumedIcc(own[0], f"as {own[1]} here show")
         price = Price.of([row.outcome.cost for row in evaluations])
-        said = say_what_can_be_told(texts, len(judgments), judged, icc, price)
         by = "by scores alone, " if fought else ""  # with duels, more is known than it says
-        yield f"To know more: {by}{said}."
+        yield f"To know more: {by}{say_what_can_be_told(counts, judged, icc, price)}."
+        if are_unequal(counts):
+            yield from _say_of_doubt(len({judgment.judge for judgment in judgments}), judged)
     if fought:
         price = Price.of([duel.outcome.cost for duel in fought])
         cost = "" if price is None else f" and cost {price.of_calls(len(fought))}"
         yield f"As many duels again would narrow the intervals by almost a third{cost}."
 
 
-def _say_of_unequal(counts: Collection[int], judges: int, judged: str) -> Iterator[str]:
-    """Yield what texts with these numbers of scores do not show, and what would tell more."""
-    yield (
-        f"To know more: {counted(len(counts), judged)} have {min(counts)} to {max(counts):,} scores"
-        f" each; `--until` asks on where it is in doubt."
-    )
+def _say_of_doubt(judges: int, judged: str) -> Iterator[str]:
+    """Yield what scores do not show if texts in doubt were scored more often than others."""
     if judges == 1:
         yield (
             f"About 8 instead of 5 of 100 intervals may miss the truth, since {one(judged)} with"

@@ -1,6 +1,7 @@
 """What a design can tell apart, before anything is paid for."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from statistics import fmean, harmonic_mean
 from typing import Final
 
 import attrs
@@ -15,6 +16,8 @@ DEFAULT_ICC: Final = 0.19
 
 _EXPERIMENTS: Final = 4000
 _FINALISTS: Final = 5
+_UNEQUAL: Final = 2
+"""How much less than their mean the harmonic mean of numbers of scores may be."""
 
 
 @attrs.frozen
@@ -86,13 +89,28 @@ class Price:
         return f"{'at least' if self.at_least else 'about'} {money(self.value * calls)} USD"
 
 
-def say_what_can_be_told(
-    items: int, scores: int, kind: str, icc: AssumedIcc | None = None, price: Price | None = None
-) -> str:
-    """Return what so many scores of so many items tell, and what would tell more.
+def are_unequal(counts: Collection[int]) -> bool:
+    """Return whether these numbers of scores differ too much for their mean to stand for them."""
+    return _UNEQUAL * harmonic_mean(counts) < fmean(counts)
 
-    `price` is that of a score, None if it is not known.
+
+def say_what_can_be_told(
+    counts: Collection[int], kind: str, icc: AssumedIcc | None = None, price: Price | None = None
+) -> str:
+    """Return what the scores of items tell, and what would tell more.
+
+    Args:
+        counts: How many scores each item has.
+        kind: What an item is called.
+        icc: How two scores of an item correlate; default: the one that is assumed of none.
+        price: That of a score, None if it is not known.
     """
+    items, scores = len(counts), sum(counts)
+    if are_unequal(counts):
+        return (
+            f"{counted(items, kind)} have {min(counts)} to {max(counts):,} scores each; `--until`"
+            f" asks on where it is in doubt"
+        )
     icc = icc or AssumedIcc()
     # A correlation of 1 or 0 or less, estimated from few scores, would promise all or nothing.
     value = min(max(icc.value, 0.01), 0.99)

@@ -20,7 +20,7 @@ def test_perfect_scores_find_the_best():
 
 
 def test_it_is_said_what_more_scores_would_give():
-    said = say_what_can_be_told(20, 80, "essay")
+    said = say_what_can_be_told([4] * 20, "essay")
 
     assert said.startswith("with 20 essays and 4 scores each, the truly best comes first")
     assert "12 more scores each (240 calls) give 0." in said
@@ -31,10 +31,17 @@ def test_it_is_said_what_more_scores_would_give():
 
 
 def test_a_known_correlation_and_price_are_named():
-    said = say_what_can_be_told(20, 80, "essay", AssumedIcc(0.5, "as 30 here show"), Price(0.002))
+    said = say_what_can_be_told([4] * 20, "essay", AssumedIcc(0.5, "as 30 here show"), Price(0.002))
 
     assert "(240 calls, about 0.48 USD)" in said
     assert said.endswith("correlate by 0.5, as 30 here show)")
+
+
+def test_numbers_of_scores_that_differ_much_have_no_typical_one():
+    said = say_what_can_be_told([1, 1, 1, 30, 61], "essay")
+
+    assert said == "5 essays have 1 to 61 scores each; `--until` asks on where it is in doubt"
+    assert "with 5 essays and 3.6 scores each" in say_what_can_be_told([2, 4, 4, 4, 4], "essay")
 
 
 def test_a_price_that_leaves_calls_out_is_said_to_be_a_lower_bound():

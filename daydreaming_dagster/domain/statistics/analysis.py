@@ -175,9 +175,13 @@ def analyse_duels(duels: Duels, prior: Scores | None = None) -> Analysis:
     """
     if prior is not None and not set(prior.item.names) & set(duels.items):
         raise JudgmentsError("the scores are of other items than the duels")
-    fit = fit_duels(duels, None if prior is None else make_evidence(duels.items, prior))
-    value, error = fit.mean_first
     counts = duels.judge.counts()
+    # A judge without a verdict has no share in what 1 is for the mean judge.
+    judge = duels.judge.only(np.ones(len(duels.first), dtype=np.bool_))
+    place = {name: code for code, name in enumerate(judge.names)}
+    told = attrs.evolve(duels, judge=judge, unreadable=duels.unreadable[counts > 0])
+    fit = fit_duels(told, None if prior is None else make_evidence(duels.items, prior))
+    value, error = fit.mean_first
     ties = np.bincount(duels.judge.codes[duels.first_wins == TIE], minlength=duels.judge.size)
     items = rank_duels(duels, fit)
     notes = _duel_notes(duels, fit)
@@ -191,10 +195,7 @@ def analyse_duels(duels: Duels, prior: Scores | None = None) -> Analysis:
         "judges": [
             {
                 "judge": name,
-                "first_odds": _odds(fit.first_log_odds[code], fit.first_errors[code]),
-                "discrimination": _odds(
-                    math.log(fit.discrimination[code]), fit.discrimination_errors[code]
-                ),
+                **_of_judge(fit, place.get(name)),
                 "duels": int(counts[code]),
                 "ties": int(ties[code]),
                 "unreadable": int(duels.unreadable[code]),
@@ -270,6 +271,18 @@ def _odds(log: float, error: float) -> Document:
         "value": math.exp(log),
         "low": math.exp(log - 1.96 * error),
         "high": math.exp(log + 1.96 * error),
+    }
+
+
+def _of_judge(fit: DuelFit, place: int | None) -> Document:
+    """Return what a judge's verdicts show of it; nothing if it has none."""
+    if place is None:
+        unknown: Document = {"value": None, "low": None, "high": None}
+        return {"first_odds": unknown, "discrimination": unknown}
+    discrimination = math.log(fit.discrimination[place]), fit.discrimination_errors[place]
+    return {
+        "first_odds": _odds(fit.first_log_odds[place], fit.first_errors[place]),
+        "discrimination": _odds(*discrimination),
     }
 
 

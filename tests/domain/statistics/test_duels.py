@@ -396,3 +396,18 @@ def test_unreadable_verdicts_are_counted_per_judge_and_left_out():
     assert duels.judge.names == ("x", "y")
     assert duels.unreadable.tolist() == [0, 2]
     assert duels.first_wins.tolist() == [1.0, 0.5]
+
+
+def test_a_judge_without_a_verdict_changes_nothing_and_has_no_numbers():
+    rows = [("a", "b", 1.0, "x"), ("b", "c", 1.0, "x"), ("c", "a", 0.0, "x")]
+    alone = analyse_duels(make_duels(*zip(*rows, strict=True))).document
+    silent = ("c", "a", None, "silent")
+
+    found = analyse_duels(make_duels(*zip(*rows, silent, strict=True))).document
+
+    assert found["items"] == alone["items"]
+    assert found["first_odds"] == alone["first_odds"]
+    assert found["judges"][0] == alone["judges"][0]
+    nothing = {"value": None, "low": None, "high": None}
+    assert found["judges"][1]["discrimination"] == found["judges"][1]["first_odds"] == nothing
+    assert found["judges"][1]["unreadable"] == 1

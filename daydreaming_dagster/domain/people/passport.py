@@ -273,7 +273,10 @@ def _retest(scores: Mapping[GenerationRef, Sequence[float]]) -> Measure:
     rows = [(str(ref), share) for ref, given in scores.items() for share in given]
     items, shares = zip(*rows, strict=True)
     icc = single_score_icc(make_scores(items, ["it"] * len(rows), shares))
-    return Measure(n=repeated) if icc is None else Measure(*icc, repeated)
+    if icc is None:
+        return Measure(n=repeated)
+    low, high = (bound if math.isfinite(bound) else None for bound in icc[1:])
+    return Measure(icc.value, low, high, repeated)
 
 
 def _lift(canaries: Sequence[CanaryScore], own: Shares) -> dict[str, Measure]:

@@ -147,7 +147,7 @@ def analyse_scores(scores: Scores, cluster: str | None = None) -> Analysis:
                 "mean": float(mean[code]),
                 "scale": _known(scale[code]),
                 "severity": float(fit.severity[code]),
-                "noise": float(fit.noise[code]),
+                "noise": None if fit.noise_source == "none" else float(fit.noise[code]),
                 "scores": int(used[code]),
             }
             for code, name in enumerate(scores.judge.names)
@@ -318,20 +318,25 @@ def _score_notes(scores: Scores, fit: ScoreFit, effects: Effects) -> list[str]:
             "repeated judgments agree exactly: the intervals allow for differences that so few"
             " would not show"
         )
-    if fit.noise_source == "replicates" and not fit.component.any() and scores.judge.size > 1:
+    pairs = np.unique(scores.item.codes * scores.judge.size + scores.judge.codes)
+    if fit.noise_source == "replicates" and len(pairs) == scores.judge.size > 1:
         notes.append("each judge scored one item, so a judge's strictness counts as noise")
     elif fit.noise_source == "replicates":
         notes.append(
-            "there is one judge, or no two scored the same items: the intervals say how much the"
-            " same judge would vary, not how much another would differ"
+            "there is one judge, or too few items were scored by several: the intervals say how"
+            " much the same judge would vary, not how much another would differ"
         )
     elif fit.noise_source == "total":
         notes.append(
-            "nothing is judged twice, so noise cannot be told from differences: all that differs is"
-            " counted as noise; judge some items again"
+            "too little is judged twice to tell noise from differences: all that differs is counted"
+            " as noise; judge some items again"
         )
     elif fit.noise_source == "none":
-        notes.append("all scores are equal, so nothing shows how sure they are")
+        notes.append(
+            "there is one score, so nothing shows how sure it is"
+            if len(scores.score) == 1
+            else "all scores are equal, so nothing shows how sure they are"
+        )
     if (parts := int(fit.component.max()) + 1) > 1:
         notes.append(
             f"the items fall into {parts} parts that share no judge: they are not compared"

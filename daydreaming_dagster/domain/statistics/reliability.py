@@ -26,8 +26,9 @@ class Reliability:
     """An intraclass correlation with its interval; `nan` where there is too little to tell.
 
     Attributes:
-        value: The correlation of two scores of the same item.
-        low: Lower bound.
+        value: The correlation of two scores of the same item. -1 if they differ so much more than
+            the items' means that the estimate would be below, as with unequal numbers it can be.
+        low: Lower bound; `nan` if the items' means are too alike for an interval.
         high: Upper bound.
         mean: That of the means of as many scores as an item has.
         scores_per_item: How many that is, with unequal numbers in the place of which it stands.
@@ -61,7 +62,7 @@ def adjusted_icc(item: Indices, score: Floats, items: int, judges: int) -> Relia
 
 
 class Icc(NamedTuple):
-    """A correlation of two scores of an item with its 95 % interval."""
+    """A correlation of two scores of an item with its 95 % interval; `nan` if it has none."""
 
     value: float
     low: float
@@ -182,8 +183,10 @@ def _icc(item: Indices, score: Floats, items: int, spent: int) -> Reliability:
     ratio = between / within
 
     def icc(f: float) -> float:
-        return (f - 1) / (f + per_item - 1)
+        return max((f - 1) / (f + per_item - 1), -1.0)
 
     low = icc(ratio / float(fdtri(between_df, within_df, 0.975)))
     high = icc(ratio / float(fdtri(between_df, within_df, 0.025)))
-    return Reliability(icc(ratio), low, high, 1 - 1 / ratio if ratio > 0 else np.nan, per_item)
+    if high == -1.0 or between <= NO_NOISE * float((score**2).max()):
+        return Reliability(icc(ratio), np.nan, np.nan, np.nan, per_item)
+    return Reliability(icc(ratio), low, high, max(1 - 1 / ratio, -1.0), per_item)

@@ -25,9 +25,9 @@ def how_sure(items: Sequence[RankedItem], kind: str, best: str = "The first") ->
             f" confidence."
         )
     if _are_all_alike(items):
-        return f"No {kind} is certainly better than another: {len(items)} cannot be told apart."
+        return f"No {kind} is certainly better than another: {len(items):,} cannot be told apart."
     are_first = all(item.rank_low == 1 for item in items[:may_be_best])
-    which = f"The first {may_be_best}" if are_first else may_be_best
+    which = f"The first {may_be_best:,}" if are_first else f"{may_be_best:,}"
     return (
         f"{which} of {counted(len(items), kind)} cannot be told apart: any of them may be the best."
     )
@@ -43,7 +43,7 @@ def who_is_best(items: Sequence[RankedItem], kind: str) -> str:
         return said
     names = [f"{item.item} (probability {chance(item.p_best)})" for item in may_be_best[:_NAMED]]
     more = len(may_be_best) - len(names)
-    return f"{said} They are {', '.join(names)}{f' and {more} more' if more else ''}."
+    return f"{said} They are {', '.join(names)}{f' and {more:,} more' if more else ''}."
 
 
 def _are_all_alike(items: Sequence[RankedItem]) -> bool:

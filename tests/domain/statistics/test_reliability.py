@@ -101,3 +101,25 @@ def test_replicates_count_as_far_as_they_are_independent():
     assert 1 / 50 < weights[-1] < 1
     alone = make_scores(["a", "a", "b"], ["j", "j", "k"], [1.0, 2.0, 3.0])
     assert replicate_weights(alone) == pytest.approx([0.5, 0.5, 1.0])
+
+
+@pytest.mark.parametrize("given", ["aabb", "aab", "aabbccd"])
+def test_items_of_one_mean_have_a_negative_correlation_that_nothing_bounds(given):
+    """An item judged twice got 1 and 3, one judged once 2. A correlation below -1 is none."""
+    scores = [
+        2.0 if given.count(item) == 1 else 1.0 + 2 * place % 4 for place, item in enumerate(given)
+    ]
+
+    icc = one_way_icc(make_scores(given, ["j"] * len(given), scores))
+
+    assert -1 <= icc.value < 0
+    assert np.isnan([icc.low, icc.high, icc.mean]).all()
+
+
+@pytest.mark.parametrize(("more", "is_bounded"), [(0.1, False), (0.5, True)])
+def test_no_bound_of_a_correlation_is_below_minus_one(more, is_bounded):
+    icc = one_way_icc(make_scores("aabc", "jkjj", [1.0, 3.0, 2.0 + more, 2.0 - more]))
+
+    assert icc.value == -1
+    assert np.isfinite([icc.low, icc.high, icc.mean]).all() == is_bounded
+    assert not is_bounded or icc.low == icc.mean == -1 < icc.high

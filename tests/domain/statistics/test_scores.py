@@ -152,7 +152,27 @@ def test_without_repetition_all_that_differs_counts_as_noise():
     analysis = analyse_scores(table([(item, "j", n) for n, item in enumerate("abcdef")]))
 
     assert [(item.rank_low, item.rank_high) for item in analysis.items] == [(1, 6)] * 6
-    assert "nothing is judged twice" in analysis.notes[0]
+    assert "too little is judged twice" in analysis.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("rows", "note"),
+    [
+        ("aj1 bj2", "too little is judged twice"),
+        ("aj1 bj2 ak2", "too little is judged twice"),
+        ("aj1 aj2 ak2 bj3", "too few items were scored by several"),
+        ("aj1 aj2 bj3", "there is one judge"),
+        ("aj1 ak2 bl3", "each judge scored one item"),
+        ("aj1", "there is one score"),
+        ("aj1 bj1", "all scores are equal"),
+    ],
+)
+def test_it_is_said_what_shows_the_noise(rows, note):
+    analysis = analyse_scores(table([(item, judge, float(n)) for item, judge, n in rows.split()]))
+
+    assert [note in said for said in analysis.notes] == [True]
+    known = note not in {"there is one score", "all scores are equal"}
+    assert all((judge["noise"] is not None) == known for judge in analysis.document["judges"])
 
 
 def test_equal_scores_have_no_interval_and_one_band():

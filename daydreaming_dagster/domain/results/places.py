@@ -132,10 +132,15 @@ def _placed(
 
 
 def _within_scale(item: RankedItem) -> RankedItem:
-    """Return the item with its interval cut at the ends of the scale, where nothing can be."""
+    """Return the item with all values cut at the ends of the scale, where nothing can be.
+
+    An estimate can be beyond if judges' strictness, or their scales, are taken out of the best
+    score.
+    """
     low, high = item.low, item.high
     return attrs.evolve(
         item,
+        estimate=min(max(item.estimate, 0.0), 1.0),
         low=None if low is None else min(max(low, 0.0), 1.0),
         high=None if high is None else min(max(high, 0.0), 1.0),
     )

@@ -25,6 +25,23 @@ def test_intervals_stay_within_the_scale():
     assert (items[0].high, items[1].low) == (1.0, 0.0)
 
 
+def test_estimates_stay_within_the_scale_and_their_interval():
+    """What a strict judge alone gives the most to gets more, and what a mild one dislikes less."""
+    scores = texts(
+        a=[("strict", 1.0)],
+        b=[("strict", 0.5), ("mild", 1.0)],
+        c=[("strict", 0.3), ("mild", 0.8)],
+        d=[("strict", 0.1), ("mild", 0.59)],
+        e=[("mild", 0.1)],
+    )
+
+    placed = {ref.gen_id: place for ref, place in place_texts(scores).places.items()}
+
+    assert [*placed] == ["a", "b", "c", "d", "e"]
+    assert placed["a"].item.estimate == placed["a"].item.high == 1
+    assert placed["e"].item.estimate == placed["e"].item.low == 0
+
+
 def test_texts_without_a_score_come_last_without_a_place():
     placed = place_texts(texts(z=[("j", 0.1)], a=[])).places
 

@@ -6,6 +6,7 @@ All are looked for in the text of a `Line`, which has single spaces.
 import re
 from typing import Final
 
+from daydreaming_dagster.domain.parsing.lines import Line
 from daydreaming_dagster.domain.parsing.values import NUMBER_WORDS
 
 
@@ -160,3 +161,19 @@ TOTAL_TITLE: Final = _any_of(
     before="",
     after="",
 )
+
+
+def are_around(line: Line, above: Line | None, below: Line | None) -> bool:
+    """Return whether the lines around a verdict make it a part of their sentence."""
+    if below is not None and GOES_ON.match(below.text):
+        return True
+    if above is None or above.heading or above.item:
+        return False
+    if ORDERS.search(above.text):
+        return True
+    if above.text[-1] in ".!?)|":
+        return False
+    if UNFINISHED.search(above.text):
+        return True
+    near = above.number == line.number - 1 or above.text[-1] in ":,"
+    return near and LEADS_ELSEWHERE.search(above.text) is not None

@@ -96,7 +96,7 @@ def _in_context(of: Sequence[Line], lines: Sequence[Line]) -> Iterator[Statement
         below = lines[i + 1] if i + 1 < len(lines) else None
         if statement.kind == "plain" and statement.line.item:
             continue  # the score of a criterion in a list
-        if _in_a_sentence(statement.line, above, below):
+        if phrases.are_around(statement.line, above, below):
             reason = "it is part of a sentence around it"
             yield attrs.evolve(statement, score=None, reason=reason)
         elif statement.kind == "plain" and above is not None and _is_title(above, statement.line):
@@ -104,21 +104,6 @@ def _in_context(of: Sequence[Line], lines: Sequence[Line]) -> Iterator[Statement
             yield attrs.evolve(statement, kind=kind)
         else:
             yield statement
-
-
-def _in_a_sentence(line: Line, above: Line | None, below: Line | None) -> bool:
-    if below is not None and phrases.GOES_ON.match(below.text):
-        return True
-    if above is None or above.heading or above.item:
-        return False
-    if phrases.ORDERS.search(above.text):
-        return True
-    if above.text[-1] in ".!?)|":
-        return False
-    if phrases.UNFINISHED.search(above.text):
-        return True
-    near = above.number == line.number - 1 or above.text[-1] in ":,"
-    return near and phrases.LEADS_ELSEWHERE.search(above.text) is not None
 
 
 def _is_title(above: Line, line: Line) -> bool:

@@ -11,6 +11,7 @@ from daydreaming_dagster.domain.parsing.response import Score
 from daydreaming_dagster.domain.results.naming import short_id
 from daydreaming_dagster.formatting import chance, counted, plural
 
+_SHOWN_SCORES: Final = 12
 _NOT_THERE: Final = "\N{EN DASH}"
 
 
@@ -56,13 +57,16 @@ def signed(value: float | None) -> str:
 
 
 def scores(given: Sequence[Score]) -> str:
-    """Return the scores as given, with the maximum only once if all have the same."""
+    """Return the first scores as given, with the maximum only once if all have the same."""
     if not given:
         return ""
     maxima = {score.maximum for score in given}
+    shown, more = given[:_SHOWN_SCORES], len(given) - _SHOWN_SCORES
     if len(maxima) != 1 or None in maxima:
-        return ", ".join(map(str, given))
-    return f"{', '.join(f'{score.value:g}' for score in given)} of {maxima.pop():g}"
+        listed = ", ".join(map(str, shown))
+    else:
+        listed = f"{', '.join(f'{score.value:g}' for score in shown)} of {maxima.pop():g}"
+    return f"{listed}, {more:,} more" if more > 0 else listed
 
 
 def money(value: float | None, digits: int) -> str:

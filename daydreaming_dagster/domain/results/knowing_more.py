@@ -74,5 +74,5 @@ def _say_of_doubt(judges: int, judged: str) -> Iterator[str]:
         )
     yield (
         f"agreement.csv compares a judge with itself on the {plural(judged)} that it scored again."
-        " If they are alike, alpha is too low; `retest` in `daydream judges` allows for that."
+        " If they are alike, alpha is too low; the ICC in daydream judges allows for that."
     )

@@ -108,8 +108,8 @@ def say_what_can_be_told(
     items, scores = len(counts), sum(counts)
     if are_unequal(counts):
         return (
-            f"{counted(items, kind)} have {min(counts)} to {max(counts):,} scores each; `--until`"
-            f" asks on where it is in doubt"
+            f"{counted(items, kind)} have {min(counts)} to {max(counts):,} scores each; a run"
+            f" with --until asks on where it is in doubt"
         )
     icc = icc or AssumedIcc()
     # A correlation of 1 or 0 or less, estimated from few scores, would promise all or nothing.

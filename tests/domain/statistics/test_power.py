@@ -40,7 +40,9 @@ def test_a_known_correlation_and_price_are_named():
 def test_numbers_of_scores_that_differ_much_have_no_typical_one():
     said = say_what_can_be_told([1, 1, 1, 30, 61], "essay")
 
-    assert said == "5 essays have 1 to 61 scores each; `--until` asks on where it is in doubt"
+    assert (
+        said == "5 essays have 1 to 61 scores each; a run with --until asks on where it is in doubt"
+    )
     assert "with 5 essays and 3.6 scores each" in say_what_can_be_told([2, 4, 4, 4, 4], "essay")
 
 

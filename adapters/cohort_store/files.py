@@ -19,7 +19,13 @@ from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.cohort.index import CohortIndex
 from daydreaming_dagster.domain.cohort.manifest import Manifest
 from daydreaming_dagster.domain.cohort.spec import CohortSpec
-from daydreaming_dagster.domain.errors import CatalogError, CohortBusyError, CohortNotPlannedError
+from daydreaming_dagster.domain.documents import suggestion
+from daydreaming_dagster.domain.errors import (
+    CatalogError,
+    CohortBusyError,
+    CohortNotPlannedError,
+    UnknownCohortError,
+)
 from daydreaming_dagster.domain.stages import Pipeline
 from daydreaming_dagster.ports.errors import (
     InvalidIdError,
@@ -84,7 +90,11 @@ class FileCohortStore:
     def read_membership(self, cohort_id: str) -> dict[Stage, list[str]]:
         path = LAYOUT.cohort_membership_csv(cohort_id)
         if not self.files.exists(path.as_posix()):
-            raise CohortNotPlannedError(cohort_id)
+            known = self.list_cohorts()
+            if cohort_id in known:
+                raise CohortNotPlannedError(cohort_id)
+            hint = suggestion(cohort_id, {*known, *self.list_planned_cohorts()})
+            raise UnknownCohortError(cohort_id, hint)
         problems: list[str] = []
         pipeline = self.read_pipeline()
         members = self._as_written(path, pipeline)

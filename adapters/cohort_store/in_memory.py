@@ -10,7 +10,13 @@ from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.cohort.index import CohortIndex
 from daydreaming_dagster.domain.cohort.manifest import Manifest
 from daydreaming_dagster.domain.cohort.spec import CohortSpec
-from daydreaming_dagster.domain.errors import CatalogError, CohortBusyError, CohortNotPlannedError
+from daydreaming_dagster.domain.documents import suggestion
+from daydreaming_dagster.domain.errors import (
+    CatalogError,
+    CohortBusyError,
+    CohortNotPlannedError,
+    UnknownCohortError,
+)
 from daydreaming_dagster.domain.stages import Pipeline
 from daydreaming_dagster.ports.ids import check_id, check_stage
 from daydreaming_dagster.types import Stage
@@ -78,7 +84,11 @@ class InMemoryCohortStore:
 
     def read_membership(self, cohort_id: str) -> dict[Stage, list[str]]:
         if _check(cohort_id) not in self._members:
-            raise CohortNotPlannedError(cohort_id)
+            if cohort_id in self.specs:
+                raise CohortNotPlannedError(cohort_id)
+            raise UnknownCohortError(
+                cohort_id, suggestion(cohort_id, {*self.specs, *self._members})
+            )
         members = self._members[cohort_id]
         unknown = [
             stage

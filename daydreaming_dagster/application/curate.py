@@ -11,12 +11,14 @@ from daydreaming_dagster.domain.cohort.sharing import (
     refs_of,
     with_ancestors,
 )
+from daydreaming_dagster.domain.documents import suggestion
 from daydreaming_dagster.domain.errors import (
     AnswerAwaitedError,
     CatalogError,
     CohortInUseError,
     CohortNotPlannedError,
     GenerationBusyError,
+    UnknownCohortError,
 )
 from daydreaming_dagster.domain.loop.journal import Journal
 from daydreaming_dagster.domain.people.canaries import list_canaries
@@ -53,16 +55,17 @@ def preview_deletion(
     """Return what `delete_cohort` would do. Writes nothing.
 
     Raises:
-        CatalogError: There is no such cohort, or a membership or journal is malformed, so that
-            nobody knows what is shared.
+        UnknownCohortError: There is no such cohort.
+        CatalogError: A membership or journal is malformed, so that nobody knows what is shared.
         CohortInUseError: A loop made the cohort.
         AnswerAwaitedError: A batch has the answer of a generation that would be deleted.
         DataLayerError: Metadata of a generation that stays is malformed.
     """
     pipeline = cohorts.read_pipeline()
     planned = cohorts.list_planned_cohorts()
-    if cohort_id not in {*planned, *cohorts.list_cohorts()}:
-        raise CatalogError("the data root", (f"there is no cohort {cohort_id!r}",))
+    known = {*planned, *cohorts.list_cohorts()}
+    if cohort_id not in known:
+        raise UnknownCohortError(cohort_id, suggestion(cohort_id, known))
     journals = _journals(loops)
     for loop_id, journal in journals.items():
         if any(cohort_id == each.chosen.cohort_id for each in journal.rounds):

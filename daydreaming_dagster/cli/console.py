@@ -18,6 +18,7 @@ from daydreaming_dagster.domain.errors import (
     CohortNotPlannedError,
     NoCatalogsError,
     StaleAnswerError,
+    UnknownCohortError,
     UnusableAnswerError,
 )
 
@@ -143,7 +144,7 @@ def output() -> Iterator[Callable[[str], None]]:
 def explained(error: Exception) -> str:
     """Return an error's message, with the command that helps if there is one."""
     match error:
-        case CohortNotPlannedError():
+        case CohortNotPlannedError() if not isinstance(error, UnknownCohortError):
             return f"{error}; run: daydream plan {error.cohort_id}"
         case CohortBusyError():
             return f"{error}, or follow it with: daydream tail {error.cohort_id}"

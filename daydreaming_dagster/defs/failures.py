@@ -9,6 +9,7 @@ from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.errors import (
     CohortNotPlannedError,
     StaleAnswerError,
+    UnknownCohortError,
     UnusableAnswerError,
 )
 from daydreaming_dagster.domain.stages import Pipeline
@@ -34,7 +35,7 @@ def as_failure(
 def explained(error: Exception | None) -> str:
     """Return an error's message, and how to fix it in Dagster if that is known."""
     match error:
-        case CohortNotPlannedError():
+        case CohortNotPlannedError() if not isinstance(error, UnknownCohortError):
             return f"{error}; materialize cohort_membership first"
         case StaleAnswerError():
             return f"{error}; to replace it, run again with `stale: true` in the launchpad"

@@ -109,6 +109,16 @@ class CohortNotPlannedError(DaydreamingError, LookupError):
 
 
 @attrs.define(eq=False)
+class UnknownCohortError(CohortNotPlannedError):
+    """There is no such cohort, so there is nothing to plan; `hint` names one that is alike."""
+
+    hint: str = ""
+
+    def __str__(self) -> str:
+        return f"there is no cohort {self.cohort_id!r}{self.hint}"
+
+
+@attrs.define(eq=False)
 class CohortBusyError(DaydreamingError, BlockingIOError):
     """Another process is running the cohort; a second run would only wait for it."""
 

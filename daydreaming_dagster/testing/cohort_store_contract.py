@@ -23,6 +23,7 @@ from daydreaming_dagster.domain.errors import (
     CatalogError,
     CohortBusyError,
     CohortNotPlannedError,
+    UnknownCohortError,
 )
 from daydreaming_dagster.ports.cohort_store import CohortStore
 from daydreaming_dagster.ports.errors import InvalidIdError
@@ -130,6 +131,17 @@ class CohortStoreContract(Generic[CohortStoreT]):
         with pytest.raises(CohortNotPlannedError) as caught:
             cohorts.read_membership("c1")
         assert caught.value.cohort_id == "c1"
+        assert str(caught.value) == "cohort 'c1' is not planned yet"
+
+    def test_a_cohort_that_does_not_exist_is_not_taken_for_one_to_plan(
+        self, cohorts: CohortStoreT
+    ) -> None:
+        cohorts.write_membership("imported", MEMBERS)
+
+        for wrong, hint in (("importd", "; did you mean 'imported'?"), ("other", "")):
+            with pytest.raises(UnknownCohortError) as caught:
+                cohorts.read_membership(wrong)
+            assert str(caught.value) == f"there is no cohort '{wrong}'{hint}"
 
     def test_a_cohort_without_a_specification_is_planned_if_it_has_members(
         self, cohorts: CohortStoreT

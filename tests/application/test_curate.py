@@ -26,6 +26,7 @@ from daydreaming_dagster.domain.errors import (
     CohortBusyError,
     CohortInUseError,
     GenerationBusyError,
+    UnknownCohortError,
 )
 from daydreaming_dagster.domain.loop.gate import Threshold
 from daydreaming_dagster.domain.loop.journal import Chosen, Written, WrittenText
@@ -128,7 +129,7 @@ def test_a_cohort_that_a_loop_made_is_not_deleted(two):
 
 @pytest.mark.parametrize("delete", [preview_deletion, delete_cohort])
 def test_a_cohort_that_is_not_there_is_named(lab, delete):
-    with pytest.raises(CatalogError, match="no cohort 'c9'"):
+    with pytest.raises(UnknownCohortError, match="there is no cohort 'c9'"):
         delete(lab.store, lab.cohorts, None, "c9")
 
 

@@ -153,6 +153,8 @@ def test_a_judge_who_gives_no_score_is_shown_as_such(daydream, chat_endpoint):
         (("plan", "other"), "there is no such file; write it, or name another one"),
         (("plan", "../c1"), "invalid cohort_id '../c1'"),
         (("run", "c1"), "cohort 'c1' is not planned yet; run: daydream plan c1"),
+        (("run", "c2"), "error: there is no cohort 'c2'\n"),
+        (("archive", "c2"), "error: there is no cohort 'c2'\n"),
         (("show", "draft", "d1"), "there is no generation draft/d1"),
         (("show", "poem", "d1"), "invalid stage 'poem'"),
     ],

@@ -1,6 +1,7 @@
 """Numbers and nouns in sentences."""
 
 import re
+from collections.abc import Sequence
 from math import floor, log10
 
 
@@ -38,6 +39,12 @@ def not_utf8(error: UnicodeDecodeError) -> str:
     """Return what is wrong with a person's file that is not UTF-8, and what to do."""
     byte = error.object[error.start]
     return f"not UTF-8 (byte {error.start:,} is 0x{byte:02x}); save it as UTF-8"
+
+
+def other_separator(header: Sequence[str]) -> str:
+    """Return `; separate cells by commas` for a header whose cells something else separates."""
+    only = header[0] if len(header) == 1 else ""
+    return "; separate cells by commas" if {";", "\t"} & {*only} else ""
 
 
 def not_csv(error: Exception) -> str:

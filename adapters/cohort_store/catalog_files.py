@@ -26,6 +26,7 @@ from daydreaming_dagster.domain.generation.tokens import MAX_COMPLETION_TOKENS
 from daydreaming_dagster.domain.parsing.registry import parsers_of
 from daydreaming_dagster.domain.parsing.response import DEFAULT_MAXIMUM, Parser
 from daydreaming_dagster.domain.stages import Pipeline, StageDefinition
+from daydreaming_dagster.formatting import not_utf8
 from daydreaming_dagster.ports.errors import InvalidIdError, UnsafePathError
 from daydreaming_dagster.ports.ids import check_id
 from daydreaming_dagster.ports.language_model import SamplingParameters
@@ -185,7 +186,9 @@ def _descriptions(
                 descriptions[level] = text
         except FileNotFoundError:
             continue
-        except (InvalidIdError, OSError, UnicodeDecodeError, UnsafePathError) as error:
+        except UnicodeDecodeError as error:
+            problems.append(f"{files.locate(path.as_posix())} is {not_utf8(error)}")
+        except (InvalidIdError, OSError, UnsafePathError) as error:
             problems.append(f"description of {concept_id!r} at level {level!r}: {error}")
     return descriptions
 

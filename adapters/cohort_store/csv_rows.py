@@ -12,7 +12,7 @@ import attrs
 
 from adapters.root_files.text import read_text
 from daydreaming_dagster.domain.documents import suggestion
-from daydreaming_dagster.formatting import not_csv, not_utf8
+from daydreaming_dagster.formatting import not_csv, not_utf8, other_separator
 from daydreaming_dagster.ports.errors import UnsafePathError
 from daydreaming_dagster.ports.root_files import RootFiles
 
@@ -113,7 +113,10 @@ def _header_problems(
     """Yield the mistakes in a header: missing, repeated and misspelt columns."""
     missing = [column for column in columns if column not in header]
     if missing:
-        yield f"no column {', '.join(missing)}"
+        hint = other_separator(header)
+        yield f"no column {', '.join(missing)}{hint}"
+        if hint:
+            return
     for name, count in Counter(header).items():
         if count > 1 and name:
             yield f"{count} columns are named {name!r}"

@@ -7,6 +7,7 @@ from adapters.cohort_store.csv_rows import CsvRow
 from adapters.root_files.layout import LAYOUT
 from adapters.root_files.text import read_text
 from daydreaming_dagster.domain.catalog import AnswerSchema
+from daydreaming_dagster.formatting import not_utf8
 from daydreaming_dagster.ports.errors import InvalidIdError, UnsafePathError
 from daydreaming_dagster.ports.root_files import RootFiles
 from daydreaming_dagster.types import JsonObject
@@ -40,7 +41,10 @@ def read_schema(files: RootFiles, row: CsvRow, problems: list[str]) -> AnswerSch
     except FileNotFoundError:
         row.note("schema", f"{file} is missing", problems)
         return None
-    except (OSError, UnicodeDecodeError, UnsafePathError) as error:
+    except UnicodeDecodeError as error:
+        row.note("schema", f"{file} is {not_utf8(error)}", problems)
+        return None
+    except (OSError, UnsafePathError) as error:
         row.note("schema", f"{file} cannot be read: {error}", problems)
         return None
     reason = reason or _why_not_a_schema(schema)

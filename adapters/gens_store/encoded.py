@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Final, Never, Self
 
+from daydreaming_dagster.formatting import not_utf8
 from daydreaming_dagster.ports.errors import (
     MalformedArtifactError,
     MissingArtifactError,
@@ -193,7 +194,7 @@ class EncodedTemplates(ABC):
             return data.decode()
         except UnicodeDecodeError as error:
             location = self._template_location(stage, template_id)
-            raise MalformedArtifactError("template", location, f"not UTF-8: {error}") from error
+            raise MalformedArtifactError("template", location, not_utf8(error)) from error
 
 
 class EncodedGensStore(EncodedArtifacts, EncodedTemplates):

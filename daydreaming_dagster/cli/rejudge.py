@@ -10,7 +10,7 @@ from daydreaming_dagster.application.rejudge_texts import NewJudges, rejudge_tex
 from daydreaming_dagster.bootstrap import open_data_root
 from daydreaming_dagster.cli.console import DEFAULT_DATA_ROOT, DataRootOption, say
 from daydreaming_dagster.domain.stages import Pipeline
-from daydreaming_dagster.formatting import counted
+from daydreaming_dagster.formatting import counted, not_utf8
 
 
 def rejudge(
@@ -55,7 +55,9 @@ def _read_gen_ids(file: Path, pipeline: Pipeline) -> list[str]:
     """Return the gen_ids in a file, each once, in their order."""
     try:
         rows = [row for row in csv.reader(file.read_text("utf-8-sig").splitlines()) if any(row)]
-    except (UnicodeDecodeError, csv.Error) as error:
+    except UnicodeDecodeError as error:
+        raise typer.BadParameter(f"{file} is {not_utf8(error)}") from None
+    except csv.Error as error:
         raise typer.BadParameter(f"{file} is not a list of gen_ids: {error}") from None
     header = [name.strip() for name in rows[0]] if rows else []
     # Of a table of results, the judged texts.

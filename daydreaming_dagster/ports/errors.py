@@ -60,10 +60,10 @@ class MalformedArtifactError(DataLayerError, ValueError):
     reason: str
 
     def __str__(self) -> str:
-        return (
-            f"malformed {self.artifact} in {self.location}: {self.reason}; "
-            f"repair the file, or delete it and run the step that writes it again"
-        )
+        said = f"malformed {self.artifact} in {self.location}: {self.reason}"
+        if self.artifact == "template":  # a person wrote it
+            return said
+        return f"{said}; repair the file, or delete it and run the step that writes it again"
 
 
 @attrs.define(eq=False)

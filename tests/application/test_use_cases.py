@@ -102,7 +102,7 @@ def without_descriptions(lab, *names):
     [
         (
             lambda lab: without_descriptions(lab, "bee"),
-            "concept 'bee' has no description at level 'paragraph'; its name stands in",
+            "concept 'bee' has no description at level 'paragraph'",
         ),
         (
             lambda lab: lab.cohorts.specs.update(
@@ -123,6 +123,7 @@ def test_what_a_prompt_would_lack_is_a_mistake_unless_it_is_allowed(lab, lacking
     with pytest.raises(CatalogError) as caught:
         plan_cohort(lab.store, lab.cohorts, "c1")
     assert expected in str(caught.value)
+    assert "plan with --allow-missing" in str(caught.value)
     assert lab.store.list_generations("draft") == []
 
     allowed = plan_cohort(lab.store, lab.cohorts, "c1", allow_missing=True)

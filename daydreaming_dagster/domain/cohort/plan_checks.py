@@ -122,8 +122,14 @@ def _trial_texts(definition: StageDefinition) -> dict[str, object]:
     }
 
 
-def missing_content(store: Templates, spec: CohortSpec, catalog: Catalog) -> Iterator[str]:
-    """Yield what would leave a prompt without what it is about. Needs a valid specification."""
+def missing_content(
+    store: Templates, spec: CohortSpec, catalog: Catalog, *, allowed: bool
+) -> Iterator[str]:
+    """Yield what leaves a prompt without what it is about. Needs a valid specification.
+
+    Unless it is `allowed`, each says what to do.
+    """
+    otherwise = "" if allowed else "write it, or plan with --allow-missing: then "
     level = spec.description_level
     combos = [value.split(COMBO_SEPARATOR) for value in spec.values("combo")]
     used = sorted(set(chain.from_iterable(combos)))
@@ -135,8 +141,8 @@ def missing_content(store: Templates, spec: CohortSpec, catalog: Catalog) -> Ite
             f"{suggestion(level, levels)}"
         )
     for name in without:
-        stands_in = catalog.concepts[name].level_for(level) or "name"
-        yield f"concept {name!r} has no description at level {level!r}; its {stands_in} stands in"
+        stand_in = f"{otherwise}its {catalog.concepts[name].level_for(level) or 'name'} stands in"
+        yield f"concept {name!r} has no description at level {level!r}; {stand_in}"
     for definition in spec.used(catalog.pipeline):
         stage = definition.name
         for template_id, entry in _templates(spec, catalog, stage):
@@ -144,7 +150,10 @@ def missing_content(store: Templates, spec: CohortSpec, catalog: Catalog) -> Ite
                 store, stage, template_id
             ).intersection(definition.variables):
                 names = ", ".join(definition.variables)
-                yield f"{stage} template {template_id!r} uses none of its variables ({names})"
+                advice = "" if allowed else "; use one, or plan with --allow-missing"
+                yield (
+                    f"{stage} template {template_id!r} uses none of its variables ({names}){advice}"
+                )
 
 
 def plan_notices(

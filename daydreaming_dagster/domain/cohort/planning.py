@@ -154,7 +154,7 @@ def make_plan(
     ]
     problems = [*spec.problems, *without_consequences(found, spec.problems)]
     reasons = [*map(str, problems), *template_problems(store, spec, catalog)]
-    lacking = [] if reasons else [*missing_content(store, spec, catalog)]
+    lacking = [] if reasons else [*missing_content(store, spec, catalog, allowed=allow_missing)]
     if lacking and not allow_missing:
         reasons = lacking
     if reasons:

@@ -15,7 +15,7 @@ from daydreaming_dagster.domain.loop.decisions import Verdict
 from daydreaming_dagster.domain.parsing.response import Score
 from daydreaming_dagster.domain.people.sheet import HIGHEST, KEY_SUFFIX, LOWEST, RatingSheet
 from daydreaming_dagster.domain.stages import GenerationRef
-from daydreaming_dagster.formatting import not_csv, not_utf8
+from daydreaming_dagster.formatting import not_csv, not_utf8, other_separator
 
 Preferred = Literal["first", "second", "tie"]
 
@@ -136,7 +136,7 @@ def _rows(name: str, data: bytes, problems: list[str]) -> Iterator[tuple[int, Ma
     try:
         header = [cell.strip() for cell in next(reader, [])]
         if lacking := [column for column in COLUMNS if column not in header]:
-            hint = suggestion(lacking[0], header)
+            hint = other_separator(header) or suggestion(lacking[0], header)
             problems.append(f"{name}, line 1: no column {', '.join(lacking)}{hint}")
             return
         for cells in reader:

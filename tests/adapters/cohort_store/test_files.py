@@ -146,7 +146,7 @@ def test_all_problems_of_all_catalogs_are_named_by_file_line_and_column(paths, w
         f"{essays}, line 6, column score_minimum: expected less than the maximum, 9",
         f"{raw / 'evaluation_templates.csv'}, line 1: no column parser",
         f"{raw / 'concepts_metadata.csv'}, line 2, column concept_id: invalid concept_id '../x'",
-        "description of 'ant' at level 'sentence': 'utf-8' codec can't decode byte 0xff",
+        f"{raw / 'concepts/descriptions-sentence/ant.txt'} is not UTF-8 (byte",
         f"{models}, line 2, column prompt_price: expected a number of at least 0, found 'cheap'",
         f"{models}, line 3, column prompt_price: expected a number of at least 0, found 'inf'",
         f"{raw / 'replication_config.csv'}, line 2, column stage: invalid stage 'drafts'",
@@ -163,6 +163,8 @@ def test_all_problems_of_all_catalogs_are_named_by_file_line_and_column(paths, w
         (b"\xff", "is not UTF-8"),
         (b'id,model,provider\n"m,m-1,acme\n', "line 2: a quotation mark is not closed"),
         (b"", "line 1: no column id, model, provider"),
+        (b"id;model;provider\n", "no column id, model, provider; separate cells by commas"),
+        (b"id\tmodel\tprovider\n", "no column id, model, provider; separate cells by commas"),
     ],
 )
 def test_a_file_that_is_no_catalog_is_named(paths, write, content, expected):

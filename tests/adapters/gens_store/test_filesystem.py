@@ -200,7 +200,8 @@ def test_a_template_that_is_no_utf8_is_an_error_that_names_the_file(store):
     path.write_bytes(b"\xff")
     with pytest.raises(MalformedArtifactError, match="malformed template") as raised:
         store.read_template("draft", "sample")
-    assert str(path) in str(raised.value)
+    assert f"{path}: not UTF-8 (byte 0 is 0xff); save it as UTF-8" in str(raised.value)
+    assert "delete" not in str(raised.value), "nothing writes a template again"
 
 
 def test_a_template_in_memory_that_has_no_utf8_form_is_the_same_error():

@@ -114,7 +114,7 @@ def test_a_wrong_line_is_named_with_its_file(wrong, said):
     ("files", "said"),
     [
         ({"a_csv": b"\xff"}, "a.csv is not UTF-8 (byte 0 is 0xff); save it as UTF-8"),
-        ({"a_csv": b"sheet;rater\n"}, "a.csv, line 1: no column sheet, rater"),
+        ({"a_csv": b"sheet;rater\n"}, "separate cells by commas"),
         ({"a_csv": b""}, "a.csv, line 1: no column sheet"),
         ({"a_csv": export('"x')}, "a.csv, line 3: a quotation mark is not closed"),
         ({"x_key_json": b"{"}, "x.key.json: not JSON"),

@@ -179,6 +179,7 @@ def _descriptions(
     """Return the concept's descriptions by level of detail."""
     descriptions: dict[str, str] = {}
     for level in levels:
+        subject = f"description of {concept_id!r} at level {level!r}"
         try:
             path = LAYOUT.concept_description_file(level, concept_id)
             text = read_text(files, path).strip()
@@ -187,9 +188,9 @@ def _descriptions(
         except FileNotFoundError:
             continue
         except UnicodeDecodeError as error:
-            problems.append(f"{files.locate(path.as_posix())} is {not_utf8(error)}")
+            problems.append(f"{subject} is {not_utf8(error)}")
         except (InvalidIdError, OSError, UnsafePathError) as error:
-            problems.append(f"description of {concept_id!r} at level {level!r}: {error}")
+            problems.append(f"{subject}: {error}")
     return descriptions
 
 

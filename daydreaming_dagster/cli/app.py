@@ -1,5 +1,6 @@
 """The command line: plan a cohort, run it, inspect its results."""
 
+import errno
 import keyword
 import sys
 from importlib import import_module
@@ -44,6 +45,9 @@ _MODULES: Final = {
     "analyse": "analyse",
 }
 """The commands in the order of the help, and the module of this package that has each."""
+
+
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 
 
 def commands() -> list[str]:
@@ -104,6 +108,12 @@ def main() -> None:
         app()
     except DaydreamingError as error:
         complain(f"error: {explained(error)}")
+        sys.exit(EXIT_WRONG)
+    except OSError as error:
+        if error.filename is None and error.errno not in _FULL:
+            raise
+        where = "" if error.filename is None else f"cannot read or write {error.filename}: "
+        complain(f"error: {where}{error.strerror}")
         sys.exit(EXIT_WRONG)
 
 

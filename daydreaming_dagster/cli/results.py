@@ -16,7 +16,6 @@ from daydreaming_dagster.application.loop_report import draw_loop_report, write_
 from daydreaming_dagster.bootstrap import DataRoot, open_data_root
 from daydreaming_dagster.domain.results.ranking import TextRank
 from daydreaming_dagster.domain.results.refused import RefusedAnswer
-from daydreaming_dagster.errors import DaydreamingError
 from daydreaming_dagster.formatting import counted, plural
 
 if TYPE_CHECKING:  # polars is slow to import
@@ -27,7 +26,6 @@ if TYPE_CHECKING:  # polars is slow to import
 from daydreaming_dagster.cli.console import (
     DEFAULT_DATA_ROOT,
     EXIT_INCOMPLETE,
-    EXIT_WRONG,
     CohortsArgument,
     CohortsOrLoopArgument,
     DataRootOption,
@@ -175,14 +173,8 @@ def report(
             raise typer.BadParameter("--watch is for one cohort")
         _watch(open_data_root(data_root), names[0], without or ())
         return
-    try:
-        with err.status("writing the report"):
-            files = _write_report(open_data_root(data_root), names, output, figures, without or ())
-    except OSError as error:
-        if isinstance(error, DaydreamingError):
-            raise
-        complain(f"error: cannot write {error.filename}: {error.strerror}")
-        raise typer.Exit(EXIT_WRONG) from None
+    with err.status("writing the report"):
+        files = _write_report(open_data_root(data_root), names, output, figures, without or ())
     for file in files:
         say(file)
 

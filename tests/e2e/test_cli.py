@@ -1,5 +1,6 @@
 """The command as a researcher types it, against a real HTTP endpoint."""
 
+import errno
 import json
 import os
 import shutil
@@ -524,3 +525,43 @@ def test_a_command_says_how_to_name_a_data_root_that_is_not_there(daydream, tmp_
 
     assert refused.returncode == 2
     assert "name the data root with -d or DAYDREAM_DATA_ROOT" in refused.stderr
+
+
+def test_what_cannot_be_written_is_one_line_without_a_traceback(daydream, data_root, monkeypatch):
+    daydream("plan", "c1")
+    daydream("run", "c1")
+    monkeypatch.chdir(data_root)
+    (data_root / "file").touch()
+    for folder in ("reports", "ratings"):
+        (data_root / "cohorts/c1" / folder).write_text("a file where a folder belongs")
+    for arguments in (
+        ("results", "c1"),
+        ("rate", "c1"),
+        ("export", "c1", "-o", "file/texts"),
+        ("bundle", "c1", "-o", "file/c1.zip"),
+        ("archive", "c1", "--yes", "-o", "file/c1.zip"),
+        ("copy", ".", "file/root"),
+        ("init", "file/root"),
+    ):
+        result = daydream(*arguments)
+
+        assert result.returncode == 2, arguments
+        assert "error: cannot read or write " in result.stderr, arguments
+        assert "Traceback" not in result.stderr
+    assert (data_root / "cohorts/c1/membership.csv").exists()
+
+
+def test_a_full_disk_is_named_and_an_error_of_nothing_in_particular_is_not(daydream, monkeypatch):
+    def write(number):
+        def fail(*_arguments, **_settings):
+            raise OSError(number, os.strerror(number))
+
+        monkeypatch.setattr(FilesystemCohortStore, "write_membership", fail)
+
+    write(errno.ENOSPC)
+    full = daydream("plan", "c1")
+    assert (full.returncode, full.stderr) == (2, "error: No space left on device\n")
+
+    write(errno.EBADF)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        daydream("plan", "c1")

@@ -71,7 +71,7 @@ def test_what_cannot_be_written_is_one_clear_line(daydream, tmp_path):
     result = daydream("report", "c1", "-o", str(tmp_path / "file/r.html"))
 
     assert result.returncode == 2
-    assert f"error: cannot write {tmp_path / 'file'}: " in result.stderr
+    assert f"error: cannot read or write {tmp_path / 'file'}" in result.stderr
     assert "Traceback" not in result.stderr
 
 

@@ -146,7 +146,7 @@ def test_all_problems_of_all_catalogs_are_named_by_file_line_and_column(paths, w
         f"{essays}, line 6, column score_minimum: expected less than the maximum, 9",
         f"{raw / 'evaluation_templates.csv'}, line 1: no column parser",
         f"{raw / 'concepts_metadata.csv'}, line 2, column concept_id: invalid concept_id '../x'",
-        f"{raw / 'concepts/descriptions-sentence/ant.txt'} is not UTF-8 (byte",
+        "description of 'ant' at level 'sentence' is not UTF-8 (byte 0 is 0xff); save it as UTF-8",
         f"{models}, line 2, column prompt_price: expected a number of at least 0, found 'cheap'",
         f"{models}, line 3, column prompt_price: expected a number of at least 0, found 'inf'",
         f"{raw / 'replication_config.csv'}, line 2, column stage: invalid stage 'drafts'",

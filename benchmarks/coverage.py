@@ -274,12 +274,13 @@ def grouped(items: int, judges: int, effect: float, rng: Generator) -> Scores:
 
 def effect_covered(items: int, judges: int, experiments: int, rng: Generator) -> float:
     """Return how often the interval of an effect is right, among those that have one."""
-    hits = 0
+    hits = known = 0
     for _ in range(experiments):
         found = estimate_effects(grouped(items, judges, 1.0, rng))
         (contrast,) = (effect for effect in found.contrasts if effect.group == "template")
-        hits += bool(np.isnan(contrast.low) or contrast.low <= -1.0 <= contrast.high)
-    return hits / experiments
+        known += bool(np.isfinite(contrast.low))
+        hits += bool(contrast.low <= -1.0 <= contrast.high)
+    return hits / known
 
 
 def found_falsely(items: int, judges: int, experiments: int, rng: Generator) -> tuple[float, float]:

@@ -2,6 +2,7 @@
 
 import attrs
 import numpy as np
+from scipy.special import polygamma
 
 from daydreaming_dagster.domain.statistics.agreement import NO_NOISE
 from daydreaming_dagster.domain.statistics.judgments import Floats, Indices, Scores, sums
@@ -64,7 +65,9 @@ def judge_scales(cells: Cells, judges: int) -> JudgeScales:
     """Return each judge's mean and scale, and the weights that equate the scales.
 
     The scale is the standard deviation over items (a z-score's). The log of a standard deviation
-    of n normal values has a sampling variance of about 1 / 2(n-1), so the logs are shrunk towards
+    of n normal values has a sampling variance of a quarter of trigamma((n-1)/2), that of the log of
+    a chi-squared value (Bartlett and Kendall, "The statistical analysis of variance-heterogeneity
+    and the logarithmic transformation", JRSS Supplement 8, 1946). So the logs are shrunk towards
     their mean by the variance that exceeds it (DerSimonian and Laird, "Meta-analysis in clinical
     trials", Controlled Clinical Trials 7, 1986). Judges who use the same scale then get equal
     weights. A judge whose scores are all equal says nothing about scale and gets weight 1.
@@ -79,7 +82,7 @@ def judge_scales(cells: Cells, judges: int) -> JudgeScales:
     weight = np.ones(judges)
     if told.sum() > 1:
         logs = np.log(scale[told])
-        shrunk = shrink(logs, 1 / (2 * (count[told] - 1)))
+        shrunk = shrink(logs, polygamma(1, (count[told] - 1) / 2) / 4)
         weight[told] = np.exp(shrunk.mean() - shrunk)
     return JudgeScales(mean, weight)
 

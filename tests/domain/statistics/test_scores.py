@@ -55,6 +55,19 @@ def test_which_score_a_judge_gives_to_all_changes_no_difference(items, score, re
     assert widths_and_leads(score) == pytest.approx(widths_and_leads(0.5), abs=1e-9)
 
 
+def test_two_items_do_not_tell_the_scales_of_their_judges_apart():
+    """Then the standard deviation of a judge's scores is mostly chance, which is no scale."""
+    rng = np.random.default_rng(3)
+    truth, judges, hits = np.array([0.0, 1.0]), list("jklmn"), 0
+    for _ in range(400):
+        given = truth[:, None] + rng.standard_normal((2, 5))
+        fit = fit_scores(make_scores(["a"] * 5 + ["b"] * 5, judges * 2, list(given.ravel())))
+        low, high = fit.interval()
+        hits += int(((low <= truth) & (truth <= high)).sum())
+
+    assert hits / 800 > 0.87
+
+
 def test_items_of_a_connected_design_get_the_least_squares_estimates():
     rng = np.random.default_rng(5)
     item, judge = np.nonzero(rng.random((40, 4)) < 0.7)

@@ -57,7 +57,8 @@ class RetryingLanguageModel:
             return max(backoff(state), _asked_to_wait(state))
 
         def note(state: RetryCallState) -> None:
-            failed.append(str(_error(state)))
+            error = _error(state)
+            failed.extend((*_failed_before(error), str(error)))
 
         retrying = AsyncRetrying(
             retry=retry_if_exception(self._may_pass),
@@ -70,9 +71,9 @@ class RetryingLanguageModel:
         try:
             completion: Completion = await retrying(self.inner.complete, request)
         except LanguageModelError as error:
-            error.failed_attempts = tuple(failed)
+            error.failed_attempts = (*failed, *error.failed_attempts)
             raise
-        return attrs.evolve(completion, failed_attempts=tuple(failed))
+        return attrs.evolve(completion, failed_attempts=(*failed, *completion.failed_attempts))
 
     def check(self, models: Collection[ModelKey]) -> Sequence[str]:
         return self.inner.check(models)
@@ -98,6 +99,10 @@ class RetryingLanguageModel:
 
 def _error(state: RetryCallState) -> BaseException | None:
     return None if state.outcome is None else state.outcome.exception()
+
+
+def _failed_before(error: BaseException | None) -> tuple[str, ...]:
+    return error.failed_attempts if isinstance(error, LanguageModelError) else ()
 
 
 def _asked_to_wait(state: RetryCallState) -> float:

@@ -10,6 +10,7 @@ from daydreaming_dagster.application.cohort_report import write_report
 from daydreaming_dagster.application.cohort_results import tabulate_cohort
 from daydreaming_dagster.application.plan_cohort import plan_cohort
 from daydreaming_dagster.domain.catalog import ModelEntry, TemplateEntry
+from daydreaming_dagster.domain.cohort.judgment_choice import ScoreChoice
 from daydreaming_dagster.domain.errors import CatalogError
 from daydreaming_dagster.ports.language_model import SamplingParameters
 
@@ -111,6 +112,8 @@ def test_settings_and_edited_inputs_that_differ_are_said(two_judges):
             "description_level": "sentence",
             "replicates": {"evaluation": 1},
             "sampling": {"essay": SamplingParameters(temperature=0.5)},
+            "scores": {"evaluation": ScoreChoice(calls=9, until="top 1 settled")},
+            "contrasts": ["essay_llm"],
         },
     )
     two_judges.store.templates["essay", "story"] = "Tell another story of: {{ draft_block }}"
@@ -121,6 +124,10 @@ def test_settings_and_edited_inputs_that_differ_are_said(two_judges):
     assert "description_level: paragraph (c1), sentence (c2)" in notes
     assert "replicates: evaluation: 2 (c1), evaluation: 1 (c2)" in notes
     assert "sampling: none (c1), essay: temperature 0.5 (c2)" in notes
+    assert (
+        "scores: none (c1), evaluation: choose by doubt, calls 9, until top 1 settled (c2)" in notes
+    )
+    assert "contrasts: none (c1), essay_llm (c2)" in notes
     assert "template essay/story: SHA-256" in notes
 
 

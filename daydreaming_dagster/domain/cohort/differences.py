@@ -2,15 +2,21 @@
 
 from collections.abc import Iterator, Mapping
 from itertools import combinations
+from typing import Any, Final
 
 import attrs
 
 from daydreaming_dagster.domain.cohort.manifest import Manifest
-from daydreaming_dagster.domain.cohort.spec import CohortSpec, Pairs, Tuples
+from daydreaming_dagster.domain.cohort.spec import CohortSpec
+from daydreaming_dagster.domain.documents import NOT_IN_DOCUMENT
 from daydreaming_dagster.domain.stages import Pipeline
-from daydreaming_dagster.ports.language_model import SamplingParameters
 
-_SETTINGS = ("description_level", "replicates", "sampling", "subsets", "ties", "pairs", "tuples")
+_SETTINGS: Final = tuple(
+    field.name
+    for field in attrs.fields(CohortSpec)
+    # Axes are compared value by value, and texts are the members themselves.
+    if not field.metadata.get(NOT_IN_DOCUMENT) and field.name != "texts"
+)
 
 
 @attrs.frozen
@@ -59,7 +65,7 @@ def input_differences(manifests: Mapping[str, Manifest]) -> Iterator[Difference]
         yield Difference(of, digests)
 
 
-def _shown(value: object) -> str:
+def _shown(value: Any) -> str:
     match value:
         case str():
             return value
@@ -67,7 +73,7 @@ def _shown(value: object) -> str:
             return "; ".join(f"{key}: {_shown(item)}" for key, item in value.items())
         case list():
             return "; ".join(map(_shown, value))
-        case Pairs() | Tuples() | SamplingParameters():
+        case _ if attrs.has(type(value)):
             settings = attrs.asdict(value)
             return ", ".join(f"{name} {item}" for name, item in settings.items() if item)
         case _:

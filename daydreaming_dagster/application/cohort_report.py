@@ -100,9 +100,7 @@ def draw_report(
         report = _of_several(report, cohorts, cohort_ids, cohorts_of)
     ratings = read_cohort_ratings(store, cohorts, cohort_ids, catalog.pipeline, members)
     report = _with_judges(report, store, catalog, ratings, made_at.date())
-    tables = make_planned_tables(
-        cohorts, cohort_ids, report.pipeline, report.evaluations, report.duels
-    )
+    tables = make_planned_tables(cohorts, cohort_ids, catalog, report.evaluations, report.duels)
     report = attrs.evolve(report, effects=tables.effects.to_dicts())
     figures = make_figures(report, tables)
     page = render_page(report, figures, partial(read_stored_generation, store), made_at, version)

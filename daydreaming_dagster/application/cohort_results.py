@@ -108,7 +108,7 @@ def gather_results(
     judges = [*map(judge_of, evaluations), *map(judge_of, duels)]
     left_out = judges_named(judges, without)
     evaluations, duels = leave_out(evaluations, left_out), leave_out(duels, left_out)
-    tables = make_planned_tables(cohorts, cohort_ids, pipeline, evaluations, duels)
+    tables = make_planned_tables(cohorts, cohort_ids, catalog, evaluations, duels)
     if len(cohort_ids) > 1:
         tables = tables.with_cohorts(gathered.cohorts_of)
     if left_out:

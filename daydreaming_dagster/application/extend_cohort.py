@@ -1,6 +1,7 @@
 """Adds the duels and scores to a cohort that its answers leave most in doubt."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -18,13 +19,16 @@ from daydreaming_dagster.domain.cohort.progress import StageStatus
 from daydreaming_dagster.domain.cohort.spec import CohortSpec
 from daydreaming_dagster.domain.errors import CatalogError
 from daydreaming_dagster.domain.generation.metadata import resolve_generation_metadata
-from daydreaming_dagster.domain.results.evaluations import read_evaluations
+from daydreaming_dagster.domain.results.evaluations import Evaluation, read_evaluations
 from daydreaming_dagster.domain.results.ranking import judgment_of, shares_by_text
 from daydreaming_dagster.domain.results.verdicts import read_verdicts
 from daydreaming_dagster.domain.stages import GenerationRef, Pipeline
 from daydreaming_dagster.ports.cohort_store import CohortStore
 from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates
 from daydreaming_dagster.types import Stage
+
+if TYPE_CHECKING:  # numpy is slow to import
+    from daydreaming_dagster.domain.results.next_scores import GivenScores
 
 Members = Mapping[Stage, list[str]]
 
@@ -115,17 +119,22 @@ def extend_cohort(
     members = cohorts.read_membership(cohort_id)
     if not choices.are_left(members) or _could_be_made(store, states):
         return 0
-    spec = cohorts.read_spec(cohort_id)
-    plan = make_plan(store, cohort_id, spec, catalog, allow_missing=True)
-    manifest = cohorts.read_manifest(cohort_id)
-    if manifest is not None and manifest.spec != plan.manifest.spec:
+    spec, manifest = cohorts.read_spec(cohort_id), cohorts.read_manifest(cohort_id)
+    if manifest is not None and not manifest.is_of(spec, catalog):
         problem = "it was edited after it was planned; plan the cohort again"
         raise CatalogError(f"the specification of cohort {cohort_id}", (problem,))
-    plan = attrs.evolve(plan, duels=choices.duels)
-    chosen = _choose_duels(store, catalog, plan, members, states)
-    texts = _usable(members, states, catalog.pipeline.scored)
-    for stage, choice in choices.scores.items():
-        more = _choose_scores(store, catalog, cohort_id, spec, stage, choice, members, texts)
+    pipeline = catalog.pipeline
+    evaluations = list(read_evaluations(store, pipeline, members))
+    texts = _usable(members, states, pipeline.scored)
+    usable = [row for row in evaluations if row.judged in texts]
+    given = _given_scores(usable, spec, pipeline, choices)
+    replicates = {stage: of_stage.most_replicates for stage, of_stage in given.items()}
+    asking = attrs.evolve(spec, replicates={**spec.replicates, **replicates})
+    plan = make_plan(store, cohort_id, asking, catalog, allow_missing=True)
+    compared = _usable(members, states, pipeline.compared)
+    chosen = _choose_duels(store, pipeline, plan, choices, members, compared, evaluations)
+    for stage, of_stage in given.items():
+        more = _choose_scores(plan, stage, of_stage, choices.scores[stage], members)
         if more and manifest is not None and stage not in manifest.more_scores:
             stages = [*manifest.more_scores, stage]
             manifest = attrs.evolve(manifest, more_scores=stages)
@@ -166,50 +175,44 @@ def _usable(
     }
 
 
-def _choose_duels(
+def _given_scores(
+    evaluations: Sequence[Evaluation], spec: CohortSpec, pipeline: Pipeline, choices: Choices
+) -> "dict[Stage, GivenScores]":
+    if not choices.scores:
+        return {}
+    from daydreaming_dagster.domain.results.next_scores import given_scores  # numpy is slow
+
+    return {stage: given_scores(evaluations, spec, pipeline[stage]) for stage in choices.scores}
+
+
+def _choose_duels(  # noqa: PLR0917  a plan, and what is known of its texts
     store: GensStoreWithTemplates,
-    catalog: Catalog,
+    pipeline: Pipeline,
     plan: CohortPlan,
+    choices: Choices,
     members: Members,
-    states: Mapping[Stage, StageStatus],
+    known: set[GenerationRef],
+    evaluations: Sequence[Evaluation],
 ) -> list[PlannedGeneration]:
     found: list[PlannedGeneration] = []
-    if not plan.duels:
+    if not choices.duels:
         return found
     from daydreaming_dagster.domain.results.next_duels import choose_duels  # numpy is slow
 
-    pipeline = catalog.pipeline
-    scores = shares_by_text(map(judgment_of, read_evaluations(store, pipeline, members)))
+    scores = shares_by_text(map(judgment_of, evaluations))
     duels = list(read_verdicts(store, pipeline, members))
-    known = _usable(members, states, pipeline.compared)
-    for stage, choice in plan.duels.items():
+    for stage, choice in choices.duels.items():
         candidates = [
-            planned
-            for planned in plan.generations
-            if planned.stage == stage and known.issuperset(planned.parents[:2])
+            planned for planned in plan.of_stage(stage) if known.issuperset(planned.parents[:2])
         ]
         of_stage = [duel for duel in duels if duel.stage == stage]
         found += choose_duels(candidates, members[stage], of_stage, scores, choice)
     return found
 
 
-def _choose_scores(  # noqa: PLR0917  a cohort, and what of it is asked about
-    store: GensStoreWithTemplates,
-    catalog: Catalog,
-    cohort_id: str,
-    spec: CohortSpec,
-    stage: Stage,
-    choice: ScoreChoice,
-    members: Members,
-    usable: Collection[GenerationRef],
+def _choose_scores(
+    plan: CohortPlan, stage: Stage, given: "GivenScores", choice: ScoreChoice, members: Members
 ) -> list[PlannedGeneration]:
-    from daydreaming_dagster.domain.results.next_scores import choose_scores, given_scores
+    from daydreaming_dagster.domain.results.next_scores import choose_scores
 
-    evaluations = [
-        row for row in read_evaluations(store, catalog.pipeline, members) if row.judged in usable
-    ]
-    given = given_scores(evaluations, spec, catalog.pipeline[stage])
-    spec = attrs.evolve(spec, replicates={**spec.replicates, stage: given.most_replicates})
-    every = make_plan(store, cohort_id, spec, catalog, allow_missing=True).generations
-    of_stage = [planned for planned in every if planned.stage == stage]
-    return choose_scores(of_stage, given, members[stage], choice)
+    return choose_scores(plan.of_stage(stage), given, members[stage], choice)

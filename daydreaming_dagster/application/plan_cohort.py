@@ -122,35 +122,36 @@ def _with_chosen(
         before = {}
     previous = cohorts.read_manifest(plan.cohort_id)
     more_scores = [] if previous is None else previous.more_scores
-    calls = {
-        stage: most or 0
-        for stage, most in calls_by_stage(plan.duels, spec.scores).items()
-        if and_expected
-    }
+    calls = calls_by_stage(plan.duels, spec.scores) if and_expected else {}
     scoring = {*spec.scores, *more_scores} & {*catalog.pipeline.scoring}
     replicates: dict[Stage, int] = {}
     for stage in scoring:
-        planned_once, each = {*plan.gen_ids(stage)}, replicates_of(spec, catalog, stage)
-        added = [gen_id for gen_id in before.get(stage, ()) if gen_id not in planned_once]
-        rounds = ceil(calls.get(stage, 0) / max(len(planned_once), 1))
-        most = max(_replicates(store, stage, added), default=0)
-        replicates[stage] = min(max(each, rounds * each, most), MOST_REPLICATES)
-    every = plan.generations
+        once = {*plan.gen_ids(stage)}
+        added = [gen_id for gen_id in before.get(stage, ()) if gen_id not in once]
+        rounds = ceil((calls.get(stage) or 0) / max(len(once), 1))
+        each = replicates_of(spec, catalog, stage)
+        asked = max(each, rounds * each, *_replicates(store, stage, added))
+        replicates[stage] = min(asked, MOST_REPLICATES)
+    every = plan
     if replicates:
         asking = attrs.evolve(spec, replicates={**spec.replicates, **replicates})
-        every = make_plan(store, plan.cohort_id, asking, catalog, allow_missing=True).generations
+        every = make_plan(store, plan.cohort_id, asking, catalog, allow_missing=True)
     kept = {planned.gen_id for planned in plan.generations if planned.stage not in plan.duels}
     for stage in {*plan.duels, *scoring}:
         kept.update(before.get(stage, ()))
     for stage, most in calls.items():
-        of_stage = [planned.gen_id for planned in every if planned.stage == stage]
-        others = [gen_id for gen_id in of_stage if gen_id not in kept]
-        kept.update(others[: max(most + len(others) - len(of_stage), 0)])
+        kept.update(_expected(every.gen_ids(stage), kept, most or 0))
     return attrs.evolve(
         plan,
-        generations=tuple(planned for planned in every if planned.gen_id in kept),
+        generations=tuple(planned for planned in every.generations if planned.gen_id in kept),
         manifest=attrs.evolve(plan.manifest, more_scores=more_scores),
     )
+
+
+def _expected(gen_ids: Sequence[str], kept: Collection[str], most: int) -> Sequence[str]:
+    """Return as many others of a stage's generations as make the kept ones up to `most`."""
+    others = [gen_id for gen_id in gen_ids if gen_id not in kept]
+    return others[: max(most + len(others) - len(gen_ids), 0)]
 
 
 def _replicates(store: GensStore, stage: Stage, gen_ids: Sequence[str]) -> Iterator[int]:

@@ -7,9 +7,9 @@ import attrs
 
 from daydreaming_dagster.application.planned_spec import planned_spec
 from daydreaming_dagster.application.stop_rules import say_stop_rules
+from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.results.evaluations import Evaluation
 from daydreaming_dagster.domain.results.verdicts import Duel
-from daydreaming_dagster.domain.stages import Pipeline
 from daydreaming_dagster.ports.cohort_store import CohortStore
 
 if TYPE_CHECKING:  # polars is slow to import
@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # polars is slow to import
 def make_planned_tables(
     cohorts: CohortStore,
     cohort_ids: Sequence[str],
-    pipeline: Pipeline,
+    catalog: Catalog,
     evaluations: Sequence[Evaluation],
     duels: Sequence[Duel],
 ) -> "ResultTables":
@@ -33,8 +33,8 @@ def make_planned_tables(
     """
     from daydreaming_dagster.domain.results.tables import make_result_tables
 
-    spec = planned_spec(cohorts, cohort_ids)
+    spec = planned_spec(cohorts, cohort_ids, catalog)
     contrasts = () if spec is None else spec.contrasts
-    tables = make_result_tables(pipeline, evaluations, duels, contrasts)
-    rules = say_stop_rules(cohorts, cohort_ids, pipeline, evaluations)
+    tables = make_result_tables(catalog.pipeline, evaluations, duels, contrasts)
+    rules = say_stop_rules(cohorts, cohort_ids, catalog, evaluations)
     return attrs.evolve(tables, remarks=(*rules, *tables.remarks))

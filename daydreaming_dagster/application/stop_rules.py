@@ -4,16 +4,16 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from daydreaming_dagster.application.extend_cohort import read_choices
 from daydreaming_dagster.application.planned_spec import planned_spec
+from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.errors import CatalogError
 from daydreaming_dagster.domain.results.evaluations import Evaluation
-from daydreaming_dagster.domain.stages import Pipeline
 from daydreaming_dagster.ports.cohort_store import CohortStore
 
 
 def say_stop_rules(
     cohorts: CohortStore,
     cohort_ids: Sequence[str],
-    pipeline: Pipeline,
+    catalog: Catalog,
     evaluations: Iterable[Evaluation],
     until: str | None = None,
 ) -> Iterator[str]:
@@ -25,9 +25,10 @@ def say_stop_rules(
     Raises:
         CatalogError: The specification cannot be read, or `until` is not a stop rule.
     """
-    spec = planned_spec(cohorts, cohort_ids)
+    spec = planned_spec(cohorts, cohort_ids, catalog)
     if spec is None:
         return
+    pipeline = catalog.pipeline
     choices = read_choices(cohorts, cohort_ids[0], pipeline, until, limited=True)
     if not choices.scores:
         return

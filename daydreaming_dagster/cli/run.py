@@ -246,10 +246,7 @@ def _say_stop_rules(root: DataRoot, catalog: Catalog, cohort_id: str, options: R
     with suppress(DaydreamingError):  # what is unreadable was said
         members = root.cohorts.read_membership(cohort_id)
         evaluations = read_evaluations(root.store, catalog.pipeline, members)
-        rules = say_stop_rules(
-            root.cohorts, [cohort_id], catalog.pipeline, evaluations, options.until
-        )
-        for line in rules:
+        for line in say_stop_rules(root.cohorts, [cohort_id], catalog, evaluations, options.until):
             say(line)
 
 

@@ -83,7 +83,7 @@ class Lab:
 
     def said(self, until=None):
         evaluations = read_evaluations(self.store, SHIPPED, self.cohorts.read_membership("c"))
-        return [*say_stop_rules(self.cohorts, ["c"], SHIPPED, evaluations, until)]
+        return [*say_stop_rules(self.cohorts, ["c"], self.cohorts.catalog, evaluations, until)]
 
     def essay_of(self, gen_id):
         return self.store.read_main_metadata("evaluation", gen_id)["parent_gen_id"]

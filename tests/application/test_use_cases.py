@@ -13,6 +13,7 @@ from daydreaming_dagster.application.cohort_report import draw_report, write_rep
 from daydreaming_dagster.application.cohort_results import gather_results, tabulate_cohort
 from daydreaming_dagster.application.cohort_status import look
 from daydreaming_dagster.application.plan_cohort import estimate_cohort, plan_cohort
+from daydreaming_dagster.application.rename_concept import rename_concept
 from daydreaming_dagster.application.run_listener import NullRunListener
 from daydreaming_dagster.domain.cohort.spending import spent_before
 from daydreaming_dagster.domain.errors import (
@@ -429,6 +430,20 @@ def test_contrasts_are_planned_until_the_specification_is_edited(lab):
     assert planned() == set()
     plan_cohort(lab.store, lab.cohorts, "c1")
     assert "essay_template" in planned()
+
+
+def test_contrasts_stay_planned_if_the_specification_names_a_concept_by_its_new_id(lab):
+    spec = attrs.evolve(lab.cohorts.read_spec("c1"), contrasts=["essay_template"])
+    lab.cohorts.write_spec("c1", spec)
+    plan_cohort(lab.store, lab.cohorts, "c1")
+    lab.run()
+    rename_concept(lab.cohorts, "ant", "zebra")
+
+    axes = attrs.evolve(spec.axes, concepts=["zebra", "bee", "cod"])
+    lab.cohorts.write_spec("c1", attrs.evolve(spec, axes=axes))
+
+    effects = gather_results(lab.store, lab.cohorts, ["c1"]).tables.effects
+    assert set(effects.filter(effects["planned"])["group"]) == {"essay_template"}
 
 
 def test_the_report_says_which_comparisons_were_planned(lab):

@@ -7,6 +7,7 @@ from typing import Any, Final, Literal
 import attrs
 
 from daydreaming_dagster.domain.catalog import Catalog
+from daydreaming_dagster.domain.cohort.renaming import with_planned_ids
 from daydreaming_dagster.domain.cohort.spec import Axes, CohortSpec
 from daydreaming_dagster.domain.digests import sha256
 from daydreaming_dagster.domain.documents import structure
@@ -62,6 +63,10 @@ class Manifest:
             problem = f"version {version} is newer than {MANIFEST_VERSION}; update this package"
             raise CatalogError(location, (problem,))
         return structure(document, cls, location)
+
+    def is_of(self, spec: CohortSpec, catalog: Catalog) -> bool:
+        """Return whether a plan of this specification would have the same digest of it."""
+        return self.spec == digest_of_spec(with_planned_ids(spec, catalog.planned_ids()))
 
     def changed_since(self, previous: "Manifest") -> list[Input]:
         """Return the inputs that both manifests name and that differ, sorted."""

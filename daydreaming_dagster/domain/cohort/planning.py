@@ -9,9 +9,7 @@ from typing import Final
 
 import attrs
 
-from daydreaming_dagster.domain.catalog import (
-    Catalog,
-)
+from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.cohort.given_texts import read_given_texts, unused_texts
 from daydreaming_dagster.domain.cohort.judgment_choice import DuelChoice
 from daydreaming_dagster.domain.cohort.manifest import Manifest, make_manifest
@@ -58,9 +56,13 @@ class CohortPlan:
     manifest: Manifest = attrs.field(factory=Manifest, repr=False)
     duels: Mapping[Stage, DuelChoice] = attrs.field(factory=dict)
 
+    def of_stage(self, stage: Stage) -> list[PlannedGeneration]:
+        """Return the generations of a stage in planned order."""
+        return [planned for planned in self.generations if planned.stage == stage]
+
     def gen_ids(self, stage: Stage) -> list[str]:
         """Return the gen_ids of a stage in planned order."""
-        return [planned.gen_id for planned in self.generations if planned.stage == stage]
+        return [planned.gen_id for planned in self.of_stage(stage)]
 
     def rows(self) -> Iterator[dict[str, str]]:
         """Yield each generation that nothing is made from, with its values on the axes and lineage.

@@ -33,6 +33,9 @@ from daydreaming_dagster.ports.language_model import SamplingParameters
 from daydreaming_dagster.ports.root_files import RootFiles
 from daydreaming_dagster.types import Stage
 
+_REQUIRED: Final = (LAYOUT.concepts_csv, LAYOUT.llm_models_csv)
+"""The catalogs that every data root has, besides that of each stage's templates."""
+
 PARSER_GROUP: Final = "daydreaming_dagster.parsers"
 """The entry points in `daydreaming_dagster.parsers.<stage>` are parsers of installed packages.
 
@@ -87,8 +90,8 @@ def read_catalog(files: RootFiles, pipeline: Pipeline) -> Catalog:
     )
     if problems:
         location = files.locate(LAYOUT.raw_dir.as_posix())
-        read = catalog.concepts or catalog.templates or catalog.models
-        if not read and all(problem.endswith(" is missing") for problem in problems):
+        required = [*map(LAYOUT.stage_templates_csv, pipeline), *_REQUIRED]
+        if not any(files.exists(path.as_posix()) for path in required):
             raise NoCatalogsError(location, ("it has no catalogs",))
         raise CatalogError(location, tuple(problems))
     return catalog
@@ -100,7 +103,7 @@ def _template(
     generator = row.cells["generator"].lower() or "llm"
     if generator not in ("llm", "copy"):
         row.note("generator", f"expected llm or copy, found {generator!r}", problems)
-    lines = int(row.number("minimum_lines", problems, whole=True) or 0)
+    lines = row.whole("minimum_lines", problems) or 0
     maximum = row.number("score_maximum", problems, least=1) or DEFAULT_MAXIMUM
     minimum = row.number("score_minimum", problems) or 0.0
     if minimum >= maximum:
@@ -236,7 +239,7 @@ def _models(
             row.number("cached_prompt_price", problems),
             sampling=_sampling(row, problems),
             max_tokens_name="max_completion_tokens" if _renames_limit(row, problems) else "",
-            batch=_batch(row, problems),
+            batch=row.yes_or_no("batch", problems),
             batch_discount=_discount(row, problems),
             retires=_date(row, "retires", problems),
         )
@@ -255,18 +258,14 @@ def _date(row: CsvRow, column: str, problems: list[str]) -> date | None:
 
 def _sampling(row: CsvRow, problems: list[str]) -> SamplingParameters:
     """Return what a model is asked with where a cohort says nothing."""
-    most, seed = (
-        row.number(column, problems, least=least, whole=True)
-        for column, least in (("max_tokens", 1), ("seed", 0))
-    )
     extra_body = read_object(row, "extra_body", problems)
     if effort := row.cells["reasoning_effort"]:
         extra_body = {"reasoning_effort": effort, **extra_body}
     sampling = SamplingParameters(
         row.number("temperature", problems),
         row.number("top_p", problems),
-        None if most is None else int(most),
-        None if seed is None else int(seed),
+        row.whole("max_tokens", problems, least=1),
+        row.whole("seed", problems),
         extra_body,
     )
     for problem in parameter_problems(sampling, (), "the column "):
@@ -285,13 +284,6 @@ def _renames_limit(row: CsvRow, problems: list[str]) -> bool:
     return name == MAX_COMPLETION_TOKENS
 
 
-def _batch(row: CsvRow, problems: list[str]) -> bool | None:
-    value = row.cells["batch"].lower()
-    if value not in ("", "yes", "no"):
-        row.note("batch", f"expected yes, no or nothing, found {value!r}", problems)
-    return {"yes": True, "no": False}.get(value)
-
-
 def _discount(row: CsvRow, problems: list[str]) -> float:
     discount = row.number("batch_discount", problems) or 0.0
     if discount > 1:
@@ -301,9 +293,8 @@ def _discount(row: CsvRow, problems: list[str]) -> float:
 
 
 def _limits(row: CsvRow, problems: list[str]) -> ModelLimits:
-    concurrency = row.number("max_concurrency", problems, least=1, whole=True)
     return ModelLimits(
-        None if concurrency is None else int(concurrency),
+        row.whole("max_concurrency", problems, least=1),
         row.number("requests_per_minute", problems, least=0.01),
         row.number("tokens_per_minute", problems, least=1),
     )
@@ -315,9 +306,9 @@ def _replicates(files: RootFiles, pipeline: Pipeline, problems: list[str]) -> di
         return {}
     replicates: dict[Stage, int] = {}
     for stage, row in read_rows_by_id(files, path, ("stage", "replicates"), problems).items():
-        number = row.number("replicates", problems, least=1, whole=True)
+        number = row.whole("replicates", problems, least=1)
         try:
-            replicates[pipeline[stage].name] = int(number or 1)
+            replicates[pipeline[stage].name] = number or 1
         except InvalidIdError as error:
             row.note("stage", str(error), problems)
     return replicates

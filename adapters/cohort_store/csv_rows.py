@@ -4,9 +4,10 @@ import csv
 import io
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import PurePath
-from typing import Final
+from typing import Final, TypeVar
 
 import attrs
 
@@ -15,6 +16,8 @@ from daydreaming_dagster.domain.documents import suggestion
 from daydreaming_dagster.formatting import not_csv, not_utf8, other_separator
 from daydreaming_dagster.ports.errors import UnsafePathError
 from daydreaming_dagster.ports.root_files import RootFiles
+
+_Number = TypeVar("_Number", int, float)
 
 _OTHER_COLUMNS: Final = ("template_name", "display_name", "description", "specialization")
 """Columns for people to read, which some data roots have, and which resemble known ones."""
@@ -27,21 +30,37 @@ class CsvRow:
     where: str
     cells: Mapping[str, str]
 
-    def number(
-        self, column: str, problems: list[str], *, least: float = 0.0, whole: bool = False
-    ) -> float | None:
+    def number(self, column: str, problems: list[str], *, least: float = 0.0) -> float | None:
         """Return the number in a cell, or None if it is empty or invalid; note invalid cells."""
+        return self._read(float, column, problems, f"number of at least {least:g}", least)
+
+    def whole(self, column: str, problems: list[str], *, least: int = 0) -> int | None:
+        """Return the whole number in a cell, like `number`."""
+        return self._read(int, column, problems, f"whole number of at least {least}", least)
+
+    def yes_or_no(self, column: str, problems: list[str]) -> bool | None:
+        """Return what a cell says, None if it is empty or says something else; note the latter."""
+        cell = self.cells[column]
+        if cell.lower() not in ("", "yes", "no"):
+            self.note(column, f"expected yes or no, found {cell!r}", problems)
+        return {"yes": True, "no": False}.get(cell.lower())
+
+    def _read(
+        self,
+        convert: Callable[[str], _Number],
+        column: str,
+        problems: list[str],
+        expected: str,
+        least: float,
+    ) -> _Number | None:
         cell = self.cells[column]
         if not cell:
             return None
-        try:
-            number = float(int(cell) if whole else cell)
-        except ValueError:
-            number = math.nan
-        if least <= number < math.inf:
-            return number
-        kind = "whole number" if whole else "number"
-        self.note(column, f"expected a {kind} of at least {least:g}, found {cell!r}", problems)
+        with suppress(ValueError):
+            number = convert(cell)
+            if least <= number < math.inf:
+                return number
+        self.note(column, f"expected a {expected}, found {cell!r}", problems)
         return None
 
     def note(self, column: str, reason: str, problems: list[str]) -> None:

@@ -35,8 +35,8 @@ def read_endpoints(files: RootFiles, problems: list[str]) -> dict[str, tuple[End
     The columns `id` and `base_url` are required. `api_key_variable`, `header_variables` (pairs
     `HEADER=VARIABLE` with spaces between), `stream` and `batch` (yes or no), `timeout_seconds`,
     `first_token_timeout_seconds`, `patience_seconds`, `batch_requests`, `batch_megabytes` and
-    `batch_poll_seconds` are optional. Mistakes are noted in
-    `problems`. Nothing that may be a key is quoted.
+    `batch_poll_seconds` are optional. Mistakes are noted in `problems`. Nothing that may be a key
+    is quoted.
     """
     endpoints: dict[str, tuple[EndpointEntry, ...]] = {}
     if not files.exists(LAYOUT.endpoints_csv.as_posix()):
@@ -60,12 +60,9 @@ def read_endpoints(files: RootFiles, problems: list[str]) -> dict[str, tuple[End
             _url(row, problems),
             _key_variable(row, problems),
             _header_variables(row, problems),
-            stream=_is_yes(row, "stream", problems),
-            batch=_is_yes(row, "batch", problems),
-            batch_requests=int(
-                row.number("batch_requests", problems, least=1, whole=True)
-                or DEFAULT_BATCH_REQUESTS
-            ),
+            stream=row.yes_or_no("stream", problems) is not False,
+            batch=row.yes_or_no("batch", problems) is not False,
+            batch_requests=row.whole("batch_requests", problems, least=1) or DEFAULT_BATCH_REQUESTS,
             **_numbers(row, problems),
         )
         others = endpoints.get(entry.id, ())
@@ -74,13 +71,6 @@ def read_endpoints(files: RootFiles, problems: list[str]) -> dict[str, tuple[End
             row.note("id", f"{entry.id!r} appears twice with the same URL and key", problems)
         endpoints[entry.id] = (*others, entry)
     return endpoints
-
-
-def _is_yes(row: CsvRow, column: str, problems: list[str]) -> bool:
-    value = row.cells[column].lower() or "yes"
-    if value not in ("yes", "no"):
-        row.note(column, f"expected yes or no, found {value!r}", problems)
-    return value != "no"
 
 
 def _numbers(row: CsvRow, problems: list[str]) -> dict[str, float]:

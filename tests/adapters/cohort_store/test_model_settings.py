@@ -66,6 +66,10 @@ def test_a_models_row_says_what_it_is_asked_with(catalog):
     assert model.max_tokens_name == "max_completion_tokens"
 
 
+def test_a_seed_that_no_float_holds_is_sent_as_it_is_written(catalog):
+    assert catalog(",seed", f",{2**62 + 1}").models["big"].sampling.seed == 2**62 + 1
+
+
 @pytest.mark.parametrize(
     ("column", "cell", "expected"),
     [

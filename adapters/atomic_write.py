@@ -61,8 +61,10 @@ def sync_folder(folder: str) -> None:
         os.close(descriptor)
 
 
-def replace_file(path: Path, data: bytes) -> None:
+def replace_file(path: Path, data: bytes, *, sync: bool = False) -> None:
     """Replace a file in one step, unless it is already identical. Creates its folder.
+
+    `sync` is that of `write_atomically`.
 
     Raises:
         OSError: The file system refused.
@@ -70,4 +72,4 @@ def replace_file(path: Path, data: bytes) -> None:
     if path.exists() and path.read_bytes() == data:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(str(path.parent), path.name, data, sync=False)
+    write_atomically(str(path.parent), path.name, data, sync=sync)

@@ -30,8 +30,8 @@ def read_file(root: Path, path: Path) -> bytes:
     return data
 
 
-def write_file(root: Path, path: Path, data: bytes) -> None:
-    """Replace a file below `root` in one step, unless it is already identical. Creates its folder.
+def write_file(root: Path, path: Path, data: bytes, *, sync: bool = False) -> None:
+    """Do what `replace_file` does with a file below `root`.
 
     Raises:
         UnsafePathError: The path leads through a symbolic link.
@@ -40,7 +40,7 @@ def write_file(root: Path, path: Path, data: bytes) -> None:
     """
     refuse_links(root, path)
     try:
-        replace_file(path, data)
+        replace_file(path, data, sync=sync)
     except OSError as error:
         raise_if_unavailable(error, root)
         raise

@@ -9,6 +9,7 @@ from typing import Final
 import attrs
 
 from adapters.root_files.layout import LAYOUT
+from adapters.root_files.text import json_text
 from daydreaming_dagster.ports.errors import MalformedArtifactError
 from daydreaming_dagster.ports.ids import is_id
 from daydreaming_dagster.ports.root_files import RootFiles
@@ -45,8 +46,7 @@ class FileBatchStore:
         return documents
 
     def write_batch(self, name: str, document: JsonObject) -> None:
-        text = f"{json.dumps(document, indent=1, ensure_ascii=False)}\n"
-        self.files.write(LAYOUT.batch_json(name).as_posix(), text.encode())
+        self.files.write(LAYOUT.batch_json(name).as_posix(), json_text(document))
 
     def delete_batch(self, name: str) -> None:
         self.files.remove(LAYOUT.batch_json(name).as_posix())

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import attrs
 
-from adapters.atomic_write import write_atomically
 from adapters.file_lock import locked
-from adapters.files_below_root import read_file, refuse_links
-from adapters.storage import raise_if_unavailable
+from adapters.files_below_root import read_file, refuse_links, write_file
+from adapters.root_files.text import json_text
 from daydreaming_dagster.data_layer.paths import Paths
 from daydreaming_dagster.ports.errors import MalformedArtifactError, UnsafePathError
 from daydreaming_dagster.ports.ids import is_id
@@ -58,14 +57,7 @@ class FilesystemBatchStore:
 
     def write_batch(self, name: str, document: JsonObject) -> None:
         path = self.paths.batch_json(name)
-        refuse_links(self.paths.data_root, path)
-        try:
-            path.parent.mkdir(exist_ok=True)
-            text = f"{json.dumps(document, indent=1, ensure_ascii=False)}\n"
-            write_atomically(str(path.parent), path.name, text.encode(), sync=True)
-        except OSError as error:
-            raise_if_unavailable(error, self.paths.data_root)
-            raise
+        write_file(self.paths.data_root, path, json_text(document), sync=True)
 
     def delete_batch(self, name: str) -> None:
         path = self.paths.batch_json(name)

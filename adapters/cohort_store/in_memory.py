@@ -65,8 +65,9 @@ class InMemoryCohortStore:
     def delete_cohort(self, cohort_id: str) -> None:
         for documents in (self.specs, self._members, self._manifests, self._indexes):
             documents.pop(_check(cohort_id), None)
-        for name in [name for name in self.reports if name.startswith(f"{cohort_id}/")]:
-            del self.reports[name]
+        for files in (self.reports, self.ratings):
+            for name in [name for name in files if name.startswith(f"{cohort_id}/")]:
+                del files[name]
 
     def read_spec(self, cohort_id: str) -> CohortSpec:
         if _check(cohort_id) not in self.specs:

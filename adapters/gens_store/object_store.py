@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from hashlib import sha256
-from pathlib import Path
 from typing import Final, Self
 
 import attrs
@@ -11,12 +10,12 @@ import attrs
 from adapters.gens_store.encoded import EncodedGensStore
 from adapters.object_store.bucket import AT_ONCE, Bucket
 from adapters.object_store.claims import BucketClaim, BucketClaims
-from daydreaming_dagster.data_layer.paths import ARTIFACT_FILENAMES, GENS_DIRNAME, Paths
+from adapters.root_files.layout import LAYOUT
+from daydreaming_dagster.data_layer.paths import ARTIFACT_FILENAMES, GENS_DIRNAME
 from daydreaming_dagster.ports.gens_store import Artifact
 from daydreaming_dagster.ports.ids import is_id
 from daydreaming_dagster.types import Stage
 
-_PATHS: Final = Paths(Path())
 _FILENAMES: Final = frozenset(ARTIFACT_FILENAMES.values())
 _DELETED_IN_TURN: Final[Sequence[frozenset[Artifact]]] = (
     frozenset(["prompt", "raw", "parsed"]),
@@ -82,7 +81,7 @@ class ObjectGensStore(EncodedGensStore):
         return self._read(self._name(stage, gen_id, artifact))
 
     def _load_template(self, stage: Stage, template_id: str) -> bytes | None:
-        name = _PATHS.template_file(stage, template_id).as_posix()
+        name = LAYOUT.template_file(stage, template_id).as_posix()
         data = self._read(name)
         if self._ahead_of is not None:  # a view reads a template once
             self._ahead_of[name] = data
@@ -98,13 +97,13 @@ class ObjectGensStore(EncodedGensStore):
         return attrs.evolve(self, ahead_of={**known, **read})
 
     def _claim(self, stage: Stage, gen_id: str) -> BucketClaim | None:
-        return self.claims.claim(_PATHS.generation_dir(stage, gen_id).as_posix())
+        return self.claims.claim(LAYOUT.generation_dir(stage, gen_id).as_posix())
 
     def _location(self, stage: Stage, gen_id: str, artifact: Artifact | None = None) -> str:
-        return self.bucket.locate(_PATHS.artifact_path(stage, gen_id, artifact).as_posix())
+        return self.bucket.locate(LAYOUT.artifact_path(stage, gen_id, artifact).as_posix())
 
     def _template_location(self, stage: Stage, template_id: str) -> str:
-        return self.bucket.locate(_PATHS.template_file(stage, template_id).as_posix())
+        return self.bucket.locate(LAYOUT.template_file(stage, template_id).as_posix())
 
     def _read(self, name: str) -> bytes | None:
         if self._ahead_of is not None and name in self._ahead_of:

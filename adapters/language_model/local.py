@@ -111,7 +111,7 @@ def weights_folder() -> Path:
 
     It is in `DAYDREAM_CACHE_DIR` if that is set, otherwise in the user's cache folder.
     """
-    import platformdirs  # an optional extra
+    import platformdirs  # here because most commands call no model
 
     chosen = os.environ.get("DAYDREAM_CACHE_DIR")
     cache = Path(chosen) if chosen else platformdirs.user_cache_path("daydreaming_dagster")

@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar, Final
 from urllib.parse import urlsplit
 
@@ -179,13 +180,14 @@ class OpenAILanguageModel:
         import aiohttp  # here because it takes 0.1 s
 
         session = self._open(request)
+        of_body = {"Content-Type": "application/json"} if isinstance(data, bytes) else {}
         try:
             async with session.request(
                 method,
                 self._url_of(path),
                 params=query,
                 data=data,
-                headers=self._sent_headers(is_json=isinstance(data, bytes)),
+                headers={**of_body, **self._sent_headers},
                 # A redirect would lose the body (301, 302) or take the headers elsewhere.
                 allow_redirects=False,
             ) as response:
@@ -219,10 +221,9 @@ class OpenAILanguageModel:
             netloc=host, path=f"{parts.path.rstrip('/')}{path}", fragment=""
         ).geturl()
 
-    def _sent_headers(self, *, is_json: bool) -> dict[str, str]:
+    @cached_property
+    def _sent_headers(self) -> Mapping[str, str]:
         headers = {"User-Agent": _USER_AGENT, "Accept": "application/json"}
-        if is_json:
-            headers["Content-Type"] = "application/json"
         if basic := basic_credentials(self.base_url):
             headers["Authorization"] = f"Basic {basic}"
         elif self.api_key:
@@ -291,7 +292,7 @@ class OpenAILanguageModel:
             raise errors.lost(request, "the stream ends early")
         return self.completion_in(request, answer.body(), answer.text())
 
-    @property
+    @cached_property
     def errors(self) -> EndpointErrors:
         """What makes the errors of this endpoint."""
         quoted = Redaction(self.api_key, self.base_url, tuple(self.headers.values()))

@@ -17,6 +17,7 @@ from adapters.language_model.openai import (
 )
 from adapters.language_model.redaction import redacted_url
 from adapters.language_model.reported_error import is_overloaded, status_of
+from adapters.language_model.streaming import read_lines
 from daydreaming_dagster.domain.endpoints import (
     DEFAULT_BATCH_MEGABYTES,
     DEFAULT_BATCH_POLL_SECONDS,
@@ -142,7 +143,7 @@ class OpenAIBatches:
             async with self.endpoint.exchange(request, "GET", path) as response:
                 await self._check(request, response)
                 # As it arrives, since it may be large.
-                async for line in _lines(response.content.iter_any()):
+                async for line in read_lines(response.content.iter_any()):
                     answer = self._answer(request, state, line)
                     if answer is not None:
                         yield answer
@@ -279,20 +280,6 @@ def _request(model: ModelKey) -> ModelRequest:
     """Return what errors name: the model."""
     provider, name = model
     return ModelRequest("", name, provider)
-
-
-async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Yield lines that end in a line feed, and no other character that Unicode calls a line end."""
-    rest = bytearray()
-    async for chunk in chunks:
-        rest += chunk
-        if b"\n" in chunk:
-            *whole, last = rest.split(b"\n")
-            for line in whole:
-                yield bytes(line)
-            rest = last
-    if rest:
-        yield bytes(rest)
 
 
 def _objects(value: object) -> list[Mapping[str, object]]:

@@ -18,19 +18,30 @@ _REPLACED: Final = ("role", "type", "id")
 async def read_events(chunks: AsyncIterator[bytes]) -> AsyncIterator[str]:
     """Yield the data of each event in a stream of server-sent events.
 
-    Comments and other fields are skipped (WHATWG HTML, section 9.2.6). Lines end at newlines alone:
-    JSON may contain other characters that Python takes for the end of a line.
+    Comments and other fields are skipped (WHATWG HTML, section 9.2.6).
     """
-    rest, data = b"", list[bytes]()
+    data: list[bytes] = []
+    async for line in read_lines(chunks):
+        field, _, value = line.rstrip(b"\r").partition(b":")
+        if field == b"data":
+            data.append(value.removeprefix(b" "))
+        elif not field and not value and data:
+            yield b"\n".join(data).decode("utf-8", errors="replace")
+            data.clear()
+
+
+async def read_lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Yield lines that end in a line feed, and no other character that Unicode calls a line end."""
+    rest = bytearray()
     async for chunk in chunks:
-        *lines, rest = (rest + chunk).split(b"\n")
-        for line in lines:
-            field, _, value = line.rstrip(b"\r").partition(b":")
-            if field == b"data":
-                data.append(value.removeprefix(b" "))
-            elif not field and not value and data:
-                yield b"\n".join(data).decode("utf-8", errors="replace")
-                data.clear()
+        rest += chunk
+        if b"\n" in chunk:
+            *whole, last = rest.split(b"\n")
+            for line in whole:
+                yield bytes(line)
+            rest = last
+    if rest:
+        yield bytes(rest)
 
 
 @attrs.define

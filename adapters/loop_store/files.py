@@ -11,6 +11,7 @@ from adapters.cohort_store.csv_rows import read_rows_by_id
 from adapters.cohort_store.yaml_files import read_spec_document, read_stages_file
 from adapters.loop_store.samplers import load_sampler, sampler_names
 from adapters.root_files.layout import LAYOUT
+from adapters.root_files.text import json_text
 from daydreaming_dagster.domain.errors import CatalogError, LoopBusyError
 from daydreaming_dagster.domain.loop.decisions import Ruling, Verdict
 from daydreaming_dagster.domain.loop.embeddings import (
@@ -100,14 +101,13 @@ class FileLoopStore:
 
     def record(self, loop_id: str, number: int, entry: Entry) -> None:
         name = LAYOUT.loop_entry_json(loop_id, number, entry_name(entry)).as_posix()
-        text = json.dumps(entry_document(entry), indent=1, ensure_ascii=False)
-        if not self.files.record(name, f"{text}\n".encode()):
+        if not self.files.record(name, json_text(entry_document(entry))):
             problem = "it is recorded already, and is not replaced"
             raise CatalogError(self.files.locate(name), (problem,))
 
     def record_limit(self, loop_id: str, reached: LimitReached) -> None:
-        text = json.dumps(entry_document(reached), indent=1, ensure_ascii=False)
-        self.files.write(LAYOUT.loop_limit_json(loop_id).as_posix(), f"{text}\n".encode())
+        name = LAYOUT.loop_limit_json(loop_id).as_posix()
+        self.files.write(name, json_text(entry_document(reached)))
 
     def read_verdicts(self, loop_id: str) -> Mapping[str, Ruling]:
         path = LAYOUT.loop_verdicts_csv(loop_id)
@@ -143,8 +143,7 @@ class FileLoopStore:
     def write_embedding(self, loop_id: str, embedding: StoredEmbedding) -> None:
         model = embedding.provider, embedding.model
         name = LAYOUT.loop_embedding_json(loop_id, model, embedding.text_digest).as_posix()
-        text = json.dumps(embedding_document(embedding), indent=1, ensure_ascii=False)
-        self.files.write(name, f"{text}\n".encode())
+        self.files.write(name, json_text(embedding_document(embedding)))
 
     def write_concept(self, loop_id: str, level: str, concept_id: str, text: str) -> None:
         name = LAYOUT.loop_concept_file(loop_id, level, concept_id).as_posix()

@@ -46,13 +46,8 @@ class FilesOfOlderDataRoot:
     def read_combinations(self) -> list[dict[str, str]]:
         # Older versions keep the file beside the other catalogs.
         for name in (_COMBINATIONS, f"{RAW_DIRNAME}/{_COMBINATIONS}"):
-            try:
-                self.files.read(name)
-            except FileNotFoundError:
-                continue
-            except (OSError, UnsafePathError):
-                pass  # reading it again says what is wrong
-            return self._read_columns(name, _COMBINATION_COLUMNS)
+            if self.files.exists(name):
+                return self._read_columns(name, _COMBINATION_COLUMNS)
         return []
 
     def list_memberships(self) -> list[str]:
@@ -75,7 +70,7 @@ class FilesOfOlderDataRoot:
 
     def read_spec(self, cohort_id: str) -> OlderSpec:
         names = [pattern.format(cohort_id) for pattern in _SPECS]
-        there = [name for name in names if name in self.files.list_files(name.partition("/")[0])]
+        there = [name for name in names if self.files.exists(name)]
         if len(there) > 1:
             raise CatalogError(there[1], (f"{there[0]} defines this cohort too",))
         (name,) = there

@@ -7,7 +7,7 @@ from typing import Self
 
 import attrs
 
-from adapters.atomic_write import TEMPORARY_PREFIX, write_atomically
+from adapters.atomic_write import TEMPORARY_PREFIX
 from adapters.file_lock import held, locked
 from adapters.files_below_root import read_file, read_regular, refuse_links, write_file
 from adapters.folder_removal import remove_folder
@@ -57,8 +57,7 @@ class FilesystemRootFiles(LaidOutFiles):
         refuse_links(self.root, path)
         if path.exists():
             return False
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(str(path.parent), path.name, data, sync=True)
+        write_file(self.root, path, data, sync=True)
         return True
 
     def remove(self, name: str) -> None:

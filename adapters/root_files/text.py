@@ -1,8 +1,10 @@
-"""Reads the text of files that people write."""
+"""The text of files: what people write, and documents that people may read."""
 
+import json
 from pathlib import PurePath
 
 from daydreaming_dagster.ports.root_files import RootFiles
+from daydreaming_dagster.types import JsonObject
 
 
 def read_text(files: RootFiles, path: PurePath) -> str:
@@ -15,3 +17,8 @@ def read_text(files: RootFiles, path: PurePath) -> str:
     """
     text = files.read(path.as_posix()).decode("utf-8-sig")
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def json_text(document: JsonObject) -> bytes:
+    """Return the contents of a file with this document."""
+    return f"{json.dumps(document, indent=1, ensure_ascii=False)}\n".encode()

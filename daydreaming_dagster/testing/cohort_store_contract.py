@@ -157,6 +157,7 @@ class CohortStoreContract(Generic[CohortStoreT]):
             cohorts.write_manifest(cohort_id, Manifest(spec="0"))
             cohorts.write_index(cohort_id, CohortIndex(inputs="0"))
             cohorts.write_report_files(cohort_id, {"a.csv": b"a"})
+            cohorts.write_rating_files(cohort_id, {"a.csv": b"a"})
 
         with cohorts.hold("c1"):
             cohorts.delete_cohort("c1")
@@ -165,6 +166,8 @@ class CohortStoreContract(Generic[CohortStoreT]):
         assert cohorts.list_cohorts() == cohorts.list_planned_cohorts() == ["c2"]
         assert cohorts.read_manifest("c1") is None
         assert cohorts.read_index("c1") == CohortIndex()
+        assert cohorts.read_rating_files("c1") == {}
+        assert cohorts.read_rating_files("c2") == {"a.csv": b"a"}
         assert cohorts.read_membership("c2") == MEMBERS
         with pytest.raises(CohortNotPlannedError):
             cohorts.read_membership("c1")

@@ -1,7 +1,9 @@
 """The contract of `LoopStore` on every adapter, and what only files can be."""
 
+import errno
 import importlib.metadata
 import json
+import os
 from importlib.metadata import EntryPoint, EntryPoints
 
 import pytest
@@ -16,7 +18,7 @@ from daydreaming_dagster.domain.errors import CatalogError
 from daydreaming_dagster.domain.loop.decisions import Ruling
 from daydreaming_dagster.domain.loop.registry import SAMPLERS
 from daydreaming_dagster.domain.loop.spec import LoopSpec
-from daydreaming_dagster.ports.errors import UnsafePathError
+from daydreaming_dagster.ports.errors import StorageUnavailableError, UnsafePathError
 from daydreaming_dagster.testing import LoopStoreContract
 from daydreaming_dagster.testing.loop_store_contract import CHOSEN, EMBEDDING
 
@@ -47,6 +49,18 @@ class TestInMemory(LoopStoreContract[InMemoryLoopStore]):
     @pytest.fixture
     def loops(self, cohorts):
         return InMemoryLoopStore(cohorts, {name: LoopSpec(pairs=3) for name in ("l1", "l2")})
+
+
+def test_a_full_disk_is_said_when_a_round_is_recorded(files, monkeypatch):
+    def write(_descriptor, _data):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched:
+        patched.setattr("adapters.atomic_write.os.write", write)
+        with pytest.raises(StorageUnavailableError, match="No space"):
+            files.record("l1", 1, CHOSEN)
+
+    assert files.read_journal("l1").rounds == ()
 
 
 def test_a_specification_reads_csv_files_beside_it(files, data_root):

@@ -15,6 +15,7 @@ from daydreaming_dagster.installation import check_adapters
 
 check_adapters()  # before the imports below find another package of that name
 
+from adapters.atomic_write import replace_file
 from adapters.batch_store.filesystem import FilesystemBatchStore
 from adapters.cohort_store.filesystem import FilesystemCohortStore
 from adapters.file_lock import locked
@@ -28,6 +29,7 @@ from daydreaming_dagster.domain.endpoints import LOCAL_PROVIDER, EndpointEntry
 from daydreaming_dagster.domain.exchange.scores import ForeignScore
 from daydreaming_dagster.endpoint_bootstrap import open_default_endpoint, open_endpoint
 from daydreaming_dagster.errors import DaydreamingError
+from daydreaming_dagster.locations import BUCKET_SCHEMES, is_url, scheme_of
 from daydreaming_dagster.ports.batch_store import BatchStore
 from daydreaming_dagster.ports.cohort_bundle import CohortBundle
 from daydreaming_dagster.ports.cohort_store import CohortStore, StorageInspection
@@ -49,13 +51,7 @@ DATA_ROOT_GROUP: Final = "daydreaming_dagster.data_roots"
 Each is a function that takes the URL and returns a `DataRoot`.
 """
 
-BUCKET_SCHEMES: Final = frozenset({"s3", "s3a", "gs", "az", "azure", "abfs", "abfss", "adl"})
-"""The schemes of the URLs of buckets. An entry point of the same name comes first."""
-
 _BUCKET_URL: Final = re.compile(r"[^:]+://[^/?#]+(/[^/?#]+)*/*")
-
-# A single letter before the colon is a Windows drive.
-_SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 
 _KEY_PREFIX: Final = re.compile(r"\w+(/\w+)*", re.ASCII)
 
@@ -123,13 +119,9 @@ def open_data_root(location: str | Path) -> DataRoot:
         SetupError: No installed package opens URLs with that scheme, or the URL is malformed.
         StorageUnavailableError: The environment of a bucket is malformed.
     """
-    scheme = _SCHEME.match(str(location))
-    if scheme is None:
-        before, colon, _ = str(location).partition(":")
-        if colon and before.lower() in BUCKET_SCHEMES:  # a path turns s3://b into s3:/b
-            raise _malformed(location, before)
+    name = scheme_of(location)
+    if name is None:
         return _open_folder(Path(location))
-    name = scheme[1].lower()
     # Imported where they are needed, as in the functions below: each costs a command milliseconds.
     if name == "file":
         from urllib.parse import urlsplit
@@ -143,18 +135,14 @@ def open_data_root(location: str | Path) -> DataRoot:
         return opened
     if name in BUCKET_SCHEMES:
         if not _BUCKET_URL.fullmatch(str(location)):
-            raise _malformed(location, name)
+            raise SetupError(
+                f"{location} does not name a bucket; write it as {name}://BUCKET/PREFIX, without an"
+                " empty part, a '?' or a '#'"
+            )
         return _open_bucket(str(location).rstrip("/"))
     raise SetupError(
         f"no installed package opens the data root {location}; name a folder, or install a "
         f"package with the entry point {name!r} in the group {DATA_ROOT_GROUP}"
-    )
-
-
-def _malformed(location: str | Path, scheme: str) -> SetupError:
-    return SetupError(
-        f"{location} does not name a bucket; write it as {scheme}://BUCKET/PREFIX, without an empty"
-        " part, a '?' or a '#'"
     )
 
 
@@ -167,17 +155,13 @@ def hold_lock(path: Path) -> AbstractContextManager[None]:
     return locked(path)
 
 
-def absolute_location(location: str | Path) -> str:
-    """Return a path as an absolute path, and a URL as it is.
+def write_file(path: Path, data: bytes) -> None:
+    """Replace a file of this machine in one step. Creates its folder.
 
-    Dagster keeps and shows where things are, and is looked at from other folders.
+    Raises:
+        OSError: The file system refused.
     """
-    return str(location) if is_url(location) else str(Path(location).absolute())
-
-
-def is_url(location: str | Path) -> bool:
-    """Return whether a data root is named by a URL."""
-    return _SCHEME.match(str(location)) is not None
+    replace_file(path, data)
 
 
 def dagster_home(root: DataRoot) -> Path:

@@ -28,8 +28,8 @@ class DataRootScaffolder(dg.Scaffolder[DataRootParams]):
         return DataRootParams
 
     def scaffold(self, request: dg.ScaffoldRequest[DataRootParams]) -> None:
-        from daydreaming_dagster.bootstrap import is_url
         from daydreaming_dagster.cli.examples import copy_examples
+        from daydreaming_dagster.locations import is_url
 
         name = request.target_path.name
         data_root = request.params.data_root or name
@@ -62,8 +62,8 @@ class DataRootComponent(dg.Component, dg.Model, dg.Resolvable):
     )
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
-        from daydreaming_dagster.bootstrap import is_url
         from daydreaming_dagster.defs.build import define_data_root
+        from daydreaming_dagster.locations import is_url
 
         place = self.data_root
         return define_data_root(

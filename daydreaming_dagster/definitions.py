@@ -6,9 +6,10 @@ from pathlib import Path
 
 import dagster as dg
 
-from daydreaming_dagster.bootstrap import absolute_location, key_prefix
+from daydreaming_dagster.bootstrap import key_prefix
 from daydreaming_dagster.defs.build import define_data_root
 from daydreaming_dagster.defs.executors import executor_from_environment
+from daydreaming_dagster.locations import absolute_location
 
 _DATA_ROOT = absolute_location(os.environ.get("DAYDREAM_DATA_ROOT", "data"))
 

@@ -59,6 +59,7 @@ def test_the_rules_hold(copy):
         ("daydreaming_dagster/domain/cohort/planning.py", "import daydreaming_dagster.application"),
         ("daydreaming_dagster/ports/gens_store.py", "import daydreaming_dagster.domain.catalog"),
         ("daydreaming_dagster/cli/progress.py", "import adapters.gens_store.filesystem"),
+        ("daydreaming_dagster/cli/export.py", "import adapters.atomic_write"),
         ("daydreaming_dagster/defs/cohorts.py", "import adapters.cohort_store.filesystem"),
         ("daydreaming_dagster/defs/cohorts.py", "import daydreaming_dagster.cli.console"),
     ],

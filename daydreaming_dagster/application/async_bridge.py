@@ -23,17 +23,16 @@ write.
 def iterate_in_thread(
     start: Callable[[], AsyncGenerator[_T, None]],
     *,
-    idle: bool = False,
     threads: int = DISK_THREADS,
 ) -> Iterator[list[_T]]:
     """Yield the items of `start()`, whose event loop runs in a thread of its own.
 
     The loop continues while the consumer is busy. The items that arrived are yielded together every
-    `_TOGETHER_SECONDS`, and the last ones as soon as the iterator ends. With `idle`, an empty list
-    is yielded if none arrived, so that the consumer can see to other things. Blocking work of the
-    iterator gets so many `threads`. If the consumer stops
-    early, the iterator is cancelled, and this waits until it has ended. An interrupt during a wait
-    cancels all tasks of the loop. An exception of the iterator is raised here.
+    `_TOGETHER_SECONDS`, and the last ones as soon as the iterator ends. If none arrived, an empty
+    list is yielded, so that the consumer can see to other things. Blocking work of the iterator
+    gets so many `threads`. If the consumer stops early, the iterator is cancelled, and this waits
+    until it has ended. An interrupt during a wait cancels all tasks of the loop. An exception of
+    the iterator is raised here.
     """
     items = deque[_T]()
 
@@ -63,9 +62,7 @@ def iterate_in_thread(
                 with suppress(Empty):
                     end.get(timeout=_TOGETHER_SECONDS)
                     ended = True
-                arrived = [items.popleft() for _ in range(len(items))]
-                if arrived or idle:
-                    yield arrived
+                yield [items.popleft() for _ in range(len(items))]
         except GeneratorExit:
             loop.call_soon_threadsafe(task.cancel)
             # Some libraries, such as polars, let system calls restart after SIGINT, so an interrupt

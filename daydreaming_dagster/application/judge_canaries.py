@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
+from daydreaming_dagster.application.model_checks import check_models, check_prices
 from daydreaming_dagster.application.run_cohort import RunOptions
 from daydreaming_dagster.application.run_generations import run_generations
 from daydreaming_dagster.application.run_listener import RunListener, RunPlan
@@ -64,11 +65,9 @@ def judge_canaries(  # noqa: PLR0917  a cohort, where it is, and what to spend o
         rows = _choose(evaluations, catalog, cohort_id, count)
         canaries = [make_canary(store, catalog, row) for row in rows]
         plan = _plan(store, catalog, cohort_id, canaries)
-        if options.limits_cost and plan.estimate.unpriced:
-            problem = f"a limit of cost needs a price for {', '.join(plan.estimate.unpriced)}"
-            raise CatalogError("the model catalog", (problem,))
-        if problems := model.check(plan.estimate.called):
-            raise CatalogError("the set-up of the models", tuple(problems))
+        if options.limits_cost:
+            check_prices(plan.estimate.unpriced)
+        check_models(model, plan.estimate.called)
         listener.begin(plan)
         for canary in canaries:
             write_canary(store, canary)

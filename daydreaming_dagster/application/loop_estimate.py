@@ -8,7 +8,7 @@ from typing import Final
 import attrs
 
 from daydreaming_dagster.application.loop_check import check_loop
-from daydreaming_dagster.application.loop_plan import plan_round
+from daydreaming_dagster.application.loop_plan import cohort_of_round, plan_round
 from daydreaming_dagster.domain.cohort.estimate import (
     PlanEstimate,
     StageEstimate,
@@ -23,6 +23,8 @@ from daydreaming_dagster.ports.cohort_store import CohortStore
 from daydreaming_dagster.ports.errors import DataLayerError
 from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates
 from daydreaming_dagster.ports.loop_store import LoopStore
+
+_EMBEDDINGS: Final = "embeddings"
 
 
 def estimate_round(
@@ -53,7 +55,7 @@ def estimate_round(
         rng = random.Random(spec.seed)  # noqa: S311  nothing here is secret
         drawn = random_pairs([*seeds, *journal.accepted()], tried, rng)
         pairs = list(islice(drawn, spec.pairs))
-        cohort_id = f"{loop_id}-{step.number:04}"
+        cohort_id = cohort_of_round(loop_id, step.number)
     else:
         pairs = [choice.pair for choice in step.round.chosen.choices]
         cohort_id = step.round.chosen.cohort_id
@@ -80,6 +82,3 @@ def estimate_round(
     unpriced = {*estimate.unpriced, *([entry.id] if calls.calls and calls.cost is None else [])}
     stages = {**estimate.stages, _EMBEDDINGS: calls}
     return attrs.evolve(estimate, stages=stages, unpriced=tuple(sorted(unpriced)))
-
-
-_EMBEDDINGS: Final = "embeddings"

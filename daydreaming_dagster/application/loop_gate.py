@@ -7,7 +7,9 @@ import attrs
 from daydreaming_dagster.application.embed_texts import TextEmbedder
 from daydreaming_dagster.application.loop_memory import LoopMemory
 from daydreaming_dagster.application.loop_runs import RoundInterruptedError, RoundRuns
+from daydreaming_dagster.application.model_checks import check_models, check_prices
 from daydreaming_dagster.domain.catalog import ModelEntry
+from daydreaming_dagster.domain.cohort.spending import known_sum
 from daydreaming_dagster.domain.digests import sha256
 from daydreaming_dagster.domain.errors import CatalogError
 from daydreaming_dagster.domain.generation.budget import Budget
@@ -78,10 +80,8 @@ class RoundGate:
         if self.model is None:
             raise CatalogError(f"loop {self.loop_id}", ("gate.embedding: nothing embeds here",))
         if self.entry.cost(0, 0) is None and self.runs.limits_cost:
-            problem = f"a limit of cost needs a price for {self.entry.id}"
-            raise CatalogError("the model catalog", (problem,))
-        if problems := self.model.check([self.entry.key]):
-            raise CatalogError("the set-up of the models", tuple(problems))
+            check_prices([self.entry.id])
+        check_models(self.model, [self.entry.key])
 
     def hold_back(self, begun: Round, new: Sequence[KnownText]) -> Held:
         """Return the texts of a round that are held back, and why.
@@ -105,7 +105,7 @@ class RoundGate:
             self.entry.id,
             thresholds,
             tuple(text.text_id for text in passed if text.text_id not in embedded),
-            None if None in costs else sum(cost for cost in costs if cost is not None),
+            known_sum(costs),
         )
         return Held((*held, *hold_back_by_embedding(compared, known, thresholds)), threshold, gate)
 

@@ -12,6 +12,11 @@ from daydreaming_dagster.ports.cohort_store import CohortStore
 from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates
 
 
+def cohort_of_round(loop_id: str, number: int) -> str:
+    """Return the id of the cohort that a round of a loop makes."""
+    return f"{loop_id}-{number:04}"
+
+
 def plan_round(  # noqa: PLR0917  the ports, and what the plan depends on
     store: GensStoreWithTemplates,
     cohorts: CohortStore,

@@ -14,14 +14,14 @@ from daydreaming_dagster.application.loop_canaries import (
 from daydreaming_dagster.application.loop_gate import RoundGate
 from daydreaming_dagster.application.loop_measures import Memory, measure_round
 from daydreaming_dagster.application.loop_memory import LoopMemory
-from daydreaming_dagster.application.loop_plan import plan_round
+from daydreaming_dagster.application.loop_plan import cohort_of_round, plan_round
 from daydreaming_dagster.application.loop_rulings import read_rulings
 from daydreaming_dagster.application.loop_runs import RoundInterruptedError, RoundRuns
 from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.cohort.planner import PlannedGeneration
 from daydreaming_dagster.domain.cohort.planning import CohortPlan
 from daydreaming_dagster.domain.cohort.spec import CohortSpec
-from daydreaming_dagster.domain.cohort.spending import known_spending
+from daydreaming_dagster.domain.cohort.spending import known_spending, known_sum
 from daydreaming_dagster.domain.digests import sha256
 from daydreaming_dagster.domain.errors import CatalogError
 from daydreaming_dagster.domain.generation.state import read_state
@@ -94,7 +94,7 @@ class LoopRound:
                 concept is missing, or the round could not be made of them.
             SamplerError: The sampler broke the rules.
         """
-        cohort_id = f"{self.loop_id}-{number:04}"
+        cohort_id = cohort_of_round(self.loop_id, number)
         if cohort_id in self.cohorts.list_cohorts():
             problem = f"the cohort {cohort_id!r} exists already; rename it, or the loop"
             raise CatalogError(f"loop {self.loop_id}", (problem,))
@@ -181,8 +181,8 @@ class LoopRound:
         best = [each.text_id for each in decisions if each.text_id in passed][:_NOVELTY_OF_BEST]
         memory = Memory([*self.memory.descriptions()], [*self.memory.earlier_texts(begun)])
         measures = measure_round(self.store, self.journal, begun, written, memory, texts, best)
-        costs = [known_spending(self.store, self.catalog, members), written.embedding_cost]
-        cost = None if None in costs else sum(each for each in costs if each is not None)
+        answers = known_spending(self.store, self.catalog, members)
+        cost = known_sum([answers, written.embedding_cost])
         return Decided(
             scores, tuple(decisions), attrs.evolve(measures, cost=cost, canaries=canaries)
         )

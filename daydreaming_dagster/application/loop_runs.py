@@ -9,7 +9,7 @@ from daydreaming_dagster.application.run_cohort import CohortRunner, RunOptions
 from daydreaming_dagster.application.run_listener import RunListener
 from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.cohort.planner import PlannedGeneration
-from daydreaming_dagster.domain.cohort.spending import known_spending
+from daydreaming_dagster.domain.cohort.spending import known_spending, known_sum
 from daydreaming_dagster.domain.generation.budget import Budget
 from daydreaming_dagster.domain.generation.cancellation import CancellationToken
 from daydreaming_dagster.domain.loop.journal import Journal, Round
@@ -96,14 +96,13 @@ class RoundRuns:
 
     def _spent(self, of_round: Sequence[float | None]) -> float:
         """Return what the loop has cost, in USD, with this round."""
-        costs = [*(end.measures.cost for end in self.journal.decided), *of_round]
-        known = [cost for cost in costs if cost is not None]
-        if len(known) < len(costs):
+        spent = known_sum([*(end.measures.cost for end in self.journal.decided), *of_round])
+        if spent is None:
             raise LoopLimitError(
                 "what answers cost is unknown, so the loop's limit cannot be kept; "
                 "remove stop.max_cost, or use models that report tokens"
             )
-        return sum(known)
+        return spent
 
     def spent_on(self, begun: Round) -> float | None:
         """Return what the answers of a round that is planned cost, in USD; None if not known."""

@@ -6,7 +6,7 @@ from daydreaming_dagster.application.cohort_status import look
 from daydreaming_dagster.application.loop_check import check_loop
 from daydreaming_dagster.application.loop_rulings import read_rulings
 from daydreaming_dagster.domain.catalog import Catalog
-from daydreaming_dagster.domain.cohort.spending import known_spending
+from daydreaming_dagster.domain.cohort.spending import known_spending, known_sum
 from daydreaming_dagster.domain.cohort.staleness import CohortState
 from daydreaming_dagster.domain.errors import CatalogError, CohortNotPlannedError
 from daydreaming_dagster.domain.loop.journal import Journal, Round, Step, next_step
@@ -59,8 +59,7 @@ class LoopStatus:
     @property
     def spent(self) -> float | None:
         """What all stored answers cost, in USD; None if it is not known."""
-        known = [each.spent for each in self.rounds if each.spent is not None]
-        return sum(known) if len(known) == len(self.rounds) else None
+        return known_sum(each.spent for each in self.rounds)
 
     @property
     def stale_from(self) -> int | None:
@@ -111,7 +110,6 @@ def _look_at_round(
         members = cohorts.read_membership(cohort_id)
     except CohortNotPlannedError:
         return RoundStatus(begun, None, 0.0)
-    spent = known_spending(store, catalog, members)
     embedded = 0.0 if begun.written is None else begun.written.embedding_cost
-    total = None if spent is None or embedded is None else spent + embedded
-    return RoundStatus(begun, look(store, cohorts, cohort_id, catalog), total)
+    spent = known_sum([known_spending(store, catalog, members), embedded])
+    return RoundStatus(begun, look(store, cohorts, cohort_id, catalog), spent)

@@ -10,6 +10,7 @@ import attrs
 from daydreaming_dagster.application.batch_lane import Batches
 from daydreaming_dagster.application.cohort_status import look_and_keep
 from daydreaming_dagster.application.extend_cohort import Choices, extend_cohort, read_choices
+from daydreaming_dagster.application.model_checks import check_models, check_prices
 from daydreaming_dagster.application.run_generations import run_generations
 from daydreaming_dagster.application.run_listener import RunListener, RunPlan
 from daydreaming_dagster.domain.catalog import Catalog
@@ -329,8 +330,7 @@ def prepare_run(  # noqa: PLR0917  a cohort, where it is, and what to make of it
     )
     if options.cancel_batches:
         plan = attrs.evolve(plan, todo={**dict.fromkeys(members, ()), **awaited})
-    if problems := model.check(plan.estimate.called):
-        raise CatalogError("the set-up of the models", tuple(problems))
+    check_models(model, plan.estimate.called)
     before = 0.0
     if options.max_cost_total is not None:
         before = spent_before(store, catalog, members)
@@ -380,8 +380,7 @@ def _plan(  # noqa: PLR0917  a cohort, what it is planned from, what was asked f
     asked = {*options.force, *chain(*unanswered, *stale.values())}
     planned = planned_generations(store, todo)
     estimate = estimate_generations(store, catalog, planned, asked, by_batch)
-    if options.limits_cost and estimate.unpriced:
-        problem = f"a limit of cost needs a price for {', '.join(estimate.unpriced)}"
-        raise CatalogError("the model catalog", (problem,))
+    if options.limits_cost:
+        check_prices(estimate.unpriced)
     left_stale = 0 if options.stale else sum(map(len, state.stale.values()))
     return RunPlan(cohort_id, members, todo, estimate, left_stale)

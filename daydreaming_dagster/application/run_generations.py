@@ -38,7 +38,7 @@ def run_generations(
 
     finished, failed = 0, list[Generated]()
     threads = threads_for(runner.store, DISK_THREADS)
-    for arrived in iterate_in_thread(run, idle=True, threads=threads):
+    for arrived in iterate_in_thread(run, threads=threads):
         in_batches = () if runner.lane is None else runner.lane.waits()
         listener.waiting((*runner.waits.values(), *in_batches))
         if not arrived:

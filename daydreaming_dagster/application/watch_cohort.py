@@ -8,8 +8,8 @@ import attrs
 
 from daydreaming_dagster.application.cohort_report import draw_report
 from daydreaming_dagster.domain.cohort.index import CohortIndex
+from daydreaming_dagster.domain.cohort.progress import say_progress
 from daydreaming_dagster.domain.cohort.staleness import look_at_cohort
-from daydreaming_dagster.formatting import counted
 from daydreaming_dagster.ports.cohort_store import CohortStore
 from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates
 
@@ -77,9 +77,4 @@ class WatchedCohort:
         if replaced or seen != self._seen:
             self._version += 1
         self._seen = seen
-        done = ", ".join(
-            f"{state.done:,} of {counted(state.planned, stage)}"
-            for stage, state in looked.stages.items()
-            if state.planned
-        )
-        return self._version, f"{done} done"
+        return self._version, say_progress(looked.stages.values())

@@ -25,23 +25,24 @@ from daydreaming_dagster.cli.console import (
 from daydreaming_dagster.domain.checks.integrity import Finding
 from daydreaming_dagster.formatting import counted
 
+BundleOption = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", help="The file; else COHORT.zip.", callback=refuse_url),
+]
+
 
 def bundle(
     cohort_id: CohortArgument,
     data_root: DataRootOption = DEFAULT_DATA_ROOT,
     *,
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", help="The file; else COHORT.zip.", callback=refuse_url),
-    ] = None,
+    output: BundleOption = None,
 ) -> None:
     """Write a cohort with all that its results are made from as one file, to send and verify.
 
     It has the catalogs, the specification, the members with all their texts, and a SHA-256 for
     each file. The same content gives the same bytes.
     """
-    file = Path(f"{cohort_id}.zip") if output is None else output
-    root = open_data_root(data_root)
+    root, file = open_data_root(data_root), output or Path(f"{cohort_id}.zip")
     bundle_cohort(
         root.store,
         root.cohorts,

@@ -21,6 +21,7 @@ from daydreaming_dagster.domain.errors import (
     UnknownCohortError,
     UnusableAnswerError,
 )
+from daydreaming_dagster.locations import is_url
 
 DEFAULT_DATA_ROOT: Final = "data"
 
@@ -31,9 +32,6 @@ EXIT_WRONG: Final = 2
 # If the output is not a terminal, lines may be long, and a truncated table would be useless.
 out = Console(width=None if sys.stdout.isatty() else 1_000)
 err = Console(stderr=True)
-
-# A single letter before the colon is a Windows drive.
-_URL_AS_PATH: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:[/\\]")
 
 # Characters that JSON leaves unescaped but a terminal should not get.
 _UNPRINTABLE: Final = re.compile(
@@ -68,13 +66,23 @@ WithoutOption = Annotated[
         help="Leave out a judge: a template, a model, or TEMPLATE/MODEL; repeatable.",
     ),
 ]
+ConcurrencyOption = Annotated[
+    int | None,
+    typer.Option(
+        "--concurrency",
+        "-j",
+        min=1,
+        help="Concurrent calls per model without a limit in llm_models.csv."
+        " Default: as many as the endpoint takes.",
+    ),
+]
 FreshOption = Annotated[bool, typer.Option("--fresh", help="Leave out scores that are stale.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def refuse_url(path: Path | None) -> Path | None:
     """Return the path of an option, unless it is a URL, of which `Path` keeps one slash only."""
-    if path is not None and _URL_AS_PATH.match(str(path)):
+    if path is not None and is_url(path):
         raise typer.BadParameter("a URL cannot be written to here; name a place on this machine")
     return path
 

@@ -5,9 +5,10 @@ from typing import Annotated
 import typer
 
 from daydreaming_dagster.application.copy_data_root import copy_data_root
-from daydreaming_dagster.bootstrap import SetupError, absolute_location, open_data_root
+from daydreaming_dagster.bootstrap import SetupError, open_data_root
 from daydreaming_dagster.cli.console import EXIT_INCOMPLETE, complain, say
 from daydreaming_dagster.formatting import counted
+from daydreaming_dagster.locations import absolute_location
 
 
 def copy(

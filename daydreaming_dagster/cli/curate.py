@@ -22,13 +22,12 @@ from daydreaming_dagster.bootstrap import (
     open_bundle,
     open_data_root,
 )
-from daydreaming_dagster.cli.bundle import complain_of_bundle
+from daydreaming_dagster.cli.bundle import BundleOption, complain_of_bundle
 from daydreaming_dagster.cli.console import (
     DEFAULT_DATA_ROOT,
     CohortArgument,
     DataRootOption,
     note,
-    refuse_url,
     say,
 )
 from daydreaming_dagster.domain.stages import GenerationRef
@@ -50,10 +49,7 @@ def delete(
     """
     root = open_data_root(data_root)
     if not yes:
-        preview = preview_deletion(root.store, root.cohorts, root.loops, cohort_id, root.batches)
-        for name in () if root.files is None else root.files.cohort_files(cohort_id):
-            say(name)
-        _print_deletion(preview, done=False)
+        _preview(root, cohort_id)
         note(f"nothing was deleted; `daydream delete {cohort_id} --yes` deletes this for good")
         return
     deletion = delete_cohort(root.store, root.cohorts, root.loops, cohort_id, root.batches)
@@ -65,10 +61,7 @@ def archive(
     cohort_id: CohortArgument,
     data_root: DataRootOption = DEFAULT_DATA_ROOT,
     *,
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", help="The file; else COHORT.zip.", callback=refuse_url),
-    ] = None,
+    output: BundleOption = None,
     yes: YesOption = False,
 ) -> None:
     """Move a cohort out of the data root into one file, which `daydream restore` brings back.
@@ -79,10 +72,7 @@ def archive(
     root, file = open_data_root(data_root), output or Path(f"{cohort_id}.zip")
     files = root.written_files()
     if not yes:
-        preview = preview_deletion(root.store, root.cohorts, root.loops, cohort_id, root.batches)
-        for name in () if root.files is None else root.files.cohort_files(cohort_id):
-            say(name)
-        _print_deletion(preview, done=False)
+        _preview(root, cohort_id)
         note(f"nothing was written; with --yes, this moves to {file}")
         return
     deletion = archive_cohort(
@@ -137,6 +127,14 @@ def prune(data_root: DataRootOption = DEFAULT_DATA_ROOT, *, yes: YesOption = Fal
     orphans = prune_orphans(root.store, root.cohorts, root.loops, root.batches)
     _forget(root, orphans)
     say(f"deleted: {_counts(orphans)}")
+
+
+def _preview(root: DataRoot, cohort_id: str) -> None:
+    """Print the files and generations that would be deleted with a cohort."""
+    deletion = preview_deletion(root.store, root.cohorts, root.loops, cohort_id, root.batches)
+    for name in () if root.files is None else root.files.cohort_files(cohort_id):
+        say(name)
+    _print_deletion(deletion, done=False)
 
 
 def _print_deletion(deletion: CohortDeletion, *, done: bool) -> None:

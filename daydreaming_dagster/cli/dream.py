@@ -12,35 +12,28 @@ from rich.console import Console
 from daydreaming_dagster.application.dream_loop import Dream, DreamOptions
 from daydreaming_dagster.application.loop_estimate import estimate_round
 from daydreaming_dagster.application.run_listener import RunPlan
-from daydreaming_dagster.bootstrap import (
-    DataRoot,
-    absolute_location,
-    dagster_home,
-    key_prefix,
-    open_data_root,
-)
+from daydreaming_dagster.bootstrap import DataRoot, dagster_home, key_prefix, open_data_root
 from daydreaming_dagster.cli.console import (
     DEFAULT_DATA_ROOT,
     EXIT_INCOMPLETE,
+    ConcurrencyOption,
     DataRootOption,
     complain,
-    explained,
     note,
     output,
     say,
     terminal,
 )
-from daydreaming_dagster.cli.grouping import grouped
-from daydreaming_dagster.cli.interruption import loading
+from daydreaming_dagster.cli.grouping import failure_lines
+from daydreaming_dagster.cli.interruption import loading, stopped_by_signals
 from daydreaming_dagster.cli.loop_lines import entry_lines
 from daydreaming_dagster.cli.monitor import RunMonitor, expected_calls
-from daydreaming_dagster.cli.run import ConcurrencyOption, stopped_by_signals
 from daydreaming_dagster.domain.generation.budget import Budget
 from daydreaming_dagster.domain.generation.cancellation import CancellationToken
 from daydreaming_dagster.domain.generation.generated import Generated
 from daydreaming_dagster.domain.loop.journal import Entry, Stop
-from daydreaming_dagster.domain.stages import GenerationRef
 from daydreaming_dagster.formatting import counted
+from daydreaming_dagster.locations import absolute_location
 from daydreaming_dagster.ports.language_model import Wait
 
 
@@ -181,11 +174,6 @@ class _DreamMonitor:
 
     def _end_run(self) -> None:
         self._bars.close()
-        failed = () if self._run is None else self._run.failed
-        for line in grouped(
-            (GenerationRef(each.stage, each.gen_id), explained(each.error))
-            for each in failed
-            if each.error is not None
-        ):
+        for line in failure_lines(() if self._run is None else self._run.failed):
             complain(line)
         self._run = None

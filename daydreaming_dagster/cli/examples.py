@@ -10,12 +10,13 @@ from typing import Annotated, Final
 import typer
 
 from daydreaming_dagster.application.copy_data_root import copy_data_root
-from daydreaming_dagster.bootstrap import absolute_location, is_url, open_data_root
+from daydreaming_dagster.bootstrap import open_data_root
 from daydreaming_dagster.cli.console import refuse_url, say
 from daydreaming_dagster.cli.plan import plan
 from daydreaming_dagster.cli.run import run
 from daydreaming_dagster.defs.home import write_settings
 from daydreaming_dagster.domain.errors import CatalogError
+from daydreaming_dagster.locations import absolute_location, is_url
 
 DEMO_COHORT: Final = "demo"
 _PARTIAL_PREFIX: Final = ".daydream-init-"

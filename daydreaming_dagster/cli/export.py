@@ -9,9 +9,8 @@ import attrs
 import typer
 from rich.table import Table
 
-from adapters.atomic_write import replace_file
 from daydreaming_dagster.application.export_texts import ExportForm, export_texts
-from daydreaming_dagster.bootstrap import open_data_root
+from daydreaming_dagster.bootstrap import open_data_root, write_file
 from daydreaming_dagster.cli.console import (
     DEFAULT_DATA_ROOT,
     CohortArgument,
@@ -78,7 +77,7 @@ def export(
         problem = f"{folder} has {min(others)} of another export; name another folder, or delete it"
         raise typer.BadParameter(problem)
     for name, data in files.items():
-        replace_file(folder / name, data)
+        write_file(folder / name, data)
     say(f"{folder}: {counted(len(files), 'file')}")
 
 

@@ -1,9 +1,12 @@
-"""Groups generations with the same message into one line."""
+"""Lines about generations, one for all that have the same message."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Final
 
+from daydreaming_dagster.cli.console import explained
+from daydreaming_dagster.domain.errors import AnswerLostError
+from daydreaming_dagster.domain.generation.generated import Generated
 from daydreaming_dagster.domain.stages import GenerationRef
 from daydreaming_dagster.formatting import counted
 from daydreaming_dagster.types import Stage
@@ -32,6 +35,21 @@ def grouped(messages: Iterable[tuple[GenerationRef, str]]) -> Iterator[str]:
         named = ", ".join(ref.gen_id for ref, _ in members[:_NAMED])
         more = f" and {len(members) - _NAMED:,} more" if len(members) > _NAMED else ""
         yield f"{counted(len(members), stage)}: {message} ({named}{more})"
+
+
+def failure_lines(failed: Iterable[Generated], set_aside: Collection[str] = ()) -> Iterator[str]:
+    """Yield what a run says of the generations that failed, and why models were set aside."""
+    messages: list[tuple[GenerationRef, str]] = []
+    for generated in failed:
+        if isinstance(generated.error, AnswerLostError):  # each is named, for it was paid
+            yield f"{generated.ref}: {generated.error}"
+        # What the line about its model says already is not repeated.
+        elif generated.error is not None and not any(
+            str(generated.error) in why for why in set_aside
+        ):
+            messages.append((generated.ref, explained(generated.error)))
+    yield from grouped(messages)
+    yield from set_aside
 
 
 def doubtful(doubts: Mapping[Stage, Mapping[str, str]]) -> Iterator[str]:

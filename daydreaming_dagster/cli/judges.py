@@ -14,32 +14,28 @@ from daydreaming_dagster.application.judge_passports import (
     know_judges,
 )
 from daydreaming_dagster.application.run_cohort import RunOptions
-from daydreaming_dagster.bootstrap import (
-    DataRoot,
-    absolute_location,
-    compose_language_model,
-    open_data_root,
-)
+from daydreaming_dagster.bootstrap import DataRoot, compose_language_model, open_data_root
 from daydreaming_dagster.cli.console import (
     DEFAULT_DATA_ROOT,
     EXIT_INCOMPLETE,
     CohortArgument,
+    ConcurrencyOption,
     DataRootOption,
     JsonOption,
     cell,
     complain,
-    explained,
     note,
     out,
     say,
     say_json,
     terminal,
 )
-from daydreaming_dagster.cli.grouping import grouped
+from daydreaming_dagster.cli.grouping import failure_lines
+from daydreaming_dagster.cli.interruption import stopped_by_signals
 from daydreaming_dagster.cli.monitor import RunMonitor
-from daydreaming_dagster.cli.run import ConcurrencyOption, stopped_by_signals
 from daydreaming_dagster.domain.errors import ResponseParseError
 from daydreaming_dagster.domain.generation.cancellation import CancellationToken
+from daydreaming_dagster.locations import absolute_location
 
 if TYPE_CHECKING:  # numpy is slow to import
     from daydreaming_dagster.domain.people.passport import Passport
@@ -137,14 +133,9 @@ def _ask_about_canaries(
             catalog=catalog,
         )
     # The passport counts the answers without a score.
-    for line in grouped(
-        (each.ref, explained(each.error))
-        for each in monitor.failed
-        if each.error is not None and not isinstance(each.error, ResponseParseError)
-    ):
+    failed = [each for each in monitor.failed if not isinstance(each.error, ResponseParseError)]
+    for line in failure_lines(failed, monitor.reasons):
         complain(line)
-    for reason in monitor.reasons:
-        complain(reason)
     if token.reason is not None:
         complain(f"stopped: {token.reason}")
     return unanswered

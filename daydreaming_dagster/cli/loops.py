@@ -12,6 +12,7 @@ from daydreaming_dagster.application.loop_status import LoopStatus, RoundStatus,
 from daydreaming_dagster.bootstrap import DataRoot
 from daydreaming_dagster.cli.console import note, out, say, say_json
 from daydreaming_dagster.cli.loop_lines import entry_lines, held_back_line
+from daydreaming_dagster.domain.cohort.progress import say_progress
 from daydreaming_dagster.domain.errors import CatalogError
 from daydreaming_dagster.domain.loop.journal import (
     ENTRIES,
@@ -179,12 +180,7 @@ def _next(looked: LoopStatus) -> str:
     cohort = looked.rounds[-1].cohort
     if cohort is None:
         return f"{doing}: nothing is planned yet"
-    counts = ", ".join(
-        f"{state.done:,} of {counted(state.planned, stage)}"
-        for stage, state in cohort.stages.items()
-        if state.planned
-    )
-    return f"{doing}: {counts} done"
+    return f"{doing}: {say_progress(cohort.stages.values())}"
 
 
 def _document(looked: LoopStatus) -> dict[str, object]:

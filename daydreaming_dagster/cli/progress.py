@@ -24,6 +24,7 @@ from daydreaming_dagster.cli.console import (
 from daydreaming_dagster.cli.grouping import doubtful, grouped
 from daydreaming_dagster.cli.loops import loops_of, show_loop_status, tail_loop
 from daydreaming_dagster.domain.batch.record import BatchRecord
+from daydreaming_dagster.domain.cohort.progress import say_progress
 from daydreaming_dagster.domain.cohort.staleness import CohortState, look_at_cohort
 from daydreaming_dagster.domain.stages import GenerationRef
 from daydreaming_dagster.formatting import counted
@@ -112,7 +113,6 @@ def _print_status(cohort_id: str, looked: CohortState) -> None:
         for finish, count in Counter(finishes.values()).items():
             ended = f"{counted(count, stage)} ended with finish_reason {finish!r:.60}"
             note(f"{ended}, whose meaning is unknown: see whether the answer is whole")
-
     for line in doubtful(looked.doubts):
         note(line)
 
@@ -155,10 +155,7 @@ def tail(
                 else:
                     say(f"{generation} {what}")
         if seen is None and not as_json:
-            counts = ", ".join(
-                f"{state.done:,} of {counted(state.planned, state.stage)}" for state in states
-            )
-            say(f"cohort {name}: {counts} done")
+            say(f"cohort {name}: {say_progress(states)}")
         seen = now
         if not any(state.todo for state in states):
             return

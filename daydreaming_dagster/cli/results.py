@@ -9,20 +9,10 @@ import attrs
 import typer
 from rich.table import Table
 
-from adapters.atomic_write import replace_file
 from daydreaming_dagster.application.cohort_report import DrawnPage, draw_report, write_report
 from daydreaming_dagster.application.cohort_results import TabulatedCohort, tabulate_cohort
 from daydreaming_dagster.application.loop_report import draw_loop_report, write_loop_report
-from daydreaming_dagster.bootstrap import DataRoot, open_data_root
-from daydreaming_dagster.domain.results.ranking import TextRank
-from daydreaming_dagster.domain.results.refused import RefusedAnswer
-from daydreaming_dagster.formatting import counted, plural
-
-if TYPE_CHECKING:  # polars is slow to import
-    from polars import DataFrame
-
-    from daydreaming_dagster.report.figure import Figure
-
+from daydreaming_dagster.bootstrap import DataRoot, open_data_root, write_file
 from daydreaming_dagster.cli.console import (
     DEFAULT_DATA_ROOT,
     EXIT_INCOMPLETE,
@@ -43,6 +33,14 @@ from daydreaming_dagster.cli.console import (
 )
 from daydreaming_dagster.cli.grouping import doubtful
 from daydreaming_dagster.cli.loops import loops_of
+from daydreaming_dagster.domain.results.ranking import TextRank
+from daydreaming_dagster.domain.results.refused import RefusedAnswer
+from daydreaming_dagster.formatting import counted, plural
+
+if TYPE_CHECKING:  # polars is slow to import
+    from polars import DataFrame
+
+    from daydreaming_dagster.report.figure import Figure
 
 _SHOWN_TEXTS: Final = 100
 _SHOWN_SCORES: Final = 4
@@ -216,7 +214,7 @@ def _write_report(
             drawn = draw_report(root.store, root.cohorts, name, now, without, more=more)
         else:
             drawn = draw_loop_report(root.store, root.cohorts, loops, name, now)
-        replace_file(output, drawn.page.encode())
+        write_file(output, drawn.page.encode())
         files = [str(output)]
     if figures is not None:
         files += _write_figures(drawn.figures, figures)
@@ -229,7 +227,7 @@ def _write_figures(figures: "Sequence[Figure]", folder: Path) -> Iterator[str]:
         if figure.chart is not None:
             for ending, data in (("svg", figure.svg().encode()), ("png", figure.png())):
                 file = folder / f"{figure.name}.{ending}"
-                replace_file(file, data)
+                write_file(file, data)
                 yield str(file)
 
 

@@ -1,13 +1,10 @@
 """`daydream run`."""
 
-import os
-import signal
-from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Collection
+from contextlib import suppress
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from daydreaming_dagster.application.batch_status import waiting_of_cohort
 from daydreaming_dagster.application.cohort_status import look
@@ -18,7 +15,6 @@ from daydreaming_dagster.application.stop_rules import say_stop_rules
 from daydreaming_dagster.batch_bootstrap import compose_batches
 from daydreaming_dagster.bootstrap import (
     DataRoot,
-    absolute_location,
     compose_language_model,
     key_prefix,
     open_data_root,
@@ -27,40 +23,27 @@ from daydreaming_dagster.cli.console import (
     DEFAULT_DATA_ROOT,
     EXIT_INCOMPLETE,
     CohortArgument,
+    ConcurrencyOption,
     DataRootOption,
     complain,
-    explained,
     note,
     say,
     terminal,
 )
-from daydreaming_dagster.cli.grouping import grouped
+from daydreaming_dagster.cli.grouping import failure_lines
+from daydreaming_dagster.cli.interruption import stopped_by_signals
 from daydreaming_dagster.cli.monitor import RunMonitor
 from daydreaming_dagster.defs.home import leave_mark, prepare_home, take_mark
 from daydreaming_dagster.defs.recorder_process import RecordedRun, record
 from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.cohort.progress import StageStatus
-from daydreaming_dagster.domain.errors import AnswerLostError
 from daydreaming_dagster.domain.generation.cancellation import CancellationToken
-from daydreaming_dagster.domain.generation.generated import Generated
 from daydreaming_dagster.domain.results.evaluations import read_evaluations
 from daydreaming_dagster.domain.results.ranking import rank_texts, with_shown_combos
-from daydreaming_dagster.domain.stages import GenerationRef
 from daydreaming_dagster.errors import DaydreamingError
 from daydreaming_dagster.formatting import counted
+from daydreaming_dagster.locations import absolute_location
 from daydreaming_dagster.ports.language_model import LanguageModel
-from daydreaming_dagster.signals import handling
-
-ConcurrencyOption = Annotated[
-    int | None,
-    typer.Option(
-        "--concurrency",
-        "-j",
-        min=1,
-        help="Concurrent calls per model without a limit in llm_models.csv."
-        " Default: as many as the endpoint takes.",
-    ),
-]
 
 
 def run(
@@ -135,7 +118,8 @@ def _run(root: DataRoot, cohort_id: str, options: RunOptions, concurrency: int |
     ):
         model = compose_language_model(catalog, concurrency, root)
         done = _make(root, cohort_id, options, catalog, model, token, monitor)
-    _say_what_failed(monitor.failed, monitor.reasons)
+    for line in failure_lines(monitor.failed, monitor.reasons):
+        complain(line)
     for notice in monitor.notices:
         note(notice)
     _show_ranking(root, catalog, cohort_id)
@@ -185,43 +169,6 @@ def _make(
             made = started.follow(NullRunListener()).plan
             leave_mark(home, prefix, cohort_id, made.members)
     return done
-
-
-@contextmanager
-def stopped_by_signals(token: CancellationToken, console: Console) -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM end the run of the block; a second signal ends it at once."""
-    interrupted = False
-
-    def handle(number: int, _frame: object) -> None:
-        nonlocal interrupted
-        if interrupted:
-            console.show_cursor()  # the bars hide it
-            # The store and Dagster's databases survive a kill at any time.
-            os._exit(128 + number)
-        interrupted = True
-        token.stop(f"interrupted by {signal.Signals(number).name}")
-        note(
-            "interrupted: waiting for the answers in flight; interrupt again to drop them", console
-        )
-
-    with handling(handle, signal.SIGINT, signal.SIGTERM):
-        yield
-
-
-def _say_what_failed(failed: Iterable[Generated], set_aside: Collection[str]) -> None:
-    messages = list[tuple[GenerationRef, str]]()
-    for generated in failed:
-        if isinstance(generated.error, AnswerLostError):  # each is named, for it was paid
-            complain(f"{generated.ref}: {generated.error}")
-        # What the line about its model says already is not repeated.
-        elif generated.error is not None and not any(
-            str(generated.error) in why for why in set_aside
-        ):
-            messages.append((generated.ref, explained(generated.error)))
-    for line in grouped(messages):
-        complain(line)
-    for reason in set_aside:
-        complain(reason)
 
 
 def _show_ranking(root: DataRoot, catalog: Catalog, cohort_id: str) -> None:

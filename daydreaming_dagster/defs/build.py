@@ -4,7 +4,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from daydreaming_dagster.bootstrap import absolute_location, check_key_prefix, open_data_root
+from daydreaming_dagster.bootstrap import check_key_prefix, open_data_root
 from daydreaming_dagster.defs.assets import build_stage_asset
 from daydreaming_dagster.defs.cohort_schedule import build_completing
 from daydreaming_dagster.defs.cohorts import build_cohort_assets
@@ -17,6 +17,7 @@ from daydreaming_dagster.defs.resources import DataRootResource, RunResources, r
 from daydreaming_dagster.domain.shipped_stages import SHIPPED
 from daydreaming_dagster.domain.stages import Pipeline
 from daydreaming_dagster.formatting import plural
+from daydreaming_dagster.locations import absolute_location
 
 
 def define_data_root(

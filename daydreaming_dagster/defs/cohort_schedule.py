@@ -11,9 +11,8 @@ import dagster as dg
 from daydreaming_dagster.application.cohort_status import look
 from daydreaming_dagster.bootstrap import DataRoot
 from daydreaming_dagster.defs.failures import as_failure
-from daydreaming_dagster.defs.loop_schedule import partitions_in_runs
 from daydreaming_dagster.defs.naming import local_name
-from daydreaming_dagster.defs.partitions import cohorts_name
+from daydreaming_dagster.defs.partitions import cohorts_name, partitions_in_runs
 from daydreaming_dagster.defs.resources import resource_key, resources_of
 from daydreaming_dagster.errors import DaydreamingError
 

@@ -16,9 +16,7 @@ from daydreaming_dagster.application.plan_cohort import plan_cohort
 from daydreaming_dagster.defs.cohort_estimate import build_cohort_estimate
 from daydreaming_dagster.defs.cohort_results import build_cohort_report, build_cohort_results
 from daydreaming_dagster.defs.cohort_run import build_cohort_run
-from daydreaming_dagster.defs.failures import (
-    as_failure,
-)
+from daydreaming_dagster.defs.failures import as_failure
 from daydreaming_dagster.defs.naming import asset_key, with_prefix
 from daydreaming_dagster.defs.partitions import (
     OWNER,

@@ -18,12 +18,10 @@ from daydreaming_dagster.application.dream_loop import DreamOptions
 from daydreaming_dagster.application.run_cohort import RunOptions
 from daydreaming_dagster.bootstrap import hold_lock
 from daydreaming_dagster.defs.build import build_definitions
-from daydreaming_dagster.defs.event_log import (
-    as_event_log_error,
-    databases_open,
-)
+from daydreaming_dagster.defs.event_log import as_event_log_error, databases_open
 from daydreaming_dagster.defs.home import LOCK, EventLogError, write_settings
 from daydreaming_dagster.defs.killed_runs import owner_tags
+from daydreaming_dagster.defs.loops import DREAM_ROUND
 from daydreaming_dagster.defs.naming import local_name
 from daydreaming_dagster.defs.partitions import cohorts_name, loops_name
 from daydreaming_dagster.defs.resources import RunResources
@@ -163,7 +161,7 @@ def materialize_dream_rounds(  # noqa: PLR0913  what runs, where, and what it is
         EventLogError: Dagster's database failed during the run.
     """
     config = attrs.asdict(options)
-    job = _Job("dream", "dream_round", loops_name(key_prefix), loop_id, config)
+    job = _Job("dream", DREAM_ROUND, loops_name(key_prefix), loop_id, config)
     return _execute(instance, used, job, pipeline, key_prefix)
 
 

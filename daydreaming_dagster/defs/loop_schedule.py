@@ -3,29 +3,18 @@
 
 # No `from __future__ import annotations` here: Dagster reads the annotations.
 
-from typing import Final
-
 import dagster as dg
 
 from daydreaming_dagster.application.loop_check import check_loop
 from daydreaming_dagster.application.loop_status import step_of
 from daydreaming_dagster.defs.failures import as_failure
 from daydreaming_dagster.defs.naming import local_name
-from daydreaming_dagster.defs.partitions import loops_name
+from daydreaming_dagster.defs.partitions import loops_name, partitions_in_runs
 from daydreaming_dagster.defs.resources import resource_key, resources_of
 from daydreaming_dagster.domain.errors import CatalogError
 from daydreaming_dagster.domain.loop.journal import Stop
 from daydreaming_dagster.errors import DaydreamingError
 from daydreaming_dagster.ports.ids import is_id
-
-_PARTITION_TAG: Final = "dagster/partition"
-_UNFINISHED: Final = (
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-)
 
 
 def build_loop_sensor(key_prefix: str = "") -> dg.SensorDefinition:
@@ -98,9 +87,3 @@ def build_dreaming(key_prefix: str = "") -> dg.ScheduleDefinition:
         return [dg.RunRequest(partition_key=loop_id) for loop_id in todo]
 
     return dreaming
-
-
-def partitions_in_runs(instance: dg.DagsterInstance, job_name: str) -> set[str | None]:
-    """Return the partitions that a run of the job makes, or waits to make."""
-    runs = instance.get_runs(dg.RunsFilter(statuses=[*_UNFINISHED], job_name=job_name))
-    return {run.tags.get(_PARTITION_TAG) for run in runs}

@@ -17,6 +17,15 @@ from daydreaming_dagster.types import Stage
 # Dagster passes all keys in one statement, and SQLite's default limit is 32,766 parameters.
 _AT_ONCE: Final = 10_000
 
+_PARTITION_TAG: Final = "dagster/partition"
+_UNFINISHED: Final = (
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+)
+
 OWNER: Final = "team:researchers"
 """The owner of all assets in the UI."""
 
@@ -101,3 +110,9 @@ def planned_cohort(
         metadata={plural(stage): len(gen_ids) for stage, gen_ids in members.items()},
         tags={DATA_VERSION_TAG: membership_version(members)},
     )
+
+
+def partitions_in_runs(instance: dg.DagsterInstance, job_name: str) -> set[str | None]:
+    """Return the partitions that a run of the job makes, or waits to make."""
+    runs = instance.get_runs(dg.RunsFilter(statuses=[*_UNFINISHED], job_name=job_name))
+    return {run.tags.get(_PARTITION_TAG) for run in runs}

@@ -4,11 +4,9 @@
 """
 
 import os
-import pickle
 import signal
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from operator import methodcaller
 from pathlib import Path
 from threading import Lock
@@ -16,6 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import attrs
 
+from daydreaming_dagster.defs.messages import receive, send
 from daydreaming_dagster.errors import DaydreamingError
 from daydreaming_dagster.garbage import collect_seldom
 from daydreaming_dagster.signals import handling
@@ -40,14 +39,13 @@ class _Command:
         The next run of the cohort then closes the run in Dagster, since its process is gone.
         """
         try:
-            return pickle.load(self._input)  # noqa: S301  of the process that started this one
-        except (EOFError, pickle.UnpicklingError):
+            return receive(self._input)
+        except EOFError:
             os._exit(1)
 
     def reply(self, reply: object) -> None:
-        with self._lock, suppress(BrokenPipeError):
-            self._output.write(pickle.dumps(reply))
-            self._output.flush()
+        with self._lock:
+            send(self._output, reply)
 
     def follow(self, listener: "RunListener") -> "CohortRun":
         """Tell the listener how the run goes on, and return what came of it.

@@ -9,7 +9,6 @@ whether Dagster shows the run as successful, or with the error for which it coul
 """
 
 import os
-import pickle
 import subprocess
 import sys
 import threading
@@ -25,6 +24,7 @@ import attrs
 from daydreaming_dagster.application.run_cohort import RunOptions
 from daydreaming_dagster.application.run_listener import RunPlan
 from daydreaming_dagster.application.started_run import StartedRun
+from daydreaming_dagster.defs.messages import receive, send
 from daydreaming_dagster.domain.generation.budget import Budget
 from daydreaming_dagster.domain.generation.cancellation import CancellationToken
 from daydreaming_dagster.domain.generation.generated import Generated
@@ -91,18 +91,18 @@ def record(
 
     try:
         with _recorder() as process, ThreadPoolExecutor(max_workers=1) as thread:
-            messages = _Messages(_pipe(process.stdin))
-            messages.send(run)
+            output = _pipe(process.stdin)
+            send(output, run)
             outcome = thread.submit(listen, process)
             try:
-                made = started.follow(messages)
+                made = started.follow(_Messages(output))
             except BaseException as error:
                 failed.set()
                 # Errors of others may not survive the way.
                 known = isinstance(error, DaydreamingError)
-                messages.send(error if known else RuntimeError(repr(error)))
+                send(output, error if known else RuntimeError(repr(error)))
                 raise
-            messages.send(made)
+            send(output, made)
             return outcome.result()
     except RecorderLostError as error:  # it cannot be started
         tell(error)
@@ -142,38 +142,33 @@ def _pipe(end: IO[bytes] | None) -> IO[bytes]:
 
 @attrs.define(eq=False)
 class _Messages:
-    """Sends what a listener is told, and nothing more once nobody reads it."""
+    """Sends what a listener is told."""
 
     _output: IO[bytes]
 
-    def send(self, message: object) -> None:
-        with suppress(BrokenPipeError):
-            self._output.write(pickle.dumps(message))
-            self._output.flush()
-
     def begin(self, plan: RunPlan) -> None:
-        self.send(methodcaller("begin", plan))
+        send(self._output, methodcaller("begin", plan))
 
     def note(self, finished: Sequence[Generated], budget: Budget) -> None:
-        self.send(methodcaller("note", finished, budget))
+        send(self._output, methodcaller("note", finished, budget))
 
     def waiting(self, waits: Sequence[Wait]) -> None:
-        self.send(methodcaller("waiting", waits))
+        send(self._output, methodcaller("waiting", waits))
 
     def set_aside(self, reason: str) -> None:
-        self.send(methodcaller("set_aside", reason))
+        send(self._output, methodcaller("set_aside", reason))
 
     def remark(self, notice: str) -> None:
-        self.send(methodcaller("remark", notice))
+        send(self._output, methodcaller("remark", notice))
 
 
 def _read_replies(process: "subprocess.Popen[bytes]", token: CancellationToken) -> bool | Exception:
     """Return the last reply, which is an error if the run is not recorded."""
     pipe = _pipe(process.stdout)
     try:
-        while isinstance(reply := pickle.load(pipe), str):  # noqa: S301  of our own process
+        while isinstance(reply := receive(pipe), str):
             token.stop(reply)
-    except (EOFError, pickle.UnpicklingError):
+    except EOFError:
         code = process.wait()
         return RecorderLostError(
             f"was killed by signal {-code}" if code < 0 else f"ended with {code}"

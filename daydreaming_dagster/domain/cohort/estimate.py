@@ -102,9 +102,9 @@ def estimate_generations(
     """Return what these generations, parents first, still ask of the models. Writes nothing.
 
     Those whose gen_ids are in `again` are asked though they have an answer. The models in
-    `by_batch` cost what they do by batch. Lengths are
-    guesses: templates, descriptions and typical answers at `CHARACTERS_PER_TOKEN`, thinking
-    not included. What cannot be read counts for nothing: it fails by itself, and asks nothing.
+    `by_batch` cost what they do by batch. Lengths are guesses: templates, descriptions and typical
+    answers at `CHARACTERS_PER_TOKEN`, thinking not included. What cannot be read counts for
+    nothing: it fails by itself, and asks nothing.
     """
     pipeline = catalog.pipeline
     stages: dict[Stage, StageEstimate] = {stage: StageEstimate() for stage in pipeline}

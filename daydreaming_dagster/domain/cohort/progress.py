@@ -1,6 +1,6 @@
 """The progress of a cohort's generations, and what a run has to make."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Self
 
 import attrs
@@ -14,6 +14,7 @@ from daydreaming_dagster.domain.generation.state import (
     readable_state,
 )
 from daydreaming_dagster.domain.stages import StageDefinition
+from daydreaming_dagster.formatting import counted
 from daydreaming_dagster.ports.gens_store import GensStore, read_ahead
 from daydreaming_dagster.types import Stage
 
@@ -44,6 +45,12 @@ class StageStatus:
     def todo(self) -> tuple[str, ...]:
         """The generations that a run has to make or parse."""
         return (*self.unparsed, *self.missing)
+
+
+def say_progress(stages: Iterable[StageStatus]) -> str:
+    """Return how far a cohort is: `3 of 3 drafts, 0 of 6 essays done`."""
+    counts = (f"{one.done:,} of {counted(one.planned, one.stage)}" for one in stages if one.planned)
+    return f"{', '.join(counts)} done"
 
 
 def stage_status(

@@ -100,6 +100,16 @@ def known_spending(
         return None
 
 
+def known_sum(costs: Iterable[float | None]) -> float | None:
+    """Return the sum of costs, or None if one is not known."""
+    total = 0.0
+    for cost in costs:
+        if cost is None:
+            return None
+        total += cost
+    return total
+
+
 def _answers(
     store: GensStore, catalog: Catalog, members: Mapping[Stage, Sequence[str]]
 ) -> Iterator[tuple[GenerationRef, RawRecord, float | None]]:

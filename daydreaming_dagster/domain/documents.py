@@ -271,7 +271,7 @@ def _is_literal(target: Any) -> bool:
 
 
 def _one_of(known: Sequence[object], value: object) -> object:
-    if value not in known:
+    if not any(value == name and type(value) is type(name) for name in known):  # 1 is not true
         names = [str(name) for name in known]
         raise TypeError(
             f"expected one of {', '.join(names)}, found {value!r:.60}"

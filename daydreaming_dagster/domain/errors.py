@@ -7,14 +7,15 @@ from daydreaming_dagster.errors import DaydreamingError
 
 @attrs.define(eq=False)
 class UnknownCombinationError(DaydreamingError, LookupError):
-    """A draft's combination of concepts is not among those given."""
+    """A generation's combination of concepts is not among those given."""
 
-    combo_id: str
+    stage: str
     gen_id: str
+    combo_id: str
 
     def __str__(self) -> str:
         return (
-            f"no combination {self.combo_id!r} for draft/{self.gen_id}; "
+            f"no combination {self.combo_id!r} for {self.stage}/{self.gen_id}; "
             f"plan its cohort again, or correct combo_id in its metadata"
         )
 

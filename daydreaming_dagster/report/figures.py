@@ -187,7 +187,7 @@ def _agreement(tables: ResultTables) -> Figure:
         )
         return Figure("agreement", title, reason, columns, rows)
     data = records(("judge", "alpha"), [(f"{row[0]}: {row[1]}", row[-1]) for row in known])
-    least = min(0.0, *(row[-1] for row in known), 0.0)
+    least = min(0.0, *(row[-1] for row in known))
     x = alt.X(
         "alpha:Q",
         title="Krippendorff's alpha (1 is perfect, 0 is chance)",

@@ -114,6 +114,7 @@ def test_duels_are_over_the_whole_cohort_unless_they_say_otherwise():
         ),
         ("stages: {draft: {}, plot: {from: draft, judge: true}}", ["judge: unknown key; did you"]),
         ("stages: {draft: {}, plot: {from: draft, judges: 5}}", ["plot.judges: expected one of"]),
+        ("stages: {draft: {}, plot: {from: draft, judges: 1}}", ["plot.judges: expected one of"]),
         ("stages: {plot: {from: concepts, judges: true}}", ["judges: a stage that scores is made"]),
         (
             "stages: {draft: {}, duel: {from: draft, judges: pairs}}",

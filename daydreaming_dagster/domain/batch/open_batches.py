@@ -105,8 +105,7 @@ class OpenBatches:
     def close(self, record: BatchRecord) -> None:
         """Delete the record of a batch whose outcomes are stored, unless it has unused answers."""
         if record.unused:
-            document = attrs.evolve(record, questions=[]).as_document()
-            self.records.store.write_batch(record.name, document)
+            self.records.write(attrs.evolve(record, questions=[]))
         else:
             self.records.store.delete_batch(record.name)
 
@@ -174,7 +173,7 @@ class OpenBatches:
             questions=[question for question in record.questions if question.ref != ref],
             unused=[*record.unused, answer],
         )
-        await self._write(self._open[name])
+        await asyncio.to_thread(self.records.write, self._open[name])
 
     async def _look_at(self, record: BatchRecord, watch: _Watch, deliver: Deliver) -> None:
         if record.submitted_at is None:  # a kill came before
@@ -192,7 +191,7 @@ class OpenBatches:
         )
         if changed != record:
             self._open[record.name] = changed
-            await self._write(changed)
+            await asyncio.to_thread(self.records.write, changed)
             watch.wait = self._first(record)
         if state.ended:
             await self._fetch(changed, watch, state, deliver)
@@ -244,10 +243,6 @@ class OpenBatches:
         if not error.retryable or silent > self.patience_seconds:
             del self._watches[record.name]
             self.notices.append(f"{record} cannot be looked at: {error}")
-
-    async def _write(self, record: BatchRecord) -> None:
-        document = record.as_document()
-        await asyncio.to_thread(self.records.store.write_batch, record.name, document)
 
     def _first(self, record: BatchRecord) -> float:
         terms = self.model.terms(record.key)

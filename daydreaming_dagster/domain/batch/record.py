@@ -8,7 +8,7 @@ from typing import Final, Self
 import attrs
 
 from daydreaming_dagster.domain.digests import sha256
-from daydreaming_dagster.domain.documents import structure
+from daydreaming_dagster.domain.documents import NOT_IN_DOCUMENT, structure
 from daydreaming_dagster.domain.errors import CatalogError
 from daydreaming_dagster.domain.generation.records import RawRecord
 from daydreaming_dagster.domain.stages import GenerationRef
@@ -79,7 +79,7 @@ class BatchRecord:
         unused: Paid answers that no generation has. They keep the record from being deleted.
     """
 
-    name: str = attrs.field(default="", metadata={"not in document": True})
+    name: str = attrs.field(default="", metadata={NOT_IN_DOCUMENT: True})
     format_version: int = FORMAT_VERSION
     cohort_id: str = ""
     provider: str = ""
@@ -152,6 +152,10 @@ class BatchRecords:
             MalformedArtifactError: A record is not JSON.
         """
         return {name: record for name, (record, _) in self._read().items()}
+
+    def write(self, record: BatchRecord) -> None:
+        """Store a record under its name."""
+        self.store.write_batch(record.name, record.as_document())
 
     def waiting(self) -> dict[GenerationRef, BatchRecord]:
         """Return the generations that wait for an answer, each with its latest batch.

@@ -96,14 +96,14 @@ class Submission:
                 written_at=now_as_text(),
                 questions=_listed(kept),
             )
-            store.write_batch(name, record.as_document())
+            self.records.write(record)
             free = [question for question in kept if self._is_free(question)]
             record = attrs.evolve(record, questions=_listed(free))
             if not free:
                 store.delete_batch(name)
                 return None, free
             if len(free) < len(kept):
-                store.write_batch(name, record.as_document())
+                self.records.write(record)
         return record, free
 
     async def send(self, record: BatchRecord, questions: Sequence[AskedLater]) -> BatchRecord:
@@ -123,7 +123,7 @@ class Submission:
         record = attrs.evolve(
             record, file_id=file_id, submitted_at=now_as_text(), status="submitting"
         )
-        await asyncio.to_thread(store.write_batch, name, record.as_document())
+        await asyncio.to_thread(self.records.write, record)
         try:
             state = await self.model.submit(key, name, file_id, self.cohort_id)
         except LanguageModelError as error:
@@ -132,7 +132,7 @@ class Submission:
             await asyncio.to_thread(store.delete_batch, name)
             raise NotSubmittedError(error) from None
         record = attrs.evolve(record, batch_id=state.id, status=state.status)
-        await asyncio.to_thread(store.write_batch, name, record.as_document())
+        await asyncio.to_thread(self.records.write, record)
         return record
 
     def _is_free(self, question: AskedLater) -> bool:

@@ -64,8 +64,7 @@ def check_generations(
         stored = read_stored_generation(view, stage, gen_id)
         for finding in integrity.check(stored):
             if finding.kind not in _IGNORED:
-                check = _CHECK_OF.get(finding.kind)
-                found["hashes_match" if check is None else check].append(finding)
+                found[_CHECK_OF.get(finding.kind, "hashes_match")].append(finding)
         for check, message in _answer_problems(stored, definition):
             found[check].append(Finding(check, f"{stage}/{gen_id}", message))
     return found

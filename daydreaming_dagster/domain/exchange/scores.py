@@ -10,9 +10,6 @@ from daydreaming_dagster.domain.parsing.response import Score
 from daydreaming_dagster.domain.stages import GenerationRef
 from daydreaming_dagster.types import JsonObject
 
-IMPORTED: Final = "imported"
-"""The key of main metadata with what another tool said, as it said it."""
-
 EVALUATIONS: Final = "evaluations"
 """The key of a text's metadata in our exports with the gen_ids of its scores' evaluations."""
 

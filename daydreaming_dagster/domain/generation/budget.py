@@ -69,11 +69,11 @@ class Budget:
     _bounds: defaultdict[ModelKey, PriceBounds] = attrs.field(
         factory=lambda: defaultdict(PriceBounds), init=False, repr=False
     )
-    _models: Mapping[tuple[str, str], ModelEntry] = attrs.field(factory=dict, repr=False)
+    _models: Mapping[ModelKey, ModelEntry] = attrs.field(factory=dict, repr=False)
     _in_flight: int = attrs.field(default=0, init=False)
     _in_batches: int = attrs.field(default=0, init=False)
     _reserved: float = attrs.field(default=0.0, init=False)
-    _longest: dict[tuple[str, str], int] = attrs.field(factory=dict, init=False, repr=False)
+    _longest: dict[ModelKey, int] = attrs.field(factory=dict, init=False, repr=False)
     _queue: asyncio.Lock = attrs.field(factory=asyncio.Lock, init=False, repr=False, eq=False)
     _settled: asyncio.Event = attrs.field(factory=asyncio.Event, init=False, repr=False, eq=False)
 
@@ -116,7 +116,7 @@ class Budget:
         return cls(
             max_calls,
             max_cost,
-            {(model.provider, model.model): model for model in models},
+            {model.key: model for model in models},
             max_cost_total=max_cost_total,
             spent_before=spent_before,
         )
@@ -247,7 +247,7 @@ class Budget:
     def settle(self, request: ModelRequest, reserved: float, completion: Completion) -> float:
         """Count what an answer cost in the place of what was reserved, and return it."""
         self.calls += 1
-        key = request.provider, request.model
+        key = request.key
         prompt, answer = completion.prompt_tokens, completion.completion_tokens
         self.prompt_tokens += prompt or 0
         self.completion_tokens += answer or 0

@@ -43,8 +43,10 @@ def compute_prompt_values(  # noqa: PLR0913, PLR0917  the last one came later
     """
     definition = pipeline[stage]
     if not definition.parents:
-        contents = _find_contents(gen_id, metadata.combo_id, content_combinations or ())
-        return definition.prompt_values({"": contents})
+        for combination in content_combinations or ():
+            if combination.combo_id == metadata.combo_id:
+                return definition.prompt_values({"": combination.contents})
+        raise UnknownCombinationError(stage, gen_id, metadata.combo_id)
     if definition.only_parent is not None:
         text = read_parent_text(store, stage, gen_id, metadata)
         return definition.prompt_values({definition.only_parent.name: text})
@@ -57,15 +59,6 @@ def compute_prompt_values(  # noqa: PLR0913, PLR0917  the last one came later
         read = [store.read_parsed(*ref) for ref in of_role]
         texts[role.name] = read[0] if role.all_of is None else read
     return definition.prompt_values(texts)
-
-
-def _find_contents(
-    gen_id: str, combo_id: str, content_combinations: Iterable[ContentCombination]
-) -> object:
-    for combination in content_combinations:
-        if combination.combo_id == combo_id:
-            return combination.contents
-    raise UnknownCombinationError(combo_id, gen_id)
 
 
 def read_parent_text(

@@ -285,16 +285,15 @@ class GenerationRunner:
         recipe = prepared.recipe
         if recipe.mode == "copy":
             return Completion(prompt, "stop", model="", duration_seconds=0.0)
-        key = recipe.provider, recipe.model
 
         def note(wait: Wait) -> None:
-            self.waits[key] = wait
+            self.waits[request.key] = wait
 
         messages = read_turns(prompt)
         request = ModelRequest(
             messages, recipe.model, recipe.provider, recipe.parameters, kept, on_wait=note
         )
-        if self.lane is not None and key in self.lane.models:
+        if self.lane is not None and request.key in self.lane.models:
             custom_id = question_id(ref, recipe.question(prompt))
             return self.lane.ask(AskedLater(ref, custom_id, request, prepared.replaces))
         if self.lane is not None:

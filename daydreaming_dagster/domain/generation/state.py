@@ -18,6 +18,9 @@ State = Literal["scored", "done", "not parsed", "cut off", "not answered"]
 
 COMPLETE: Final[frozenset[State]] = frozenset({"scored", "done"})
 
+FAILED: Final[frozenset[State]] = frozenset({"not parsed", "cut off"})
+"""What was answered, and cannot be used."""
+
 STATE_ARTIFACTS: Final[tuple[Artifact, ...]] = ("raw_metadata", "raw", "parsed_metadata", "parsed")
 """The artifacts that the state of a generation depends on."""
 

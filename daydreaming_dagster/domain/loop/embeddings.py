@@ -1,7 +1,6 @@
 """Holds back texts that say in other words what another one says, by their embeddings."""
 
 import base64
-import math
 import struct
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -13,7 +12,8 @@ from daydreaming_dagster.domain.catalog import ModelEntry
 from daydreaming_dagster.domain.errors import CatalogError
 from daydreaming_dagster.domain.generation.cost import answer_cost
 from daydreaming_dagster.domain.generation.records import Usage
-from daydreaming_dagster.domain.loop.gate import HeldBack
+from daydreaming_dagster.domain.loop.gate import MOST_CALIBRATED, HeldBack, conformal_quantile
+from daydreaming_dagster.domain.loop.pairs import PAIR
 from daydreaming_dagster.domain.loop.similarity import Neighbour
 from daydreaming_dagster.ports.embedding_model import Embedding
 from daydreaming_dagster.types import JsonObject
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     _Matrix = np.ndarray[Any, np.dtype[Any]]
 
 EMBEDDING_VERSION: Final = 1
-
-_MOST_CALIBRATED: Final = 200
-"""More texts than this hardly change the quantile."""
 
 _DIGITS: Final = 6
 """Digits of a similarity: the last bits of a sum differ between machines."""
@@ -165,14 +162,13 @@ def calibrate_embeddings(
 
     if not texts:
         return ()
-    sample = texts[-_MOST_CALIBRATED:]
+    sample = texts[-MOST_CALIBRATED:]
     cosines, shared = _compare(sample, texts)
     thresholds = []
-    for count in range(_PAIR + 1):
+    for count in range(PAIR + 1):
         of_class = np.where(shared == count, cosines, -np.inf).max(axis=1)
         nearest = sorted(float(cosine) for cosine in of_class if cosine > -np.inf)
-        rank = math.ceil((len(nearest) + 1) * (1 - false_positives))
-        above = nearest[rank - 1] if rank <= len(nearest) else None
+        above = conformal_quantile(nearest, false_positives)
         thresholds.append(EmbeddingThreshold(count, above, len(nearest)))
     return tuple(thresholds)
 
@@ -206,7 +202,6 @@ def hold_back_by_embedding(
     return held
 
 
-_PAIR: Final = 2
 _NOT_COMPARED: Final = -1
 
 

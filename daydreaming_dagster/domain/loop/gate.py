@@ -12,7 +12,7 @@ from daydreaming_dagster.domain.loop.similarity import Neighbour, jaccard, neare
 COPY: Final = 0.8
 """Texts that are more similar are copies by definition, whatever the calibration says."""
 
-_MOST_CALIBRATED: Final = 200
+MOST_CALIBRATED: Final = 200
 """More texts than this hardly change the quantile."""
 
 
@@ -77,16 +77,25 @@ def calibrate(texts: Sequence[KnownText], false_positives: float) -> Threshold:
 
     sample = {
         text.text_id: text.text
-        for text in texts[-_MOST_CALIBRATED:]
+        for text in texts[-MOST_CALIBRATED:]
         if any(unrelated(text.text_id, other) for other in concepts)
     }
     found = nearest(sample, ((text.text_id, text.text) for text in texts), unrelated)
     nothing_common = [0.0] * (len(sample) - len(found))
     similarities = [*nothing_common, *sorted(each.similarity for each in found.values())]
-    rank = math.ceil((len(similarities) + 1) * (1 - false_positives))
-    if rank > len(similarities):
+    above = conformal_quantile(similarities, false_positives)
+    if above is None:
         return Threshold(COPY, None, len(similarities))
-    return Threshold(min(COPY, similarities[rank - 1]), false_positives, len(similarities))
+    return Threshold(min(COPY, above), false_positives, len(similarities))
+
+
+def conformal_quantile(similarities: Sequence[float], false_positives: float) -> float | None:
+    """Return what a further similarity exceeds with this probability, given sorted ones.
+
+    None means that there are too few.
+    """
+    rank = math.ceil((len(similarities) + 1) * (1 - false_positives))
+    return similarities[rank - 1] if rank <= len(similarities) else None
 
 
 def hold_back(

@@ -8,11 +8,11 @@ import attrs
 
 from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.digests import sha256
+from daydreaming_dagster.domain.generation.stored import if_there
 from daydreaming_dagster.domain.loop.decisions import Decision
 from daydreaming_dagster.domain.loop.journal import Journal, Round, WrittenText
 from daydreaming_dagster.domain.loop.pairs import Pair
 from daydreaming_dagster.domain.loop.worth import Worth, estimate_worth
-from daydreaming_dagster.ports.errors import MissingArtifactError
 from daydreaming_dagster.ports.gens_store import GensStore
 
 _SHORT_NAME: Final = 40
@@ -108,7 +108,7 @@ def gather_loop_report(
     ideas: list[Idea] = []
     for text_id in journal.accepted():
         begun, text = written[text_id]
-        content = _read(store, text)
+        content = if_there(store.read_parsed, text.stage, text_id)
         ideas.append(
             Idea(
                 text,
@@ -132,13 +132,6 @@ def _merit(idea: Idea) -> tuple[float, float, str]:
     if idea.worth is None:
         return (-1.0, 0.0, idea.text.text_id)
     return (idea.worth.probability, idea.worth.mean, idea.text.text_id)
-
-
-def _read(store: GensStore, text: WrittenText) -> str | None:
-    try:
-        return store.read_parsed(text.stage, text.text_id)
-    except MissingArtifactError:
-        return None
 
 
 def _family(

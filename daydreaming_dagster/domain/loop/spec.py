@@ -30,7 +30,7 @@ from daydreaming_dagster.domain.loop.pairs import PAIR, Pair
 from daydreaming_dagster.domain.shipped_stages import SHIPPED
 from daydreaming_dagster.domain.stages import Pipeline
 
-MOSTPAIRS: Final = 100_000
+MOST_PAIRS: Final = 100_000
 """A round of more pairs than this is a mistake: the loop would learn nothing in between."""
 
 _COHORT: Final = "cohort"
@@ -185,8 +185,8 @@ def _own_problems(
         seen.add(concept_id)
     if len(seen or known_concepts) < PAIR:
         yield Problem((_CONCEPTS,), "expected at least two concepts", of_whole=True)
-    if not 1 <= spec.pairs <= MOSTPAIRS:
-        yield Problem(("pairs",), f"expected 1 to {MOSTPAIRS:,}, found {spec.pairs}")
+    if not 1 <= spec.pairs <= MOST_PAIRS:
+        yield Problem(("pairs",), f"expected 1 to {MOST_PAIRS:,}, found {spec.pairs}")
     shares: list[tuple[Path, float]] = [
         (("exploration",), spec.exploration),
         (("gate", "false_positives"), spec.gate.false_positives),

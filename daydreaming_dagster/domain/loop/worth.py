@@ -101,7 +101,5 @@ def _deviation_grid(
         points.append(((fit - math.log(total)) / 2, between, centre, 1 / total))
     most = max(point[0] for point in points)
     weights = [math.exp(point[0] - most) for point in points]
-    return [
-        (weight / math.fsum(weights), *point[1:])
-        for weight, point in zip(weights, points, strict=True)
-    ]
+    total = math.fsum(weights)
+    return [(weight / total, *point[1:]) for weight, point in zip(weights, points, strict=True)]

@@ -29,6 +29,21 @@ class OlderCombination:
         return COMBO_SEPARATOR.join(self.concept_ids)
 
 
+def find_combination(
+    combinations: Mapping[str, OlderCombination], combo_id: str
+) -> OlderCombination:
+    """Return the combination that a `combo_id` names.
+
+    Raises:
+        LookupError: It is unknown, or cannot be carried over.
+    """
+    combination = combinations.get(combo_id)
+    problem = "combo_mappings.csv lacks it" if combination is None else combination.problem
+    if combination is None or problem is not None:
+        raise LookupError(problem)
+    return combination
+
+
 def make_combinations(rows: Sequence[Mapping[str, str]]) -> dict[str, OlderCombination]:
     """Return the combinations by `combo_id`, from the rows of `combo_mappings.csv`."""
     combinations: dict[str, OlderCombination] = {}

@@ -12,7 +12,7 @@ from daydreaming_dagster.domain.errors import ResponseParseError
 from daydreaming_dagster.domain.generation.answers import read_response
 from daydreaming_dagster.domain.generation.records import MainRecord, ParsedRecord, RawRecord
 from daydreaming_dagster.domain.generation.state import RawAnswer
-from daydreaming_dagster.domain.older.combinations import OlderCombination
+from daydreaming_dagster.domain.older.combinations import OlderCombination, find_combination
 from daydreaming_dagster.domain.parsing.response import ResponseReader, Score
 from daydreaming_dagster.types import JsonObject
 
@@ -30,10 +30,10 @@ def main_document(
     record = MainRecord.from_document(older)
     if not record.combo_id or record.concept_ids:
         return older, None
-    combination = combinations.get(record.combo_id)
-    if combination is None or combination.problem is not None:
-        why = "combo_mappings.csv lacks it" if combination is None else combination.problem
-        return older, f"its concepts are not known: {record.combo_id!r}: {why}"
+    try:
+        combination = find_combination(combinations, record.combo_id)
+    except LookupError as error:
+        return older, f"its concepts are not known: {record.combo_id!r}: {error}"
     record = attrs.evolve(
         record,
         concept_ids=list(combination.concept_ids),

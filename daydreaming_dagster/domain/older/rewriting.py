@@ -18,7 +18,7 @@ from daydreaming_dagster.domain.cohort.spec import (
 )
 from daydreaming_dagster.domain.documents import Path, Problem, suggestion
 from daydreaming_dagster.domain.errors import CatalogError
-from daydreaming_dagster.domain.older.combinations import OlderCombination
+from daydreaming_dagster.domain.older.combinations import OlderCombination, find_combination
 from daydreaming_dagster.domain.stages import COMBO, Pipeline
 from daydreaming_dagster.ports.older_data_root import OlderSpec
 from daydreaming_dagster.types import Stage
@@ -371,10 +371,10 @@ class _Rewriter:
         value = str(cell)
         if name != _COMBO_ID:
             return value
-        combination = self.combinations.get(value)
-        if combination is None or combination.problem is not None:
-            why = "combo_mappings.csv lacks it" if combination is None else combination.problem
-            self._note(path, f"{value!r} cannot be rewritten: {why}")
+        try:
+            combination = find_combination(self.combinations, value)
+        except LookupError as error:
+            self._note(path, f"{value!r} cannot be rewritten: {error}")
             return None
         self._levels.update(combination.levels)
         return combination.value

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from daydreaming_dagster.domain.parsing.lines import line_number, read_lines
-from daydreaming_dagster.domain.parsing.reasoning import lone_closing, split_reasoning
+from daydreaming_dagster.domain.parsing.reasoning import after_lone_closing, split_reasoning
 from daydreaming_dagster.domain.parsing.response import NotReadableError, ParsedResponse, Score
 from daydreaming_dagster.domain.parsing.values import agree, read_statement
 from daydreaming_dagster.domain.parsing.verdicts import find_statements
@@ -27,10 +27,7 @@ def parse_json_score(response: str) -> ParsedResponse:
         NotReadableError: There is no such object, or something else in the answer contradicts
             it: another key, another object, the prose.
     """
-    answer = split_reasoning(response)
-    end = lone_closing(answer.text)
-    start = answer.start + (0 if end is None else end.end())
-    text = answer.text if end is None else answer.text[end.end() :]
+    text, start = after_lone_closing(split_reasoning(response))
     found: list[tuple[Score, str, int]] = []
     prose: list[str] = []
     position = 0
@@ -92,8 +89,7 @@ def _score(document: dict[str, object]) -> Score | None:
 
 
 def _stated(key: str, value: object) -> Score:
-    if isinstance(value, str) and value.strip():
-        line = next(read_lines(value))
+    if isinstance(value, str) and (line := next(read_lines(value), None)) is not None:
         try:
             return read_statement(line.text)
         except NotReadableError as error:

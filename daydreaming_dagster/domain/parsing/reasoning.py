@@ -88,6 +88,13 @@ def lone_closing(text: str) -> re.Match[str] | None:
     return next(iter(deque(closings, maxlen=1)), None)
 
 
+def after_lone_closing(answer: Answer) -> tuple[str, int]:
+    """Return the text of an answer after a `lone_closing`, and where it begins in the response."""
+    closing = lone_closing(answer.text)
+    end = 0 if closing is None else closing.end()
+    return answer.text[end:], answer.start + end
+
+
 def _closing(opening: re.Match[str]) -> tuple[str, re.Pattern[str]]:
     """Return the mark, and what closes it."""
     if opening["channel"]:

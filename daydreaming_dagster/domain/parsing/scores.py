@@ -7,7 +7,7 @@ import attrs
 
 from daydreaming_dagster.domain.parsing import phrases
 from daydreaming_dagster.domain.parsing.lines import Line, line_number, read_lines
-from daydreaming_dagster.domain.parsing.reasoning import lone_closing, split_reasoning
+from daydreaming_dagster.domain.parsing.reasoning import after_lone_closing, split_reasoning
 from daydreaming_dagster.domain.parsing.response import NotReadableError, ParsedResponse, Score
 from daydreaming_dagster.domain.parsing.values import agree, read_scale
 from daydreaming_dagster.domain.parsing.verdicts import (
@@ -55,8 +55,7 @@ def parse_score_line(response: str) -> ParsedResponse:
 def _lines(response: str) -> tuple[list[Line], list[Line]]:
     """Return the lines of the answer and of the reasoning in it that could be its answer too."""
     answer = split_reasoning(response)
-    end = lone_closing(answer.text)
-    start = answer.start + (0 if end is None else end.end())
+    text, start = after_lone_closing(answer)
     reasoned: list[Line] = []
     number, place = 1, 0
     for block in answer.reasoning:
@@ -64,7 +63,6 @@ def _lines(response: str) -> tuple[list[Line], list[Line]]:
         place = block.start
         if block.mark != "think":
             reasoned += read_lines(block.text, number, "reasoned")
-    text = answer.text if end is None else answer.text[end.end() :]
     return list(read_lines(text, line_number(response[:start]))), reasoned
 
 

@@ -8,6 +8,7 @@ import polars as pl
 
 from daydreaming_dagster.domain.results.places import FittedDuels
 from daydreaming_dagster.domain.results.verdicts import Duel
+from daydreaming_dagster.domain.statistics.judgments import TIE
 
 _DUELS: Final[dict[str, Any]] = {
     "stage": pl.String,
@@ -109,7 +110,7 @@ def make_duel_judge_table(table: pl.DataFrame, fitted: FittedDuels | None) -> pl
         table.group_by("judge", maintain_order=True)
         .agg(
             wins.count().cast(pl.Int64).alias("duels"),
-            (wins == 0.5).sum().cast(pl.Int64).alias("ties"),  # noqa: PLR2004  TIE
+            (wins == TIE).sum().cast(pl.Int64).alias("ties"),
             wins.null_count().cast(pl.Int64).alias("without_verdict"),
             (other != "").sum().cast(pl.Int64).alias("both_orders"),
             (other == "agrees").sum().cast(pl.Int64).alias("agree"),

@@ -285,6 +285,11 @@ def judged_by(
     return parents_of(pipeline, metadata, ref)[0]
 
 
+def judge_name(stage: Stage, template: str, llm: str) -> str:
+    """Return what a judge is called: a template of a stage, with a model."""
+    return f"{stage}/{template}/{llm}"
+
+
 def make_member(store: GensStore, ref: GenerationRef, metadata: GenerationMetadata) -> Member:
     """Return the generation that this main metadata describes."""
     return Member(

@@ -14,7 +14,7 @@ from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.generation.metadata import resolve_generation_metadata
 from daydreaming_dagster.domain.generation.state import STATE_ARTIFACTS, read_state
 from daydreaming_dagster.domain.parsing.response import Score
-from daydreaming_dagster.domain.results.evaluations import Evaluation, judged_by
+from daydreaming_dagster.domain.results.evaluations import Evaluation, judge_name, judged_by
 from daydreaming_dagster.domain.results.verdicts import Duel, read_verdicts, verdicts
 from daydreaming_dagster.domain.stages import GenerationRef, Pipeline
 from daydreaming_dagster.ports.gens_store import GensStore, read_ahead
@@ -152,7 +152,7 @@ class Judgment(NamedTuple):
 
 def judgment_of(row: Evaluation) -> Judgment:
     """Return an evaluation as a judgment: a judge is a template with a model."""
-    judge = _judge(row.stage, row.evaluation.template, row.evaluation.llm)
+    judge = judge_name(row.stage, row.evaluation.template, row.evaluation.llm)
     return Judgment(row.judged, judge, row.outcome.score)
 
 
@@ -179,10 +179,6 @@ def mean_share(judgments: Iterable[Judgment]) -> float | None:
     return fmean(map(fmean, cells.values())) if cells else None
 
 
-def _judge(stage: Stage, template: str, llm: str) -> str:
-    return f"{stage}/{template}/{llm}"
-
-
 def _scores(
     store: GensStore, pipeline: Pipeline, members: Mapping[Stage, Sequence[str]]
 ) -> Iterator[Judgment]:
@@ -192,7 +188,7 @@ def _scores(
         for gen_id, view in read_ahead(store, stage, members.get(stage, ()), wanted):
             ref = GenerationRef(stage, gen_id)
             metadata = resolve_generation_metadata(view, *ref)
-            judge = _judge(stage, metadata.template_id, metadata.record.llm_model_id or "")
+            judge = judge_name(stage, metadata.template_id, metadata.record.llm_model_id or "")
             score = read_state(view, pipeline[stage], gen_id).score
             yield Judgment(judged_by(pipeline, metadata, ref), judge, score)
 

@@ -7,11 +7,9 @@ import attrs
 from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.errors import CatalogError, ResponseParseError
 from daydreaming_dagster.domain.generation.answers import read_answer, read_response
-from daydreaming_dagster.domain.generation.state import State
+from daydreaming_dagster.domain.generation.state import FAILED
 from daydreaming_dagster.domain.results.evaluations import Evaluation
 from daydreaming_dagster.ports.gens_store import GensStore
-
-_WITHOUT_SCORE: frozenset[State] = frozenset({"not parsed", "cut off"})
 
 
 @attrs.frozen
@@ -32,7 +30,7 @@ def refused_answers(
         DataLayerError: An answer is malformed, or is no longer there.
     """
     for row in evaluations:
-        if row.outcome.state not in _WITHOUT_SCORE:
+        if row.outcome.state not in FAILED:
             continue
         gen_id = row.evaluation.gen_id
         answer = read_answer(store, row.stage, gen_id)

@@ -1,7 +1,7 @@
 """What a report says about a cohort, gathered from the store and the catalog."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -9,7 +9,7 @@ from daydreaming_dagster.domain.catalog import DEFAULT_LEVEL, Catalog
 from daydreaming_dagster.domain.cohort.index import CohortIndex
 from daydreaming_dagster.domain.cohort.staleness import look_at_cohort
 from daydreaming_dagster.domain.generation.metadata import Parent, resolve_generation_metadata
-from daydreaming_dagster.domain.generation.state import STATE_ARTIFACTS, State
+from daydreaming_dagster.domain.generation.state import FAILED, STATE_ARTIFACTS
 from daydreaming_dagster.domain.results.evaluations import (
     Evaluation,
     GenerationOutcome,
@@ -44,9 +44,6 @@ if TYPE_CHECKING:  # numpy is slow to import
     from daydreaming_dagster.domain.people.corrected import CorrectedMean
     from daydreaming_dagster.domain.people.passport import Passport
     from daydreaming_dagster.domain.people.ratings import Rating
-
-FAILED_STATES: Final[frozenset[State]] = frozenset({"not parsed", "cut off"})
-"""What was answered, and cannot be used."""
 
 
 @attrs.frozen
@@ -92,7 +89,7 @@ class ReportGeneration:
     @property
     def failed(self) -> bool:
         """Whether there is an answer that cannot be used."""
-        return self.outcome.state in FAILED_STATES
+        return self.outcome.state in FAILED
 
     @property
     def missing(self) -> bool:

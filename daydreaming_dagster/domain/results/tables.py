@@ -172,7 +172,7 @@ def make_result_tables(
     evaluations, duels = list(evaluations), list(duels)
     schema = _schema(pipeline)
     rows = pl.DataFrame(
-        [[_row(row).get(name) for name in schema] for row in evaluations],
+        [[cells.get(name) for name in schema] for cells in map(_row, evaluations)],
         schema=schema,
         orient="row",
     )

@@ -12,6 +12,7 @@ from daydreaming_dagster.domain.results.evaluations import (
     GenerationOutcome,
     Lineage,
     Member,
+    judge_name,
     make_member,
     parents_of,
     read_lineages,
@@ -57,7 +58,7 @@ class Duel:
     @property
     def judge(self) -> str:
         """Who judged: a template with a model."""
-        return f"{self.stage}/{self.member.template}/{self.member.llm}"
+        return judge_name(self.stage, self.member.template, self.member.llm)
 
 
 def read_verdicts(

@@ -86,44 +86,37 @@ class Mixture:
     """Mixtures of normal distributions, one per item with the same weights.
 
     Attributes:
-        weight: Of each part.
-        mean: Per part and item.
-        deviation: Per part and item.
-        parts: The same with all covariances; with more than 1,000 items, with the variances alone.
+        parts: Each with its weight; with more than 1,000 items, with the variances alone.
     """
 
-    weight: Floats
-    mean: Floats
-    deviation: Floats
     parts: tuple[Part, ...]
 
     @classmethod
     def of(cls, weights: Sequence[float], known: Sequence[tuple[Floats, Floats]]) -> "Mixture":
         """Return the mixture of parts with these means and covariances."""
-        parts = [
-            Part(
-                weight,
-                mean,
-                Covariance.dense(matrix)
-                if len(mean) <= _JOINT
-                else Covariance.independent(np.diagonal(matrix)),
-            )
-            for weight, (mean, matrix) in zip(weights, known, strict=True)
-        ]
         return cls(
-            np.array(weights),
-            np.stack([part.mean for part in parts]),
-            np.sqrt([part.covariance.variances() for part in parts]),
-            tuple(parts),
+            tuple(
+                Part(
+                    weight,
+                    mean,
+                    Covariance.dense(matrix)
+                    if len(mean) <= _JOINT
+                    else Covariance.independent(np.diagonal(matrix)),
+                )
+                for weight, (mean, matrix) in zip(weights, known, strict=True)
+            )
         )
 
     def quantile(self, level: float) -> Floats:
         """Return the value of each item that it is below with this probability."""
-        low = (self.mean - _REACH * self.deviation).min(axis=0)
-        high = (self.mean + _REACH * self.deviation).max(axis=0)
+        weight = np.array([part.weight for part in self.parts])
+        mean = np.stack([part.mean for part in self.parts])
+        deviation = np.sqrt([part.covariance.variances() for part in self.parts])
+        low = (mean - _REACH * deviation).min(axis=0)
+        high = (mean + _REACH * deviation).max(axis=0)
         for _ in range(_HALVINGS):
             middle = (low + high) / 2
-            below = self.weight @ ndtr((middle - self.mean) / self.deviation) < level
+            below = weight @ ndtr((middle - mean) / deviation) < level
             low, high = np.where(below, middle, low), np.where(below, high, middle)
         return np.asarray((low + high) / 2)
 
@@ -162,10 +155,8 @@ def _discrimination_information(problem: Problem, state: State) -> Floats:
     """
     if problem.judges == 1:
         return np.full(1, np.inf)
-    duels, judge = problem.duels, problem.duels.judge.codes
+    judge, lead = problem.duels.judge.codes, problem.leads(state)
     curves, design = mean_curves(problem, state), design_matrix(problem, state)
-    strength = problem.strengths(state.values)
-    lead = state.discrimination[judge] * (strength[duels.first] - strength[duels.second])
     information = problem.count * curves.curvature
     per_judge = csr_array(
         (information * lead, (np.arange(len(judge)), judge)),
@@ -235,10 +226,8 @@ def _strengths(problem: Problem, state: State) -> tuple[Floats, Floats]:
             + np.outer(crossed, x)
             + state.covariance[items, items] * np.outer(x, x)
         )
-    row = covariance.mean(axis=1)
-    covariance = covariance - row[:, None] - row[None, :] + row.mean()
     strength = problem.strengths(state.values)
-    return strength - strength.mean(), covariance
+    return strength - strength.mean(), Covariance.dense(covariance).centred()
 
 
 def _of_scores(problem: Problem, state: State) -> tuple[tuple[float, float] | None, float | None]:

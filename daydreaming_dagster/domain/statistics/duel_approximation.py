@@ -289,10 +289,8 @@ def _weigh_ties(problem: Problem, state: State, curves: Curves) -> float:
 def _discriminate(problem: Problem, state: State, curves: Curves) -> float:
     if problem.judges == 1:
         return 0.0
-    duels, judge = problem.duels, problem.duels.judge.codes
+    judge, lead = problem.duels.judge.codes, problem.leads(state)
     known = log_odds(problem, state)
-    strength = problem.strengths(state.values)
-    lead = state.discrimination[judge] * (strength[duels.first] - strength[duels.second])
     pull = curves.slope * lead - curves.curvature * known.variance
     squares = curves.curvature * (lead**2 + known.variance)
     gradient, information = (

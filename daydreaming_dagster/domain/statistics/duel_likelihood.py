@@ -132,6 +132,12 @@ class Problem:
         own = values[: self.items]
         return own if self.evidence is None else own + self.evidence.expected * values[self.items]
 
+    def leads(self, state: State) -> Floats:
+        """Return the expected log odds of the first of each duel, without its position."""
+        strength = self.strengths(state.values)
+        lead = strength[self.duels.first] - strength[self.duels.second]
+        return np.asarray(state.discrimination[self.duels.judge.codes] * lead)
+
     def tie_weights(self, state: State) -> Floats:
         """Return the weight of a tie for each judge."""
         weights = np.zeros(self.judges)

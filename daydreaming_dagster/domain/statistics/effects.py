@@ -237,13 +237,14 @@ def _correct(found: list[_Fitted], rounding: float) -> list[Effect]:
         contrasts = np.array([difference.weights for difference in fitted.differences])
         error, df = fitted.fit.errors(contrasts)
         several = np.array([difference.clusters > 1 for difference in fitted.differences])
-        known = fitted.fit.is_estimable(contrasts) & several & (error > rounding)
+        told = fitted.fit.is_estimable(contrasts)
+        known = told & several & (error > rounding)
         estimate = contrasts @ fitted.fit.coefficients
         estimate[np.abs(estimate) < rounding] = 0.0
         margin = np.where(known, error * stdtrit(df, 0.975), np.nan)
         with np.errstate(invalid="ignore", divide="ignore"):
             p = np.where(known, 2 * stdtr(df, -np.abs(estimate) / error), np.nan)
-        estimate = np.where(fitted.fit.is_estimable(contrasts), estimate, np.nan)
+        estimate = np.where(told, estimate, np.nan)
         if known.any():
             largest = np.maximum(largest, _largest(fitted.fit, contrasts[known], rng))
         columns = estimate, np.where(known, error, np.nan), margin, p, -ndtri(p / 2)

@@ -52,7 +52,6 @@ class ScoreFit:
         noise_source: What shows the noise: `judges`, who disagree about the same items;
             `replicates`, if no two judges scored the same items; `total`, if nothing shows it, and
             all that differs is counted as noise; `none`, if nothing differs.
-        noise_df: The degrees of freedom of the noise.
         agreed: Whether all that was judged more than once agrees exactly. Then the noise is that
             of `least_variance`.
     """
@@ -65,7 +64,6 @@ class ScoreFit:
     severity: Floats
     noise: Floats
     noise_source: NoiseSource
-    noise_df: int
     agreed: bool
 
     def interval(self, level: float = 0.95) -> tuple[Floats, Floats]:
@@ -201,7 +199,6 @@ def _solve(design: _Design, scales: JudgeScales) -> ScoreFit:
         severity,
         np.sqrt(noise),
         source,
-        df,
         agreed,
     )
 
@@ -214,7 +211,7 @@ def _pooled_noise(design: _Design, residuals: Floats) -> tuple[NoiseSource, floa
     cells = design.cells
     items, judges = design.incidence.shape
     between_df = len(cells.mean) - items - judges + design.components
-    within_df = int(cells.count.sum()) - len(cells.count)
+    within_df = cells.within_df
     smallest = NO_NOISE * float((cells.mean**2).max())
     if between_df > 0:
         source: NoiseSource = "judges"
@@ -292,10 +289,9 @@ def _cell_variances(design: _Design, noise: Floats) -> Floats:
     """Return each cell's variance: more replicates than other cells have make it smaller."""
     cells = design.cells
     per_cell = noise[cells.judge]
-    within_df = cells.count.sum() - len(cells.count)
-    if within_df == 0 or np.ptp(cells.count) == 0:
+    if cells.within_df == 0 or np.ptp(cells.count) == 0:
         return per_cell
-    within = cells.within.sum() / within_df
+    within = cells.within.sum() / cells.within_df
     less = within * (1 / cells.count - (1 / cells.count).mean())
     return np.asarray(np.maximum(per_cell + less, within / cells.count))
 

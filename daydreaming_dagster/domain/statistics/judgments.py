@@ -200,7 +200,7 @@ def read_duels(text: str, without: Collection[str] = ()) -> Duels:
     Raises:
         JudgmentsError: The header or a row is wrong, or there is no verdict.
     """
-    header, rows = _table(text, _DUEL_COLUMNS)
+    _, rows = _table(text, _DUEL_COLUMNS)
     first: list[str] = []
     second: list[str] = []
     judges: list[str] = []
@@ -219,7 +219,7 @@ def read_duels(text: str, without: Collection[str] = ()) -> Duels:
         second.append(row["second"])
         judges.append(row.get("judge", "all"))
         verdicts.append(verdict)
-    return make_duels(first, second, verdicts, judges if "judge" in header else None)
+    return make_duels(first, second, verdicts, judges)
 
 
 def _leave_out(

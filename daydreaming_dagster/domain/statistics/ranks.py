@@ -104,11 +104,10 @@ def studentized_range_quantile(level: float, count: int, df: float = np.inf) -> 
 
 @attrs.frozen
 class BestProbabilities:
-    """How probable it is that each item is the best, and among the best `top`."""
+    """How probable it is that each item is the best, and among the best that were asked about."""
 
     best: Floats
     among_top: Floats
-    top: int
 
 
 def best_of_estimates(
@@ -159,7 +158,7 @@ def best_of_estimates(
         # Draws that are all equal, for lack of any spread, make each item equally often the best.
         draws += 1e-12 * np.sqrt(variances) * rng.standard_normal(mean.shape)
         _count_best(draws if axes is None else draws @ axes.T, top, wins, among)
-    return BestProbabilities(wins / _DRAWS, among / _DRAWS, min(top, len(estimate)))
+    return BestProbabilities(wins / _DRAWS, among / _DRAWS)
 
 
 def _axes(covariance: Covariance) -> tuple[Floats | None, Floats]:
@@ -224,7 +223,7 @@ def best_of_posterior(parts: Sequence[Part], top: int) -> BestProbabilities:
             noise = rng.standard_normal((len(rows), count))
             draws = part.mean + (noise * root if root.ndim == 1 else noise @ root.T)
             _count_best(draws, top, wins, among)
-    return BestProbabilities(wins / _DRAWS, among / _DRAWS, min(top, count))
+    return BestProbabilities(wins / _DRAWS, among / _DRAWS)
 
 
 def _root(covariance: Covariance) -> Floats:

@@ -80,6 +80,7 @@ def test_the_line_of_the_object_is_known():
         ('{"score": "seven"}', "score is not a number, but 'seven'"),
         ('{"score": "7-8"}', "score is not a number, but '7-8'"),
         ('{"score": ""}', "score is not a number, but ''"),
+        ('{"score": "**"}', "score is not a number, but '**'"),
         ('{"score": [7]}', "score is not a number, but [7]"),
         ('{"score": 7, "max_score": "10"}', "max_score is not a number, but '10'"),
         ('{"score": 1e400}', "score is not a number, but inf"),

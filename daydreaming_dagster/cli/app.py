@@ -59,7 +59,7 @@ class _Commands(TyperGroup):
     """Loads a command when it is asked for: imports are most of what a short command takes."""
 
     # Any: typer has no public name for the base of its contexts and commands.
-    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002  click passes it
         """Return the names in the order of the help."""
         return commands()
 

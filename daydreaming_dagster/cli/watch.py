@@ -66,7 +66,7 @@ class Served:
                 self.end_headers()
                 self.wfile.write(body)
 
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002  as the base
                 """Print nothing: the address has the token."""
 
         return Handler

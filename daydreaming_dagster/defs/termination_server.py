@@ -55,7 +55,7 @@ def _server() -> Iterator[str]:
 class _Confirming(DagsterApiServicer):
     def CancelExecution(  # noqa: N802  # Dagster's name
         self,
-        request: object,  # noqa: ARG002
+        request: object,  # noqa: ARG002  gRPC passes both
         context: object,  # noqa: ARG002
     ) -> CancelExecutionReply:
         result = CancelExecutionResult(success=True, message=None, serializable_error_info=None)

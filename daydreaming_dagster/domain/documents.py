@@ -247,7 +247,7 @@ def _class_structure_factory(target: Any, converter: cattrs.Converter) -> _Struc
         for field in attrs.fields(target)
         if field.metadata.get(NOT_IN_DOCUMENT)
     }
-    return make_dict_structure_fn(target, converter, **omitted)  # type: ignore[arg-type]
+    return make_dict_structure_fn(target, converter, **omitted)  # type: ignore[arg-type]  # names
 
 
 def _is_optional(target: Any) -> bool:

@@ -51,6 +51,8 @@ async def test_waiting_ends_with_the_event():
     asyncio.get_running_loop().call_later(0.25, event.set)
     await asyncio.wait_for(CancellationToken().wait(event), timeout=10)
 
+    assert event.is_set()
+
 
 async def test_waiting_for_an_event_ends_when_another_thread_stops_the_run():
     switch = CancellationToken()

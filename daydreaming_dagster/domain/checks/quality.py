@@ -64,7 +64,8 @@ def check_generations(
         stored = read_stored_generation(view, stage, gen_id)
         for finding in integrity.check(stored):
             if finding.kind not in _IGNORED:
-                found[_CHECK_OF.get(finding.kind, "hashes_match")].append(finding)
+                check: Check = _CHECK_OF.get(finding.kind, "hashes_match")
+                found[check].append(finding)
         for check, message in _answer_problems(stored, definition):
             found[check].append(Finding(check, f"{stage}/{gen_id}", message))
     return found

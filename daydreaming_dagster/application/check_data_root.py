@@ -1,9 +1,11 @@
 """Verifies a data root: cohorts, parents, digests, leftovers."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import attrs
 
+from daydreaming_dagster.application.cohort_status import unusable_templates
+from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.checks.integrity import Finding, IntegrityCheck, missing_members
 from daydreaming_dagster.domain.errors import CatalogError
 from daydreaming_dagster.domain.generation.doubts import answer_key, repeated_answers
@@ -11,7 +13,7 @@ from daydreaming_dagster.domain.generation.records import RawRecord
 from daydreaming_dagster.domain.generation.stored import read_stored_generation
 from daydreaming_dagster.ports.cohort_store import CohortStore, StorageInspection
 from daydreaming_dagster.ports.errors import DataLayerError
-from daydreaming_dagster.ports.gens_store import ARTIFACTS, GensStore, read_ahead
+from daydreaming_dagster.ports.gens_store import ARTIFACTS, GensStoreWithTemplates, read_ahead
 from daydreaming_dagster.types import Stage
 
 Generations = Sequence[tuple[Stage, str]]
@@ -33,7 +35,7 @@ class CheckedDataRoot:
 
 
 def check_data_root(
-    store: GensStore,
+    store: GensStoreWithTemplates,
     cohorts: CohortStore,
     inspection: StorageInspection | None,
     *,
@@ -72,6 +74,7 @@ def check_data_root(
         except CatalogError as error:
             findings.append(Finding("membership", error.location, str(error)))
     findings += missing_members(known, memberships)
+    findings += _template_findings(store, cohorts, memberships, catalog)
     verify = IntegrityCheck(pipeline, known, catalog)
     answers: dict[Stage, dict[str, str]] = {}
     generations: list[tuple[Stage, str]] = [
@@ -95,3 +98,23 @@ def check_data_root(
     removed = inspection.remove_leftovers(findings) if repair and inspection is not None else []
     wrong = [finding for finding in findings if finding.subject not in removed]
     return CheckedDataRoot(len(generations), wrong, removed)
+
+
+def _template_findings(
+    store: GensStoreWithTemplates,
+    cohorts: CohortStore,
+    cohort_ids: Iterable[str],
+    catalog: Catalog | None,
+) -> Iterator[Finding]:
+    """Yield what is wrong with the templates of these cohorts, each problem once."""
+    found: dict[str, list[str]] = {}
+    if catalog is None:
+        return
+    for cohort_id in cohort_ids:
+        try:
+            for problem in unusable_templates(store, cohorts, cohort_id, catalog):
+                found.setdefault(problem, []).append(cohort_id)
+        except CatalogError as error:
+            yield Finding("specification", error.location, str(error))
+    for problem, users in found.items():
+        yield Finding("unusable template", f"cohort {', '.join(users)}", problem)

@@ -3,6 +3,7 @@
 from contextlib import suppress
 
 from daydreaming_dagster.domain.catalog import Catalog
+from daydreaming_dagster.domain.cohort.plan_checks import template_problems
 from daydreaming_dagster.domain.cohort.staleness import CohortState, look_at_cohort
 from daydreaming_dagster.ports.cohort_store import CohortStore
 from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates
@@ -23,6 +24,21 @@ def look(
     members = cohorts.read_membership(cohort_id)
     pipeline = cohorts.read_pipeline() if catalog is None else catalog.pipeline
     return look_at_cohort(store, catalog, members, cohorts.read_index(cohort_id), pipeline)
+
+
+def unusable_templates(
+    store: GensStoreWithTemplates, cohorts: CohortStore, cohort_id: str, catalog: Catalog
+) -> list[str]:
+    """Return what is wrong with the templates of a cohort's specification.
+
+    Of a template that cannot be read or rendered, nothing tells which answers to it are stale.
+
+    Raises:
+        CatalogError: The specification cannot be read.
+    """
+    if cohort_id not in cohorts.list_cohorts():  # an imported one may have no specification
+        return []
+    return list(template_problems(store, cohorts.read_spec(cohort_id), catalog))
 
 
 def look_and_keep(

@@ -23,6 +23,7 @@ from daydreaming_dagster.cli.console import (
 )
 from daydreaming_dagster.cli.grouping import doubtful, grouped
 from daydreaming_dagster.cli.loops import loops_of, show_loop_status, tail_loop
+from daydreaming_dagster.cli.unusable_templates import note_unusable_templates
 from daydreaming_dagster.domain.batch.record import BatchRecord
 from daydreaming_dagster.domain.cohort.progress import say_progress
 from daydreaming_dagster.domain.cohort.staleness import CohortState, look_at_cohort
@@ -51,7 +52,8 @@ def status(
     if (loops := loops_of(root, name)) is not None:
         show_loop_status(root, loops, name, as_json=as_json)
         return
-    looked = look(root.store, root.cohorts, name, root.cohorts.read_catalog())
+    catalog = root.cohorts.read_catalog()
+    looked = look(root.store, root.cohorts, name, catalog)
     waiting = waiting_of_cohort(root.batches, looked)
     if as_json:
         say_json(
@@ -73,6 +75,7 @@ def status(
         )
         return
     _print_status(name, looked)
+    note_unusable_templates(root, name, catalog)
     for batch, number in Counter(map(progress_of, waiting.values())).items():
         note(f"waiting for an answer: {counted(number, 'generation')} in {batch}")
 

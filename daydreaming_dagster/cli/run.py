@@ -33,6 +33,7 @@ from daydreaming_dagster.cli.console import (
 from daydreaming_dagster.cli.grouping import failure_lines
 from daydreaming_dagster.cli.interruption import stopped_by_signals
 from daydreaming_dagster.cli.monitor import RunMonitor
+from daydreaming_dagster.cli.unusable_templates import note_unusable_templates
 from daydreaming_dagster.defs.home import leave_mark, prepare_home, take_mark
 from daydreaming_dagster.defs.recorder_process import RecordedRun, record
 from daydreaming_dagster.domain.catalog import Catalog
@@ -207,6 +208,7 @@ def _say_what_is_left(
     left_stale: int,
 ) -> None:
     """Say what a run did not do and what helps; `left_stale` counts answers it left on purpose."""
+    note_unusable_templates(root, cohort_id, catalog)
     if not done or options.force:
         looked = look(root.store, root.cohorts, cohort_id, catalog)
         left_stale = sum(map(len, looked.stale.values()))

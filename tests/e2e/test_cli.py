@@ -206,6 +206,23 @@ def test_all_that_is_wrong_with_a_cohort_is_said_before_anything_is_asked(
     assert not (data_root / "gens").exists()
 
 
+def test_what_cannot_be_used_for_a_cohort_is_said_by_status_run_and_check(daydream, data_root):
+    daydream("plan", "c1")
+    daydream("run", "c1")
+    (data_root / "1_raw/templates/essay/story.txt").unlink()
+
+    for command in ("status", "run"):
+        done = daydream(command, "c1")
+        assert "no essay template 'story'" in done.stderr
+        assert "until that is mended, nothing tells which answers to it are stale" in done.stderr
+
+    checked = daydream("check")
+    assert checked.returncode == 1
+    assert "unusable template: cohort c1: no essay template 'story'" in checked.stdout
+    (data_root / "cohorts/c1/spec/config.yaml").write_text("axes: [")
+    assert "specification: " in daydream("check").stdout
+
+
 def test_without_a_cohort_status_lists_them(daydream):
     assert daydream("status").stdout == "c1\n"
 

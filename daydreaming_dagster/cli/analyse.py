@@ -124,6 +124,8 @@ def _shown(value: object) -> str:
             return f"{value:.3g}"
         case {"value": None}:
             return "-"
+        case {"value": center, "low": None, "high": None}:
+            return _shown(center)
         case {"value": center, "low": low, "high": high}:
             return f"{_shown(center)} ({_shown(low)} to {_shown(high)})"
         case _:

@@ -1,7 +1,7 @@
 """The duels of a cohort as tables. Imports polars: import it where it is used."""
 
 from collections.abc import Iterable, Sequence
-from math import exp
+from math import exp, log
 from typing import Any, Final
 
 import polars as pl
@@ -102,8 +102,8 @@ def make_duel_judge_table(table: pl.DataFrame, fitted: FittedDuels | None) -> pl
 
     `first_odds` are the odds that the judge prefers what is shown first of two equal texts;
     `discrimination` is how much a difference in strength counts with it, 1 for the mean judge.
-    Both have 95 % intervals, and are null without a verdict. `both_orders` counts the duels whose
-    other order has a verdict.
+    Both have 95 % intervals, and are null without a verdict. A single judge has no discrimination.
+    `both_orders` counts the duels whose other order has a verdict.
     """
     wins, other = pl.col("first_wins"), pl.col("other_order")
     counted = (
@@ -124,21 +124,24 @@ def make_duel_judge_table(table: pl.DataFrame, fitted: FittedDuels | None) -> pl
     return counted.join(estimates, on="judge", how="left").select(*_JUDGES)
 
 
-def _estimates(fitted: FittedDuels | None) -> list[tuple[str | float, ...]]:
+def _estimates(fitted: FittedDuels | None) -> list[tuple[str | float | None, ...]]:
     if fitted is None:
         return []
-    fit = fitted.fit
+    fit, judges = fitted.fit, fitted.duels.judge.names
+    none: tuple[None, ...] = (None, None, None)
     return [
         (
             name,
             *_interval(fit.first_log_odds[code], fit.first_errors[code]),
-            fit.discrimination[code],
-            fit.discrimination[code] * exp(-1.96 * fit.discrimination_errors[code]),
-            fit.discrimination[code] * exp(1.96 * fit.discrimination_errors[code]),
+            *(
+                _interval(log(fit.discrimination[code]), fit.discrimination_errors[code])
+                if len(judges) > 1
+                else none
+            ),
         )
-        for code, name in enumerate(fitted.duels.judge.names)
+        for code, name in enumerate(judges)
     ]
 
 
-def _interval(log: float, error: float) -> tuple[float, float, float]:
-    return exp(log), exp(log - 1.96 * error), exp(log + 1.96 * error)
+def _interval(centre: float, error: float) -> tuple[float, float, float]:
+    return exp(centre), exp(centre - 1.96 * error), exp(centre + 1.96 * error)

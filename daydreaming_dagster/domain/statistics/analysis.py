@@ -279,10 +279,13 @@ def _of_judge(fit: DuelFit, place: int | None) -> Document:
     if place is None:
         unknown: Document = {"value": None, "low": None, "high": None}
         return {"first_odds": unknown, "discrimination": unknown}
-    discrimination = math.log(fit.discrimination[place]), fit.discrimination_errors[place]
+    discrimination: Document = {"value": 1.0, "low": None, "high": None}
+    if len(fit.discrimination) > 1:  # of a single judge it is 1 by definition
+        log = math.log(fit.discrimination[place])
+        discrimination = _odds(log, fit.discrimination_errors[place])
     return {
         "first_odds": _odds(fit.first_log_odds[place], fit.first_errors[place]),
-        "discrimination": _odds(*discrimination),
+        "discrimination": discrimination,
     }
 
 

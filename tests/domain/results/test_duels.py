@@ -133,6 +133,7 @@ def test_a_judge_that_only_looks_at_the_place_is_found_out():
     (judge,) = tables.duel_judges.to_dicts()
     assert judge["position_decides"] == judge["both_orders"] == 56
     assert judge["first_odds_low"] > 5
+    assert judge["discrimination"] is None, "of a single judge it is 1 by definition"
     assert "Judges prefer what is shown first" in tables.remarks[0]
     ranks = rank_texts(cohort.store, cohort.pipeline, cohort.members)
     assert {rank.band for rank in ranks} == {"1 to 8"}, "nothing is known of the texts"
@@ -151,6 +152,8 @@ def test_ties_and_unreadable_verdicts_are_counted_for_each_judge():
         (14, 12, 44)
     ] * 2
     assert judges[0]["first_odds_high"] < 1
+    low, high = judges[0]["discrimination_low"], judges[0]["discrimination_high"]
+    assert low < judges[0]["discrimination"] < high
     assert "what is shown second" in tables.remarks[0]
     states = dict(tables.duels["state"].value_counts().iter_rows())
     assert states == {"done": 88, "not parsed": 24}

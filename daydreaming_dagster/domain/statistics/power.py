@@ -1,6 +1,7 @@
 """What a design can tell apart, before anything is paid for."""
 
 from collections.abc import Collection, Sequence
+from itertools import combinations
 from statistics import fmean, harmonic_mean
 from typing import Final
 
@@ -47,25 +48,30 @@ def chance_that_the_best_comes_first(
         truth = np.sqrt(icc) * rng.standard_normal((len(rows), items))
         mean = truth + error * rng.standard_normal(truth.shape)
         if duels_per_order:
-            mean = _after_duels(truth, mean, icc, round(2 * duels_per_order), rng)
+            mean = _after_duels(truth, mean, icc, 2 * duels_per_order, rng)
         right += int((truth.argmax(axis=1) == mean.argmax(axis=1)).sum())
     return right / _EXPERIMENTS
 
 
 def _after_duels(
-    truth: Floats, mean: Floats, icc: float, per_pair: int, rng: np.random.Generator
+    truth: Floats, mean: Floats, icc: float, per_pair: float, rng: np.random.Generator
 ) -> Floats:
-    """Return numbers of which the highest is that of the finalist who won most duels."""
+    """Return numbers of which the highest is that of the finalist who won most duels.
+
+    If `per_pair` is no whole number, some pairs have one duel more than others.
+    """
     finalists = min(_FINALISTS, truth.shape[1])
     chosen = np.argpartition(-mean, finalists - 1, axis=1)[:, :finalists]
     rows = np.arange(len(truth))[:, None]
     quality, wins = truth[rows, chosen], np.zeros(chosen.shape)
-    for one in range(finalists):
-        for other in range(one):
-            noise = np.sqrt(2 * (1 - icc)) * rng.standard_normal((len(truth), per_pair))
-            won = (quality[:, one, None] - quality[:, other, None] + noise > 0).sum(axis=1)
-            wins[:, one] += won
-            wins[:, other] += per_pair - won
+    made = 0
+    for place, (other, one) in enumerate(combinations(range(finalists), 2), start=1):
+        duels = round(place * per_pair) - made
+        made += duels
+        noise = np.sqrt(2 * (1 - icc)) * rng.standard_normal((len(truth), duels))
+        won = (quality[:, one, None] - quality[:, other, None] + noise > 0).sum(axis=1)
+        wins[:, one] += won
+        wins[:, other] += duels - won
     result = np.full(mean.shape, -np.inf)
     result[rows, chosen] = wins + 1e-3 * mean[rows, chosen]  # the mean decides between equals
     return result
@@ -119,7 +125,7 @@ def say_what_can_be_told(
     orders = _FINALISTS * (_FINALISTS - 1) if items >= _FINALISTS else items * (items - 1)
     now = chance_that_the_best_comes_first(items, each, value)
     more = chance_that_the_best_comes_first(items, 4 * each, value)
-    duels = chance_that_the_best_comes_first(items, each, value, max(calls / orders, 0.5))
+    duels = chance_that_the_best_comes_first(items, each, value, calls / orders)
     cost = "" if price is None else f", {price.of_calls(calls)}"
     finalists = min(_FINALISTS, items)
     return (

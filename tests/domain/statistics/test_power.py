@@ -52,6 +52,13 @@ def test_a_price_that_leaves_calls_out_is_said_to_be_a_lower_bound():
     assert Price.of([None]) is Price.of([]) is None
 
 
+def test_a_fraction_of_a_duel_per_pair_is_no_whole_one():
+    def found(duels_per_pair):
+        return chance_that_the_best_comes_first(8, 2, duels_per_order=duels_per_pair / 2)
+
+    assert found(1) + 0.005 < found(1.5) < found(2) - 0.005
+
+
 def test_duels_among_the_first_find_the_best_more_often_than_their_scores_did():
     alone = chance_that_the_best_comes_first(20, 4)
 

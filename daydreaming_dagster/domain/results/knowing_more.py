@@ -11,10 +11,10 @@ from daydreaming_dagster.domain.statistics.judgments import make_scores
 from daydreaming_dagster.domain.statistics.power import (
     AssumedIcc,
     Price,
-    are_unequal,
     say_what_can_be_told,
 )
 from daydreaming_dagster.domain.statistics.reliability import single_score_icc
+from daydreaming_dagster.domain.statistics.unequal_counts import are_unequal
 from daydreaming_dagster.formatting import counted, one, plural
 
 FEWEST_TEXTS: Final = 5

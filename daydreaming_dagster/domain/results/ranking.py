@@ -5,6 +5,7 @@ Functions import numpy where they need it, since it takes time.
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -17,6 +18,7 @@ from daydreaming_dagster.domain.parsing.response import Score
 from daydreaming_dagster.domain.results.evaluations import Evaluation, judge_name, judged_by
 from daydreaming_dagster.domain.results.verdicts import Duel, read_verdicts, verdicts
 from daydreaming_dagster.domain.stages import GenerationRef, Pipeline
+from daydreaming_dagster.domain.statistics.unequal_counts import are_unequal
 from daydreaming_dagster.ports.gens_store import GensStore, read_ahead
 from daydreaming_dagster.types import Stage
 
@@ -169,14 +171,18 @@ def shares_by_text(judgments: Iterable[Judgment]) -> dict[GenerationRef, list[tu
 def mean_share(judgments: Iterable[Judgment]) -> float | None:
     """Return the mean of the scores as shares of their scale, 0 to 1; None without a score.
 
-    All that a judge gave a text counts as one score. Else the texts that were asked about most
-    often, such as those in doubt, would stand for all.
+    If judges scored texts about equally often, each score counts alike. Else (`are_unequal`) all
+    that a judge gave a text counts as one: the texts that were asked about most often, such as
+    those in doubt, would stand for all.
     """
     cells: dict[tuple[GenerationRef, str], list[float]] = {}
     for judged, judge, score in judgments:
         if score is not None:
             cells.setdefault((judged, judge), []).append(score.normalised)
-    return fmean(map(fmean, cells.values())) if cells else None
+    if not cells:
+        return None
+    given = cells.values()
+    return fmean(map(fmean, given) if are_unequal([*map(len, given)]) else chain(*given))
 
 
 def _scores(

@@ -29,6 +29,7 @@ from daydreaming_dagster.domain.stages import (
     GenerationRef,
     Pipeline,
 )
+from daydreaming_dagster.domain.statistics.unequal_counts import UNEQUAL
 from daydreaming_dagster.formatting import plural
 
 _AXES: Final = {"": pl.String, "_template": pl.String, "_llm": pl.String, "_replicate": pl.Int32}
@@ -291,7 +292,10 @@ def _by_stage(rows: pl.DataFrame, pipeline: Pipeline, axis: str) -> pl.DataFrame
     of_judge = judge_columns(rows, pipeline.judge)
     weight = 1 / _SCORE.count().over(pipeline.judged, *of_judge)
     rows = rows.with_columns(pl.when(_SCORE.is_not_null()).then(weight).alias("weight"))
-    mean = ((_SCORE * pl.col("weight")).sum() / pl.col("weight").sum()).fill_nan(None)
+    weight, cells = pl.col("weight"), pl.col("weight").sum()
+    # The harmonic mean of the cells' numbers of scores against their mean, as in `are_unequal`.
+    unequal = UNEQUAL * cells**2 < _SCORE.count() * (weight**2).sum()
+    mean = pl.when(unequal).then((_SCORE * weight).sum() / cells).otherwise(_SCORE.mean())
     # Where nothing judges, the judge's column stands in: the table has its columns, and no row.
     summaries = [
         _summary(rows.rename({f"{stage}_{axis}": axis}), [axis], mean)

@@ -2,13 +2,13 @@
 
 from collections.abc import Collection, Sequence
 from itertools import combinations
-from statistics import fmean, harmonic_mean
 from typing import Final
 
 import attrs
 import numpy as np
 
 from daydreaming_dagster.domain.statistics.judgments import Floats
+from daydreaming_dagster.domain.statistics.unequal_counts import are_unequal
 from daydreaming_dagster.formatting import chance, counted, money, plural
 
 DEFAULT_ICC: Final = 0.19
@@ -17,8 +17,6 @@ DEFAULT_ICC: Final = 0.19
 
 _EXPERIMENTS: Final = 4000
 _FINALISTS: Final = 5
-_UNEQUAL: Final = 2
-"""How much less than their mean the harmonic mean of numbers of scores may be."""
 
 
 @attrs.frozen
@@ -93,11 +91,6 @@ class Price:
     def of_calls(self, calls: int) -> str:
         """Return what calls cost, such as `about 1.20 USD`."""
         return f"{'at least' if self.at_least else 'about'} {money(self.value * calls)} USD"
-
-
-def are_unequal(counts: Collection[int]) -> bool:
-    """Return whether these numbers of scores differ too much for their mean to stand for them."""
-    return _UNEQUAL * harmonic_mean(counts) < fmean(counts)
 
 
 def say_what_can_be_told(

@@ -101,7 +101,7 @@ async def test_the_models_own_limit_counts_before_the_general_one(tmp_path):
 
 @pytest.mark.parametrize(("workers", "each"), [(1, 8), (3, 2), (20, 1)])
 async def test_workers_divide_the_calls_at_once(tmp_path, workers, each):
-    endpoint = Endpoint()
+    endpoint = Endpoint(seconds=0.2)  # long enough for all to be there on a busy machine
     model = attrs.evolve(limited(endpoint, tmp_path, concurrency=8), workers=workers)
 
     await ask(model, 20)

@@ -1,5 +1,6 @@
 """The progress of a cohort."""
 
+from collections.abc import Collection
 from contextlib import suppress
 
 from daydreaming_dagster.domain.catalog import Catalog
@@ -31,14 +32,20 @@ def unusable_templates(
 ) -> list[str]:
     """Return what is wrong with the templates of a cohort's specification.
 
-    Of a template that cannot be read or rendered, nothing tells which answers to it are stale.
+    Of a template that cannot be read or rendered, nothing tells which answers to it are stale. One
+    that is as it was when the cohort was planned is not rendered again, since that loads Jinja2.
+    So if an edit of `stages.yaml` made it unusable, only the next plan says so.
 
     Raises:
         CatalogError: The specification cannot be read.
     """
-    if cohort_id not in cohorts.list_cohorts():  # an imported one may have no specification
+    if cohort_id not in cohorts.list_cohorts():  # an imported cohort may have no specification
         return []
-    return list(template_problems(store, cohorts.read_spec(cohort_id), catalog))
+    spec, manifest = cohorts.read_spec(cohort_id), cohorts.read_manifest(cohort_id)
+    rendered: Collection[str] = ()
+    if manifest is not None and manifest.is_of(spec, catalog):  # planning has rendered them
+        rendered = manifest.unchanged_templates(store)
+    return list(template_problems(store, spec, catalog, rendered))
 
 
 def look_and_keep(

@@ -111,7 +111,7 @@ class CohortNotPlannedError(DaydreamingError, LookupError):
 
 @attrs.define(eq=False)
 class UnknownCohortError(CohortNotPlannedError):
-    """There is no such cohort, so there is nothing to plan; `hint` names one that is alike."""
+    """There is no cohort of this name; `hint` suggests a similar name, or is empty."""
 
     hint: str = ""
 

@@ -48,3 +48,14 @@ def test_a_cohort_without_a_specification_uses_none(done):
     del done.store.templates["essay", "story"]
 
     assert problems(done) == []
+
+
+def test_templates_that_are_as_they_were_planned_are_told_from_others(done):
+    manifest = done.cohorts.read_manifest("c1")
+    planned = {"draft/links", "essay/story", "evaluation/judge"}
+    assert manifest.unchanged_templates(done.store) == planned
+
+    done.store.templates["essay", "story"] = "Sing of {{ draft_block }}"
+    del done.store.templates["draft", "links"]
+
+    assert manifest.unchanged_templates(done.store) == {"evaluation/judge"}

@@ -101,8 +101,8 @@ def estimate_generations(
 ) -> PlanEstimate:
     """Return what these generations, parents first, still ask of the models. Writes nothing.
 
-    Those whose gen_ids are in `again` are asked though they have an answer. The models in
-    `by_batch` cost what they do by batch. Lengths are guesses: templates, descriptions and typical
+    Those whose gen_ids are in `again` are asked though they have an answer. Models in
+    `by_batch` have their batch prices. Lengths are guesses: templates, descriptions and typical
     answers at `CHARACTERS_PER_TOKEN`, thinking not included. What cannot be read counts for
     nothing: it fails by itself, and asks nothing.
     """

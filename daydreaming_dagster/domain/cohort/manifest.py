@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any, Final, Literal
 
 import attrs
@@ -12,6 +13,7 @@ from daydreaming_dagster.domain.cohort.spec import Axes, CohortSpec
 from daydreaming_dagster.domain.digests import sha256
 from daydreaming_dagster.domain.documents import structure
 from daydreaming_dagster.domain.errors import CatalogError
+from daydreaming_dagster.ports.errors import DataLayerError
 from daydreaming_dagster.ports.gens_store import Templates
 from daydreaming_dagster.ports.ids import check_stage
 from daydreaming_dagster.types import JsonObject, Stage
@@ -68,6 +70,15 @@ class Manifest:
         """Return whether a plan of this specification would have the same digest of it."""
         return self.spec == digest_of_spec(with_planned_ids(spec, catalog.planned_ids()))
 
+    def unchanged_templates(self, store: Templates) -> set[str]:
+        """Return the templates whose files are as they were, by `stage/template_id`."""
+        unchanged: set[str] = set()
+        for name, digest in self.template.items():
+            with suppress(DataLayerError):
+                if sha256(_read_template(store, name)) == digest:
+                    unchanged.add(name)
+        return unchanged
+
     def changed_since(self, previous: "Manifest") -> list[Input]:
         """Return the inputs that both manifests name and that differ, sorted."""
         kinds: tuple[Kind, ...] = ("template", "concept", "model")
@@ -90,9 +101,7 @@ def make_manifest(
     manifest = Manifest(spec=digest_of_spec(spec))
     for kind, name in set(used):
         if kind == "template":
-            stage, template_id = name.split("/")
-            source = store.read_template(check_stage(stage), template_id)
-            manifest.template[name] = sha256(source)
+            manifest.template[name] = sha256(_read_template(store, name))
         elif kind == "concept":
             concept = catalog.concepts[name].at(spec.description_level)
             manifest.concept[name] = _digest([concept.name, concept.content])
@@ -100,6 +109,11 @@ def make_manifest(
             model = catalog.models[name]
             manifest.model[name] = _digest([model.model, model.provider])
     return manifest
+
+
+def _read_template(store: Templates, name: str) -> str:
+    stage, _, template_id = name.partition("/")
+    return store.read_template(check_stage(stage), template_id)
 
 
 def digest_of_spec(spec: CohortSpec) -> str:

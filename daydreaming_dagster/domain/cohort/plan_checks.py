@@ -13,7 +13,6 @@ from daydreaming_dagster.domain.cohort.couplings import Axis
 from daydreaming_dagster.domain.cohort.spec import CohortSpec
 from daydreaming_dagster.domain.documents import Problem, suggestion
 from daydreaming_dagster.domain.errors import CatalogError
-from daydreaming_dagster.domain.generation.template_rendering import render_template, used_variables
 from daydreaming_dagster.domain.stages import StageDefinition
 from daydreaming_dagster.errors import DaydreamingError
 from daydreaming_dagster.formatting import one
@@ -92,8 +91,13 @@ def _templates(
             yield template_id, entry
 
 
-def template_problems(store: Templates, spec: CohortSpec, catalog: Catalog) -> Iterator[str]:
-    """Yield the problems of templates that would fail all of their generations."""
+def template_problems(
+    store: Templates, spec: CohortSpec, catalog: Catalog, rendered: Collection[str] = ()
+) -> Iterator[str]:
+    """Yield the problems of templates that would fail all of their generations.
+
+    Those in `rendered`, as `stage/template_id`, are known to render, and are not tried again.
+    """
     sizes = [len(value.split(COMBO_SEPARATOR)) for value in spec.values("combo")]
     concepts = [Concept("a name", "a description")] * min(sizes, default=1)
     for definition in spec.used(catalog.pipeline):
@@ -107,7 +111,9 @@ def template_problems(store: Templates, spec: CohortSpec, catalog: Catalog) -> I
                 catalog.reader(stage, template_id)
             except CatalogError as error:
                 yield f"{stage} template {'; '.join(error.problems)}"
-            if entry.generator == "llm":
+            if entry.generator == "llm" and f"{stage}/{template_id}" not in rendered:
+                from daydreaming_dagster.domain.generation.template_rendering import render_template
+
                 try:
                     render_template(store, stage, template_id, trial)
                 except DaydreamingError as error:
@@ -125,10 +131,12 @@ def _trial_texts(definition: StageDefinition) -> dict[str, object]:
 def missing_content(
     store: Templates, spec: CohortSpec, catalog: Catalog, *, allowed: bool
 ) -> Iterator[str]:
-    """Yield what leaves a prompt without what it is about. Needs a valid specification.
+    """Yield what is missing, so that prompts would not say what they are about.
 
-    Unless it is `allowed`, each says what to do.
+    Needs a valid specification. Each message says what to do, unless that is `allowed`.
     """
+    from daydreaming_dagster.domain.generation.template_rendering import used_variables
+
     otherwise = "" if allowed else "write it, or plan with --allow-missing: then "
     level = spec.description_level
     combos = [value.split(COMBO_SEPARATOR) for value in spec.values("combo")]

@@ -6,7 +6,7 @@ from typing import Final
 
 from daydreaming_dagster.domain.parsing import phrases
 from daydreaming_dagster.domain.parsing.lines import Line, line_number, read_lines
-from daydreaming_dagster.domain.parsing.reasoning import lone_closing, split_reasoning
+from daydreaming_dagster.domain.parsing.reasoning import after_lone_closing, split_reasoning
 from daydreaming_dagster.domain.parsing.response import NotReadableError, ParsedResponse
 
 _CHOICES: Final = {
@@ -81,10 +81,8 @@ def parse_pair_verdict(response: str) -> ParsedResponse:
 
 def _lines(response: str) -> list[Line]:
     """Return the lines that the judge says, without its reasoning."""
-    answer = split_reasoning(response)
-    end = lone_closing(answer.text)
-    start = answer.start + (0 if end is None else end.end())
-    lines = read_lines(response[start:], line_number(response[:start]))
+    text, start = after_lone_closing(split_reasoning(response))
+    lines = read_lines(text, line_number(response[:start]))
     return [line for line in lines if line.source == "said"]
 
 

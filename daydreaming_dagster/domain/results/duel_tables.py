@@ -102,8 +102,9 @@ def make_duel_judge_table(table: pl.DataFrame, fitted: FittedDuels | None) -> pl
 
     `first_odds` are the odds that the judge prefers what is shown first of two equal texts;
     `discrimination` is how much a difference in strength counts with it, 1 for the mean judge.
-    Both have 95 % intervals, and are null without a verdict. A single judge has no discrimination.
-    `both_orders` counts the duels whose other order has a verdict.
+    Both have 95 % intervals, and are null without a verdict. The `discrimination` of a single judge
+    is null, too: it would be 1 by definition. `both_orders` counts the duels whose other order has
+    a verdict.
     """
     wins, other = pl.col("first_wins"), pl.col("other_order")
     counted = (

@@ -8,11 +8,7 @@ from daydreaming_dagster.domain.results.evaluations import Evaluation
 from daydreaming_dagster.domain.results.ranking import Judgment, judgment_of, shares_by_text
 from daydreaming_dagster.domain.results.verdicts import Duel, verdicts
 from daydreaming_dagster.domain.statistics.judgments import make_scores
-from daydreaming_dagster.domain.statistics.power import (
-    AssumedIcc,
-    Price,
-    say_what_can_be_told,
-)
+from daydreaming_dagster.domain.statistics.power import AssumedIcc, Price, say_what_can_be_told
 from daydreaming_dagster.domain.statistics.reliability import single_score_icc
 from daydreaming_dagster.domain.statistics.unequal_counts import are_unequal
 from daydreaming_dagster.formatting import counted, one, plural

@@ -172,7 +172,7 @@ class CohortReport:
     def ancestor_means(self) -> dict[GenerationRef, float]:
         """Return the mean of the scores of what goes back to each generation, see `mean_share`.
 
-        Of the evaluations, it is their own score. What has no score is left out.
+        The mean of an evaluation is its own score. Generations without a score are left out.
         """
         found: dict[GenerationRef, list[Judgment]] = {}
         for row in self.evaluations:

@@ -87,11 +87,11 @@ _SCORE: Final = pl.col("score_normalised")
 class ResultTables:
     """The results of a cohort.
 
-    Means are of scores as shares of their scale, 0 to 1; those of templates and models are as in
-    `mean_share`. `spread` is the scores' standard deviation, null for a single one. `n` counts the
-    scores that a row is made of, `stale` those of them that are stale, `by_hand` those that a
-    person entered, `missing` the evaluations that were planned
-    and have none: no mean stands for them.
+    Means are of scores as shares of their scale, 0 to 1; `mean_share` says how those of templates
+    and models are taken. `spread` is the standard deviation of the scores, null for a single one.
+    `n` counts the scores that a row is made of. `stale` counts those of them that are stale, and
+    `by_hand` those that a person entered. `missing` counts the evaluations that were planned and
+    have no score: no mean stands for them.
 
     Attributes:
         evaluations: A row an evaluation, scored or not, with all axes and what it took.

@@ -176,7 +176,7 @@ def analyse_duels(duels: Duels, prior: Scores | None = None) -> Analysis:
     if prior is not None and not set(prior.item.names) & set(duels.items):
         raise JudgmentsError("the scores are of other items than the duels")
     counts = duels.judge.counts()
-    # A judge without a verdict has no share in what 1 is for the mean judge.
+    # The discrimination of the mean judge is 1; judges without a verdict must not count in it.
     judge = duels.judge.only(np.ones(len(duels.first), dtype=np.bool_))
     place = {name: code for code, name in enumerate(judge.names)}
     told = attrs.evolve(duels, judge=judge, unreadable=duels.unreadable[counts > 0])

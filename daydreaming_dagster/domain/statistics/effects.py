@@ -98,9 +98,9 @@ def estimate_effects(
     """Return the main effects of the groups, each adjusted for the others and for the judges.
 
     Least squares on the levels of all groups, in which each score has its weight (default: all
-    the same; see `replicate_weights`). Judges' means are taken out if a group
-    varies within judges; groups that are properties of the judges are compared without that, and
-    say something of these judges only. Errors are clustered by item, or by `cluster`, which must be
+    the same; see `replicate_weights`). Judges' means are taken out if a group varies within judges;
+    groups that are properties of the judges are compared without that, and say something of these
+    judges only. Errors are clustered by item, or by `cluster`, which must be
     coarser than items (a draft, of which several essays were made). Scores of one cluster may be
     correlated in any way; so differences within clusters are paired.
 

@@ -12,7 +12,7 @@ from daydreaming_dagster.domain.statistics.agreement import (
     least_variance,
     smallest_step,
 )
-from daydreaming_dagster.domain.statistics.judge_scales import make_cells
+from daydreaming_dagster.domain.statistics.judge_scales import judge_scales, make_cells
 from daydreaming_dagster.domain.statistics.judgments import Floats, Indices, Scores, sums
 
 _LARGEST: Final = 0.9999
@@ -87,13 +87,10 @@ def single_score_icc(scores: Scores) -> Icc | None:
         return Icc(same.value, same.low, same.high) if np.isfinite(same.value) else None
     means = sums(item, scores.score, size) / counts
     within_df = len(item) - size
-    within = float(((scores.score - means[item]) ** 2).sum())
-    if within <= NO_NOISE * within_df * float((scores.score**2).max()):
-        step = smallest_step(means)
-        if step is None:
-            return None
-        within = least_variance(step, within_df) * within_df
-    return _likely_icc(_RandomItems(counts, means, within, 1))
+    within = _within(scores.score, item, means, within_df)
+    if within is None:
+        return None
+    return _likely_icc(_RandomItems(counts, means, within * within_df, 1))
 
 
 def replicate_weights(scores: Scores) -> Floats:
@@ -108,8 +105,7 @@ def replicate_weights(scores: Scores) -> Floats:
     if np.ptp(cells.count) == 0:
         return np.ones(len(scores.score))
     judges = scores.judge.size
-    level = sums(cells.judge, cells.mean, judges) / np.maximum(np.bincount(cells.judge), 1)
-    means = cells.mean - level[cells.judge]
+    means = cells.mean - judge_scales(cells, judges).mean[cells.judge]
     r, within = 1.0, float(cells.within.sum())
     if len(means) > judges and within > NO_NOISE * float((scores.score**2).sum()):
         r = _RandomItems(cells.count, means, within, judges).mean_icc()
@@ -165,6 +161,15 @@ def _likely_icc(items: _RandomItems) -> Icc:
     return Icc(value, low, high)
 
 
+def _within(score: Floats, item: Indices, means: Floats, df: int) -> float | None:
+    """Return the variance of scores within items; None if all scores are the same."""
+    variance = float(((score - means[item]) ** 2).sum()) / df
+    if variance > NO_NOISE * float((score**2).max()):
+        return variance
+    step = smallest_step(means)
+    return None if step is None else least_variance(step, df)
+
+
 def _icc(item: Indices, score: Floats, items: int, spent: int) -> Reliability:
     counts = np.bincount(item, minlength=items).astype(np.float64)
     total = counts.sum()
@@ -173,13 +178,10 @@ def _icc(item: Indices, score: Floats, items: int, spent: int) -> Reliability:
         return Reliability(np.nan, np.nan, np.nan, np.nan, float(total / items))
     means = np.bincount(item, weights=score, minlength=items) / counts
     between = float(counts @ (means - score.mean()) ** 2) / between_df
-    within = float(((score - means[item]) ** 2).sum()) / within_df
+    within = _within(score, item, means, within_df)
     per_item = float((total - (counts**2).sum() / total) / between_df)
-    if within <= NO_NOISE * float((score**2).max()):
-        step = smallest_step(means)
-        if step is None:
-            return Reliability(np.nan, np.nan, np.nan, np.nan, per_item)
-        within = least_variance(step, within_df)
+    if within is None:
+        return Reliability(np.nan, np.nan, np.nan, np.nan, per_item)
     ratio = between / within
 
     def icc(f: float) -> float:

@@ -29,7 +29,6 @@ def call_daydream(
         redirect_stderr(stderr),
     ):
         patch.setattr(sys, "argv", ["daydream", *arguments])
-        patch.setattr(sys, "excepthook", sys.excepthook)  # typer sets its own
         patch.setattr(console.out, "width", 1000)  # consoles take their widths when they are made
         patch.setattr(console.err, "width", 160)
         patch.delenv("DAGSTER_HOME", raising=False)

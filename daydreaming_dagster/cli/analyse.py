@@ -1,12 +1,12 @@
 """`daydream analyse`: anyone's table of judgments."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
-import typer
+import click
 from rich.table import Table
 
-from daydreaming_dagster.cli.console import JsonOption, cell, note, out, say, say_json
+from daydreaming_dagster.cli.console import cell, json_option, note, out, say, say_json
 from daydreaming_dagster.formatting import not_utf8
 
 if TYPE_CHECKING:  # numpy is slow to import
@@ -18,33 +18,27 @@ _TITLES: Final = {
     "contrasts": "levels against each other; p_corrected allows for how many are compared",
 }
 
-analyse = typer.Typer(
-    help="Rank the items of any table of judgments, with intervals.",
-    no_args_is_help=True,
-    add_completion=False,
+file_argument = click.argument(
+    "file", type=click.File("rb"), metavar="FILE", help="CSV; - for standard input."
 )
-FileArgument = Annotated[
-    typer.FileBinaryRead, typer.Argument(metavar="FILE", help="CSV; - for standard input.")
-]
-WithoutOption = Annotated[
-    list[str] | None,
-    typer.Option("--without", metavar="JUDGE", help="Leave out a judge; repeatable."),
-]
+without_option = click.option(
+    "--without", multiple=True, metavar="JUDGE", help="Leave out a judge; repeatable."
+)
+
+
+@click.group(no_args_is_help=True)
+def analyse() -> None:
+    """Rank the items of any table of judgments, with intervals."""
 
 
 @analyse.command()
-def scores(
-    file: FileArgument,
-    *,
-    cluster: Annotated[
-        str | None,
-        typer.Option(
-            help="Column of what items share, such as a draft: errors are clustered by it."
-        ),
-    ] = None,
-    without: WithoutOption = None,
-    as_json: JsonOption = False,
-) -> None:
+@file_argument
+@click.option(
+    "--cluster", help="Column of what items share, such as a draft: errors are clustered by it."
+)
+@without_option
+@json_option
+def scores(file: BinaryIO, *, cluster: str | None, without: tuple[str, ...], as_json: bool) -> None:
     """Rank items by scores: columns item,judge,score and any groups.
 
     An empty score is missing. Judges' means and scales are taken out. Each further column is a
@@ -53,20 +47,22 @@ def scores(
     from daydreaming_dagster.domain.statistics.analysis import analyse_scores
     from daydreaming_dagster.domain.statistics.judgments import read_scores
 
-    scored = read_scores(_text(file), without or ())
+    scored = read_scores(_text(file), without)
     _print(analyse_scores(scored, cluster), without, as_json=as_json)
 
 
 @analyse.command()
+@file_argument
+@click.option(
+    "--scores",
+    "with_scores",
+    type=click.File("rb"),
+    help="CSV of scores of the same items, which the duels correct.",
+)
+@without_option
+@json_option
 def duels(
-    file: FileArgument,
-    *,
-    with_scores: Annotated[
-        typer.FileBinaryRead | None,
-        typer.Option("--scores", help="CSV of scores of the same items, which the duels correct."),
-    ] = None,
-    without: WithoutOption = None,
-    as_json: JsonOption = False,
+    file: BinaryIO, *, with_scores: BinaryIO | None, without: tuple[str, ...], as_json: bool
 ) -> None:
     """Rank items by duels: columns first,second,first_wins and perhaps judge.
 
@@ -77,25 +73,25 @@ def duels(
     from daydreaming_dagster.domain.statistics.judgments import read_duels, read_scores
 
     prior = None if with_scores is None else read_scores(_text(with_scores))
-    fought = read_duels(_text(file), without or ())
+    fought = read_duels(_text(file), without)
     _print(analyse_duels(fought, prior), without, as_json=as_json)
 
 
-def _text(file: typer.FileBinaryRead) -> str:
+def _text(file: BinaryIO) -> str:
     try:
         return file.read().decode()
     except UnicodeDecodeError as error:
-        raise typer.BadParameter(f"{file.name} is {not_utf8(error)}") from None
+        raise click.BadParameter(f"{file.name} is {not_utf8(error)}") from None
 
 
-def _print(analysis: "Analysis", without: Sequence[str] | None, *, as_json: bool) -> None:
+def _print(analysis: "Analysis", without: Sequence[str], *, as_json: bool) -> None:
     """Print who is left out and the sentence about the best, then each part as a table."""
     from daydreaming_dagster.domain.statistics.sentences import who_is_best
 
     if as_json:
-        say_json({**analysis.document, "without": without or []})
+        say_json({**analysis.document, "without": without})
         return
-    for judge in without or ():
+    for judge in without:
         say(f"left out: {judge}")
     say(who_is_best(analysis.items, "item"))
     for title, part in analysis.document.items():

@@ -4,13 +4,12 @@ import errno
 import keyword
 import sys
 from importlib import import_module
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
-import typer
-from typer.core import TyperGroup
-from typer.main import get_command
+import click
 
 from daydreaming_dagster.cli.console import EXIT_WRONG, complain, explained
+from daydreaming_dagster.cli.interruption import EXIT_INTERRUPTED
 from daydreaming_dagster.errors import DaydreamingError
 
 _MODULES: Final = {
@@ -47,6 +46,8 @@ _MODULES: Final = {
 """The commands in the order of the help, and the module of this package that has each."""
 
 
+_WIDEST_HELP: Final = 120
+
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 
 
@@ -55,15 +56,14 @@ def commands() -> list[str]:
     return list(_MODULES)
 
 
-class _Commands(TyperGroup):
+class _Commands(click.Group):
     """Loads a command when it is asked for: imports are most of what a short command takes."""
 
-    # Any: typer has no public name for the base of its contexts and commands.
-    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002  click passes it
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click passes it
         """Return the names in the order of the help."""
         return commands()
 
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return the command of that name, None if there is none."""
         # A wrong name is compared with those of the commands that are loaded.
         for name in (cmd_name,) if cmd_name in _MODULES else _MODULES:
@@ -71,39 +71,43 @@ class _Commands(TyperGroup):
                 self.commands[name] = _load(name)
         return super().get_command(ctx, cmd_name)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that is named. Ctrl-C ends it with `EXIT_INTERRUPTED`."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:  # click would say "Aborted!" and exit with 1
+            raise click.exceptions.Exit(EXIT_INTERRUPTED) from None
 
-def _load(name: str) -> Any:
+
+def _load(name: str) -> click.Command:
     module = import_module(f"daydreaming_dagster.cli.{_MODULES[name]}")
     function = f"{name}_" if keyword.iskeyword(name) else name.replace("-", "_")
-    found = vars(module)[function]
-    if isinstance(found, typer.Typer):
-        command = get_command(found)
-        command.name = name
-    else:
-        alone = typer.Typer(add_completion=False)
-        alone.command(name)(found)
-        command = get_command(alone)
-    for one in (command, *getattr(command, "commands", {}).values()):
-        one.help = _with_whole_paragraphs(one.help or "")
+    command: click.Command = vars(module)[function]
+    subcommands = command.commands.values() if isinstance(command, click.Group) else ()
+    for one in (command, *subcommands):
+        one.short_help = _first_paragraph(one.help or "")
     return command
 
 
-def _with_whole_paragraphs(text: str) -> str:
-    """Return a text with a line for each paragraph: the terminal breaks lines where it ends."""
-    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
+def _first_paragraph(text: str) -> str:
+    """Return the first paragraph as a line: the terminal breaks lines, and click would cut it."""
+    return " ".join(text.partition("\n\n")[0].split())
 
 
-app = typer.Typer(
+@click.group(
     cls=_Commands,
-    help="Experiments in which language models daydream: plan a cohort, run it, rank it.",
     no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
+    context_settings={"show_default": True, "max_content_width": _WIDEST_HELP},
 )
+@click.version_option(
+    package_name="daydreaming-dagster", message="%(version)s", help="Print the version."
+)
+def app() -> None:
+    """Experiments in which language models daydream: plan a cohort, run it, rank it."""
 
 
 def main() -> None:
-    """Run the command line. Exits with 0, `EXIT_INCOMPLETE`, `EXIT_WRONG`, or typer's 130."""
+    """Run the command line. Exits with 0, or one of the codes whose names begin with `EXIT`."""
     try:
         app()
     except DaydreamingError as error:
@@ -115,23 +119,3 @@ def main() -> None:
         where = "" if error.filename is None else f"cannot read or write {error.filename}: "
         complain(f"error: {where}{error.strerror}")
         sys.exit(EXIT_WRONG)
-
-
-def _print_version(asked: bool) -> None:  # noqa: FBT001  so typer calls it
-    if asked:
-        from importlib.metadata import version
-
-        typer.echo(version("daydreaming-dagster"))
-        raise typer.Exit
-
-
-@app.callback()
-def _before_all(
-    *,
-    _version: Annotated[
-        bool,
-        typer.Option(
-            "--version", callback=_print_version, is_eager=True, help="Print the version."
-        ),
-    ] = False,
-) -> None: ...

@@ -5,38 +5,38 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated
 
-import typer
+import click
 
 from daydreaming_dagster.application.bundle_cohort import bundle_cohort, restore_cohort
 from daydreaming_dagster.application.cohort_report import write_report
 from daydreaming_dagster.application.cohort_results import tabulate_cohort
 from daydreaming_dagster.bootstrap import SetupError, open_bundle, open_data_root
 from daydreaming_dagster.cli.console import (
-    DEFAULT_DATA_ROOT,
     EXIT_INCOMPLETE,
-    CohortArgument,
-    DataRootOption,
+    cohort_argument,
     complain,
+    data_root_option,
     refuse_url,
     say,
 )
 from daydreaming_dagster.domain.checks.integrity import Finding
 from daydreaming_dagster.formatting import counted
 
-BundleOption = Annotated[
-    Path | None,
-    typer.Option("--output", "-o", help="The file; else COHORT.zip.", callback=refuse_url),
-]
+bundle_option = click.option(
+    "--output",
+    "-o",
+    type=click.Path(path_type=Path),
+    callback=refuse_url,
+    help="The file; else COHORT.zip.",
+)
 
 
-def bundle(
-    cohort_id: CohortArgument,
-    data_root: DataRootOption = DEFAULT_DATA_ROOT,
-    *,
-    output: BundleOption = None,
-) -> None:
+@click.command()
+@cohort_argument
+@data_root_option
+@bundle_option
+def bundle(cohort_id: str, data_root: str, *, output: Path | None) -> None:
     """Write a cohort with all that its results are made from as one file, to send and verify.
 
     It has the catalogs, the specification, the members with all their texts, and a SHA-256 for
@@ -54,21 +54,20 @@ def bundle(
     say(f"sha256 {_sha256(file)}")
 
 
-def verify(
-    file: Annotated[
-        Path,
-        typer.Argument(
-            metavar="FILE", exists=True, dir_okay=False, help="What `daydream bundle` wrote."
-        ),
-    ],
-    *,
-    into: Annotated[
-        Path | None,
-        typer.Option(
-            help="Keep what is rebuilt in this folder, new or empty.", callback=refuse_url
-        ),
-    ] = None,
-) -> None:
+@click.command()
+@click.argument(
+    "file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="What `daydream bundle` wrote.",
+)
+@click.option(
+    "--into",
+    type=click.Path(path_type=Path),
+    callback=refuse_url,
+    help="Keep what is rebuilt in this folder, new or empty.",
+)
+def verify(file: Path, *, into: Path | None) -> None:
     """Check each byte of a bundle, and rebuild its tables and report without an endpoint.
 
     Every file that is missing, added or altered is listed; then nothing is unpacked.
@@ -90,13 +89,13 @@ def complain_of_bundle(file: Path, findings: Sequence[Finding]) -> None:
     """Print what is wrong with a bundle.
 
     Raises:
-        typer.Exit: Something is.
+        click.exceptions.Exit: Something is.
     """
     for finding in findings:
         complain(f"{finding.kind}: {finding.subject}: {finding.message}")
     if findings:
         complain(f"{file} is not as it was written: {counted(len(findings), 'finding')}")
-        raise typer.Exit(EXIT_INCOMPLETE)
+        raise click.exceptions.Exit(EXIT_INCOMPLETE)
 
 
 def _rebuild(file: Path, folder: Path) -> None:

@@ -1,15 +1,16 @@
 """Consoles, options and exit codes that all commands share."""
 
 import json
+import math
 import os
 import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Any, Final
 
-import typer
+import click
 from rich.console import Console
 from rich.text import Text
 
@@ -38,52 +39,72 @@ _UNPRINTABLE: Final = re.compile(
     r"[\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ud800-\udfff\ufeff]"
 )
 
-DataRootOption = Annotated[
-    str,
-    typer.Option(
-        "--data-root", "-d", envvar="DAYDREAM_DATA_ROOT", help="Folder (or URL) of the data."
-    ),
-]
-CohortArgument = Annotated[str, typer.Argument(metavar="COHORT", help="Folder below cohorts/.")]
-CohortOrLoopArgument = Annotated[
-    str, typer.Argument(metavar="COHORT|LOOP", help="Folder below cohorts/ or loops/.")
-]
-CohortsOrLoopArgument = Annotated[
-    list[str],
-    typer.Argument(
-        metavar="COHORT...|LOOP",
-        help="Folder below cohorts/ or loops/; several cohorts in one ranking.",
-    ),
-]
-CohortsArgument = Annotated[
-    list[str], typer.Argument(metavar="COHORT...", help="One cohort, or several in one ranking.")
-]
-WithoutOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--without",
-        metavar="JUDGE",
-        help="Leave out a judge: a template, a model, or TEMPLATE/MODEL; repeatable.",
-    ),
-]
-ConcurrencyOption = Annotated[
-    int | None,
-    typer.Option(
-        "--concurrency",
-        "-j",
-        min=1,
-        help="Concurrent calls per model without a limit in llm_models.csv."
-        " Default: as many as the endpoint takes.",
-    ),
-]
-FreshOption = Annotated[bool, typer.Option("--fresh", help="Leave out scores that are stale.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+COHORT_HELP: Final = "Folder below cohorts/."
+
+data_root_option = click.option(
+    "--data-root",
+    "-d",
+    default=DEFAULT_DATA_ROOT,
+    envvar="DAYDREAM_DATA_ROOT",
+    show_envvar=True,
+    help="Folder (or URL) of the data.",
+)
+cohort_argument = click.argument("cohort_id", metavar="COHORT", help=COHORT_HELP)
+cohort_or_loop_argument = click.argument(
+    "name", metavar="COHORT|LOOP", help="Folder below cohorts/ or loops/."
+)
+cohorts_or_loop_argument = click.argument(
+    "names",
+    nargs=-1,
+    required=True,
+    metavar="COHORT...|LOOP",
+    help="Folder below cohorts/ or loops/; several cohorts in one ranking.",
+)
+cohorts_argument = click.argument(
+    "cohort_ids",
+    nargs=-1,
+    required=True,
+    metavar="COHORT...",
+    help="One cohort, or several in one ranking.",
+)
+without_option = click.option(
+    "--without",
+    multiple=True,
+    metavar="JUDGE",
+    help="Leave out a judge: a template, a model, or TEMPLATE/MODEL; repeatable.",
+)
+concurrency_option = click.option(
+    "--concurrency",
+    "-j",
+    type=click.IntRange(min=1),
+    help="Concurrent calls per model without a limit in llm_models.csv."
+    " Default: as many as the endpoint takes.",
+)
+fresh_option = click.option("--fresh", is_flag=True, help="Leave out scores that are stale.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
-def refuse_url(path: Path | None) -> Path | None:
+class NumberRange(click.FloatRange):
+    """A range of numbers. What is not a number (`nan`) lies in none."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return the number.
+
+        Raises:
+            click.BadParameter: It is none, or lies outside of the range.
+        """
+        number = float(super().convert(value, param, ctx))
+        if math.isnan(number):
+            self.fail(f"{value!r} is not a number", param, ctx)
+        return number
+
+
+def refuse_url(_ctx: click.Context, _param: click.Parameter, path: Path | None) -> Path | None:
     """Return the path of an option, unless it is a URL, of which `Path` keeps one slash only."""
     if path is not None and is_url(path):
-        raise typer.BadParameter("a URL cannot be written to here; name a place on this machine")
+        raise click.BadParameter("a URL cannot be written to here; name a place on this machine")
     return path
 
 
@@ -102,13 +123,13 @@ def cell(text: str) -> Text:
 
 def say(line: str) -> None:
     """Print a line to standard output."""
-    typer.echo(visible(line))
+    click.echo(visible(line))
 
 
 def say_json(document: object, *, indent: int | None = 2) -> None:
     """Print a document as JSON, with all unprintable characters escaped."""
     text = json.dumps(document, ensure_ascii=False, indent=indent)
-    typer.echo(_UNPRINTABLE.sub(lambda match: json.dumps(match[0])[1:-1], text))
+    click.echo(_UNPRINTABLE.sub(lambda match: json.dumps(match[0])[1:-1], text))
 
 
 def note(message: str, console: Console | None = None) -> None:

@@ -1,8 +1,6 @@
 """`daydream copy`."""
 
-from typing import Annotated
-
-import typer
+import click
 
 from daydreaming_dagster.application.copy_data_root import copy_data_root
 from daydreaming_dagster.bootstrap import SetupError, open_data_root
@@ -11,10 +9,10 @@ from daydreaming_dagster.formatting import counted
 from daydreaming_dagster.locations import absolute_location
 
 
-def copy(
-    source: Annotated[str, typer.Argument(metavar="FROM", help="A folder or URL.")],
-    target: Annotated[str, typer.Argument(metavar="TO", help="A folder or URL.")],
-) -> None:
+@click.command()
+@click.argument("source", metavar="FROM", help="A folder or URL.")
+@click.argument("target", metavar="TO", help="A folder or URL.")
+def copy(source: str, target: str) -> None:
     """Copy a data root, as into a bucket or out of one, and compare each file by its SHA-256.
 
     Nothing is overwritten. An interrupted copy goes on when the command is repeated. Copy while no
@@ -31,4 +29,4 @@ def copy(
     if result.findings:
         for finding in result.findings:
             complain(finding.message)
-        raise typer.Exit(EXIT_INCOMPLETE)
+        raise click.exceptions.Exit(EXIT_INCOMPLETE)

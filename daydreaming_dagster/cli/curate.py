@@ -3,9 +3,8 @@
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import click
 
 from daydreaming_dagster.application.bundle_cohort import archive_cohort, restore_cohort
 from daydreaming_dagster.application.curate import (
@@ -22,26 +21,24 @@ from daydreaming_dagster.bootstrap import (
     open_bundle,
     open_data_root,
 )
-from daydreaming_dagster.cli.bundle import BundleOption, complain_of_bundle
+from daydreaming_dagster.cli.bundle import bundle_option, complain_of_bundle
 from daydreaming_dagster.cli.console import (
-    DEFAULT_DATA_ROOT,
-    CohortArgument,
-    DataRootOption,
+    cohort_argument,
+    data_root_option,
     note,
     say,
 )
 from daydreaming_dagster.domain.stages import GenerationRef
 from daydreaming_dagster.formatting import counted
 
-YesOption = Annotated[bool, typer.Option("--yes", help="Do it; without this, it is only listed.")]
+yes_option = click.option("--yes", is_flag=True, help="Do it; without this, it is only listed.")
 
 
-def delete(
-    cohort_id: CohortArgument,
-    data_root: DataRootOption = DEFAULT_DATA_ROOT,
-    *,
-    yes: YesOption = False,
-) -> None:
+@click.command()
+@cohort_argument
+@data_root_option
+@yes_option
+def delete(cohort_id: str, data_root: str, *, yes: bool) -> None:
     """Delete a cohort with the generations that only it has. Lists them first.
 
     What another cohort, a loop or a generation of no cohort needs stays. Without --yes, nothing is
@@ -57,13 +54,12 @@ def delete(
     _print_deletion(deletion, done=True)
 
 
-def archive(
-    cohort_id: CohortArgument,
-    data_root: DataRootOption = DEFAULT_DATA_ROOT,
-    *,
-    output: BundleOption = None,
-    yes: YesOption = False,
-) -> None:
+@click.command()
+@cohort_argument
+@data_root_option
+@bundle_option
+@yes_option
+def archive(cohort_id: str, data_root: str, *, output: Path | None, yes: bool) -> None:
     """Move a cohort out of the data root into one file, which `daydream restore` brings back.
 
     The file is that of `daydream bundle`. It is verified before anything is deleted, and one that
@@ -89,15 +85,15 @@ def archive(
     _print_deletion(deletion, done=True)
 
 
-def restore(
-    file: Annotated[
-        Path,
-        typer.Argument(
-            metavar="FILE", exists=True, dir_okay=False, help="What `daydream archive` wrote."
-        ),
-    ],
-    data_root: DataRootOption = DEFAULT_DATA_ROOT,
-) -> None:
+@click.command()
+@click.argument(
+    "file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="What `daydream archive` wrote.",
+)
+@data_root_option
+def restore(file: Path, data_root: str) -> None:
     """Bring an archived cohort back into a data root.
 
     Nothing that the data root has is replaced: it keeps its catalogs where they differ.
@@ -110,7 +106,10 @@ def restore(
         note(f"kept as the data root has it, not as in {file}: {name}")
 
 
-def prune(data_root: DataRootOption = DEFAULT_DATA_ROOT, *, yes: YesOption = False) -> None:
+@click.command()
+@data_root_option
+@yes_option
+def prune(data_root: str, *, yes: bool) -> None:
     """List the generations that no cohort and no loop needs, and delete them with --yes.
 
     Such are left when a cohort is planned anew without them.

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from typing import Annotated, Self
+from typing import Self
 
 import attrs
-import typer
+import click
 from rich.console import Console
 
 from daydreaming_dagster.application.dream_loop import Dream, DreamOptions
@@ -14,11 +14,11 @@ from daydreaming_dagster.application.loop_estimate import estimate_round
 from daydreaming_dagster.application.run_listener import RunPlan
 from daydreaming_dagster.bootstrap import DataRoot, dagster_home, key_prefix, open_data_root
 from daydreaming_dagster.cli.console import (
-    DEFAULT_DATA_ROOT,
     EXIT_INCOMPLETE,
-    ConcurrencyOption,
-    DataRootOption,
+    NumberRange,
     complain,
+    concurrency_option,
+    data_root_option,
     note,
     output,
     say,
@@ -37,30 +37,30 @@ from daydreaming_dagster.locations import absolute_location
 from daydreaming_dagster.ports.language_model import Wait
 
 
+@click.command()
+@click.argument("loop_id", metavar="LOOP", help="Folder below loops/.")
+@data_root_option
+@concurrency_option
+@click.option(
+    "--rounds", type=click.IntRange(min=1), help="Finish at most this many rounds, then end."
+)
+@click.option("--max-cost", type=NumberRange(min=0), help="Spend at most this much, in USD.")
+@click.option("--dry-run", is_flag=True, help="Say what the next round may cost; call no model.")
+@click.option(
+    "--allow-missing",
+    is_flag=True,
+    help="Go on though a description is missing (another one, or the name, stands in),"
+    " or a template uses none of its variables.",
+)
 def dream(
-    loop_id: Annotated[str, typer.Argument(metavar="LOOP", help="Folder below loops/.")],
-    data_root: DataRootOption = DEFAULT_DATA_ROOT,
-    concurrency: ConcurrencyOption = None,
+    loop_id: str,
+    data_root: str,
+    concurrency: int | None,
     *,
-    rounds: Annotated[
-        int | None,
-        typer.Option("--rounds", min=1, help="Finish at most this many rounds, then end."),
-    ] = None,
-    max_cost: Annotated[
-        float | None, typer.Option("--max-cost", min=0, help="Spend at most this much, in USD.")
-    ] = None,
-    dry_run: Annotated[
-        bool,
-        typer.Option("--dry-run", help="Say what the next round may cost; call no model."),
-    ] = False,
-    allow_missing: Annotated[
-        bool,
-        typer.Option(
-            "--allow-missing",
-            help="Go on though a description is missing (another one, or the name, stands in),"
-            " or a template uses none of its variables.",
-        ),
-    ] = False,
+    rounds: int | None,
+    max_cost: float | None,
+    dry_run: bool,
+    allow_missing: bool,
 ) -> None:
     """Combine pairs of concepts, judge what comes of them, and combine what was accepted again.
 
@@ -75,7 +75,7 @@ def dream(
     options = DreamOptions(rounds, max_cost, allow_missing)
     if not _dream(root, loop_id, options, concurrency):
         complain("a round is not finished; the same command goes on with it")
-        raise typer.Exit(EXIT_INCOMPLETE)
+        raise click.exceptions.Exit(EXIT_INCOMPLETE)
 
 
 def _say_cost(root: DataRoot, loop_id: str, *, allow_missing: bool) -> None:

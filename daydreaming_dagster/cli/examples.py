@@ -5,15 +5,16 @@ import shutil
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, Final
+from typing import Final
 
-import typer
+import click
 
 from daydreaming_dagster.application.copy_data_root import copy_data_root
+from daydreaming_dagster.application.run_cohort import RunOptions
 from daydreaming_dagster.bootstrap import open_data_root
-from daydreaming_dagster.cli.console import refuse_url, say
-from daydreaming_dagster.cli.plan import plan
-from daydreaming_dagster.cli.run import run
+from daydreaming_dagster.cli.console import EXIT_INCOMPLETE, refuse_url, say
+from daydreaming_dagster.cli.plan import write_plan
+from daydreaming_dagster.cli.run import run_and_rank
 from daydreaming_dagster.defs.home import write_settings
 from daydreaming_dagster.domain.errors import CatalogError
 from daydreaming_dagster.locations import absolute_location, is_url
@@ -23,26 +24,30 @@ _PARTIAL_PREFIX: Final = ".daydream-init-"
 _ALREADY: Final = "it is a data root already"
 
 
-def demo(
-    folder: Annotated[
-        Path, typer.Argument(help="Folder for the example data root.", callback=refuse_url)
-    ] = Path("demo_data"),
-) -> None:
+@click.command()
+@click.argument(
+    "folder",
+    type=click.Path(path_type=Path),
+    default=Path("demo_data"),
+    callback=refuse_url,
+    help="Folder for the example data root; else demo_data.",
+)
+def demo(folder: Path) -> None:
     """Try everything: copy the examples, plan their cohort and run it with a small local model.
 
     The model runs on this machine's CPU, without a key. It shows how an experiment works, not what
     a good model would write: its essays are simple and its scores mean little.
     """
     copy_examples(folder)
-    plan(DEMO_COHORT, str(folder))
-    run(DEMO_COHORT, str(folder))
+    root = open_data_root(absolute_location(folder))
+    write_plan(root, DEMO_COHORT)
+    if not run_and_rank(root, DEMO_COHORT, RunOptions(), None):
+        raise click.exceptions.Exit(EXIT_INCOMPLETE)
 
 
-def init(
-    location: Annotated[
-        str, typer.Argument(metavar="FOLDER", help="A new or empty folder, or the URL of a bucket.")
-    ],
-) -> None:
+@click.command()
+@click.argument("location", metavar="FOLDER", help="A new or empty folder, or the URL of a bucket.")
+def init(location: str) -> None:
     """Create a data root with the examples, as a start for your own experiment."""
     if not is_url(location):
         if Path(location, "1_raw").exists():
@@ -77,11 +82,11 @@ def copy_examples(folder: Path) -> None:
         CatalogError: The folder contains something else.
         OSError: The file system refused.
     """
-    if (folder / "1_raw").is_dir():
+    there = {path.name for path in folder.iterdir()} if folder.exists() else set[str]()
+    if (folder / "1_raw").is_dir():  # looked at last: another process may just have ended
         return
     source = _examples()
     examples = {path.name for path in source.iterdir()}
-    there = {path.name for path in folder.iterdir()} if folder.exists() else set[str]()
     begun = {name for name in there if name.startswith(_PARTIAL_PREFIX)}
     if there - begun - examples or (there and not begun):
         problem = "the folder holds something else; name one that is new or empty"

@@ -3,28 +3,27 @@
 import re
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Final, get_args
 
 import attrs
-import typer
+import click
 from rich.table import Table
 
 from daydreaming_dagster.application.export_texts import ExportForm, export_texts
 from daydreaming_dagster.bootstrap import open_data_root, write_file
 from daydreaming_dagster.cli.console import (
-    DEFAULT_DATA_ROOT,
-    CohortArgument,
-    CohortsArgument,
-    DataRootOption,
-    FreshOption,
-    JsonOption,
-    WithoutOption,
+    COHORT_HELP,
     cell,
+    cohorts_argument,
+    data_root_option,
+    fresh_option,
+    json_option,
     note,
     out,
     refuse_url,
     say,
     say_json,
+    without_option,
 )
 from daydreaming_dagster.formatting import counted
 
@@ -32,28 +31,34 @@ _NUMBERED: Final = re.compile(r"[0-9]{3,}-")
 """How the files of an export as Markdown begin: with the place in the ranking."""
 
 
+@click.command()
+@cohorts_argument
+@data_root_option
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(file_okay=False, path_type=Path),
+    callback=refuse_url,
+    help="The folder; else COHORT-texts.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(get_args(ExportForm)),
+    default="csv",
+    metavar="FORM",
+    help="csv, parquet, markdown, inspect or promptfoo.",
+)
+@fresh_option
+@without_option
 def export(
-    cohort_ids: CohortsArgument,
-    data_root: DataRootOption = DEFAULT_DATA_ROOT,
+    cohort_ids: tuple[str, ...],
+    data_root: str,
     *,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            file_okay=False,
-            help="The folder; else COHORT-texts.",
-            callback=refuse_url,
-        ),
-    ] = None,
-    form: Annotated[
-        ExportForm,
-        typer.Option(
-            "--format", metavar="FORM", help="csv, parquet, markdown, inspect or promptfoo."
-        ),
-    ] = "csv",
-    fresh: FreshOption = False,
-    without: WithoutOption = None,
+    output: Path | None,
+    form: ExportForm,
+    fresh: bool,
+    without: tuple[str, ...],
 ) -> None:
     """Write the judged texts of a cohort in the order of the ranking, with the texts themselves.
 
@@ -69,26 +74,27 @@ def export(
         form,
         datetime.now(UTC),
         fresh=fresh,
-        without=without or (),
+        without=without,
     )
     folder = Path(f"{cohort_ids[0]}-texts") if output is None else output
     others = {one.name for one in folder.glob("*.md") if _NUMBERED.match(one.name)} - files.keys()
     if form == "markdown" and others:
         problem = f"{folder} has {min(others)} of another export; name another folder, or delete it"
-        raise typer.BadParameter(problem)
+        raise click.BadParameter(problem)
     for name, data in files.items():
         write_file(folder / name, data)
     say(f"{folder}: {counted(len(files), 'file')}")
 
 
+@click.command()
+@click.argument("first", metavar="COHORT", help=COHORT_HELP)
+@click.argument("second", metavar="COHORT", help=COHORT_HELP)
+@data_root_option
+@fresh_option
+@without_option
+@json_option
 def compare(
-    first: CohortArgument,
-    second: CohortArgument,
-    data_root: DataRootOption = DEFAULT_DATA_ROOT,
-    *,
-    fresh: FreshOption = False,
-    without: WithoutOption = None,
-    as_json: JsonOption = False,
+    first: str, second: str, data_root: str, *, fresh: bool, without: tuple[str, ...], as_json: bool
 ) -> None:
     """Show in what two cohorts differ, and how much better the scores of the first are.
 
@@ -98,7 +104,7 @@ def compare(
 
     root = open_data_root(data_root)
     compared = compare_cohorts(
-        root.store, root.cohorts, first, second, fresh=fresh, without=without or ()
+        root.store, root.cohorts, first, second, fresh=fresh, without=without
     )
     if as_json:
         say_json(attrs.asdict(compared))

@@ -1,29 +1,29 @@
 """`daydream import`."""
 
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import click
 
 from daydreaming_dagster.application.import_data_root import import_data_root
 from daydreaming_dagster.bootstrap import open_data_root, open_older_data_root
 from daydreaming_dagster.cli.console import (
-    DEFAULT_DATA_ROOT,
     EXIT_INCOMPLETE,
-    DataRootOption,
     complain,
+    data_root_option,
     err,
     say,
 )
 from daydreaming_dagster.formatting import counted
 
 
-def import_(
-    folder: Annotated[
-        Path, typer.Argument(help="A data root of zby/DayDreamingDayDreaming; never written.")
-    ],
-    data_root: DataRootOption = DEFAULT_DATA_ROOT,
-) -> None:
+@click.command("import")
+@click.argument(
+    "folder",
+    type=click.Path(path_type=Path),
+    help="A data root of zby/DayDreamingDayDreaming; never written.",
+)
+@data_root_option
+def import_(folder: Path, data_root: str) -> None:
     """Import a data root of the older project: its answers count, and none is bought again.
 
     Ids and metadata stay. Nothing that the data root has is replaced, so the command can be
@@ -42,4 +42,4 @@ def import_(
         complain(f"{place}: {reason}")
     if imported.left:
         complain(f"not carried over as it was: {counted(len(imported.left), 'item')}, listed above")
-        raise typer.Exit(EXIT_INCOMPLETE)
+        raise click.exceptions.Exit(EXIT_INCOMPLETE)

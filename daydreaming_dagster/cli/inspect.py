@@ -2,22 +2,21 @@
 
 import json
 from contextlib import nullcontext
-from typing import Annotated, Final
+from typing import Final
 
 import attrs
-import typer
+import click
 from rich.progress import track
 from rich.rule import Rule
 
 from daydreaming_dagster.application.check_data_root import check_data_root
 from daydreaming_dagster.bootstrap import open_data_root
 from daydreaming_dagster.cli.console import (
-    DEFAULT_DATA_ROOT,
     EXIT_INCOMPLETE,
-    DataRootOption,
-    JsonOption,
     cell,
+    data_root_option,
     err,
+    json_option,
     out,
     say,
     say_json,
@@ -36,13 +35,12 @@ from daydreaming_dagster.types import Stage
 _RULE_WIDTH: Final = 100
 
 
-def show(
-    stage: Annotated[str, typer.Argument(help="Its stage, such as essay.")],
-    gen_id: Annotated[str, typer.Argument()],
-    data_root: DataRootOption = DEFAULT_DATA_ROOT,
-    *,
-    as_json: JsonOption = False,
-) -> None:
+@click.command()
+@click.argument("stage", help="Its stage, such as essay.")
+@click.argument("gen_id")
+@data_root_option
+@json_option
+def show(stage: str, gen_id: str, data_root: str, *, as_json: bool) -> None:
     """Print everything that is stored of a generation and its ancestors, the oldest first.
 
     If it has several parents, or combines a text that a loop accepted, the tree of its ancestors
@@ -74,14 +72,11 @@ def show(
                 out.print(cell(str(content)), soft_wrap=True)
 
 
-def check(
-    data_root: DataRootOption = DEFAULT_DATA_ROOT,
-    *,
-    as_json: JsonOption = False,
-    repair: Annotated[
-        bool, typer.Option("--repair", help="Delete leftovers of interrupted writes.")
-    ] = False,
-) -> None:
+@click.command()
+@data_root_option
+@json_option
+@click.option("--repair", is_flag=True, help="Delete leftovers of interrupted writes.")
+def check(data_root: str, *, as_json: bool, repair: bool) -> None:
     """Verify a data root: cohorts, parents, digests, missing, unreadable and unknown files.
 
     Changes nothing. With --repair, deletes leftovers of interrupted writes, and nothing else. Exits
@@ -112,7 +107,7 @@ def check(
             say(f"{finding.kind}: {finding.subject}: {finding.message}")
         say(f"{counted(checked.generations, 'generation')}, {counted(len(wrong), 'finding')}")
     if wrong:
-        raise typer.Exit(EXIT_INCOMPLETE)
+        raise click.exceptions.Exit(EXIT_INCOMPLETE)
 
 
 def _stored(store: GensStore, stage: Stage, gen_id: str) -> dict[str, object]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:  # this is loaded before Ctrl-C is handled
     from daydreaming_dagster.domain.generation.cancellation import CancellationToken
 
 EXIT_INTERRUPTED: Final = 130
-"""Ctrl-C outside of a run's calls. Shells and typer use the same code."""
+"""Ctrl-C outside of a run's calls. Shells use the same code."""
 INTERRUPTED: Final = "interrupted\n"
 
 

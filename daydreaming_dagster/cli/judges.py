@@ -1,10 +1,10 @@
 """`daydream judges`."""
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import attrs
-import typer
+import click
 from rich.table import Table
 
 from daydreaming_dagster.application.judge_canaries import judge_canaries
@@ -16,14 +16,14 @@ from daydreaming_dagster.application.judge_passports import (
 from daydreaming_dagster.application.run_cohort import RunOptions
 from daydreaming_dagster.bootstrap import DataRoot, compose_language_model, open_data_root
 from daydreaming_dagster.cli.console import (
-    DEFAULT_DATA_ROOT,
     EXIT_INCOMPLETE,
-    CohortArgument,
-    ConcurrencyOption,
-    DataRootOption,
-    JsonOption,
+    NumberRange,
     cell,
+    cohort_argument,
     complain,
+    concurrency_option,
+    data_root_option,
+    json_option,
     note,
     out,
     say,
@@ -43,36 +43,39 @@ if TYPE_CHECKING:  # numpy is slow to import
     from daydreaming_dagster.domain.statistics.measures import Measure
 
 
+@click.command()
+@cohort_argument
+@data_root_option
+@click.option(
+    "--equate",
+    nargs=2,
+    metavar="OLD NEW",
+    help="Bring the scores of a new judge to the scale of an old one, by texts of both.",
+)
+@click.option(
+    "--canaries",
+    type=click.IntRange(min=2),
+    help="First let each judge score this many copies of texts that order the best score."
+    " This calls models, at most 100 times.",
+)
+@concurrency_option
+@click.option(
+    "--max-calls", type=click.IntRange(min=0), help="With --canaries: make at most this many calls."
+)
+@click.option(
+    "--max-cost", type=NumberRange(min=0), help="With --canaries: spend at most this, in USD."
+)
+@json_option
 def judges(  # noqa: PLR0913  the options of a command
-    cohort_id: CohortArgument,
-    data_root: DataRootOption = DEFAULT_DATA_ROOT,
+    cohort_id: str,
+    data_root: str,
     *,
-    equate: Annotated[
-        tuple[str, str] | None,
-        typer.Option(
-            metavar="OLD NEW",
-            help="Bring the scores of a new judge to the scale of an old one, by texts of both.",
-        ),
-    ] = None,
-    canaries: Annotated[
-        int | None,
-        typer.Option(
-            "--canaries",
-            min=2,
-            help="First let each judge score this many copies of texts that order the best score."
-            " This calls models, at most 100 times.",
-        ),
-    ] = None,
-    concurrency: ConcurrencyOption = None,
-    max_calls: Annotated[
-        int | None,
-        typer.Option("--max-calls", min=0, help="With --canaries: make at most this many calls."),
-    ] = None,
-    max_cost: Annotated[
-        float | None,
-        typer.Option("--max-cost", min=0, help="With --canaries: spend at most this, in USD."),
-    ] = None,
-    as_json: JsonOption = False,
+    equate: tuple[str, str] | None,
+    canaries: int | None,
+    concurrency: int | None,
+    max_calls: int | None,
+    max_cost: float | None,
+    as_json: bool,
 ) -> None:
     """Show what each judge is like: whom it agrees with, and what it prefers.
 
@@ -81,9 +84,9 @@ def judges(  # noqa: PLR0913  the options of a command
     After an interruption, run the command again.
     """
     if equate is not None and canaries is not None:
-        raise typer.BadParameter("--equate and --canaries exclude each other; choose one")
+        raise click.BadParameter("--equate and --canaries exclude each other; choose one")
     if canaries is None and (max_calls is not None or max_cost is not None):
-        raise typer.BadParameter("--max-calls and --max-cost need --canaries")
+        raise click.BadParameter("--max-calls and --max-cost need --canaries")
     root = open_data_root(absolute_location(data_root))
     if equate is not None:
         _print_equating(equate_judges(root.store, root.cohorts, cohort_id, *equate), as_json)
@@ -106,7 +109,7 @@ def judges(  # noqa: PLR0913  the options of a command
         complain(
             f"canaries without an answer: {unanswered}; the same command goes on with what is left"
         )
-        raise typer.Exit(EXIT_INCOMPLETE)
+        raise click.exceptions.Exit(EXIT_INCOMPLETE)
 
 
 def _ask_about_canaries(

@@ -1,40 +1,39 @@
 """`daydream parse`."""
 
-from typing import Annotated
+from typing import BinaryIO
 
 import attrs
-import typer
+import click
 
-from daydreaming_dagster.cli.console import say_json
+from daydreaming_dagster.cli.console import NumberRange, say_json
 from daydreaming_dagster.domain.parsing.registry import find_parser
 from daydreaming_dagster.domain.parsing.response import DEFAULT_MAXIMUM
 from daydreaming_dagster.formatting import not_utf8
 
 
-def parse(
-    file: Annotated[
-        typer.FileBinaryRead,
-        typer.Argument(metavar="FILE", help="File with an answer; - for standard input."),
-    ],
-    parser: Annotated[str, typer.Option("--parser", help="Name of a built-in parser.")],
-    maximum: Annotated[
-        float, typer.Option("--maximum", help="The template's score_maximum.")
-    ] = DEFAULT_MAXIMUM,
-    minimum: Annotated[
-        float, typer.Option("--minimum", min=0, help="The template's score_minimum.")
-    ] = 0.0,
-) -> None:
+@click.command()
+@click.argument(
+    "file", type=click.File("rb"), metavar="FILE", help="File with an answer; - for standard input."
+)
+@click.option("--parser", required=True, help="Name of a built-in parser.")
+@click.option(
+    "--maximum", type=float, default=DEFAULT_MAXIMUM, help="The template's score_maximum."
+)
+@click.option(
+    "--minimum", type=NumberRange(min=0), default=0.0, help="The template's score_minimum."
+)
+def parse(file: BinaryIO, parser: str, maximum: float, minimum: float) -> None:
     """Print as JSON what a parser reads in an answer.
 
     Exits with 2 and the reason if the answer is refused. Stores nothing and calls no model.
     """
     if not minimum < maximum < float("inf"):
-        raise typer.BadParameter(f"{minimum:g} to {maximum:g} is not a scale")
+        raise click.BadParameter(f"{minimum:g} to {maximum:g} is not a scale")
     reader = attrs.evolve(find_parser(parser), score_maximum=maximum, score_minimum=minimum)
     try:
         response = file.read().decode()
     except UnicodeDecodeError as error:
-        raise typer.BadParameter(f"{file.name} is {not_utf8(error)}") from None
+        raise click.BadParameter(f"{file.name} is {not_utf8(error)}") from None
     parsed = reader(response)
     if parsed.score is None:
         say_json({"score": None, "text": parsed.text})

@@ -3,9 +3,9 @@
 from collections import Counter
 from datetime import UTC, datetime
 from itertools import islice
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Final
 
-import typer
+import click
 from rich.table import Table
 
 from daydreaming_dagster.application.earlier_icc import earlier_icc
@@ -13,10 +13,9 @@ from daydreaming_dagster.application.plan_cohort import estimate_cohort, plan_co
 from daydreaming_dagster.batch_bootstrap import compose_batches
 from daydreaming_dagster.bootstrap import DataRoot, open_data_root
 from daydreaming_dagster.cli.console import (
-    DEFAULT_DATA_ROOT,
-    CohortArgument,
-    DataRootOption,
     cell,
+    cohort_argument,
+    data_root_option,
     note,
     out,
     say,
@@ -38,22 +37,17 @@ _LINE: Final = 100
 """How long a line with values is at most, even if the output is not a terminal."""
 
 
-def plan(
-    cohort_id: CohortArgument,
-    data_root: DataRootOption = DEFAULT_DATA_ROOT,
-    *,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Write nothing; print calls, tokens and cost.")
-    ] = False,
-    allow_missing: Annotated[
-        bool,
-        typer.Option(
-            "--allow-missing",
-            help="Plan though a description is missing (another one, or the name, stands in),"
-            " or a template uses none of its variables.",
-        ),
-    ] = False,
-) -> None:
+@click.command()
+@cohort_argument
+@data_root_option
+@click.option("--dry-run", is_flag=True, help="Write nothing; print calls, tokens and cost.")
+@click.option(
+    "--allow-missing",
+    is_flag=True,
+    help="Plan though a description is missing (another one, or the name, stands in),"
+    " or a template uses none of its variables.",
+)
+def plan(cohort_id: str, data_root: str, *, dry_run: bool, allow_missing: bool) -> None:
     """Compute the generations of a cohort and write down how each is made.
 
     Calls no model. Planning again changes nothing that exists. After an edit of a template, a
@@ -74,6 +68,15 @@ def plan(
         _print_estimate(*estimated, catalog, icc)
         _warn_of_retirements(catalog, estimated[0])
         return
+    write_plan(root, cohort_id, allow_missing=allow_missing)
+
+
+def write_plan(root: DataRoot, cohort_id: str, *, allow_missing: bool = False) -> None:
+    """Plan a cohort, and say what was planned.
+
+    Raises:
+        DaydreamingError: It cannot be planned.
+    """
     recorded = plan_cohort(root.store, root.cohorts, cohort_id, allow_missing=allow_missing)
     for notice in recorded.plan.notices:
         note(f"note: {notice}")

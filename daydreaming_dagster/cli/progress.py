@@ -2,20 +2,19 @@
 
 import time
 from collections import Counter
-from typing import Annotated
 
 import attrs
-import typer
+import click
 from rich.table import Table
 
 from daydreaming_dagster.application.batch_status import waiting_of_cohort
 from daydreaming_dagster.application.cohort_status import look
 from daydreaming_dagster.bootstrap import open_data_root
 from daydreaming_dagster.cli.console import (
-    DEFAULT_DATA_ROOT,
-    CohortOrLoopArgument,
-    DataRootOption,
-    JsonOption,
+    NumberRange,
+    cohort_or_loop_argument,
+    data_root_option,
+    json_option,
     note,
     out,
     say,
@@ -31,12 +30,11 @@ from daydreaming_dagster.domain.stages import GenerationRef
 from daydreaming_dagster.formatting import counted
 
 
-def status(
-    name: Annotated[str | None, typer.Argument(metavar="[COHORT|LOOP]")] = None,
-    data_root: DataRootOption = DEFAULT_DATA_ROOT,
-    *,
-    as_json: JsonOption = False,
-) -> None:
+@click.command()
+@click.argument("name", required=False, metavar="[COHORT|LOOP]")
+@data_root_option
+@json_option
+def status(name: str | None, data_root: str, *, as_json: bool) -> None:
     """Show how far a cohort or a loop is, and what is stale; without a name, list them."""
     root = open_data_root(data_root)
     if name is None:
@@ -120,15 +118,14 @@ def _print_status(cohort_id: str, looked: CohortState) -> None:
         note(line)
 
 
-def tail(
-    name: CohortOrLoopArgument,
-    data_root: DataRootOption = DEFAULT_DATA_ROOT,
-    *,
-    interval: Annotated[
-        float, typer.Option("--interval", min=0.1, help="Seconds between two polls.")
-    ] = 1.0,
-    as_json: JsonOption = False,
-) -> None:
+@click.command()
+@cohort_or_loop_argument
+@data_root_option
+@click.option(
+    "--interval", type=NumberRange(min=0.1), default=1.0, help="Seconds between two polls."
+)
+@json_option
+def tail(name: str, data_root: str, *, interval: float, as_json: bool) -> None:
     """Follow a cohort that runs elsewhere: a line for each generation that is done or not parsed.
 
     Ends when all are done, or with Ctrl-C. Of a loop, it prints what is recorded, and ends when a

@@ -1,16 +1,15 @@
 """`daydream rate`."""
 
 import secrets
-from typing import Annotated, Final
+from typing import Final
 
-import typer
+import click
 
 from daydreaming_dagster.application.rate_cohort import RATINGS, write_rating_sheet
 from daydreaming_dagster.bootstrap import open_data_root
 from daydreaming_dagster.cli.console import (
-    DEFAULT_DATA_ROOT,
-    CohortArgument,
-    DataRootOption,
+    cohort_argument,
+    data_root_option,
     note,
     say,
 )
@@ -19,16 +18,18 @@ from daydreaming_dagster.formatting import counted
 _SEEDS: Final = 2**31
 
 
-def rate(
-    cohort_id: CohortArgument,
-    data_root: DataRootOption = DEFAULT_DATA_ROOT,
-    *,
-    ratings: Annotated[int, typer.Option(min=1, help="The most questions to ask.")] = RATINGS,
-    seed: Annotated[
-        int | None,
-        typer.Option(min=0, help="Which texts, in which order; else drawn, and recorded."),
-    ] = None,
-) -> None:
+@click.command()
+@cohort_argument
+@data_root_option
+@click.option(
+    "--ratings", type=click.IntRange(min=1), default=RATINGS, help="The most questions to ask."
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    help="Which texts, in which order; else drawn, and recorded.",
+)
+def rate(cohort_id: str, data_root: str, *, ratings: int, seed: int | None) -> None:
     """Write one HTML page on which a person rates texts without knowing what wrote them.
 
     The page needs no network. What it saves belongs into the cohort's folder ratings/, where

@@ -1,19 +1,17 @@
 """`daydream rename-concept`."""
 
-from typing import Annotated
-
-import typer
+import click
 
 from daydreaming_dagster.application import rename_concept as use_case
 from daydreaming_dagster.bootstrap import open_data_root
-from daydreaming_dagster.cli.console import DEFAULT_DATA_ROOT, DataRootOption, say
+from daydreaming_dagster.cli.console import data_root_option, say
 
 
-def rename_concept(
-    concept_id: Annotated[str, typer.Argument(metavar="CONCEPT", help="Its id.")],
-    new_id: Annotated[str, typer.Argument(metavar="NEW", help="Its new id.")],
-    data_root: DataRootOption = DEFAULT_DATA_ROOT,
-) -> None:
+@click.command()
+@click.argument("concept_id", metavar="CONCEPT", help="Its id.")
+@click.argument("new_id", metavar="NEW", help="Its new id.")
+@data_root_option
+def rename_concept(concept_id: str, new_id: str, data_root: str) -> None:
     """Give a concept another id. Its answers stay, and none becomes stale.
 
     Results and reports show the new id. Specifications may use either. The name, which prompts

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Final
 
 import attrs
-import typer
+import click
 from rich.table import Table
 
 from daydreaming_dagster.application.cohort_report import DrawnPage, draw_report, write_report
@@ -14,22 +14,21 @@ from daydreaming_dagster.application.cohort_results import TabulatedCohort, tabu
 from daydreaming_dagster.application.loop_report import draw_loop_report, write_loop_report
 from daydreaming_dagster.bootstrap import DataRoot, open_data_root, write_file
 from daydreaming_dagster.cli.console import (
-    DEFAULT_DATA_ROOT,
     EXIT_INCOMPLETE,
-    CohortsArgument,
-    CohortsOrLoopArgument,
-    DataRootOption,
-    FreshOption,
-    JsonOption,
-    WithoutOption,
     cell,
+    cohorts_argument,
+    cohorts_or_loop_argument,
     complain,
+    data_root_option,
     err,
+    fresh_option,
+    json_option,
     note,
     out,
     refuse_url,
     say,
     say_json,
+    without_option,
 )
 from daydreaming_dagster.cli.grouping import doubtful
 from daydreaming_dagster.cli.loops import loops_of
@@ -55,13 +54,19 @@ _LEFT_OUT: Final = ("lowest", "highest", "spread", "stale", "missing", "planned"
 """What tables lack on a narrow terminal, the first ones first. The files have all."""
 
 
+@click.command()
+@cohorts_argument
+@data_root_option
+@fresh_option
+@without_option
+@json_option
 def results(
-    cohort_ids: CohortsArgument,
-    data_root: DataRootOption = DEFAULT_DATA_ROOT,
+    cohort_ids: tuple[str, ...],
+    data_root: str,
     *,
-    fresh: FreshOption = False,
-    without: WithoutOption = None,
-    as_json: JsonOption = False,
+    fresh: bool,
+    without: tuple[str, ...],
+    as_json: bool,
 ) -> None:
     """Write the results of a cohort as tables, and show the ranking.
 
@@ -71,9 +76,7 @@ def results(
     they differ.
     """
     root = open_data_root(data_root)
-    tabulated = tabulate_cohort(
-        root.store, root.cohorts, *cohort_ids, fresh=fresh, without=without or ()
-    )
+    tabulated = tabulate_cohort(root.store, root.cohorts, *cohort_ids, fresh=fresh, without=without)
     tables = tabulated.tables
     if as_json:
         every = {**tables.by_name(), **tabulated.people}
@@ -96,7 +99,7 @@ def results(
     if undecided := tables.duels["first_wins"].null_count():
         complain(f"{counted(undecided, 'duel')} without a verdict: see the state in duels.csv")
     if tables.missing.height or undecided:
-        raise typer.Exit(EXIT_INCOMPLETE)
+        raise click.exceptions.Exit(EXIT_INCOMPLETE)
 
 
 def _print_results(tabulated: TabulatedCohort) -> None:
@@ -127,32 +130,34 @@ def _found(tabulated: TabulatedCohort) -> "DataFrame":
     return found if found.height else effects.filter(effects["than"].is_null()).drop("than")
 
 
+@click.command()
+@cohorts_or_loop_argument
+@data_root_option
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(path_type=Path),
+    callback=refuse_url,
+    help="The file; else reports/report.html in its folder.",
+)
+@click.option(
+    "--figures",
+    type=click.Path(path_type=Path),
+    callback=refuse_url,
+    help="Write the figures to this folder too, as SVG and PNG.",
+)
+@without_option
+@click.option(
+    "--watch", is_flag=True, help="Write no file: show the report in a browser while a run goes on."
+)
 def report(
-    names: CohortsOrLoopArgument,
-    data_root: DataRootOption = DEFAULT_DATA_ROOT,
+    names: tuple[str, ...],
+    data_root: str,
     *,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            help="The file; else reports/report.html in its folder.",
-            callback=refuse_url,
-        ),
-    ] = None,
-    figures: Annotated[
-        Path | None,
-        typer.Option(
-            help="Write the figures to this folder too, as SVG and PNG.", callback=refuse_url
-        ),
-    ] = None,
-    without: WithoutOption = None,
-    watch: Annotated[
-        bool,
-        typer.Option(
-            "--watch", help="Write no file: show the report in a browser while a run goes on."
-        ),
-    ] = False,
+    output: Path | None,
+    figures: Path | None,
+    without: tuple[str, ...],
+    watch: bool,
 ) -> None:
     """Write a report of a cohort as one HTML file, with every text to read and search.
 
@@ -166,13 +171,13 @@ def report(
     """
     if watch:
         if output is not None or figures is not None:
-            raise typer.BadParameter("--watch writes no file: leave out --output and --figures")
+            raise click.BadParameter("--watch writes no file: leave out --output and --figures")
         if names[1:]:
-            raise typer.BadParameter("--watch is for one cohort")
-        _watch(open_data_root(data_root), names[0], without or ())
+            raise click.BadParameter("--watch is for one cohort")
+        _watch(open_data_root(data_root), names[0], without)
         return
     with err.status("writing the report"):
-        files = _write_report(open_data_root(data_root), names, output, figures, without or ())
+        files = _write_report(open_data_root(data_root), names, output, figures, without)
     for file in files:
         say(file)
 
@@ -182,7 +187,7 @@ def _watch(root: DataRoot, name: str, without: Sequence[str]) -> None:
     from daydreaming_dagster.cli.watch import watch
 
     if loops_of(root, name) is not None:
-        raise typer.BadParameter("--watch is for a cohort: name the cohort of a round")
+        raise click.BadParameter("--watch is for a cohort: name the cohort of a round")
     watch(WatchedCohort(root.store, root.cohorts, name, without), say)
 
 
@@ -199,9 +204,9 @@ def _write_report(
     loops = loops_of(root, name)
     for each in names if more else ():
         if loops_of(root, each) is not None:
-            raise typer.BadParameter(f"{each} is a loop: the report of a loop has no other name")
+            raise click.BadParameter(f"{each} is a loop: the report of a loop has no other name")
     if loops is not None and without:
-        raise typer.BadParameter("--without is for the report of a cohort")
+        raise click.BadParameter("--without is for the report of a cohort")
     drawn: DrawnPage
     if output is None:
         if loops is None:

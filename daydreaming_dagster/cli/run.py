@@ -2,9 +2,8 @@
 
 from collections.abc import Collection
 from contextlib import suppress
-from typing import Annotated
 
-import typer
+import click
 
 from daydreaming_dagster.application.batch_status import waiting_of_cohort
 from daydreaming_dagster.application.cohort_status import look
@@ -20,12 +19,12 @@ from daydreaming_dagster.bootstrap import (
     open_data_root,
 )
 from daydreaming_dagster.cli.console import (
-    DEFAULT_DATA_ROOT,
     EXIT_INCOMPLETE,
-    CohortArgument,
-    ConcurrencyOption,
-    DataRootOption,
+    NumberRange,
+    cohort_argument,
     complain,
+    concurrency_option,
+    data_root_option,
     note,
     say,
     terminal,
@@ -47,49 +46,47 @@ from daydreaming_dagster.locations import absolute_location
 from daydreaming_dagster.ports.language_model import LanguageModel
 
 
+@click.command()
+@cohort_argument
+@data_root_option
+@concurrency_option
+@click.option("--stale", is_flag=True, help="Replace stale answers (see `daydream status`).")
+@click.option(
+    "--force", multiple=True, metavar="GEN_ID", help="Generate this one again; repeatable."
+)
+@click.option("--max-calls", type=click.IntRange(min=0), help="Make at most this many model calls.")
+@click.option("--max-cost", type=NumberRange(min=0), help="Spend at most this much, in USD.")
+@click.option(
+    "--max-cost-total",
+    type=NumberRange(min=0),
+    help="Spend at most this much, in USD, in all runs of the cohort together.",
+)
+@click.option(
+    "--batch", is_flag=True, help="Ask by batch where the endpoint can: cheaper, within a day."
+)
+@click.option(
+    "--cancel-batches",
+    is_flag=True,
+    help="Cancel this cohort's batches and keep what was answered.",
+)
+@click.option(
+    "--until",
+    help="Ask for more scores, or duels chosen by doubt, until this is certain, such as"
+    " 'top 3 settled'. Scores need a limit, too.",
+)
 def run(
-    cohort_id: CohortArgument,
-    data_root: DataRootOption = DEFAULT_DATA_ROOT,
-    concurrency: ConcurrencyOption = None,
+    cohort_id: str,
+    data_root: str,
+    concurrency: int | None,
     *,
-    stale: Annotated[
-        bool, typer.Option("--stale", help="Replace stale answers (see `daydream status`).")
-    ] = False,
-    force: Annotated[
-        list[str] | None,
-        typer.Option("--force", metavar="GEN_ID", help="Generate this one again; repeatable."),
-    ] = None,
-    max_calls: Annotated[
-        int | None, typer.Option("--max-calls", min=0, help="Make at most this many model calls.")
-    ] = None,
-    max_cost: Annotated[
-        float | None, typer.Option("--max-cost", min=0, help="Spend at most this much, in USD.")
-    ] = None,
-    max_cost_total: Annotated[
-        float | None,
-        typer.Option(
-            "--max-cost-total",
-            min=0,
-            help="Spend at most this much, in USD, in all runs of the cohort together.",
-        ),
-    ] = None,
-    batch: Annotated[
-        bool,
-        typer.Option("--batch", help="Ask by batch where the endpoint can: cheaper, within a day."),
-    ] = False,
-    cancel_batches: Annotated[
-        bool,
-        typer.Option(
-            "--cancel-batches", help="Cancel this cohort's batches and keep what was answered."
-        ),
-    ] = False,
-    until: Annotated[
-        str | None,
-        typer.Option(
-            help="Ask for more scores, or duels chosen by doubt, until this is certain, such as"
-            " 'top 3 settled'. Scores need a limit, too."
-        ),
-    ] = None,
+    stale: bool,
+    force: tuple[str, ...],
+    max_calls: int | None,
+    max_cost: float | None,
+    max_cost_total: float | None,
+    batch: bool,
+    cancel_batches: bool,
+    until: str | None,
 ) -> None:
     """Generate what a planned cohort still lacks, with Dagster, and rank what was judged.
 
@@ -99,17 +96,23 @@ def run(
     run.
     """
     if batch and cancel_batches:
-        raise typer.BadParameter("--batch and --cancel-batches exclude each other; choose one")
+        raise click.BadParameter("--batch and --cancel-batches exclude each other; choose one")
     root = open_data_root(absolute_location(data_root))
     options = RunOptions(
-        stale, force or (), max_calls, max_cost, max_cost_total, batch, cancel_batches, until
+        stale, force, max_calls, max_cost, max_cost_total, batch, cancel_batches, until
     )
-    if not _run(root, cohort_id, options, concurrency):
-        raise typer.Exit(EXIT_INCOMPLETE)
+    if not run_and_rank(root, cohort_id, options, concurrency):
+        raise click.exceptions.Exit(EXIT_INCOMPLETE)
 
 
-def _run(root: DataRoot, cohort_id: str, options: RunOptions, concurrency: int | None) -> bool:
-    """Run the cohort, print the outcome, and return whether all of it is done."""
+def run_and_rank(
+    root: DataRoot, cohort_id: str, options: RunOptions, concurrency: int | None
+) -> bool:
+    """Run the cohort, print the outcome, and return whether all of it is done.
+
+    Raises:
+        DaydreamingError: It cannot be run.
+    """
     root.cohorts.read_membership(cohort_id)  # reports a wrong name first
     catalog, token = root.cohorts.read_catalog(), CancellationToken()
     with (

@@ -1,28 +1,35 @@
 """`daydream settle`."""
 
-from typing import Annotated
-
-import typer
+import click
 
 from daydreaming_dagster.application.settle_score import settle_score, take_back_score
 from daydreaming_dagster.bootstrap import open_data_root
-from daydreaming_dagster.cli.console import DEFAULT_DATA_ROOT, DataRootOption, say
+from daydreaming_dagster.cli.console import data_root_option, say
 
 
+@click.command()
+@click.argument("gen_id", metavar="GEN_ID", help="The judge's generation.")
+@click.argument(
+    "score",
+    type=float,
+    required=False,
+    metavar="[SCORE]",
+    help="The score, on the template's scale.",
+)
+@data_root_option
+@click.option("--maximum", type=float, help="The best score, if not the template's score_maximum.")
+@click.option("--note", help="What to keep beside the score.")
+@click.option(
+    "--undo", is_flag=True, help="Take the score back; the parser reads the answer again."
+)
 def settle(
-    gen_id: Annotated[str, typer.Argument(metavar="GEN_ID", help="The judge's generation.")],
-    score: Annotated[
-        float | None, typer.Argument(metavar="SCORE", help="The score, on the template's scale.")
-    ] = None,
-    data_root: DataRootOption = DEFAULT_DATA_ROOT,
+    gen_id: str,
+    score: float | None,
+    data_root: str,
     *,
-    maximum: Annotated[
-        float | None, typer.Option(help="The best score, if not the template's score_maximum.")
-    ] = None,
-    note: Annotated[str | None, typer.Option(help="What to keep beside the score.")] = None,
-    undo: Annotated[
-        bool, typer.Option("--undo", help="Take the score back; the parser reads the answer again.")
-    ] = False,
+    maximum: float | None,
+    note: str | None,
+    undo: bool,
 ) -> None:
     """Enter a score by hand for a judge's answer, for instance one that the parser refuses.
 
@@ -30,7 +37,7 @@ def settle(
     is replaced. `daydream results` lists the answers that are refused.
     """
     if undo == (score is not None) or (undo and (maximum, note) != (None, None)):
-        raise typer.BadParameter("give either a SCORE, or --undo alone")
+        raise click.BadParameter("give either a SCORE, or --undo alone")
     root = open_data_root(data_root)
     catalog = root.cohorts.read_catalog()
     if score is not None:

@@ -13,8 +13,8 @@ from importlib import import_module
 from pathlib import Path
 
 import attrs
+import click
 import pytest
-import typer
 
 from adapters import FilesystemGensStore
 from adapters.cohort_store.filesystem import FilesystemCohortStore
@@ -325,9 +325,8 @@ def test_every_program_of_a_page_is_run_by_it(page):
 
 @pytest.mark.parametrize("page", PAGES)
 def test_commands_and_options_in_the_text_exist(page):
-    group = typer.main.get_command(app)
-    context = typer.Context(group)
-    known = {name: group.get_command(context, name) for name in group.list_commands(context)}
+    context = click.Context(app)
+    known = {name: app.get_command(context, name) for name in app.list_commands(context)}
     for said in re.findall(r"`daydream ([^`]+)`", PAGES[page]):
         name, *arguments = said.split()
         command = known[name]

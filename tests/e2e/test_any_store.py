@@ -5,7 +5,7 @@ import re
 import sys
 
 import pytest
-from typer.testing import CliRunner
+from click.testing import CliRunner
 
 from daydreaming_dagster.bootstrap import DATA_ROOT_GROUP, SetupError, open_data_root
 from daydreaming_dagster.cli.app import app

@@ -9,6 +9,7 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 import yaml
@@ -435,6 +436,22 @@ def test_many_that_make_the_same_data_root_make_all_of_it(tmp_path):
     copy_examples(tmp_path / "whole")
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(copy_examples, [tmp_path / "lab"] * 8))
+
+    assert files_below(tmp_path / "lab") == files_below(tmp_path / "whole")
+
+
+def test_a_data_root_that_another_process_has_just_made_is_taken_as_it_is(tmp_path, monkeypatch):
+    copy_examples(tmp_path / "whole")
+    is_dir = Path.is_dir
+
+    def complete_it_after_the_look(path):
+        found = is_dir(path)
+        if path == tmp_path / "lab/1_raw" and not found:
+            shutil.copytree(tmp_path / "whole", tmp_path / "lab")
+        return found
+
+    monkeypatch.setattr(Path, "is_dir", complete_it_after_the_look)
+    copy_examples(tmp_path / "lab")
 
     assert files_below(tmp_path / "lab") == files_below(tmp_path / "whole")
 

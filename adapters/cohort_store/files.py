@@ -26,6 +26,7 @@ from daydreaming_dagster.domain.errors import (
     CohortNotPlannedError,
     UnknownCohortError,
 )
+from daydreaming_dagster.domain.people.rating_files import is_rating_file
 from daydreaming_dagster.domain.stages import Pipeline
 from daydreaming_dagster.ports.errors import (
     InvalidIdError,
@@ -186,8 +187,7 @@ class FileCohortStore:
         files: dict[str, bytes] = {}
         problems: list[str] = []
         for path in map(PurePosixPath, self.files.find((folder / "*").as_posix())):
-            # A name that begins with a dot is an interrupted write, or a spreadsheet's lock.
-            if path.suffix.lower() in {".csv", ".json"} and not path.name.startswith("."):
+            if is_rating_file(path.name):
                 try:
                     files[path.name] = self.files.read(str(path))
                 except (OSError, UnsafePathError) as error:

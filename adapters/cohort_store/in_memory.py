@@ -17,6 +17,7 @@ from daydreaming_dagster.domain.errors import (
     CohortNotPlannedError,
     UnknownCohortError,
 )
+from daydreaming_dagster.domain.people.rating_files import is_rating_file
 from daydreaming_dagster.domain.stages import Pipeline
 from daydreaming_dagster.ports.ids import check_id, check_stage
 from daydreaming_dagster.types import Stage
@@ -153,5 +154,5 @@ class InMemoryCohortStore:
         return {
             name.removeprefix(folder): data
             for name, data in sorted(self.ratings.items())
-            if name.startswith(folder) and name.lower().endswith((".csv", ".json"))
+            if name.startswith(folder) and is_rating_file(name.removeprefix(folder))
         }

@@ -8,6 +8,7 @@ import attrs
 
 from daydreaming_dagster.domain.errors import NothingToRateError
 from daydreaming_dagster.domain.generation.state import COMPLETE, read_state
+from daydreaming_dagster.domain.people.rating_files import holds_ratings
 from daydreaming_dagster.domain.people.ratings import Rating, read_ratings
 from daydreaming_dagster.domain.people.sheet import KEY_SUFFIX, RatingSheet, make_sheet
 from daydreaming_dagster.domain.stages import GenerationRef, Pipeline
@@ -78,9 +79,7 @@ def read_cohort_ratings(
     """
     written = {cohort_id: cohorts.read_rating_files(cohort_id) for cohort_id in cohort_ids}
     rated = {
-        cohort_id: files
-        for cohort_id, files in written.items()
-        if any(name.lower().endswith(".csv") for name in files)
+        cohort_id: files for cohort_id, files in written.items() if any(map(holds_ratings, files))
     }
     texts = _texts(store, pipeline, members) if rated else {}
     return [

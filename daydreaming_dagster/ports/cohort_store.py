@@ -144,7 +144,7 @@ class CohortStore(Protocol):
         ...
 
     def read_rating_files(self, cohort_id: str) -> Mapping[str, bytes]:
-        """Return the CSV and JSON files among a cohort's ratings by name; none if it has none.
+        """Return a cohort's files of ratings and keys, see `domain.people.rating_files`, by name.
 
         Raises:
             CatalogError: One of them cannot be read. Lists every problem.

@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, Literal, cast, get_args
 
@@ -13,9 +13,10 @@ from daydreaming_dagster.domain.documents import suggestion
 from daydreaming_dagster.domain.errors import CatalogError
 from daydreaming_dagster.domain.loop.decisions import Verdict
 from daydreaming_dagster.domain.parsing.response import Score
+from daydreaming_dagster.domain.people.rating_files import SPREADSHEETS, holds_ratings
 from daydreaming_dagster.domain.people.sheet import HIGHEST, KEY_SUFFIX, LOWEST, RatingSheet
 from daydreaming_dagster.domain.stages import GenerationRef
-from daydreaming_dagster.formatting import not_csv, not_utf8, other_separator
+from daydreaming_dagster.formatting import counted, not_csv, not_utf8, other_separator
 
 Preferred = Literal["first", "second", "tie"]
 
@@ -67,22 +68,30 @@ def read_ratings(
     """Return the ratings in the files of a cohort's folder `ratings`.
 
     `texts` are the cohort's texts as they are now; None is a text that is gone. Files that are
-    neither CSV nor a key are ignored. The same rating in two files counts once, so that a person
-    may send a part and then the whole.
+    neither ratings nor a key are ignored. The same rating in two files counts once, so that a
+    person may send a part and then the whole.
 
     Raises:
-        CatalogError: A file is not an export, names an unknown sheet or text, or contradicts
-            another one. Lists every problem with its file and line.
+        CatalogError: A file is a spreadsheet or not an export, names an unknown sheet or text, or
+            contradicts another one. Lists every problem with its file and line, and a missing key
+            once for each file.
     """
     problems: list[str] = []
     digests = {ref: None if text is None else sha256(text) for ref, text in texts.items()}
     sheets = _read_keys(files, problems)
     found: dict[tuple[object, ...], Rating] = {}
-    for name in sorted(files):
-        if not name.lower().endswith(".csv"):
+    keyless = Counter[tuple[str, str]]()
+    for name in sorted(filter(holds_ratings, files)):
+        if name.lower().endswith(SPREADSHEETS):
+            problems.append(
+                f"{name} is not CSV; save it as CSV, with commas, and move it elsewhere"
+            )
             continue
         for line, cells in _rows(name, files[name], problems):
             where = f"{name}, line {line}"
+            if cells["sheet"] not in sheets:
+                keyless[name, cells["sheet"]] += 1
+                continue
             try:
                 asked, rating = _rating(cells, where, sheets, digests)
             except ValueError as error:
@@ -91,6 +100,11 @@ def read_ratings(
             before = found.setdefault(asked, rating)
             if before.said != rating.said:
                 problems.append(f"{where}: differs from {before.where}; remove one of the two")
+    for (name, sheet), rows in keyless.items():
+        problems.append(
+            f"{name}: the sheet {sheet!r} of {counted(rows, 'row')} has no key here; put "
+            f"{sheet}{KEY_SUFFIX} beside it"
+        )
     if problems:
         raise CatalogError(location, tuple(problems))
     return list(found.values())
@@ -164,8 +178,6 @@ def _rating(
         ValueError: The row is wrong.
     """
     name, rater, tokens = cells["sheet"], cells["rater"], [cells["first"], cells["second"]]
-    if name not in sheets:
-        raise ValueError(f"the sheet {name!r} has no key here; put {name}{KEY_SUFFIX} beside it")
     if not rater:
         raise ValueError("the rater is empty")
     tokens = [token for token in tokens if token]

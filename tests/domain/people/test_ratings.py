@@ -98,7 +98,6 @@ def test_two_people_count_twice():
         (row(first="", second=TOKEN[B], preferred="tie"), "first must name a text"),
         (row(second=TOKEN[A], preferred="tie"), "second none or another one"),
         (row(score=3, rater=""), "the rater is empty"),
-        (f"sheet-x,Ann,{TOKEN[A]},,3,,,", "put sheet-x.key.json beside it"),
         ("too,few", "expected 8 cells, as in the header"),
     ],
 )
@@ -117,6 +116,15 @@ def test_a_wrong_line_is_named_with_its_file(wrong, said):
         ({"a_csv": b"sheet;rater\n"}, "separate cells by commas"),
         ({"a_csv": b""}, "a.csv, line 1: no column sheet"),
         ({"a_csv": export('"x')}, "a.csv, line 3: a quotation mark is not closed"),
+        (
+            {"a_csv": export(*[f"sheet-x,Ann,{TOKEN[A]},,{score},,," for score in (3, 4)])},
+            "a.csv: the sheet 'sheet-x' of 2 rows has no key here; put sheet-x.key.json beside it",
+        ),
+        (
+            {"a_xlsx": b"PK"},
+            "a.xlsx is not CSV; save it as CSV, with commas, and move it elsewhere",
+        ),
+        ({"a_TSV": b"sheet"}, "a.TSV is not CSV"),
         ({"x_key_json": b"{"}, "x.key.json: not JSON"),
         ({"x_key_json": b'{"version": 2}'}, "x.key.json: version 2 is newer"),
         (
@@ -128,7 +136,8 @@ def test_a_wrong_line_is_named_with_its_file(wrong, said):
 def test_a_wrong_file_is_named(files, said):
     with pytest.raises(CatalogError) as error:
         read(**files)
-    assert said in str(error.value)
+    (problem,) = error.value.problems
+    assert said in problem
 
 
 def test_those_who_disagree_defer_and_a_stale_decision_does_not_count():

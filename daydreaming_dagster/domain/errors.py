@@ -3,6 +3,7 @@
 import attrs
 
 from daydreaming_dagster.errors import DaydreamingError
+from daydreaming_dagster.formatting import counted
 
 
 @attrs.define(eq=False)
@@ -91,7 +92,7 @@ class CatalogError(DaydreamingError, ValueError):
 
     def __str__(self) -> str:
         lines = "".join(f"\n  - {problem}" for problem in self.problems)
-        return f"{len(self.problems)} problem(s) in {self.location}:{lines}"
+        return f"{counted(len(self.problems), 'problem')} in {self.location}:{lines}"
 
 
 @attrs.define(eq=False)

@@ -307,7 +307,7 @@ def test_a_broken_catalog_fails_the_run_with_all_its_problems(
             partition_key=members["draft"][0],
         )
 
-    assert "2 problem(s)" in caught.value.description
+    assert "2 problems" in caught.value.description
 
 
 # Dagster reads its own deprecated property of the schedule to describe it.

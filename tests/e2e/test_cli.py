@@ -201,7 +201,7 @@ def test_all_that_is_wrong_with_a_cohort_is_said_before_anything_is_asked(
     result = daydream("plan", "c1")
 
     assert result.returncode == 2
-    assert "4 problem(s)" in result.stderr
+    assert "4 problems" in result.stderr
     for name in ("'elk'", "'lynx'", "'small'", "syntax error in line 1"):
         assert name in result.stderr
     assert not (data_root / "gens").exists()

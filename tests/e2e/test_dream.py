@@ -137,7 +137,7 @@ def test_all_mistakes_of_a_specification_are_reported(daydream, loop, chat_endpo
     result = daydream("dream", "l")
 
     assert result.returncode == 2
-    assert "2 problem(s) in loop l:" in result.stderr
+    assert "2 problems in loop l:" in result.stderr
     assert "pairs: expected 1 to 100,000, found 0" in result.stderr
     assert "sampler: there is no sampler 'best'" in result.stderr
     assert daydream("dream", "other").returncode == 2
@@ -211,7 +211,7 @@ def test_a_mistake_in_what_a_round_makes_is_one_of_the_loop(daydream, loop, chat
     for options in ((), ("--dry-run",)):
         result = daydream("dream", "l", *options)
         assert result.returncode == 2
-        assert "1 problem(s) in `cohort` of loop l:" in result.stderr
+        assert "1 problem in `cohort` of loop l:" in result.stderr
         assert "judges" in result.stderr
     assert chat_endpoint.bodies == []
 

@@ -90,7 +90,7 @@ def test_variables_that_the_cohort_needs_are_missed_before_the_first_call(daydre
     ran = daydream("run", "c1", **{**KEYS, "ESSAY_KEY": " ", "EVALUATION_KEY": ""})
 
     assert ran.returncode == 2
-    assert "2 problem(s) in the set-up of the models:" in ran.stderr
+    assert "2 problems in the set-up of the models:" in ran.stderr
     for stage in ("essay", "evaluation"):
         row = f"the row of '{stage}s' in endpoints.csv names it, and it is not set"
         assert f"set {stage.upper()}_KEY: {row}" in ran.stderr

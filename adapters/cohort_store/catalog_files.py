@@ -27,7 +27,11 @@ from daydreaming_dagster.domain.parsing.registry import parsers_of
 from daydreaming_dagster.domain.parsing.response import DEFAULT_MAXIMUM, Parser
 from daydreaming_dagster.domain.stages import Pipeline, StageDefinition
 from daydreaming_dagster.formatting import not_utf8
-from daydreaming_dagster.ports.errors import InvalidIdError, UnsafePathError
+from daydreaming_dagster.ports.errors import (
+    InvalidIdError,
+    StorageUnavailableError,
+    UnsafePathError,
+)
 from daydreaming_dagster.ports.ids import check_id
 from daydreaming_dagster.ports.language_model import SamplingParameters
 from daydreaming_dagster.ports.root_files import RootFiles
@@ -192,6 +196,8 @@ def _descriptions(
             continue
         except UnicodeDecodeError as error:
             problems.append(f"{subject} is {not_utf8(error)}")
+        except StorageUnavailableError:
+            raise
         except (InvalidIdError, OSError, UnsafePathError) as error:
             problems.append(f"{subject}: {error}")
     return descriptions

@@ -14,7 +14,7 @@ import attrs
 from adapters.root_files.text import read_text
 from daydreaming_dagster.domain.documents import suggestion
 from daydreaming_dagster.formatting import not_csv, not_utf8, other_separator
-from daydreaming_dagster.ports.errors import UnsafePathError
+from daydreaming_dagster.ports.errors import StorageUnavailableError, UnsafePathError
 from daydreaming_dagster.ports.root_files import RootFiles
 
 _Number = TypeVar("_Number", int, float)
@@ -84,6 +84,8 @@ def read_rows(
     except UnicodeDecodeError as error:
         problems.append(f"{location} is {not_utf8(error)}")
         return
+    except StorageUnavailableError:
+        raise
     except (OSError, UnsafePathError) as error:
         problems.append(f"{location} cannot be read: {error}")
         return

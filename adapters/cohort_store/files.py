@@ -123,6 +123,8 @@ class FileCohortStore:
             for line in lines:
                 stage, _, gen_id = line.partition(",")
                 members[stage][gen_id] = None
+        except StorageUnavailableError:
+            raise
         except (OSError, ValueError, KeyError):  # UnsafePathError is a ValueError
             return None
         if header != "stage,gen_id" or end or not all(map(are_ids, members.values())):
@@ -158,6 +160,8 @@ class FileCohortStore:
         name = LAYOUT.cohort_index_jsonl(cohort_id).as_posix()
         try:
             return CohortIndex.from_lines(self.files.read(name).split(b"\n"))
+        except StorageUnavailableError:
+            raise
         except (OSError, UnsafePathError):
             return CohortIndex()
 
@@ -190,6 +194,8 @@ class FileCohortStore:
             if is_rating_file(path.name):
                 try:
                     files[path.name] = self.files.read(str(path))
+                except StorageUnavailableError:
+                    raise
                 except (OSError, UnsafePathError) as error:
                     problems.append(f"{path.name} cannot be read: {error}")
         if problems:

@@ -8,7 +8,11 @@ from adapters.root_files.layout import LAYOUT
 from adapters.root_files.text import read_text
 from daydreaming_dagster.domain.catalog import AnswerSchema
 from daydreaming_dagster.formatting import not_utf8
-from daydreaming_dagster.ports.errors import InvalidIdError, UnsafePathError
+from daydreaming_dagster.ports.errors import (
+    InvalidIdError,
+    StorageUnavailableError,
+    UnsafePathError,
+)
 from daydreaming_dagster.ports.root_files import RootFiles
 from daydreaming_dagster.types import JsonObject
 
@@ -44,6 +48,8 @@ def read_schema(files: RootFiles, row: CsvRow, problems: list[str]) -> AnswerSch
     except UnicodeDecodeError as error:
         row.note("schema", f"{file} is {not_utf8(error)}", problems)
         return None
+    except StorageUnavailableError:
+        raise
     except (OSError, UnsafePathError) as error:
         row.note("schema", f"{file} cannot be read: {error}", problems)
         return None

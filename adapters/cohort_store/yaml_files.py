@@ -15,7 +15,7 @@ from daydreaming_dagster.domain.errors import CatalogError
 from daydreaming_dagster.domain.shipped_stages import SHIPPED
 from daydreaming_dagster.domain.stages import Pipeline
 from daydreaming_dagster.domain.stages_document import make_pipeline
-from daydreaming_dagster.ports.errors import UnsafePathError
+from daydreaming_dagster.ports.errors import StorageUnavailableError, UnsafePathError
 from daydreaming_dagster.ports.root_files import RootFiles
 
 _MOST_VALUES: Final = 1_000_000
@@ -88,7 +88,7 @@ def _read_yaml(files: RootFiles, path: PurePath) -> tuple[object, Sequence[Probl
     location = files.locate(path.as_posix())
     try:
         data = files.read(path.as_posix())
-    except FileNotFoundError:
+    except (FileNotFoundError, StorageUnavailableError):
         raise
     except (OSError, UnsafePathError) as error:
         raise CatalogError(location, (f"cannot be read: {error}",)) from None

@@ -7,7 +7,7 @@ from adapters.root_files.text import read_text
 from daydreaming_dagster.data_layer.paths import DESCRIPTIONS_PREFIX
 from daydreaming_dagster.domain.catalog import ConceptEntry
 from daydreaming_dagster.domain.loop.concepts import make_concept
-from daydreaming_dagster.ports.errors import UnsafePathError
+from daydreaming_dagster.ports.errors import StorageUnavailableError, UnsafePathError
 from daydreaming_dagster.ports.ids import is_id
 from daydreaming_dagster.ports.root_files import RootFiles
 
@@ -25,6 +25,8 @@ def read_accepted_concepts(files: RootFiles, problems: list[str]) -> dict[str, C
         level = path.parent.name.removeprefix(DESCRIPTIONS_PREFIX)
         try:
             text = read_text(files, path)
+        except StorageUnavailableError:
+            raise
         except (OSError, UnicodeDecodeError, UnsafePathError) as error:
             problems.append(f"{files.locate(str(path))}: {error}")
             continue

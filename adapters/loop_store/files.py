@@ -31,7 +31,7 @@ from daydreaming_dagster.domain.loop.journal import (
 )
 from daydreaming_dagster.domain.loop.sampler import PairSampler
 from daydreaming_dagster.domain.loop.spec import LoopSpec, make_loop_spec
-from daydreaming_dagster.ports.errors import UnsafePathError
+from daydreaming_dagster.ports.errors import StorageUnavailableError, UnsafePathError
 from daydreaming_dagster.ports.ids import is_id
 from daydreaming_dagster.ports.language_model import ModelKey
 from daydreaming_dagster.ports.root_files import RootFiles
@@ -92,6 +92,8 @@ class FileLoopStore:
             document: JsonValue = json.loads(self.files.read(path))
         except FileNotFoundError:
             return None
+        except StorageUnavailableError:
+            raise
         except (OSError, UnsafePathError, ValueError, RecursionError) as error:
             problems.append(f"{self.files.locate(path)}: {error}")
             return None
@@ -136,6 +138,8 @@ class FileLoopStore:
             document = json.loads(self.files.read(name))
         except FileNotFoundError:
             return None
+        except StorageUnavailableError:
+            raise
         except (OSError, UnsafePathError, ValueError, RecursionError) as error:
             raise CatalogError(self.files.locate(name), (str(error),)) from error
         return make_embedding(document, self.files.locate(name))

@@ -1,6 +1,5 @@
 """The objects below a URL, with the errors of the stores."""
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -9,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import attrs
 import obstore
-from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
+from obstore.exceptions import AlreadyExistsError, PreconditionError
 from obstore.store import from_url
 
-from daydreaming_dagster.ports.errors import StorageUnreachableError
+from adapters.object_store.failures import check_environment, failures_named
 
 if TYPE_CHECKING:
     from obstore import ObjectMeta, UpdateVersion
@@ -21,11 +20,22 @@ if TYPE_CHECKING:
 AT_ONCE: Final = 64
 """How many objects are read at the same time."""
 
-_RETRIES: Final["RetryConfig"] = {"max_retries": 10, "retry_timeout": timedelta(seconds=60)}
+FIRST_RETRIES: Final["RetryConfig"] = {"max_retries": 10, "retry_timeout": timedelta(seconds=60)}
+"""Those of the first request, about five seconds: its endpoint may be misspelt."""
+
+RETRIES: Final["RetryConfig"] = {
+    "max_retries": 1_000,
+    "backoff": {
+        "init_backoff": timedelta(seconds=0.1),
+        "max_backoff": timedelta(seconds=5),
+        "base": 3,
+    },
+    "retry_timeout": timedelta(seconds=60),
+}
 """obstore waits between attempts for a random time that grows."""
 
-_LONGEST_REASON: Final = 300
-_MESSAGE: Final = re.compile(r"<Message>(.+?)</Message>", re.DOTALL)
+_ANSWERED: Final[set[str]] = set()
+"""The URLs of buckets that have answered this process."""
 
 
 @attrs.frozen
@@ -50,7 +60,8 @@ class Bucket:
     """
 
     url: str
-    _store: "ObjectStore" = attrs.field(repr=False)
+    _first_store: "ObjectStore" = attrs.field(repr=False)
+    _patient_store: "ObjectStore" = attrs.field(repr=False)
 
     @classmethod
     def open(cls, url: str, retries: "RetryConfig | None" = None) -> Self:
@@ -61,11 +72,15 @@ class Bucket:
         Raises:
             StorageUnreachableError: The URL or the environment is malformed.
         """
-        # Only the URL of the endpoint says whether TLS is used.
-        with _errors_of(url):
+        with failures_named("use", url):
+            check_environment(url)
+            # Only the URL of the endpoint says whether TLS is used.
             options: Any = {"allow_http": True, "timeout": timedelta(seconds=30)}
-            store = from_url(url, client_options=options, retry_config=retries or _RETRIES)
-        return cls(url.rstrip("/"), store)
+            first, patient = (
+                from_url(url, client_options=options, retry_config=retries or default)
+                for default in (FIRST_RETRIES, RETRIES)
+            )
+        return cls(url.rstrip("/"), first, patient)
 
     def locate(self, name: str) -> str:
         """Return the URL of an object."""
@@ -85,9 +100,9 @@ class Bucket:
 
     def find(self, name: str) -> Found | None:
         """Return the contents of an object with its tag, or None if it does not exist."""
-        with _errors_of(self.url):
+        with self._request("read", name) as store:
             try:
-                result = obstore.get(self._store, name)
+                result = obstore.get(store, name)
                 data = bytes(result.bytes())
             except FileNotFoundError:
                 return None
@@ -97,8 +112,8 @@ class Bucket:
 
     def write(self, name: str, data: bytes) -> None:
         """Replace an object."""
-        with _errors_of(self.url):
-            obstore.put(self._store, name, data, use_multipart=False)
+        with self._request("write", name) as store:
+            obstore.put(store, name, data, use_multipart=False)
 
     def create(self, name: str, data: bytes) -> "UpdateVersion | None":
         """Write an object that does not exist, and return its tag; None if it exists.
@@ -117,28 +132,29 @@ class Bucket:
 
     def list(self, folder: str) -> "Iterator[ObjectMeta]":
         """Yield the name and versions of each object below a folder, in no order."""
-        with _errors_of(self.url):
-            for some in obstore.list(self._store, f"{folder}/", chunk_size=1000):
+        with self._request("list", f"{folder}/") as store:
+            for some in obstore.list(store, f"{folder}/", chunk_size=1000):
                 yield from some
 
     def list_folders(self, folder: str) -> Iterable[str]:
         """Return the names of the folders in a folder, without what is above them."""
-        with _errors_of(self.url):
-            found = obstore.list_with_delimiter(self._store, f"{folder}/")["common_prefixes"]
+        with self._request("list", f"{folder}/") as store:
+            found = obstore.list_with_delimiter(store, f"{folder}/")["common_prefixes"]
         return [prefix.rstrip("/").rpartition("/")[2] for prefix in found]
 
     def delete(self, names: Sequence[str]) -> None:
         """Delete these objects. Those that do not exist are skipped."""
-        with _errors_of(self.url), suppress(FileNotFoundError):
-            if names:
-                obstore.delete(self._store, names)
+        if not names:
+            return
+        with self._request("delete", names[0]) as store, suppress(FileNotFoundError):
+            obstore.delete(store, names)
 
     def _put_if(
         self, name: str, data: bytes, condition: "UpdateVersion | Any"
     ) -> "UpdateVersion | None":
-        with _errors_of(self.url):
+        with self._request("write", name) as store:
             try:
-                put = obstore.put(self._store, name, data, mode=condition, use_multipart=False)
+                put = obstore.put(store, name, data, mode=condition, use_multipart=False)
             except (AlreadyExistsError, PreconditionError):
                 return None
             except FileNotFoundError:
@@ -146,6 +162,13 @@ class Bucket:
                     raise
                 return None
         return _tag(put["e_tag"], put["version"])
+
+    @contextmanager
+    def _request(self, doing: str, name: str) -> "Iterator[ObjectStore]":
+        """Yield what sends a request concerning these objects. See `Bucket` for its errors."""
+        with failures_named(doing, self.locate(name)):
+            yield self._patient_store if self.url in _ANSWERED else self._first_store
+        _ANSWERED.add(self.url)
 
 
 def _tag(e_tag: str | None, version: str | None) -> "UpdateVersion":
@@ -155,20 +178,3 @@ def _tag(e_tag: str | None, version: str | None) -> "UpdateVersion":
     if version is not None:
         tag["version"] = version
     return tag
-
-
-@contextmanager
-def _errors_of(url: str) -> Iterator[None]:
-    """Raise what the client raises as a `StorageUnreachableError`, with the server's reason."""
-    try:
-        yield
-    except (BaseError, OSError, ValueError) as error:
-        raise StorageUnreachableError(url, _reason(error)) from error
-
-
-def _reason(error: Exception) -> str:
-    """Return the server's message, or the first line: the rest says how the client made it."""
-    text = str(error)
-    message = _MESSAGE.search(text)
-    line = text.split("\n", 1)[0] if message is None else message[1]
-    return line.strip()[:_LONGEST_REASON] or type(error).__name__

@@ -12,7 +12,7 @@ from daydreaming_dagster.domain.generation.doubts import answer_key, repeated_an
 from daydreaming_dagster.domain.generation.records import RawRecord
 from daydreaming_dagster.domain.generation.stored import read_stored_generation
 from daydreaming_dagster.ports.cohort_store import CohortStore, StorageInspection
-from daydreaming_dagster.ports.errors import DataLayerError
+from daydreaming_dagster.ports.errors import DataLayerError, StorageUnavailableError
 from daydreaming_dagster.ports.gens_store import ARTIFACTS, GensStoreWithTemplates, read_ahead
 from daydreaming_dagster.types import Stage
 
@@ -47,6 +47,9 @@ def check_data_root(
     Changes nothing. With `repair`, deletes leftovers of interrupted writes, and nothing else.
     `inspection` inspects the storage itself, if that is possible. `progress` receives the
     generations and yields them one by one, so that a caller can show the progress.
+
+    Raises:
+        StorageUnavailableError: The storage cannot be used, which says nothing of what it has.
     """
     try:
         pipeline = cohorts.read_pipeline()
@@ -55,13 +58,7 @@ def check_data_root(
     findings: list[Finding] = []
     if inspection is not None:
         findings += inspection.inspect_root(pipeline.names)
-    known: dict[Stage, frozenset[str]] = {}
-    for stage in pipeline:
-        try:
-            known[stage] = frozenset(store.list_generations(stage))
-        except DataLayerError as error:
-            known[stage] = frozenset()
-            findings.append(Finding("unreadable", stage, str(error)))
+    known = {stage: _list_generations(store, stage, findings) for stage in pipeline}
     try:
         catalog = cohorts.read_catalog()
     except CatalogError as error:
@@ -98,6 +95,19 @@ def check_data_root(
     removed = inspection.remove_leftovers(findings) if repair and inspection is not None else []
     wrong = [finding for finding in findings if finding.subject not in removed]
     return CheckedDataRoot(len(generations), wrong, removed)
+
+
+def _list_generations(
+    store: GensStoreWithTemplates, stage: Stage, findings: list[Finding]
+) -> frozenset[str]:
+    """Return the generations of a stage; none, and a finding, if they cannot be listed."""
+    try:
+        return frozenset(store.list_generations(stage))
+    except StorageUnavailableError:
+        raise
+    except DataLayerError as error:
+        findings.append(Finding("unreadable", stage, str(error)))
+        return frozenset()
 
 
 def _template_findings(

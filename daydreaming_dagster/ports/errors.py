@@ -112,10 +112,13 @@ class LocksUnsupportedError(StorageUnavailableError):
 class StorageUnreachableError(StorageUnavailableError):
     """A request to a storage on the network failed, after retries."""
 
+    doing: str = "use"
+    """What failed: to read, write, list, delete or, if it is not known, use the location."""
+
     def __str__(self) -> str:
         return (
-            f"cannot use {self.location}: {self.reason}; check the storage, the network and the "
-            f"credentials, and run the command again"
+            f"cannot {self.doing} {self.location}: {self.reason}; check the storage, the network "
+            f"and the credentials, and run the command again"
         )
 
 

@@ -225,3 +225,11 @@ def test_a_loop_dreams_in_a_bucket_as_in_a_folder(
         shown = daydream(*command, DAYDREAM_DATA_ROOT=s3_url)
         assert (shown.returncode, shown.stderr) == (0, "")
     assert len(chat_endpoint.bodies) == calls
+
+
+def test_a_check_of_a_bucket_that_does_not_answer_finds_nothing_and_says_so(daydream, s3_url):
+    settings = {"DAYDREAM_DATA_ROOT": s3_url, "AWS_ENDPOINT_URL": "http://127.0.0.1:9"}
+    checked = daydream("check", **settings)
+    assert (checked.returncode, checked.stdout) == (2, "")
+    assert checked.stderr.startswith(f"error: cannot read {s3_url}/1_raw/stages.yaml: no answer")
+    assert checked.stderr.count("\n") == 1

@@ -12,7 +12,7 @@ from daydreaming_dagster.domain.generation.records import MainRecord
 from daydreaming_dagster.domain.generation.state import STATE_ARTIFACTS, read_state
 from daydreaming_dagster.domain.generation.tokens import CHARACTERS_PER_TOKEN, answer_limit
 from daydreaming_dagster.domain.stages import GenerationRef, StageDefinition
-from daydreaming_dagster.ports.errors import DataLayerError
+from daydreaming_dagster.ports.errors import DataLayerError, StorageUnavailableError
 from daydreaming_dagster.ports.gens_store import (
     READ_TOGETHER,
     GensStore,
@@ -132,6 +132,8 @@ def estimate_generations(
         try:
             if key not in templates:
                 templates[key] = len(store.read_template(*key)) // CHARACTERS_PER_TOKEN
+        except StorageUnavailableError:
+            raise
         except DataLayerError:
             continue
         prompt = templates[key] + parent_tokens + _concept_tokens(record, catalog)
@@ -217,5 +219,7 @@ def _concept_tokens(record: MainRecord, catalog: Catalog) -> int:
 def _needs_answer(store: GensStore, definition: StageDefinition, gen_id: str) -> bool:
     try:
         return read_state(store, definition, gen_id).needs_answer
+    except StorageUnavailableError:
+        raise
     except DataLayerError:  # it fails before it asks
         return False

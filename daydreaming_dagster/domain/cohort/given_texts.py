@@ -12,6 +12,7 @@ from daydreaming_dagster.ports.errors import (
     DataLayerError,
     InvalidMetadataError,
     MissingArtifactError,
+    StorageUnavailableError,
 )
 from daydreaming_dagster.ports.gens_store import GensStore
 from daydreaming_dagster.types import JsonObject, Stage
@@ -41,6 +42,8 @@ def read_given_texts(
         except MissingArtifactError:
             reason = f"{gen_id!r} has no text yet; run its cohort first"
             problems.append(Problem((_TEXTS, i), reason))
+        except StorageUnavailableError:
+            raise
         except DataLayerError as error:
             problems.append(Problem((_TEXTS, i), str(error)))
         except LookupError:

@@ -288,6 +288,8 @@ def _notes_on(stored: GenerationState, *, all_of_it: bool) -> dict[str, str]:
             "doubts": "; ".join(doubts_about(record, artifacts.prompt)),
             "answers": answer_key(record, artifacts.raw or ""),
         }
+    except StorageUnavailableError:
+        raise
     except DataLayerError:  # its state says so
         return {}
 

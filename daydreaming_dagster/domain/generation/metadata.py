@@ -7,7 +7,11 @@ import attrs
 from daydreaming_dagster.domain.generation.records import MainRecord
 from daydreaming_dagster.domain.shipped_stages import PARENT_STAGE
 from daydreaming_dagster.domain.stages import GenerationRef
-from daydreaming_dagster.ports.errors import DataLayerError, InvalidMetadataError
+from daydreaming_dagster.ports.errors import (
+    DataLayerError,
+    InvalidMetadataError,
+    StorageUnavailableError,
+)
 from daydreaming_dagster.ports.gens_store import GensStore
 from daydreaming_dagster.ports.ids import is_id, is_stage
 from daydreaming_dagster.types import JsonObject, Stage
@@ -164,6 +168,8 @@ def known_parents(store: GensStore, ref: GenerationRef) -> list[GenerationRef]:
     """Return the parents of a generation; none if its metadata is missing or wrong."""
     try:
         parents = resolve_generation_metadata(store, *ref).parents
+    except StorageUnavailableError:
+        raise
     except DataLayerError:
         return []
     return [
@@ -175,6 +181,8 @@ def combined_concepts(store: GensStore, ref: GenerationRef) -> list[str]:
     """Return the concepts that a generation combines; none if its metadata is missing or wrong."""
     try:
         return resolve_generation_metadata(store, *ref).record.concept_ids or []
+    except StorageUnavailableError:
+        raise
     except DataLayerError:
         return []
 

@@ -36,6 +36,7 @@ from daydreaming_dagster.domain.generation.prompts import render_planned_input
 from daydreaming_dagster.domain.generation.recipe import Recipe, make_recipe, why_stale
 from daydreaming_dagster.domain.generation.refusals import Refusals, Verdict
 from daydreaming_dagster.domain.generation.state import GenerationState, read_state
+from daydreaming_dagster.domain.generation.storing import StoringPatience
 from daydreaming_dagster.domain.generation.turns import read_turns
 from daydreaming_dagster.domain.stages import GenerationRef
 from daydreaming_dagster.errors import DaydreamingError
@@ -64,9 +65,6 @@ CLAIM_SECONDS: Final = 1.0
 
 STORE_SECONDS: Final = 1.0
 """How long a paid answer waits in memory between two attempts to store it."""
-
-_ATTEMPTS: Final = 3
-"""How often storing a paid answer is tried after the last answer in flight has come."""
 
 
 @attrs.frozen
@@ -342,13 +340,14 @@ class GenerationRunner:
         """Store and parse the answer, and release the claim.
 
         A paid answer that cannot be stored waits in memory. If nothing can be stored at present,
-        the run ends, and the answer waits at least for those in flight. If the claim was lost, the
-        answer waits until the other run has released it, and is then kept beside the other's.
+        the run ends, and the answer waits at least for those in flight (see `StoringPatience`). If
+        the claim was lost, the answer waits until the other run has released it, and is then kept
+        beside the other's.
 
         Raises:
             AnswerLostError: The paid answer could not be stored.
         """
-        attempts = 0
+        patience = StoringPatience()
         while True:
             of_last_calls = not self.budget.in_flight
             try:
@@ -362,8 +361,7 @@ class GenerationRunner:
                 unavailable = isinstance(error, StorageUnavailableError)
                 if unavailable:
                     self.stop.stop(str(error))
-                attempts += of_last_calls or not unavailable
-                if attempts == _ATTEMPTS:
+                if (of_last_calls or not unavailable) and patience.is_over(error):
                     raise AnswerLostError(*result.ref, str(error)) from error
             await asyncio.sleep(STORE_SECONDS)
 

@@ -10,10 +10,13 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from obstore.exceptions import GenericError
 
 from adapters.gens_store.object_store import ObjectGensStore
+from adapters.object_store import bucket as bucket_module
 from adapters.object_store.bucket import Bucket
 from adapters.object_store.claims import BucketClaims
+from adapters.object_store.failures import failures_named
 from bucket_proxy import CONFLICT, SLOW_DOWN, proxy_before
 from bucket_server import start_ministack
 from daydreaming_dagster.ports.errors import (
@@ -154,11 +157,87 @@ def test_if_the_server_is_down_every_method_says_so_and_nothing_is_lost(
         lambda: unreachable.claim("draft", "a"),
         lambda: unreachable.delete_generation("draft", "a"),
     ):
-        with pytest.raises(StorageUnavailableError, match=f"cannot use {s3_url}.*run the command"):
+        with pytest.raises(
+            StorageUnavailableError, match=f"cannot [a-z]+ {s3_url}/.*run the command"
+        ):
             attempt()
     unreachable.close()
     assert store.read_raw("draft", "a") == "text"
     store.close()
+
+
+def test_a_server_that_has_answered_is_waited_for_longer(store, faulty, monkeypatch):
+    monkeypatch.setitem(
+        bucket_module.RETRIES, "backoff", {"max_backoff": timedelta(milliseconds=1)}
+    )
+    store.write_raw("draft", "a", "text")
+    faulty.faults["GET"] = ["lost"] * 12
+    again = ObjectGensStore(Bucket.open(store.bucket.url))
+    assert again.read_raw("draft", "a") == "text"
+    assert faulty.faults["GET"] == []
+
+
+def test_a_server_that_never_answered_is_not_waited_for_long(s3_url, monkeypatch):
+    monkeypatch.setitem(bucket_module.FIRST_RETRIES, "max_retries", 1)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    with pytest.raises(StorageUnreachableError, match=r"no answer from http://127\.0\.0\.1:9 \("):
+        Bucket.open(s3_url).read("a")
+
+
+DENIED = b"<Error><Code>Denied</Code><Message>Not allowed.\nRequestId:1\nTime:2</Message></Error>"
+
+
+def test_with_keys_that_may_only_read_the_object_that_was_not_written_is_named(
+    store, faulty, s3_url
+):
+    faulty.faults["PUT"] = [(403, DENIED)]
+    with pytest.raises(StorageUnreachableError) as raised:
+        store.write_raw("draft", "a", "text")
+    name = f"{s3_url}/gens/draft/a/raw.txt"
+    assert str(raised.value).startswith(f"cannot write {name}: Not allowed; check the storage")
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("AWS_ENDPOINT_URL", "nonsense", "AWS_ENDPOINT_URL is 'nonsense', and not a URL"),
+        ("AWS_ENDPOINT_URL_S3", "http://", "AWS_ENDPOINT_URL_S3 is 'http://', and not a URL"),
+        ("AWS_REGION", "us east 1", "AWS_REGION is 'us east 1', and not the name of a region"),
+        ("AWS_SESSION_TOKEN", "abc\n", "AWS_SESSION_TOKEN has a line feed"),
+    ],
+)
+def test_a_malformed_variable_is_named_before_any_request(
+    s3_url, monkeypatch, variable, value, said
+):
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(StorageUnreachableError, match=said):
+        Bucket.open(s3_url)
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("s3://lab/x", "no credentials.*set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
+        ("gs://lab/x", "no credentials.*set GOOGLE_APPLICATION_CREDENTIALS"),
+        ("az://lab/x", "no credentials.*set AZURE_STORAGE_ACCOUNT_KEY or AZURE_STORAGE_SAS_KEY"),
+    ],
+)
+def test_without_credentials_the_variables_to_set_are_named(url, said):
+    service = {"s3": "S3", "gs": "GCS", "az": "MicrosoftAzure"}[url[:2]]
+    raised = GenericError(
+        f"Generic {service} error: Error performing token request: Error performing GET"
+        " http://169.254.169.254/token in 2s, after 3 retries - HTTP error: error sending request"
+    )
+    with pytest.raises(StorageUnreachableError, match=said), failures_named("read", url):
+        raise raised
+
+
+def test_an_account_that_is_missing_is_asked_for(monkeypatch):
+    for name in [name for name in os.environ if name.startswith("AZURE_")]:
+        monkeypatch.delenv(name)
+    with pytest.raises(StorageUnreachableError, match="set AZURE_STORAGE_ACCOUNT_NAME"):
+        Bucket.open("az://lab/x")
 
 
 def test_a_missing_bucket_is_named(use_s3):

@@ -8,8 +8,9 @@ from adapters.language_model.scripted import ScriptedLanguageModel
 from builders import SOURCES, judge_or_echo, make_catalog, plan_draft
 from daydreaming_dagster.domain.errors import AnswerLostError
 from daydreaming_dagster.domain.generation import runner as runner_module
+from daydreaming_dagster.domain.generation import storing
 from daydreaming_dagster.domain.generation.runner import GenerationRunner
-from daydreaming_dagster.ports.errors import StorageUnavailableError
+from daydreaming_dagster.ports.errors import StorageUnavailableError, StorageUnreachableError
 
 pytestmark = pytest.mark.anyio
 DRAFTS = [f"d{number}" for number in range(20)]
@@ -85,6 +86,19 @@ async def test_answers_that_never_can_be_stored_are_named(store, model):
     assert {type(item.error) for item in done.values()} == {AnswerLostError}
     assert 0 < len(done) == len(model.requests) <= 3
     assert all("No space left on device" in str(item.error) for item in done.values())
+
+
+async def test_a_storage_on_the_network_is_waited_for_longer_than_a_full_disk(store, model):
+    store.disk.refusals, store.disk.error = 30, StorageUnreachableError("s3://lab", "denied")
+    _, done = await run(store, model)
+    assert [item.error for item in done.values()] == [None] * len(model.requests)
+
+
+async def test_a_storage_on_the_network_is_not_waited_for_without_end(store, model, monkeypatch):
+    monkeypatch.setattr(storing, "UNREACHABLE_SECONDS", 0.1)
+    store.disk.refusals, store.disk.error = 1000, StorageUnreachableError("s3://lab", "denied")
+    _, done = await run(store, model)
+    assert {type(item.error) for item in done.values()} == {AnswerLostError}
 
 
 async def test_an_answer_that_its_own_folder_does_not_take_fails_alone(store, model):

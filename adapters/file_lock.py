@@ -4,12 +4,13 @@ import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
-
-from filelock import FileLock, Timeout
+from typing import TYPE_CHECKING, Final
 
 from adapters.files_below_root import refuse_links
 from daydreaming_dagster.ports.errors import LocksUnsupportedError
+
+if TYPE_CHECKING:  # commands that only look lock nothing
+    from filelock import FileLock
 
 _NO_LOCKS: Final = frozenset({errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP})
 
@@ -24,7 +25,7 @@ def raise_if_unsupported(error: OSError, path: str | Path) -> None:
         raise LocksUnsupportedError(str(path), error.strerror or str(error)) from error
 
 
-def take_lock(path: Path) -> FileLock | None:
+def take_lock(path: Path) -> "FileLock | None":
     """Return the lock of a file, for the caller to release from any thread.
 
     Returns None if another process or thread holds it.
@@ -33,6 +34,8 @@ def take_lock(path: Path) -> FileLock | None:
         LocksUnsupportedError: The file system has no locks.
         OSError: The file system refused.
     """
+    from filelock import Timeout
+
     lock = _lock_of(path)
     try:
         with _naming(path):
@@ -79,7 +82,9 @@ def locked(path: Path) -> Iterator[None]:
         lock.release()
 
 
-def _lock_of(path: Path) -> FileLock:
+def _lock_of(path: Path) -> "FileLock":
+    from filelock import FileLock
+
     # The library's other locks outlive a killed process.
     return FileLock(path, thread_local=False, fallback_to_soft=False)
 

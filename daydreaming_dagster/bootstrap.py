@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from functools import cache, partial
 from hashlib import sha256
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
@@ -26,20 +26,22 @@ from adapters.root_files.filesystem import FilesystemRootFiles
 from daydreaming_dagster.data_layer.paths import Paths
 from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.endpoints import LOCAL_PROVIDER, EndpointEntry
-from daydreaming_dagster.domain.exchange.scores import ForeignScore
 from daydreaming_dagster.endpoint_bootstrap import open_default_endpoint, open_endpoint
 from daydreaming_dagster.errors import DaydreamingError
 from daydreaming_dagster.locations import BUCKET_SCHEMES, is_url, scheme_of
 from daydreaming_dagster.ports.batch_store import BatchStore
-from daydreaming_dagster.ports.cohort_bundle import CohortBundle
 from daydreaming_dagster.ports.cohort_store import CohortStore, StorageInspection
 from daydreaming_dagster.ports.errors import UnsafePathError
 from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates
 from daydreaming_dagster.ports.language_model import DEFAULT_PATIENCE_SECONDS, LanguageModel
 from daydreaming_dagster.ports.loop_store import LoopStore
-from daydreaming_dagster.ports.older_data_root import OlderDataRoot
 from daydreaming_dagster.ports.rate_limiter import OpenRate
 from daydreaming_dagster.ports.root_files import RootFiles
+
+if TYPE_CHECKING:  # few commands have to do with them
+    from daydreaming_dagster.domain.exchange.scores import ForeignScore
+    from daydreaming_dagster.ports.cohort_bundle import CohortBundle
+    from daydreaming_dagster.ports.older_data_root import OlderDataRoot
 
 PATIENCE_VARIABLE: Final = "DAYDREAM_PATIENCE_SECONDS"
 
@@ -249,7 +251,7 @@ def _open_bucket(url: str) -> DataRoot:
     return DataRoot(url, store, cohorts, None, home, loops, files, batches, open_rate)
 
 
-def read_score_file(file: Path) -> list[ForeignScore]:
+def read_score_file(file: Path) -> list["ForeignScore"]:
     """Return the scores in a log of inspect_ai or in results of promptfoo.
 
     Raises:
@@ -261,14 +263,14 @@ def read_score_file(file: Path) -> list[ForeignScore]:
     return score_files.read_score_file(file)
 
 
-def open_bundle(file: Path) -> CohortBundle:
+def open_bundle(file: Path) -> "CohortBundle":
     """Return the bundle in a file, which need not be there yet."""
     from adapters.bundles.zip_file import ZipBundle
 
     return ZipBundle(file)
 
 
-def open_older_data_root(folder: Path, data_root: str) -> OlderDataRoot:
+def open_older_data_root(folder: Path, data_root: str) -> "OlderDataRoot":
     """Return the data root of the older project in a folder, to import it into `data_root`.
 
     Raises:

@@ -5,7 +5,6 @@ from contextlib import suppress
 from typing import Final
 
 import attrs
-from filelock import lock_descriptor
 
 from adapters.file_lock import raise_if_unsupported
 from adapters.storage import allow_open_files
@@ -54,7 +53,7 @@ def claim_file(path: str) -> FileClaim | None:
     while True:
         descriptor = os.open(path, _OPEN, 0o666)
         try:
-            locked = lock_descriptor(descriptor, blocking=False)
+            locked = _lock(descriptor)
             if locked and _is_there(descriptor, path):
                 return FileClaim(path, descriptor)
         except BaseException as error:
@@ -79,9 +78,16 @@ def is_abandoned(path: str) -> bool:
     except FileNotFoundError:
         return False
     try:
-        return lock_descriptor(descriptor, blocking=False) and _is_there(descriptor, path)
+        return _lock(descriptor) and _is_there(descriptor, path)
     finally:
         os.close(descriptor)
+
+
+def _lock(descriptor: int) -> bool:
+    """Lock an open file, and return whether nobody else holds its lock."""
+    from filelock import lock_descriptor  # commands that only look claim nothing
+
+    return lock_descriptor(descriptor, blocking=False)
 
 
 def _is_there(descriptor: int, path: str) -> bool:

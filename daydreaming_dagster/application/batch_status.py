@@ -1,16 +1,19 @@
 """What of a cohort waits in batches, according to their records."""
 
 from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING
 
-from daydreaming_dagster.domain.batch.record import BatchRecord, BatchRecords
 from daydreaming_dagster.domain.cohort.staleness import CohortState
 from daydreaming_dagster.domain.stages import GenerationRef
 from daydreaming_dagster.ports.batch_store import BatchStore
 
+if TYPE_CHECKING:  # most data roots have no batches
+    from daydreaming_dagster.domain.batch.record import BatchRecord
+
 
 def waiting_of_cohort(
     store: BatchStore | None, looked: CohortState
-) -> Mapping[GenerationRef, BatchRecord]:
+) -> Mapping[GenerationRef, "BatchRecord"]:
     """Return the generations of a cohort that wait for an answer, each with its batch.
 
     One whose answer was stored when a kill came does not wait, whatever the record says.
@@ -19,8 +22,10 @@ def waiting_of_cohort(
         CatalogError: The record of a batch is malformed.
         MalformedArtifactError: The record of a batch is not JSON.
     """
-    if store is None:
+    if store is None or not store.read_batches():
         return {}
+    from daydreaming_dagster.domain.batch.record import BatchRecords
+
     unfinished: dict[str, Collection[str]] = {
         stage: {*status.todo, *looked.stale[stage]} for stage, status in looked.stages.items()
     }

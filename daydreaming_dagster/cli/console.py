@@ -30,9 +30,10 @@ EXIT_INCOMPLETE: Final = 1
 """Generations are not done, or a check found something."""
 EXIT_WRONG: Final = 2
 """The input is wrong; no model was called."""
-# If the output is not a terminal, lines may be long, and a truncated table would be useless.
-out = Console(width=None if sys.stdout.isatty() else 1_000)
-err = Console(stderr=True)
+# If the output is not a terminal, lines may be long, and a truncated table would be useless. To
+# look for the names of emoji in titles, rich would load a table of them all.
+out = Console(width=None if sys.stdout.isatty() else 1_000, emoji=False)
+err = Console(stderr=True, emoji=False)
 
 # Characters that JSON leaves unescaped but a terminal should not get.
 _UNPRINTABLE: Final = re.compile(
@@ -152,7 +153,7 @@ def terminal() -> Iterator[Console]:
         yield err
         return
     with os.fdopen(os.dup(sys.stderr.fileno()), "w", encoding="utf-8") as stream:
-        yield Console(file=stream)
+        yield Console(file=stream, emoji=False)
 
 
 @contextmanager

@@ -13,7 +13,6 @@ from daydreaming_dagster.bootstrap import DataRoot
 from daydreaming_dagster.cli.console import note, out, say, say_json
 from daydreaming_dagster.cli.loop_lines import entry_lines, held_back_line
 from daydreaming_dagster.domain.cohort.progress import say_progress
-from daydreaming_dagster.domain.errors import CatalogError
 from daydreaming_dagster.domain.loop.journal import (
     ENTRIES,
     ChoosePairs,
@@ -25,20 +24,6 @@ from daydreaming_dagster.formatting import counted, money
 from daydreaming_dagster.ports.loop_store import LoopStore
 
 _SHOWN_HELD_BACK: Final = 20
-
-
-def loops_of(root: DataRoot, name: str) -> LoopStore | None:
-    """Return the loops of a data root if one of them has this name, None if a cohort has it.
-
-    Raises:
-        CatalogError: Both have it.
-    """
-    if root.loops is None or name not in root.loops.list_loops():
-        return None
-    if name in root.cohorts.list_cohorts():
-        problem = f"{name!r} is a loop and a cohort; rename the folder of the cohort"
-        raise CatalogError(root.location, (problem,))
-    return root.loops
 
 
 def show_loop_status(root: DataRoot, loops: LoopStore, loop_id: str, *, as_json: bool) -> None:

@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter
+from typing import TYPE_CHECKING
 
 import attrs
 import click
@@ -21,13 +22,15 @@ from daydreaming_dagster.cli.console import (
     say_json,
 )
 from daydreaming_dagster.cli.grouping import doubtful, grouped
-from daydreaming_dagster.cli.loops import loops_of, show_loop_status, tail_loop
+from daydreaming_dagster.cli.names import loops_of
 from daydreaming_dagster.cli.unusable_templates import note_unusable_templates
-from daydreaming_dagster.domain.batch.record import BatchRecord
 from daydreaming_dagster.domain.cohort.progress import say_progress
 from daydreaming_dagster.domain.cohort.staleness import CohortState, look_at_cohort
 from daydreaming_dagster.domain.stages import GenerationRef
 from daydreaming_dagster.formatting import counted
+
+if TYPE_CHECKING:  # most data roots have no batches
+    from daydreaming_dagster.domain.batch.record import BatchRecord
 
 
 @click.command()
@@ -48,6 +51,8 @@ def status(name: str | None, data_root: str, *, as_json: bool) -> None:
             say("\n".join(known))
         return
     if (loops := loops_of(root, name)) is not None:
+        from daydreaming_dagster.cli.loops import show_loop_status  # loads all about loops
+
         show_loop_status(root, loops, name, as_json=as_json)
         return
     catalog = root.cohorts.read_catalog()
@@ -78,7 +83,7 @@ def status(name: str | None, data_root: str, *, as_json: bool) -> None:
         note(f"waiting for an answer: {counted(number, 'generation')} in {batch}")
 
 
-def progress_of(record: BatchRecord) -> str:
+def progress_of(record: "BatchRecord") -> str:
     """Return which batch it is, since when, and what the last run that looked at it saw."""
     asked = len(record.questions)
     return f"{record} ({record.status}, {record.answered:,} of {asked:,} answered when last seen)"
@@ -133,6 +138,8 @@ def tail(name: str, data_root: str, *, interval: float, as_json: bool) -> None:
     """
     root = open_data_root(data_root)
     if (loops := loops_of(root, name)) is not None:
+        from daydreaming_dagster.cli.loops import tail_loop  # loads all about loops
+
         tail_loop(root, loops, name, interval, as_json=as_json)
         return
     members = root.cohorts.read_membership(name)

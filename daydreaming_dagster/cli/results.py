@@ -31,7 +31,7 @@ from daydreaming_dagster.cli.console import (
     without_option,
 )
 from daydreaming_dagster.cli.grouping import doubtful
-from daydreaming_dagster.cli.loops import loops_of
+from daydreaming_dagster.cli.names import loops_of
 from daydreaming_dagster.domain.results.ranking import TextRank
 from daydreaming_dagster.domain.results.refused import RefusedAnswer
 from daydreaming_dagster.formatting import counted, plural

@@ -2,14 +2,16 @@
 
 from collections.abc import Collection, Mapping
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from daydreaming_dagster.domain.loop.decisions import Ruling
-from daydreaming_dagster.domain.loop.embeddings import StoredEmbedding
-from daydreaming_dagster.domain.loop.journal import Entry, Journal, LimitReached
-from daydreaming_dagster.domain.loop.sampler import PairSampler
-from daydreaming_dagster.domain.loop.spec import LoopSpec
 from daydreaming_dagster.ports.language_model import ModelKey
+
+if TYPE_CHECKING:  # every command opens the loops of its data root, and few read one
+    from daydreaming_dagster.domain.loop.decisions import Ruling
+    from daydreaming_dagster.domain.loop.embeddings import StoredEmbedding
+    from daydreaming_dagster.domain.loop.journal import Entry, Journal, LimitReached
+    from daydreaming_dagster.domain.loop.sampler import PairSampler
+    from daydreaming_dagster.domain.loop.spec import LoopSpec
 
 
 class LoopStore(Protocol):
@@ -26,7 +28,7 @@ class LoopStore(Protocol):
         """Return the ids of the loops that have a specification, sorted."""
         ...
 
-    def read_spec(self, loop_id: str) -> LoopSpec:
+    def read_spec(self, loop_id: str) -> "LoopSpec":
         """Return a loop's specification. Its `problems` list the mistakes in it.
 
         Raises:
@@ -38,7 +40,7 @@ class LoopStore(Protocol):
         """Return the names of all samplers, those of installed packages too."""
         ...
 
-    def load_sampler(self, name: str) -> PairSampler:
+    def load_sampler(self, name: str) -> "PairSampler":
         """Return the sampler of that name.
 
         Raises:
@@ -46,7 +48,7 @@ class LoopStore(Protocol):
         """
         ...
 
-    def read_journal(self, loop_id: str) -> Journal:
+    def read_journal(self, loop_id: str) -> "Journal":
         """Return what the loop did so far; an empty journal if it did nothing yet.
 
         Raises:
@@ -54,7 +56,7 @@ class LoopStore(Protocol):
         """
         ...
 
-    def record(self, loop_id: str, number: int, entry: Entry) -> None:
+    def record(self, loop_id: str, number: int, entry: "Entry") -> None:
         """Add an entry to the journal, for the round of this number.
 
         Raises:
@@ -62,14 +64,14 @@ class LoopStore(Protocol):
         """
         ...
 
-    def record_limit(self, loop_id: str, reached: LimitReached) -> None:
+    def record_limit(self, loop_id: str, reached: "LimitReached") -> None:
         """Add to the journal, in one step, that the loop's limit of cost ended a round early.
 
         Replaces what was said before of an earlier round or a lower limit.
         """
         ...
 
-    def read_verdicts(self, loop_id: str) -> Mapping[str, Ruling]:
+    def read_verdicts(self, loop_id: str) -> Mapping[str, "Ruling"]:
         """Return a person's verdicts by text, with their reasons.
 
         Raises:
@@ -79,7 +81,7 @@ class LoopStore(Protocol):
 
     def read_embedding(
         self, loop_id: str, model: ModelKey, text_digest: str
-    ) -> StoredEmbedding | None:
+    ) -> "StoredEmbedding | None":
         """Return the stored vector of a text by this model, or None.
 
         Raises:
@@ -87,7 +89,7 @@ class LoopStore(Protocol):
         """
         ...
 
-    def write_embedding(self, loop_id: str, embedding: StoredEmbedding) -> None:
+    def write_embedding(self, loop_id: str, embedding: "StoredEmbedding") -> None:
         """Store the vector of a text, in one step."""
         ...
 

@@ -56,7 +56,7 @@ LOADING = """if True:
 
 
 @pytest.mark.usefixtures("planned")
-@pytest.mark.parametrize("module", ["unicodedata", "click", "filelock", "yaml"])
+@pytest.mark.parametrize("module", ["unicodedata", "click", "cattrs", "yaml"])
 def test_ctrl_c_while_a_run_is_being_loaded_ends_it_with_a_line(daydream_process, module):
     # Imports make other errors of a KeyboardInterrupt, or none: unicodedata is needed to compile.
     command = [sys.executable, "-c", LOADING, module]

@@ -65,7 +65,7 @@ def test_a_long_list_is_cut_and_says_how_many_are_left(daydream, refused, monkey
         (("e_x",), "either a SCORE, or --undo"),
         (("e_x", "5", "--undo"), "either a SCORE, or --undo"),
         (("e_x", "--undo", "--note", "n"), "either a SCORE, or --undo"),
-        (("e_x", "five"), "should be a valid number"),
+        (("e_x", "five"), "is not a valid float"),
         (("e_x", "5"), "e_x: there is no such generation"),
     ],
 )

@@ -6,10 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import filelock
 import pytest
 
 from adapters import FilesystemGensStore
-from adapters.gens_store import file_claim
 from adapters.gens_store.file_claim import claim_file, is_abandoned
 from daydreaming_dagster.ports.errors import UnsafePathError
 
@@ -56,7 +56,7 @@ def test_a_link_in_the_place_of_a_claim_is_refused_and_nothing_is_made_where_it_
 
 def test_the_lock_of_a_file_that_was_removed_meanwhile_is_no_claim(path, monkeypatch):
     """The holder releases, and another claims, between opening the file and locking it."""
-    lock_descriptor = file_claim.lock_descriptor
+    lock_descriptor = filelock.lock_descriptor
     claims = [claim_file(path)]
 
     def lock_late(descriptor, *, blocking):
@@ -66,7 +66,7 @@ def test_the_lock_of_a_file_that_was_removed_meanwhile_is_no_claim(path, monkeyp
             claims[1] = claim_file(path)
         return lock_descriptor(descriptor, blocking=blocking)
 
-    monkeypatch.setattr(file_claim, "lock_descriptor", lock_late)
+    monkeypatch.setattr(filelock, "lock_descriptor", lock_late)
 
     assert claim_file(path) is None
     claims[1].release()
@@ -96,7 +96,7 @@ def test_an_error_in_locking_leaves_no_open_file(path, monkeypatch):
         opened.append(descriptor)
         raise OSError("no locks here")
 
-    monkeypatch.setattr(file_claim, "lock_descriptor", fail)
+    monkeypatch.setattr(filelock, "lock_descriptor", fail)
 
     with pytest.raises(OSError, match="no locks here"):
         claim_file(path)

@@ -1,6 +1,7 @@
 """Deletes what nobody needs any more: a cohort with what only it has, and generations of none."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 
 import attrs
 
@@ -20,12 +21,15 @@ from daydreaming_dagster.domain.errors import (
     GenerationBusyError,
     UnknownCohortError,
 )
+from daydreaming_dagster.domain.generation.metadata import resolve_generation_metadata
 from daydreaming_dagster.domain.loop.journal import Journal
 from daydreaming_dagster.domain.people.canaries import list_canaries
 from daydreaming_dagster.domain.stages import GenerationRef
 from daydreaming_dagster.ports.batch_store import BatchStore
 from daydreaming_dagster.ports.cohort_store import CohortStore
+from daydreaming_dagster.ports.errors import MissingArtifactError
 from daydreaming_dagster.ports.gens_store import GensStore, claim_generation
+from daydreaming_dagster.ports.ids import is_id
 from daydreaming_dagster.ports.loop_store import LoopStore
 
 
@@ -56,7 +60,8 @@ def preview_deletion(
 
     Raises:
         UnknownCohortError: There is no such cohort.
-        CatalogError: A membership or journal is malformed, so that nobody knows what is shared.
+        CatalogError: A membership or journal is malformed, or a cohort's folder has a name that no
+            command takes, so that nobody knows what is shared.
         CohortInUseError: A loop made the cohort.
         AnswerAwaitedError: A batch has the answer of a generation that would be deleted.
         DataLayerError: Metadata of a generation that stays is malformed.
@@ -80,6 +85,7 @@ def preview_deletion(
     others = _in_cohorts(cohorts, [other for other in planned if other != cohort_id])
     needed = with_ancestors(store, [*staying, *others, *_in_loops(journals)])
     needed = _with_canaries(canaries, needed)
+    _check_names(store, cohorts, known, there - needed)
     _check_batches(batches, there - needed)
     return CohortDeletion(
         cohort_id,
@@ -140,8 +146,8 @@ def find_orphans(
     """Return the generations that no cohort and no loop needs, children first. Writes nothing.
 
     Raises:
-        CatalogError: A membership or journal is malformed, or no cohort is planned: the data root
-            may not be mounted whole.
+        CatalogError: A membership or journal is malformed, a cohort's folder has a name that no
+            command takes, or no cohort is planned: the data root may not be mounted whole.
         AnswerAwaitedError: A batch has the answer of an orphan.
         DataLayerError: Metadata of a needed generation is malformed.
     """
@@ -152,6 +158,7 @@ def find_orphans(
         raise CatalogError("the data root", (problem,))
     needed = with_ancestors(store, [*_in_cohorts(cohorts, planned), *_in_loops(_journals(loops))])
     needed = _with_canaries(dict(list_canaries(store, pipeline, pipeline)), needed)
+    _check_names(store, cohorts, planned, stored - needed)
     _check_batches(batches, stored - needed)
     return children_first(pipeline, stored - needed)
 
@@ -180,6 +187,33 @@ def _with_canaries(
     """Return these generations and the canaries that were made of them."""
     found = set(refs)
     return found | {canary for canary, original in canaries.items() if original in found}
+
+
+def _check_names(
+    store: GensStore,
+    cohorts: CohortStore,
+    known: Collection[str],
+    refs: Collection[GenerationRef],
+) -> None:
+    """Check that what would be deleted is not of a cohort that cannot be read for its name.
+
+    A browser of files or buckets gives any name to a folder. A copy beside its cohort is no danger.
+
+    Raises:
+        CatalogError: It may be: its cohort is not there, and a folder has such a name.
+    """
+    misnamed = [name for name in cohorts.list_cohorts() if not is_id(name)]
+    if not misnamed:
+        return
+    for ref in refs:
+        with suppress(MissingArtifactError):
+            planned_by = resolve_generation_metadata(store, *ref).cohort_id
+            if planned_by is not None and planned_by not in known:
+                problem = (
+                    f"the folder cohorts/{misnamed[0]} may be the cohort {planned_by!r}, which"
+                    f" planned {ref}; give it a name of letters, digits, _ and -"
+                )
+                raise CatalogError("the data root", (problem,))
 
 
 def _in_cohorts(cohorts: CohortStore, cohort_ids: Sequence[str]) -> Iterator[GenerationRef]:

@@ -1,5 +1,7 @@
 """A cohort is deleted or archived with what only it has, and orphans are pruned."""
 
+import shutil
+
 import attrs
 import pytest
 
@@ -243,6 +245,25 @@ def test_nothing_is_an_orphan_if_no_cohort_is_planned(two, make_lab):
         prune_orphans(two.store, two.cohorts, None)
     empty = make_lab()
     assert prune_orphans(empty.store, empty.cohorts, None) == []
+
+
+def test_what_a_cohort_needs_whose_folder_was_given_an_unusable_name_is_not_deleted(
+    root, data_root
+):
+    cohort = data_root / "cohorts/c1"
+    shutil.copytree(cohort, data_root / "cohorts/c1 (copy)")
+    assert prune_orphans(root.store, root.cohorts, None) == []
+    shutil.copytree(cohort, data_root / "cohorts/c2")
+    shutil.rmtree(cohort)
+    with pytest.raises(
+        CatalogError, match=r"the folder cohorts/c1 \(copy\) may be the cohort 'c1'"
+    ):
+        delete_cohort(root.store, root.cohorts, None, "c2")
+    root.cohorts.write_membership("c2", {})
+    with pytest.raises(CatalogError, match="give it a name of letters, digits, _ and -"):
+        prune_orphans(root.store, root.cohorts, None)
+    shutil.rmtree(data_root / "cohorts/c1 (copy)")
+    assert len(prune_orphans(root.store, root.cohorts, None)) == 21
 
 
 @pytest.fixture

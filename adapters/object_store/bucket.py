@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import attrs
 import obstore
 from obstore.exceptions import AlreadyExistsError, PreconditionError
-from obstore.store import from_url
+from obstore.store import MemoryStore, from_url
 
 from adapters.object_store.failures import check_environment, failures_named
 
@@ -34,9 +34,6 @@ RETRIES: Final["RetryConfig"] = {
 }
 """obstore waits between attempts for a random time that grows."""
 
-_ANSWERED: Final[set[str]] = set()
-"""The URLs of buckets that have answered this process."""
-
 
 @attrs.frozen
 class Found:
@@ -60,8 +57,9 @@ class Bucket:
     """
 
     url: str
-    _first_store: "ObjectStore" = attrs.field(repr=False)
-    _patient_store: "ObjectStore" = attrs.field(repr=False)
+    _store: "ObjectStore" = attrs.field(repr=False)
+    # What sends the first request, until there is an answer.
+    _impatient: "list[ObjectStore]" = attrs.field(factory=list, repr=False)
 
     @classmethod
     def open(cls, url: str, retries: "RetryConfig | None" = None) -> Self:
@@ -76,11 +74,12 @@ class Bucket:
             check_environment(url)
             # Only the URL of the endpoint says whether TLS is used.
             options: Any = {"allow_http": True, "timeout": timedelta(seconds=30)}
-            first, patient = (
+            store, first = (
                 from_url(url, client_options=options, retry_config=retries or default)
-                for default in (FIRST_RETRIES, RETRIES)
+                for default in (RETRIES, FIRST_RETRIES)
             )
-        return cls(url.rstrip("/"), first, patient)
+        # Two stores in memory would be two buckets.
+        return cls(url.rstrip("/"), store, [] if isinstance(store, MemoryStore) else [first])
 
     def locate(self, name: str) -> str:
         """Return the URL of an object."""
@@ -167,8 +166,8 @@ class Bucket:
     def _request(self, doing: str, name: str) -> "Iterator[ObjectStore]":
         """Yield what sends a request concerning these objects. See `Bucket` for its errors."""
         with failures_named(doing, self.locate(name)):
-            yield self._patient_store if self.url in _ANSWERED else self._first_store
-        _ANSWERED.add(self.url)
+            yield next(iter(self._impatient), self._store)
+        self._impatient.clear()
 
 
 def _tag(e_tag: str | None, version: str | None) -> "UpdateVersion":

@@ -167,13 +167,14 @@ def test_if_the_server_is_down_every_method_says_so_and_nothing_is_lost(
 
 
 def test_a_server_that_has_answered_is_waited_for_longer(store, faulty, monkeypatch):
-    monkeypatch.setitem(
-        bucket_module.RETRIES, "backoff", {"max_backoff": timedelta(milliseconds=1)}
-    )
-    store.write_raw("draft", "a", "text")
+    short = {
+        f"{name}_backoff": timedelta(milliseconds=ms) for name, ms in (("init", 1), ("max", 2))
+    }
+    monkeypatch.setitem(bucket_module.RETRIES, "backoff", {**short, "base": 2})
+    patient = ObjectGensStore(Bucket.open(store.bucket.url))
+    patient.write_raw("draft", "a", "text")
     faulty.faults["GET"] = ["lost"] * 12
-    again = ObjectGensStore(Bucket.open(store.bucket.url))
-    assert again.read_raw("draft", "a") == "text"
+    assert patient.read_raw("draft", "a") == "text"
     assert faulty.faults["GET"] == []
 
 

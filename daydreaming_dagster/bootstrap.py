@@ -118,7 +118,8 @@ def open_data_root(location: str | Path) -> DataRoot:
     `DATA_ROOT_GROUP` open URLs with other schemes.
 
     Raises:
-        SetupError: No installed package opens URLs with that scheme, or the URL is malformed.
+        SetupError: No installed package opens URLs with that scheme, or the URL is malformed or
+            names another machine.
         StorageUnavailableError: The environment of a bucket is malformed.
     """
     name = scheme_of(location)
@@ -129,7 +130,13 @@ def open_data_root(location: str | Path) -> DataRoot:
         from urllib.parse import urlsplit
         from urllib.request import url2pathname
 
-        return _open_folder(Path(url2pathname(urlsplit(str(location)).path)))
+        parts = urlsplit(str(location))
+        if parts.netloc not in {"", "localhost"}:
+            raise SetupError(
+                f"{location} names the machine {parts.netloc!r}; write a folder of this machine as "
+                "file:///FOLDER, or without file:"
+            )
+        return _open_folder(Path(url2pathname(parts.path)))
     from importlib.metadata import entry_points
 
     for entry_point in entry_points(group=DATA_ROOT_GROUP, name=name):
@@ -143,8 +150,9 @@ def open_data_root(location: str | Path) -> DataRoot:
             )
         return _open_bucket(str(location).rstrip("/"))
     raise SetupError(
-        f"no installed package opens the data root {location}; name a folder, or install a "
-        f"package with the entry point {name!r} in the group {DATA_ROOT_GROUP}"
+        f"no installed package opens the data root {location}; name a folder or a bucket (s3://, "
+        f"gs://, az://), or install a package with the entry point {name!r} in the group "
+        f"{DATA_ROOT_GROUP}"
     )
 
 

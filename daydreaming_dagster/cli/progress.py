@@ -48,7 +48,8 @@ def status(name: str | None, data_root: str, *, as_json: bool) -> None:
         if as_json:
             say_json(known)
         else:
-            say("\n".join(known))
+            for one in known:
+                say(one)
         return
     if (loops := loops_of(root, name)) is not None:
         from daydreaming_dagster.cli.loops import show_loop_status  # loads all about loops

@@ -89,9 +89,17 @@ def test_a_file_url_is_a_folder(data_root):
     assert open_data_root(data_root.as_uri()).cohorts.list_cohorts() == ["c1"]
 
 
+def test_a_file_url_of_another_machine_is_no_folder_of_this_one():
+    assert open_data_root("file://localhost/lab").location == "/lab"
+    with pytest.raises(SetupError, match=r"file://lab/tides names the machine 'lab'"):
+        open_data_root("file://lab/tides")
+
+
 def test_a_url_that_nothing_opens_says_what_is_missing():
     with pytest.raises(SetupError, match="no installed package opens the data root s9://bucket"):
         open_data_root("s9://bucket")
+    with pytest.raises(SetupError, match=r"name a folder or a bucket \(s3://, gs://, az://\)"):
+        open_data_root("gcs://bucket/tides")
 
 
 @pytest.mark.parametrize(

@@ -121,6 +121,7 @@ def test_a_folder_without_cohorts_is_said_to_have_none(daydream, tmp_path):
 
     assert (listed.returncode, listed.stdout.strip()) == (0, "")
     assert "no cohort in" in listed.stderr
+    assert listed.stdout == ""
     assert "`daydream init` makes a data root" in listed.stderr
 
 

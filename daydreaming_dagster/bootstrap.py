@@ -111,8 +111,11 @@ class DataRoot:
         return self.files
 
 
-def open_data_root(location: str | Path) -> DataRoot:
+def open_data_root(location: str | Path, *, patient: bool = False) -> DataRoot:
     """Return the ports of the data root at a path or URL. Does not access it yet.
+
+    A bucket whose server does not answer the first request is waited for a few seconds, since a
+    person may have misspelt its endpoint; for a minute, as later, if this is to be `patient`.
 
     `file:` URLs are paths, and those of `BUCKET_SCHEMES` are buckets. Entry points in
     `DATA_ROOT_GROUP` open URLs with other schemes.
@@ -148,7 +151,7 @@ def open_data_root(location: str | Path) -> DataRoot:
                 f"{location} does not name a bucket; write it as {name}://BUCKET/PREFIX, without an"
                 " empty part, a '?' or a '#'"
             )
-        return _open_bucket(str(location).rstrip("/"))
+        return _open_bucket(str(location).rstrip("/"), patient=patient)
     raise SetupError(
         f"no installed package opens the data root {location}; name a folder or a bucket (s3://, "
         f"gs://, az://), or install a package with the entry point {name!r} in the group "
@@ -229,7 +232,7 @@ def _open_folder(folder: Path) -> DataRoot:
 
 
 @cache
-def _open_bucket(url: str) -> DataRoot:
+def _open_bucket(url: str, *, patient: bool) -> DataRoot:
     """Return the data root in a bucket: one in a process, since it keeps one session of claims."""
     try:
         from adapters.object_store.bucket import Bucket
@@ -250,7 +253,7 @@ def _open_bucket(url: str) -> DataRoot:
         place = f"limits/{name}.json"
         return BucketRateLimiter(store.bucket, store.claims, place, per_minute)
 
-    store = ObjectGensStore(Bucket.open(url))
+    store = ObjectGensStore(Bucket.open(url, patient=patient))
     atexit.register(store.close)
     files = BucketRootFiles(store.bucket, store.claims)
     homes = platformdirs.user_state_path("daydreaming_dagster") / "dagster_homes"

@@ -62,8 +62,10 @@ class Bucket:
     _impatient: "list[ObjectStore]" = attrs.field(factory=list, repr=False)
 
     @classmethod
-    def open(cls, url: str, retries: "RetryConfig | None" = None) -> Self:
+    def open(cls, url: str, retries: "RetryConfig | None" = None, *, patient: bool = False) -> Self:
         """Return the bucket at a URL. Sends nothing.
+
+        The first request is repeated as often as the others only if it is to be `patient`.
 
         Credentials, region and endpoint are those of the environment (`AWS_ENDPOINT_URL`, …).
 
@@ -79,7 +81,8 @@ class Bucket:
                 for default in (RETRIES, FIRST_RETRIES)
             )
         # Two stores in memory would be two buckets.
-        return cls(url.rstrip("/"), store, [] if isinstance(store, MemoryStore) else [first])
+        impatient = [] if patient or isinstance(store, MemoryStore) else [first]
+        return cls(url.rstrip("/"), store, impatient)
 
     def locate(self, name: str) -> str:
         """Return the URL of an object."""

@@ -71,7 +71,8 @@ def _record(command: _Command) -> bool:
     run: RecordedRun = command.read()
     token = CancellationToken()
     token.subscribe(command.reply)
-    used = RunResources(open_data_root(run.location), stop=token, followed=command.follow)
+    root = open_data_root(run.location, patient=True)  # it has answered the command
+    used = RunResources(root, stop=token, followed=command.follow)
     with open_instance(run.home) as instance:
         return materialize_cohort_run(
             instance,

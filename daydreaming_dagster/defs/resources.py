@@ -152,7 +152,7 @@ class DataRootResource(dg.ConfigurableResource[RunResources]):
             dagster.Failure: Nothing opens data roots of this URL.
         """
         with as_failure(context, DaydreamingError):
-            return RunResources(open_data_root(self.location), self.concurrency)
+            return RunResources(open_data_root(self.location, patient=True), self.concurrency)
 
 
 def resource_key(key_prefix: str) -> str:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import nullcontext
 from datetime import timedelta
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from adapters.object_store.claims import BucketClaims
 from adapters.object_store.failures import failures_named
 from bucket_proxy import CONFLICT, SLOW_DOWN, proxy_before
 from bucket_server import start_ministack
+from daydreaming_dagster.bootstrap import open_data_root
 from daydreaming_dagster.ports.errors import (
     ClaimsUnsupportedError,
     StorageUnavailableError,
@@ -27,6 +29,11 @@ from daydreaming_dagster.ports.errors import (
 
 LEASE = 3.0
 FEW_RETRIES = {"max_retries": 1, "retry_timeout": timedelta(seconds=1)}
+QUICK = {
+    "init_backoff": timedelta(milliseconds=1),
+    "max_backoff": timedelta(milliseconds=5),
+    "base": 2,
+}
 MANY = [f"g{number}" for number in range(20)]
 HOLDER = """
 import sys
@@ -186,6 +193,18 @@ def test_a_server_that_never_answered_is_not_waited_for_long(s3_url, monkeypatch
 
 
 DENIED = b"<Error><Code>Denied</Code><Message>Not allowed.\nRequestId:1\nTime:2</Message></Error>"
+
+
+def test_a_process_in_the_midst_of_a_run_waits_from_the_first_request_on(
+    faulty, s3_url, monkeypatch
+):
+    monkeypatch.setitem(bucket_module.FIRST_RETRIES, "max_retries", 1)
+    monkeypatch.setitem(bucket_module.RETRIES, "backoff", QUICK)
+    for patient in (False, True):
+        faulty.faults["GET"] = ["lost"] * 4
+        files = open_data_root(s3_url, patient=patient).written_files()
+        with nullcontext() if patient else pytest.raises(StorageUnreachableError):
+            assert files.list_files("gens") == []
 
 
 def test_with_keys_that_may_only_read_the_object_that_was_not_written_is_named(

@@ -39,6 +39,7 @@ from daydreaming_dagster.ports.rate_limiter import OpenRate
 from daydreaming_dagster.ports.root_files import RootFiles
 
 if TYPE_CHECKING:  # few commands have to do with them
+    from adapters.object_store.bucket import Bucket
     from daydreaming_dagster.domain.exchange.scores import ForeignScore
     from daydreaming_dagster.ports.cohort_bundle import CohortBundle
     from daydreaming_dagster.ports.older_data_root import OlderDataRoot
@@ -151,7 +152,10 @@ def open_data_root(location: str | Path, *, patient: bool = False) -> DataRoot:
                 f"{location} does not name a bucket; write it as {name}://BUCKET/PREFIX, without an"
                 " empty part, a '?' or a '#'"
             )
-        return _open_bucket(str(location).rstrip("/"), patient=patient)
+        root, bucket = _open_bucket(str(location).rstrip("/"))
+        if patient:
+            bucket.wait_longer()
+        return root
     raise SetupError(
         f"no installed package opens the data root {location}; name a folder or a bucket (s3://, "
         f"gs://, az://), or install a package with the entry point {name!r} in the group "
@@ -232,8 +236,11 @@ def _open_folder(folder: Path) -> DataRoot:
 
 
 @cache
-def _open_bucket(url: str, *, patient: bool) -> DataRoot:
-    """Return the data root in a bucket: one in a process, since it keeps one session of claims."""
+def _open_bucket(url: str) -> tuple[DataRoot, "Bucket"]:
+    """Return the data root in a bucket, and the bucket.
+
+    There is one in a process, since it keeps one session of claims.
+    """
     try:
         from adapters.object_store.bucket import Bucket
     except ModuleNotFoundError as error:
@@ -253,13 +260,14 @@ def _open_bucket(url: str, *, patient: bool) -> DataRoot:
         place = f"limits/{name}.json"
         return BucketRateLimiter(store.bucket, store.claims, place, per_minute)
 
-    store = ObjectGensStore(Bucket.open(url, patient=patient))
+    store = ObjectGensStore(Bucket.open(url))
     atexit.register(store.close)
     files = BucketRootFiles(store.bucket, store.claims)
     homes = platformdirs.user_state_path("daydreaming_dagster") / "dagster_homes"
     home = homes / sha256(url.encode()).hexdigest()[:12]
     cohorts, loops, batches = FileCohortStore(files), FileLoopStore(files), FileBatchStore(files)
-    return DataRoot(url, store, cohorts, None, home, loops, files, batches, open_rate)
+    root = DataRoot(url, store, cohorts, None, home, loops, files, batches, open_rate)
+    return root, store.bucket
 
 
 def read_score_file(file: Path) -> list["ForeignScore"]:

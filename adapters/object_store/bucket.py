@@ -62,10 +62,8 @@ class Bucket:
     _impatient: "list[ObjectStore]" = attrs.field(factory=list, repr=False)
 
     @classmethod
-    def open(cls, url: str, retries: "RetryConfig | None" = None, *, patient: bool = False) -> Self:
+    def open(cls, url: str, retries: "RetryConfig | None" = None) -> Self:
         """Return the bucket at a URL. Sends nothing.
-
-        The first request is repeated as often as the others only if it is to be `patient`.
 
         Credentials, region and endpoint are those of the environment (`AWS_ENDPOINT_URL`, …).
 
@@ -81,8 +79,11 @@ class Bucket:
                 for default in (RETRIES, FIRST_RETRIES)
             )
         # Two stores in memory would be two buckets.
-        impatient = [] if patient or isinstance(store, MemoryStore) else [first]
-        return cls(url.rstrip("/"), store, impatient)
+        return cls(url.rstrip("/"), store, [] if isinstance(store, MemoryStore) else [first])
+
+    def wait_longer(self) -> None:
+        """Repeat the first request as often as the others: who opens it knows that it is there."""
+        self._impatient.clear()
 
     def locate(self, name: str) -> str:
         """Return the URL of an object."""

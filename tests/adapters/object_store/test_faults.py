@@ -174,10 +174,7 @@ def test_if_the_server_is_down_every_method_says_so_and_nothing_is_lost(
 
 
 def test_a_server_that_has_answered_is_waited_for_longer(store, faulty, monkeypatch):
-    short = {
-        f"{name}_backoff": timedelta(milliseconds=ms) for name, ms in (("init", 1), ("max", 2))
-    }
-    monkeypatch.setitem(bucket_module.RETRIES, "backoff", {**short, "base": 2})
+    monkeypatch.setitem(bucket_module.RETRIES, "backoff", QUICK)
     patient = ObjectGensStore(Bucket.open(store.bucket.url))
     patient.write_raw("draft", "a", "text")
     faulty.faults["GET"] = ["lost"] * 12
@@ -205,6 +202,7 @@ def test_a_process_in_the_midst_of_a_run_waits_from_the_first_request_on(
         files = open_data_root(s3_url, patient=patient).written_files()
         with nullcontext() if patient else pytest.raises(StorageUnreachableError):
             assert files.list_files("gens") == []
+    assert open_data_root(s3_url) is open_data_root(s3_url, patient=True)  # one session of claims
 
 
 def test_with_keys_that_may_only_read_the_object_that_was_not_written_is_named(

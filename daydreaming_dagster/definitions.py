@@ -11,7 +11,7 @@ from daydreaming_dagster.defs.build import define_data_root
 from daydreaming_dagster.defs.executors import executor_from_environment
 from daydreaming_dagster.locations import absolute_location
 
-_DATA_ROOT = absolute_location(os.environ.get("DAYDREAM_DATA_ROOT", "data"))
+_DATA_ROOT = absolute_location(os.environ.get("DAYDREAM_DATA_ROOT") or "data")
 
 for here in (Path.cwd(), Path.cwd() / "data"):
     if (here / "1_raw").is_dir() and str(here) != _DATA_ROOT:

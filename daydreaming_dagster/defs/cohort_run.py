@@ -125,7 +125,7 @@ def _finish_op(pipeline: Pipeline, key_prefix: str, pool: str | None) -> dg.OpDe
             forbid_retries(context)
         with _step(context, pipeline, used) as terminated, ExitStack() as stack:
             recording = PartRecorder(context, store, used.stop, used.catalog, used.listener)
-            divided = config.workers > 1 and recording.is_divided()
+            divided = config.workers > 1 and recording.is_divided(used.root.location)
             rest = None
             if divided:
                 # Workers that were killed may have left parts.

@@ -53,7 +53,7 @@ def divide(context: dg.AssetExecutionContext, config: CohortRunConfig, used: Run
         )
         open_ledger(root, context.run.run_id).begin(limits, config.workers)
     todo = sum(map(len, plan.todo.values()))
-    recording.begin_run(bought(root.store, used.catalog, plan.members), todo)
+    recording.begin_run(root.location, bought(root.store, used.catalog, plan.members), todo)
     return True
 
 
@@ -66,14 +66,18 @@ def ensure_divided(
     """Return whether workers divide the run, which one of them begins if `split` is left out.
 
     Dagster leaves it out when it executes a run again from its failure.
+
+    Raises:
+        SetupError: The run was divided in another data root.
     """
     told = False
-    while not recording.is_divided():
+    location = used.root.location
+    while not recording.is_divided(location):
         if used.stop.reason is not None:
             return False
         try:
             with used.root.cohorts.hold(context.partition_key):
-                return recording.is_divided() or divide(context, config, used)
+                return recording.is_divided(location) or divide(context, config, used)
         except CohortBusyError as error:  # another worker, or another run
             if not told:
                 context.log.info(str(error))

@@ -9,6 +9,7 @@ import dagster as dg
 import yaml
 
 from daydreaming_dagster.bootstrap import SetupError
+from daydreaming_dagster.defs.settings_errors import in_a_line
 
 _EXECUTORS: Final = {
     "DAYDREAM_CELERY": ("celery", "dagster_celery", "celery_executor"),
@@ -53,9 +54,11 @@ def executor_from_environment() -> dg.ExecutorDefinition | None:
         schema = configured.config_schema
         wrong = schema.resolve_config({"config": {}}).errors  # type: ignore[attr-defined]  # it has
     except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError, dg.DagsterError) as error:
-        raise _not_configured(variable, file, name, f"{type(error).__name__}: {error}") from error
+        why = in_a_line(f"{type(error).__name__}: {error}")
+        raise _not_configured(variable, file, name, why) from error
     if wrong:
-        raise _not_configured(variable, file, name, "; ".join(each.message for each in wrong))
+        why = "; ".join(dict.fromkeys(in_a_line(each.message) for each in wrong))
+        raise _not_configured(variable, file, name, why)
     return configured
 
 

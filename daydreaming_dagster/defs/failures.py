@@ -8,6 +8,7 @@ import dagster as dg
 from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.errors import (
     CohortNotPlannedError,
+    NoCatalogsError,
     StaleAnswerError,
     UnknownCohortError,
     UnusableAnswerError,
@@ -37,6 +38,8 @@ def explained(error: Exception | None) -> str:
     match error:
         case CohortNotPlannedError() if not isinstance(error, UnknownCohortError):
             return f"{error}; materialize cohort_membership first"
+        case NoCatalogsError():
+            return f"{error}\nDAYDREAM_DATA_ROOT names the data root, for each worker, too"
         case StaleAnswerError():
             return f"{error}; to replace it, run again with `stale: true` in the launchpad"
         case UnusableAnswerError():

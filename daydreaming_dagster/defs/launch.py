@@ -25,6 +25,7 @@ from daydreaming_dagster.defs.loops import DREAM_ROUND
 from daydreaming_dagster.defs.naming import local_name
 from daydreaming_dagster.defs.partitions import cohorts_name, loops_name
 from daydreaming_dagster.defs.resources import RunResources
+from daydreaming_dagster.defs.settings_errors import in_a_line, unset_variables
 from daydreaming_dagster.defs.termination_server import confirming_termination
 from daydreaming_dagster.domain.shipped_stages import SHIPPED
 from daydreaming_dagster.domain.stages import Pipeline
@@ -57,8 +58,10 @@ def _as_wrong_settings() -> Iterator[None]:
     try:
         yield
     except (dg.DagsterError, CheckError, YAMLError, ModuleNotFoundError) as error:
-        reason, advice = " ".join(str(error).split()), "correct dagster.yaml in DAGSTER_HOME"
-        if "'psycopg'" in reason:  # SQLAlchemy's choice for `postgresql://` since 2.1
+        reason, advice = in_a_line(str(error)), "correct dagster.yaml in DAGSTER_HOME"
+        if unset_variables(str(error)):
+            advice = "set what dagster.yaml in DAGSTER_HOME names"
+        elif "'psycopg'" in reason:  # SQLAlchemy's choice for `postgresql://` since 2.1
             advice = "write postgresql+psycopg2:// for postgresql:// in dagster.yaml"
         elif "dagster_postgres" in reason:
             advice = (

@@ -11,6 +11,7 @@ import dagster as dg
 
 from daydreaming_dagster.application.run_listener import RunPlan
 from daydreaming_dagster.application.run_parts import PartRun
+from daydreaming_dagster.bootstrap import SetupError
 from daydreaming_dagster.defs.naming import asset_key
 from daydreaming_dagster.defs.recording import RecordingListener, mark_failed
 from daydreaming_dagster.defs.run_summary import RunSummary
@@ -32,9 +33,23 @@ class PartRecorder(RecordingListener):
 
     _answers: int = attrs.field(default=0, init=False)
 
-    def is_divided(self) -> bool:
-        """Return whether the generations of this run were divided among workers."""
-        return any("before" in metadata for metadata in self._of_run())
+    def is_divided(self, location: str) -> bool:
+        """Return whether the generations of this run were divided among workers.
+
+        Raises:
+            SetupError: They are those of another data root than the one here.
+        """
+        begun = next((one for one in self._of_run() if "before" in one), None)
+        if begun is None:
+            return False
+        # A run that an earlier version has begun says nothing of it.
+        divided = begun.get("data_root", location)
+        if divided != location:
+            raise SetupError(
+                f"the run was divided in the data root {divided}, and this worker has {location}; "
+                f"set DAYDREAM_DATA_ROOT to the same for all of them, and run again"
+            )
+        return True
 
     @property
     def failed_in_parts(self) -> list[GenerationRef]:
@@ -87,9 +102,11 @@ class PartRecorder(RecordingListener):
             answers=self._answers,
         )
 
-    def begin_run(self, before: Bought, todo: int) -> None:
-        """Record what answers had cost when the run was divided, and how many were to be made."""
-        self._log("divided among workers", before=attrs.asdict(before), todo=todo)
+    def begin_run(self, location: str, before: Bought, todo: int) -> None:
+        """Record where the run was divided, what answers had cost then, and how many to make."""
+        self._log(
+            "divided among workers", data_root=location, before=attrs.asdict(before), todo=todo
+        )
 
     def whole(
         self, end: RunSummary, now: Bought, todo: Mapping[Stage, Sequence[str]]

@@ -164,3 +164,33 @@ def test_a_run_is_refused_while_a_worker_of_another_makes_a_part(run, data_root)
     assert not model.requests
     failure = result.failure_data_for_node("cohort_run.split").user_failure_data
     assert "c1" in failure.description
+
+
+def test_a_worker_of_another_data_root_makes_nothing(run, data_root, monkeypatch):
+    begin = PartRecorder.begin_run
+    monkeypatch.setattr(
+        PartRecorder,
+        "begin_run",
+        lambda recording, _location, *begun: begin(recording, "s3://lab/ideas", *begun),
+    )
+
+    result, model = run(workers=2)
+
+    assert not result.success
+    assert not model.requests
+    failures = [one.step_failure_data for one in result.all_events if one.is_step_failure]
+    assert {one.user_failure_data.description for one in failures} == {
+        (
+            f"the run was divided in the data root s3://lab/ideas, and this worker has {data_root};"
+            " set DAYDREAM_DATA_ROOT to the same for all of them, and run again"
+        )
+    }
+
+
+def test_a_worker_without_a_data_root_is_told_what_names_it(run, data_root):
+    shutil.rmtree(data_root / "1_raw")
+
+    result, _ = run(workers=2)
+
+    failure = result.failure_data_for_node("cohort_run.split").user_failure_data
+    assert "DAYDREAM_DATA_ROOT names the data root, for each worker, too" in failure.description

@@ -55,11 +55,13 @@ def test_another_data_root_than_the_one_here_is_named(
     assert f"shows the data root {tmp_path / 'other'}, not {data_root}" in caplog.text
 
 
-@pytest.mark.parametrize("named", [".", None])
+@pytest.mark.parametrize("named", [".", None, ""])
 def test_nothing_is_said_of_the_data_root_that_is_here(data_root, monkeypatch, caplog, named):
-    if named is None:
+    monkeypatch.delenv("DAYDREAM_DATA_ROOT", raising=False)
+    if not named:  # `data`, as for the command
         monkeypatch.chdir(data_root.parent)
-        monkeypatch.delenv("DAYDREAM_DATA_ROOT", raising=False)
+        if named is not None:
+            monkeypatch.setenv("DAYDREAM_DATA_ROOT", named)
     else:
         monkeypatch.chdir(data_root)
         monkeypatch.setenv("DAYDREAM_DATA_ROOT", named)

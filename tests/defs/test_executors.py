@@ -55,6 +55,26 @@ def test_a_file_that_does_not_configure_the_executor_is_named(tmp_path, choose, 
 
 
 @EXECUTORS
+def test_variables_that_the_file_names_and_that_are_not_set_are_said_in_a_line(
+    tmp_path, choose, monkeypatch, name
+):
+    for variable in ("NO_BROKER", "NO_BACKEND"):
+        monkeypatch.delenv(variable, raising=False)
+    key, other = {"celery": ("broker", "backend"), "k8s": ("job_image", "image_pull_policy")}[name]
+    file = tmp_path / "executor.yaml"
+    values = f"{key}: {{env: NO_BROKER}}, {other}: {{env: NO_BACKEND}}"
+    file.write_text(f"execution: {{config: {{{values}}}}}")
+    choose(name, file)
+
+    with pytest.raises(SetupError) as raised:
+        executor_from_environment()
+
+    assert "(not set in the environment: NO_BROKER" in str(raised.value)
+    assert "Stack Trace" not in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+@EXECUTORS
 def test_where_the_executor_is_not_installed_the_extra_is_named(choose, monkeypatch, name):
     choose(name, DEPLOY / f"{name}.yaml")
     monkeypatch.setitem(sys.modules, f"dagster_{name}", None)

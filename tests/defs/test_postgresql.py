@@ -124,6 +124,10 @@ def test_processes_that_record_at_once_keep_the_latest_event_of_each_asset(
         assert len(instance.get_materialized_partitions(asset)) == 2 * 30 * 5
 
 
+UNSET = """storage: {postgres: {postgres_db: {
+  hostname: {env: NO_HOST}, username: {env: NO_NAME}, password: p, db_name: p}}}"""
+
+
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
@@ -133,6 +137,10 @@ def test_processes_that_record_at_once_keep_the_latest_event_of_each_asset(
         ),
         ("storage: {postgres: {postgres_uri: 'x'}}", "unexpected.*postgres_uri.*; correct dagster"),
         ("storage: {mysql: {mysql_url: 'x'}}", "import module dagster_mysql.*; correct dagster"),
+        (
+            UNSET,
+            "^Dagster's database failed: not set in the environment: NO_HOST, NO_NAME; set what",
+        ),
         ("storage: {", "; correct dagster.yaml in DAGSTER_HOME, and run the command again"),
     ],
 )

@@ -4,10 +4,12 @@ import sys
 
 from daydreaming_dagster.cli.interruption import EXIT_INTERRUPTED, INTERRUPTED, loading
 from daydreaming_dagster.garbage import collect_seldom
+from daydreaming_dagster.streams import prepare_streams
 
 
 def main() -> None:
     """Run the command line. Exits as `app.main` does, or with `EXIT_INTERRUPTED` and a line."""
+    prepare_streams()
     collect_seldom()
     with loading():
         from daydreaming_dagster.installation import ForeignAdaptersError, check_adapters

@@ -26,7 +26,7 @@ from daydreaming_dagster.formatting import counted
 bundle_option = click.option(
     "--output",
     "-o",
-    type=click.Path(path_type=Path),
+    type=click.Path(dir_okay=False, path_type=Path),
     callback=refuse_url,
     help="The file; else COHORT.zip.",
 )

@@ -42,6 +42,32 @@ _UNPRINTABLE: Final = re.compile(
 
 COHORT_HELP: Final = "Folder below cohorts/."
 
+
+class WholeNumberRange(click.IntRange):
+    """A range of whole numbers, called one in messages and in the help."""
+
+    name = "integer"
+
+
+class NumberRange(click.FloatRange):
+    """A range of numbers. What is not a number (`nan`) lies in none."""
+
+    name = "number"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return the number.
+
+        Raises:
+            click.BadParameter: It is none, or lies outside of the range.
+        """
+        number = float(super().convert(value, param, ctx))
+        if math.isnan(number):
+            self.fail(f"{value!r} is not a number", param, ctx)
+        return number
+
+
 data_root_option = click.option(
     "--data-root",
     "-d",
@@ -77,29 +103,12 @@ without_option = click.option(
 concurrency_option = click.option(
     "--concurrency",
     "-j",
-    type=click.IntRange(min=1),
+    type=WholeNumberRange(min=1),
     help="Concurrent calls per model without a limit in llm_models.csv."
     " Default: as many as the endpoint takes.",
 )
 fresh_option = click.option("--fresh", is_flag=True, help="Leave out scores that are stale.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-
-
-class NumberRange(click.FloatRange):
-    """A range of numbers. What is not a number (`nan`) lies in none."""
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        """Return the number.
-
-        Raises:
-            click.BadParameter: It is none, or lies outside of the range.
-        """
-        number = float(super().convert(value, param, ctx))
-        if math.isnan(number):
-            self.fail(f"{value!r} is not a number", param, ctx)
-        return number
 
 
 def refuse_url(_ctx: click.Context, _param: click.Parameter, path: Path | None) -> Path | None:

@@ -16,6 +16,7 @@ from daydreaming_dagster.bootstrap import DataRoot, dagster_home, key_prefix, op
 from daydreaming_dagster.cli.console import (
     EXIT_INCOMPLETE,
     NumberRange,
+    WholeNumberRange,
     complain,
     concurrency_option,
     data_root_option,
@@ -42,7 +43,7 @@ from daydreaming_dagster.ports.language_model import Wait
 @data_root_option
 @concurrency_option
 @click.option(
-    "--rounds", type=click.IntRange(min=1), help="Finish at most this many rounds, then end."
+    "--rounds", type=WholeNumberRange(min=1), help="Finish at most this many rounds, then end."
 )
 @click.option("--max-cost", type=NumberRange(min=0), help="Spend at most this much, in USD.")
 @click.option("--dry-run", is_flag=True, help="Say what the next round may cost; call no model.")

@@ -18,6 +18,7 @@ from daydreaming_dagster.bootstrap import DataRoot, compose_language_model, open
 from daydreaming_dagster.cli.console import (
     EXIT_INCOMPLETE,
     NumberRange,
+    WholeNumberRange,
     cell,
     cohort_argument,
     complain,
@@ -54,13 +55,15 @@ if TYPE_CHECKING:  # numpy is slow to import
 )
 @click.option(
     "--canaries",
-    type=click.IntRange(min=2),
+    type=WholeNumberRange(min=2),
     help="First let each judge score this many copies of texts that order the best score."
     " This calls models, at most 100 times.",
 )
 @concurrency_option
 @click.option(
-    "--max-calls", type=click.IntRange(min=0), help="With --canaries: make at most this many calls."
+    "--max-calls",
+    type=WholeNumberRange(min=0),
+    help="With --canaries: make at most this many calls.",
 )
 @click.option(
     "--max-cost", type=NumberRange(min=0), help="With --canaries: spend at most this, in USD."

@@ -17,7 +17,11 @@ from daydreaming_dagster.formatting import not_utf8
 )
 @click.option("--parser", required=True, help="Name of a built-in parser.")
 @click.option(
-    "--maximum", type=float, default=DEFAULT_MAXIMUM, help="The template's score_maximum."
+    "--maximum",
+    metavar="NUMBER",
+    type=float,
+    default=DEFAULT_MAXIMUM,
+    help="The template's score_maximum.",
 )
 @click.option(
     "--minimum", type=NumberRange(min=0), default=0.0, help="The template's score_minimum."

@@ -8,6 +8,7 @@ import click
 from daydreaming_dagster.application.rate_cohort import RATINGS, write_rating_sheet
 from daydreaming_dagster.bootstrap import open_data_root
 from daydreaming_dagster.cli.console import (
+    WholeNumberRange,
     cohort_argument,
     data_root_option,
     note,
@@ -22,11 +23,11 @@ _SEEDS: Final = 2**31
 @cohort_argument
 @data_root_option
 @click.option(
-    "--ratings", type=click.IntRange(min=1), default=RATINGS, help="The most questions to ask."
+    "--ratings", type=WholeNumberRange(min=1), default=RATINGS, help="The most questions to ask."
 )
 @click.option(
     "--seed",
-    type=click.IntRange(min=0),
+    type=WholeNumberRange(min=0),
     help="Which texts, in which order; else drawn, and recorded.",
 )
 def rate(cohort_id: str, data_root: str, *, ratings: int, seed: int | None) -> None:

@@ -7,7 +7,11 @@ import click
 
 from daydreaming_dagster.application.rejudge_texts import NewJudges, rejudge_texts
 from daydreaming_dagster.bootstrap import open_data_root
-from daydreaming_dagster.cli.console import data_root_option, say
+from daydreaming_dagster.cli.console import (
+    WholeNumberRange,
+    data_root_option,
+    say,
+)
 from daydreaming_dagster.domain.stages import Pipeline
 from daydreaming_dagster.formatting import counted, not_utf8
 
@@ -33,7 +37,7 @@ from daydreaming_dagster.formatting import counted, not_utf8
 )
 @click.option(
     "--replicates",
-    type=click.IntRange(min=1),
+    type=WholeNumberRange(min=1),
     default=1,
     help="How often each judge is asked about each text.",
 )

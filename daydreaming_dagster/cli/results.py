@@ -136,7 +136,7 @@ def _found(tabulated: TabulatedCohort) -> "DataFrame":
 @click.option(
     "--output",
     "-o",
-    type=click.Path(path_type=Path),
+    type=click.Path(dir_okay=False, path_type=Path),
     callback=refuse_url,
     help="The file; else reports/report.html in its folder.",
 )

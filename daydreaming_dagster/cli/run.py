@@ -21,6 +21,7 @@ from daydreaming_dagster.bootstrap import (
 from daydreaming_dagster.cli.console import (
     EXIT_INCOMPLETE,
     NumberRange,
+    WholeNumberRange,
     cohort_argument,
     complain,
     concurrency_option,
@@ -54,7 +55,9 @@ from daydreaming_dagster.ports.language_model import LanguageModel
 @click.option(
     "--force", multiple=True, metavar="GEN_ID", help="Generate this one again; repeatable."
 )
-@click.option("--max-calls", type=click.IntRange(min=0), help="Make at most this many model calls.")
+@click.option(
+    "--max-calls", type=WholeNumberRange(min=0), help="Make at most this many model calls."
+)
 @click.option("--max-cost", type=NumberRange(min=0), help="Spend at most this much, in USD.")
 @click.option(
     "--max-cost-total",

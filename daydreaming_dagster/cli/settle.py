@@ -17,7 +17,12 @@ from daydreaming_dagster.cli.console import data_root_option, say
     help="The score, on the template's scale.",
 )
 @data_root_option
-@click.option("--maximum", type=float, help="The best score, if not the template's score_maximum.")
+@click.option(
+    "--maximum",
+    metavar="NUMBER",
+    type=float,
+    help="The best score, if not the template's score_maximum.",
+)
 @click.option("--note", help="What to keep beside the score.")
 @click.option(
     "--undo", is_flag=True, help="Take the score back; the parser reads the answer again."

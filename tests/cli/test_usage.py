@@ -1,9 +1,13 @@
 """What the command line says of a command that is written wrongly."""
 
+import os
+import subprocess
+from pathlib import Path
+
 import pytest
 from click.testing import CliRunner
 
-from command import call_daydream
+from command import DAYDREAM, call_daydream
 from daydreaming_dagster.cli.app import app
 
 
@@ -18,11 +22,16 @@ from daydreaming_dagster.cli.app import app
         (("rejudge", __file__, "c2", "--llm", "m"), "Missing option '--template'."),
         (("run", "c1", "--max-calls"), "Option '--max-calls' requires an argument."),
         (("run", "c1", "--max-calls", "-1"), "'--max-calls': -1 is not in the range x>=0."),
-        (("run", "c1", "-j", "two"), "'--concurrency' / '-j': 'two' is not a valid integer"),
+        (("run", "c1", "-j", "two"), "'--concurrency' / '-j': 'two' is not a valid integer."),
+        (("run", "c1", "--max-calls", "1.0"), "'--max-calls': '1.0' is not a valid integer."),
+        (("run", "c1", "--max-cost", "all"), "'--max-cost': 'all' is not a valid number."),
         (("run", "c1", "--max-cost", "nan"), "'--max-cost': 'nan' is not a number"),
         (("tail", "c1", "--interval", "0"), "'--interval': 0.0 is not in the range x>=0.1."),
         (("export", "c1", "--format", "pdf"), "'--format': 'pdf' is not one of 'csv', 'parquet'"),
         (("export", "c1", "-o", "s3://b/x"), "'--output' / '-o': a URL cannot be written to here"),
+        (("bundle", "c1", "-o", "."), "'--output' / '-o': File '.' is a directory."),
+        (("archive", "c1", "-o", "."), "'--output' / '-o': File '.' is a directory."),
+        (("report", "c1", "-o", "."), "'--output' / '-o': File '.' is a directory."),
         (("verify", "none.zip"), "'FILE': File 'none.zip' does not exist."),
         (("judges", "c1", "--equate", "old"), "Option '--equate' requires 2 arguments."),
     ],
@@ -48,3 +57,36 @@ def test_its_name_for_the_data_root_is_shown_with_the_default_and_read():
 
     assert "[env var: DAYDREAM_DATA_ROOT; default: data]" in " ".join(shown.split())
     assert "elsewhere" in result.stderr
+
+
+def test_a_character_that_the_terminal_lacks_is_a_question_mark():
+    environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+    shown = subprocess.run(
+        [*DAYDREAM, "dream", "--help"], env=environment, capture_output=True, check=False
+    )
+
+    assert (shown.returncode, shown.stderr) == (0, b"")
+    assert b"LOOP-0002, ?." in shown.stdout
+
+
+@pytest.mark.parametrize(
+    ("closed", "arguments", "code", "said"),
+    [
+        (0, ("parse", "-", "--parser", "in_last_line"), 2, b"error: "),
+        (1, ("--version",), 0, b""),
+        (2, ("status", "c1"), 2, b""),
+    ],
+)
+def test_a_closed_standard_stream_is_an_empty_one(tmp_path, closed, arguments, code, said):
+    ended = subprocess.run(
+        [*DAYDREAM, *arguments],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        check=False,
+        preexec_fn=lambda: os.close(closed),
+    )
+
+    assert ended.returncode == code, ended.stderr
+    assert ended.stderr.startswith(said)
+    assert b"Traceback" not in ended.stderr

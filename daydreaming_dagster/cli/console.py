@@ -137,8 +137,9 @@ def say(line: str) -> None:
 
 
 def say_json(document: object, *, indent: int | None = 2) -> None:
-    """Print a document as JSON, with all unprintable characters escaped."""
-    text = json.dumps(document, ensure_ascii=False, indent=indent)
+    """Print a document as JSON, with all characters escaped that cannot be printed."""
+    narrow = not (sys.stdout.encoding or "").lower().startswith("utf")  # `?` would be another text
+    text = json.dumps(document, ensure_ascii=narrow, indent=indent)
     click.echo(_UNPRINTABLE.sub(lambda match: json.dumps(match[0])[1:-1], text))
 
 

@@ -1,5 +1,6 @@
 """What the command line says of a command that is written wrongly."""
 
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -67,6 +68,20 @@ def test_a_character_that_the_terminal_lacks_is_a_question_mark():
 
     assert (shown.returncode, shown.stderr) == (0, b"")
     assert b"LOOP-0002, ?." in shown.stdout
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "ascii", "utf-8"])
+def test_json_says_the_same_in_every_encoding(encoding):
+    text = "Grüße \N{CHECK MARK}"
+    shown = subprocess.run(
+        [*DAYDREAM, "parse", "-", "--parser", "identity"],
+        env={**os.environ, "PYTHONIOENCODING": encoding},
+        input=text.encode(),
+        capture_output=True,
+        check=True,
+    )
+
+    assert json.loads(shown.stdout.decode(encoding))["text"] == text
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 import click
 from rich.table import Table
 
-from daydreaming_dagster.cli.console import cell, json_option, note, out, say, say_json
-from daydreaming_dagster.formatting import not_utf8
+from daydreaming_dagster.cli.console import cell, decoded, json_option, note, out, say, say_json
 
 if TYPE_CHECKING:  # numpy is slow to import
     from daydreaming_dagster.domain.statistics.analysis import Analysis
@@ -47,7 +46,7 @@ def scores(file: BinaryIO, *, cluster: str | None, without: tuple[str, ...], as_
     from daydreaming_dagster.domain.statistics.analysis import analyse_scores
     from daydreaming_dagster.domain.statistics.judgments import read_scores
 
-    scored = read_scores(_text(file), without)
+    scored = read_scores(decoded(file), without)
     _print(analyse_scores(scored, cluster), without, as_json=as_json)
 
 
@@ -72,16 +71,9 @@ def duels(
     from daydreaming_dagster.domain.statistics.analysis import analyse_duels
     from daydreaming_dagster.domain.statistics.judgments import read_duels, read_scores
 
-    prior = None if with_scores is None else read_scores(_text(with_scores))
-    fought = read_duels(_text(file), without)
+    prior = None if with_scores is None else read_scores(decoded(with_scores))
+    fought = read_duels(decoded(file), without)
     _print(analyse_duels(fought, prior), without, as_json=as_json)
-
-
-def _text(file: BinaryIO) -> str:
-    try:
-        return file.read().decode()
-    except UnicodeDecodeError as error:
-        raise click.BadParameter(f"{file.name} is {not_utf8(error)}") from None
 
 
 def _print(analysis: "Analysis", without: Sequence[str], *, as_json: bool) -> None:

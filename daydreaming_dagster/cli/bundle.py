@@ -17,19 +17,15 @@ from daydreaming_dagster.cli.console import (
     cohort_argument,
     complain,
     data_root_option,
+    file_argument,
+    output_option,
     refuse_url,
     say,
 )
 from daydreaming_dagster.domain.checks.integrity import Finding
 from daydreaming_dagster.formatting import counted
 
-bundle_option = click.option(
-    "--output",
-    "-o",
-    type=click.Path(dir_okay=False, path_type=Path),
-    callback=refuse_url,
-    help="The file; else COHORT.zip.",
-)
+bundle_option = output_option("The file; else COHORT.zip.")
 
 
 @click.command()
@@ -55,12 +51,7 @@ def bundle(cohort_id: str, data_root: str, *, output: Path | None) -> None:
 
 
 @click.command()
-@click.argument(
-    "file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="What `daydream bundle` wrote.",
-)
+@file_argument("What `daydream bundle` wrote.")
 @click.option(
     "--into",
     type=click.Path(path_type=Path),

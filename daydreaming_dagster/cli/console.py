@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final, TypeVar
 
 import click
 from rich.console import Console
@@ -22,6 +22,7 @@ from daydreaming_dagster.domain.errors import (
     UnknownCohortError,
     UnusableAnswerError,
 )
+from daydreaming_dagster.formatting import not_utf8
 from daydreaming_dagster.locations import is_url
 
 DEFAULT_DATA_ROOT: Final = "data"
@@ -39,6 +40,8 @@ err = Console(stderr=True, emoji=False)
 _UNPRINTABLE: Final = re.compile(
     r"[\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ud800-\udfff\ufeff]"
 )
+
+_CommandT = TypeVar("_CommandT", bound=Callable[..., Any])
 
 COHORT_HELP: Final = "Folder below cohorts/."
 
@@ -107,6 +110,10 @@ concurrency_option = click.option(
     help="Concurrent calls per model without a limit in llm_models.csv."
     " Default: as many as the endpoint takes.",
 )
+new_cohort_argument = click.argument("cohort_id", metavar="COHORT", help="The new cohort.")
+max_cost_option = click.option(
+    "--max-cost", type=NumberRange(min=0), help="Spend at most this much, in USD."
+)
 fresh_option = click.option("--fresh", is_flag=True, help="Leave out scores that are stale.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -116,6 +123,30 @@ def refuse_url(_ctx: click.Context, _param: click.Parameter, path: Path | None) 
     if path is not None and is_url(path):
         raise click.BadParameter("a URL cannot be written to here; name a place on this machine")
     return path
+
+
+def file_argument(help_text: str) -> Callable[[_CommandT], _CommandT]:
+    """Return the argument `file`: a file of this machine that is there."""
+    kind = click.Path(exists=True, dir_okay=False, path_type=Path)
+    return click.argument("file", type=kind, metavar="FILE", help=help_text)
+
+
+def output_option(help_text: str, *, folder: bool = False) -> Callable[[_CommandT], _CommandT]:
+    """Return the option `output`: a file of this machine to be written, or a `folder`."""
+    kind = click.Path(file_okay=not folder, dir_okay=folder, path_type=Path)
+    return click.option("--output", "-o", type=kind, callback=refuse_url, help=help_text)
+
+
+def decoded(file: BinaryIO) -> str:
+    """Return the text in an argument's file.
+
+    Raises:
+        click.BadParameter: It is not UTF-8.
+    """
+    try:
+        return file.read().decode()
+    except UnicodeDecodeError as error:
+        raise click.BadParameter(f"{file.name} is {not_utf8(error)}") from None
 
 
 def visible(text: str) -> str:

@@ -25,6 +25,7 @@ from daydreaming_dagster.cli.bundle import bundle_option, complain_of_bundle
 from daydreaming_dagster.cli.console import (
     cohort_argument,
     data_root_option,
+    file_argument,
     note,
     say,
 )
@@ -86,12 +87,7 @@ def archive(cohort_id: str, data_root: str, *, output: Path | None, yes: bool) -
 
 
 @click.command()
-@click.argument(
-    "file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="What `daydream archive` wrote.",
-)
+@file_argument("What `daydream archive` wrote.")
 @data_root_option
 def restore(file: Path, data_root: str) -> None:
     """Bring an archived cohort back into a data root.

@@ -15,11 +15,11 @@ from daydreaming_dagster.application.run_listener import RunPlan
 from daydreaming_dagster.bootstrap import DataRoot, dagster_home, key_prefix, open_data_root
 from daydreaming_dagster.cli.console import (
     EXIT_INCOMPLETE,
-    NumberRange,
     WholeNumberRange,
     complain,
     concurrency_option,
     data_root_option,
+    max_cost_option,
     note,
     output,
     say,
@@ -45,7 +45,7 @@ from daydreaming_dagster.ports.language_model import Wait
 @click.option(
     "--rounds", type=WholeNumberRange(min=1), help="Finish at most this many rounds, then end."
 )
-@click.option("--max-cost", type=NumberRange(min=0), help="Spend at most this much, in USD.")
+@max_cost_option
 @click.option("--dry-run", is_flag=True, help="Say what the next round may cost; call no model.")
 @click.option(
     "--allow-missing",

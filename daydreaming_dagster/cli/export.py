@@ -20,7 +20,7 @@ from daydreaming_dagster.cli.console import (
     json_option,
     note,
     out,
-    refuse_url,
+    output_option,
     say,
     say_json,
     without_option,
@@ -34,13 +34,7 @@ _NUMBERED: Final = re.compile(r"[0-9]{3,}-")
 @click.command()
 @cohorts_argument
 @data_root_option
-@click.option(
-    "--output",
-    "-o",
-    type=click.Path(file_okay=False, path_type=Path),
-    callback=refuse_url,
-    help="The folder; else COHORT-texts.",
-)
+@output_option("The folder; else COHORT-texts.", folder=True)
 @click.option(
     "--format",
     "form",

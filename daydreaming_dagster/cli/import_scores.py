@@ -11,19 +11,16 @@ from daydreaming_dagster.cli.console import (
     EXIT_INCOMPLETE,
     complain,
     data_root_option,
+    file_argument,
+    new_cohort_argument,
     say,
 )
 from daydreaming_dagster.formatting import counted
 
 
 @click.command()
-@click.argument(
-    "file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="A log of inspect_ai (.eval, .json), or results of promptfoo (.json).",
-)
-@click.argument("cohort_id", metavar="COHORT", help="The new cohort.")
+@file_argument("A log of inspect_ai (.eval, .json), or results of promptfoo (.json).")
+@new_cohort_argument
 @data_root_option
 @click.option(
     "--scale",

@@ -5,10 +5,9 @@ from typing import BinaryIO
 import attrs
 import click
 
-from daydreaming_dagster.cli.console import NumberRange, say_json
+from daydreaming_dagster.cli.console import NumberRange, decoded, say_json
 from daydreaming_dagster.domain.parsing.registry import find_parser
 from daydreaming_dagster.domain.parsing.response import DEFAULT_MAXIMUM
-from daydreaming_dagster.formatting import not_utf8
 
 
 @click.command()
@@ -34,11 +33,7 @@ def parse(file: BinaryIO, parser: str, maximum: float, minimum: float) -> None:
     if not minimum < maximum < float("inf"):
         raise click.BadParameter(f"{minimum:g} to {maximum:g} is not a scale")
     reader = attrs.evolve(find_parser(parser), score_maximum=maximum, score_minimum=minimum)
-    try:
-        response = file.read().decode()
-    except UnicodeDecodeError as error:
-        raise click.BadParameter(f"{file.name} is {not_utf8(error)}") from None
-    parsed = reader(response)
+    parsed = reader(decoded(file))
     if parsed.score is None:
         say_json({"score": None, "text": parsed.text})
         return

@@ -10,6 +10,8 @@ from daydreaming_dagster.bootstrap import open_data_root
 from daydreaming_dagster.cli.console import (
     WholeNumberRange,
     data_root_option,
+    file_argument,
+    new_cohort_argument,
     say,
 )
 from daydreaming_dagster.domain.stages import Pipeline
@@ -17,13 +19,8 @@ from daydreaming_dagster.formatting import counted, not_utf8
 
 
 @click.command()
-@click.argument(
-    "file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="One gen_id per line, or a CSV with a column gen_id or named like a stage.",
-)
-@click.argument("cohort_id", metavar="COHORT", help="The new cohort.")
+@file_argument("One gen_id per line, or a CSV with a column gen_id or named like a stage.")
+@new_cohort_argument
 @data_root_option
 @click.option(
     "--template",

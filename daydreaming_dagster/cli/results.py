@@ -25,6 +25,7 @@ from daydreaming_dagster.cli.console import (
     json_option,
     note,
     out,
+    output_option,
     refuse_url,
     say,
     say_json,
@@ -133,13 +134,7 @@ def _found(tabulated: TabulatedCohort) -> "DataFrame":
 @click.command()
 @cohorts_or_loop_argument
 @data_root_option
-@click.option(
-    "--output",
-    "-o",
-    type=click.Path(dir_okay=False, path_type=Path),
-    callback=refuse_url,
-    help="The file; else reports/report.html in its folder.",
-)
+@output_option("The file; else reports/report.html in its folder.")
 @click.option(
     "--figures",
     type=click.Path(path_type=Path),

@@ -26,6 +26,7 @@ from daydreaming_dagster.cli.console import (
     complain,
     concurrency_option,
     data_root_option,
+    max_cost_option,
     note,
     say,
     terminal,
@@ -58,7 +59,7 @@ from daydreaming_dagster.ports.language_model import LanguageModel
 @click.option(
     "--max-calls", type=WholeNumberRange(min=0), help="Make at most this many model calls."
 )
-@click.option("--max-cost", type=NumberRange(min=0), help="Spend at most this much, in USD.")
+@max_cost_option
 @click.option(
     "--max-cost-total",
     type=NumberRange(min=0),

@@ -6,7 +6,7 @@ import attrs
 
 from daydreaming_dagster.domain.batch.lane import BatchLane
 from daydreaming_dagster.domain.batch.open_batches import ARRIVES_WITHIN_SECONDS, OpenBatches
-from daydreaming_dagster.domain.batch.record import BatchRecords
+from daydreaming_dagster.domain.batch.record import BatchRecords, waiting_in
 from daydreaming_dagster.domain.batch.submission import Submission, is_stored
 from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.generation.budget import Budget
@@ -82,7 +82,7 @@ class Batches:
         """
         waiting = {
             ref
-            for ref, record in BatchRecords(self.store).waiting().items()
+            for ref, record in waiting_in(self.store.read_batches()).items()
             if record.cohort_id == cohort_id and not is_stored(gens, ref, record.batch_id)
         }
         return {

@@ -22,15 +22,16 @@ def waiting_of_cohort(
         CatalogError: The record of a batch is malformed.
         MalformedArtifactError: The record of a batch is not JSON.
     """
-    if store is None or not store.read_batches():
+    documents = {} if store is None else store.read_batches()
+    if not documents:
         return {}
-    from daydreaming_dagster.domain.batch.record import BatchRecords
+    from daydreaming_dagster.domain.batch.record import waiting_in
 
     unfinished: dict[str, Collection[str]] = {
         stage: {*status.todo, *looked.stale[stage]} for stage, status in looked.stages.items()
     }
     return {
         ref: record
-        for ref, record in BatchRecords(store).waiting().items()
+        for ref, record in waiting_in(documents).items()
         if ref.gen_id in unfinished.get(ref.stage, ())
     }

@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import attrs
 
-from daydreaming_dagster.domain.batch.record import BatchRecords
+from daydreaming_dagster.domain.batch.record import waiting_in
 from daydreaming_dagster.domain.cohort.sharing import (
     children_first,
     list_stored,
@@ -239,7 +239,7 @@ def _check_batches(batches: BatchStore | None, refs: Collection[GenerationRef]) 
     Raises:
         AnswerAwaitedError: A batch has one.
     """
-    waiting = {} if batches is None else BatchRecords(batches).waiting()
+    waiting = {} if batches is None else waiting_in(batches.read_batches())
     for ref in sorted(waiting.keys() & set(refs)):
         raise AnswerAwaitedError(*ref, str(waiting[ref]))
 

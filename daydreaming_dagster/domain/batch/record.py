@@ -1,7 +1,7 @@
 """The record of a batch: what was asked, where, and what is known of it."""
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Final, Self
 
@@ -133,6 +133,18 @@ class BatchRecord:
 def now_as_text() -> str:
     """Return the time as records have it."""
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def waiting_in(documents: Mapping[str, JsonObject]) -> dict[GenerationRef, BatchRecord]:
+    """Return the generations that wait for an answer, each with its latest batch.
+
+    `documents` are the stored ones by name, the oldest first.
+
+    Raises:
+        CatalogError: A record is malformed.
+    """
+    records = (BatchRecord.from_document(*named) for named in documents.items())
+    return {question.ref: record for record in records for question in record.questions}
 
 
 @attrs.frozen

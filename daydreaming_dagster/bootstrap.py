@@ -115,8 +115,9 @@ class DataRoot:
 def open_data_root(location: str | Path, *, patient: bool = False) -> DataRoot:
     """Return the ports of the data root at a path or URL. Does not access it yet.
 
-    A bucket whose server does not answer the first request is waited for a few seconds, since a
-    person may have misspelt its endpoint; for a minute, as later, if this is to be `patient`.
+    If the server of a bucket does not answer the first request, this one is repeated for a few
+    seconds, since a person may have misspelt the endpoint. If `patient`, it is repeated for a
+    minute, as later requests are.
 
     `file:` URLs are paths, and those of `BUCKET_SCHEMES` are buckets. Entry points in
     `DATA_ROOT_GROUP` open URLs with other schemes.

@@ -49,7 +49,8 @@ def failures_named(doing: str, location: str) -> Iterator[None]:
 def check_environment(url: str) -> None:
     """Return if the variables for a bucket are well-formed.
 
-    The client checks those of Azure and Google. With these, it would panic at the first request.
+    The client itself checks those of Azure and Google. If one of these were malformed, it would
+    crash at the first request.
 
     Raises:
         ValueError: One is malformed.

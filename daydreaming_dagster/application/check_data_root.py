@@ -49,7 +49,7 @@ def check_data_root(
     generations and yields them one by one, so that a caller can show the progress.
 
     Raises:
-        StorageUnavailableError: The storage cannot be used, which says nothing of what it has.
+        StorageUnavailableError: The storage cannot be used. This says nothing about its contents.
     """
     try:
         pipeline = cohorts.read_pipeline()

@@ -197,7 +197,8 @@ def _check_names(
 ) -> None:
     """Check that what would be deleted is not of a cohort that cannot be read for its name.
 
-    A browser of files or buckets gives any name to a folder. A copy beside its cohort is no danger.
+    A program that shows files or buckets can give a folder any name. A copy of a cohort beside the
+    original is harmless.
 
     Raises:
         CatalogError: It may be: its cohort is not there, and a folder has such a name.

@@ -1,4 +1,4 @@
-"""Tells names of loops from those of cohorts. It does not load what loops consist of."""
+"""Tells whether a name is that of a loop or of a cohort, without loading what loops consist of."""
 
 from daydreaming_dagster.bootstrap import DataRoot
 from daydreaming_dagster.domain.errors import CatalogError

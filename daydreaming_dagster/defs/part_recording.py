@@ -37,7 +37,7 @@ class PartRecorder(RecordingListener):
         """Return whether the generations of this run were divided among workers.
 
         Raises:
-            SetupError: They are those of another data root than the one here.
+            SetupError: They were divided in another data root than this worker has.
         """
         begun = next((one for one in self._of_run() if "before" in one), None)
         if begun is None:

@@ -10,6 +10,9 @@ import threading
 import time
 from bisect import bisect_left
 from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from itertools import combinations
 from pathlib import Path
 
@@ -25,6 +28,9 @@ from endpoint import Endpoint
 
 STORED_WITHIN_SECONDS = 5.0
 """How long after its answer was sent a call counts as in flight: it may not be stored yet."""
+
+READ_WITHIN_SECONDS = 1.0
+"""How long what a worker has sent may lie unread: the endpoint shares this process's turns."""
 
 SPEC = """\
 axes:
@@ -107,14 +113,24 @@ class Calls:
         with self.lock:
             self.ended[prompt] = time.monotonic()
 
-    def note_kill(self) -> None:
-        """Remember what is in flight, in all workers: only that may be asked again."""
+    def kill(self, send: Callable[[int], None]) -> None:
+        """Kill a worker, to which `send` sends a signal, and remember what is in flight.
+
+        Only that may be asked again, whichever worker asked it. The worker is stopped first, for
+        what it has sent and nobody has read is in flight too.
+
+        Raises:
+            ProcessLookupError: The worker has ended.
+        """
+        send(signal.SIGSTOP)
+        time.sleep(READ_WITHIN_SECONDS)
         with self.lock:
             self.kill_times.append(time.monotonic())
             since = self.kill_times[-1] - STORED_WITHIN_SECONDS
             for prompt in self.asked:
                 if self.ended.get(prompt, since) >= since:
                     self.most_paid_twice[prompt] += 1
+        send(signal.SIGKILL)
 
     def most_within(self, seconds: float) -> int:
         """Return the largest number of calls that came within any so many seconds."""
@@ -186,10 +202,7 @@ def kill_some(run, calls: Calls, every_seconds: float, most: int) -> int:
         time.sleep(every_seconds)
         workers = children(run.pid)
         if kills < most and workers and calls.working:
-            calls.note_kill()
-            try:
-                os.kill(drawn.choice(workers), signal.SIGKILL)
-            except ProcessLookupError:
-                continue
-            kills += 1
+            with suppress(ProcessLookupError):
+                calls.kill(partial(os.kill, drawn.choice(workers)))
+                kills += 1
     return kills

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -42,7 +43,7 @@ def celery(tmp_path, environment, redis_port):
 
 @contextmanager
 def running_workers(celery, folder):
-    """Yield a function that kills one of the workers and starts another in its place."""
+    """Yield a function that has one of the workers killed and starts another in its place."""
     program = Path(sys.executable).parent / "dagster-celery"
     command = [program, *("worker", "start", "-A", "dagster_celery.app")]
     command += ["-y", celery["DAYDREAM_CELERY"], "--", "--concurrency=1"]
@@ -52,12 +53,9 @@ def running_workers(celery, folder):
     def start():
         return subprocess.Popen(command, env=there, stdout=log, stderr=log, start_new_session=True)
 
-    def kill(number):
-        os.killpg(workers[number].pid, signal.SIGKILL)
+    def replace(number, kill):
+        kill(partial(os.killpg, workers[number].pid))
         workers[number].wait()
-
-    def replace(number):
-        kill(number)
         workers[number] = start()
 
     with (folder / "workers.log").open("wb") as log:
@@ -65,8 +63,9 @@ def running_workers(celery, folder):
         try:
             yield replace
         finally:
-            for number in range(WORKERS):
-                kill(number)
+            for worker in workers:
+                os.killpg(worker.pid, signal.SIGKILL)
+                worker.wait()
 
 
 def test_a_run_survives_workers_of_celery_that_are_killed(tmp_path, celery):
@@ -83,8 +82,7 @@ def test_a_run_survives_workers_of_celery_that_are_killed(tmp_path, celery):
             while run.poll() is None and time.monotonic() < end:
                 time.sleep(2.0)
                 if kills < KILLS and calls.working:
-                    calls.note_kill()
-                    replace(drawn.randrange(WORKERS))
+                    replace(drawn.randrange(WORKERS), calls.kill)
                     kills += 1
             run.kill()
 

@@ -61,6 +61,10 @@ class PartListener(RunListener, Protocol):
         """Called before the first call of a model for a part."""
         ...
 
+    def await_parts(self, parts: Sequence[Part]) -> None:
+        """Called once in each level, when the worker begins to wait for parts that others hold."""
+        ...
+
 
 @attrs.frozen
 class PartWorker:
@@ -101,6 +105,7 @@ class PartWorker:
         for level in range(division.levels):
             numbers = [(first + shift) % self.workers for shift in range(self.workers)]
             parts = [Part(level, number) for number in numbers]
+            told = False
             while parts and self.token.reason is None:
                 for part in self._unfinished(parts):
                     with (
@@ -110,6 +115,9 @@ class PartWorker:
                         for mine in self._unfinished([part]):
                             self._make(mine, members, division)
                 if parts := [*self._unfinished(parts)]:
+                    if not told:
+                        self.listener.await_parts(parts)
+                        told = True
                     time.sleep(PART_SECONDS)
 
     def _unfinished(self, parts: Sequence[Part]) -> Iterator[Part]:

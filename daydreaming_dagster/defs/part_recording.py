@@ -74,6 +74,13 @@ class PartRecorder(RecordingListener):
         self._answers = 0
         self.context.log.info("%s: %s", _name(part), counted(generations, "generation"))
 
+    def await_parts(self, parts: Sequence[Part]) -> None:
+        """Log what the worker waits for: a dead one's lock in a bucket is held for a while."""
+        self.context.log.info(
+            "waiting for other workers: %s (a part is taken over if its worker dies)",
+            "; ".join(map(_name, parts)),
+        )
+
     def note(self, finished: Sequence[Generated], budget: Budget) -> None:
         """Record what was made and what failed."""
         self._answers += sum(

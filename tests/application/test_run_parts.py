@@ -41,9 +41,13 @@ class Records:
 class Listener(NullRunListener):
     def __init__(self):
         self.begun = []
+        self.awaited = []
 
     def begin_part(self, part, todo):
         self.begun.append(part)
+
+    def await_parts(self, parts):
+        self.awaited.append(list(parts))
 
 
 @attrs.define
@@ -201,6 +205,7 @@ def test_a_part_that_another_holds_is_waited_for_and_taken_over_when_that_one_di
     thread.join()
 
     assert shop.done == {"draft": 3, "essay": 6, "evaluation": 12}
+    assert worker.listener.awaited == [[Part(0, 1)]]
     assert worker.listener.begun[-1] == Part(0, 1)
 
 

@@ -131,7 +131,7 @@ def test_a_generation_of_two_cohorts_shows_both(run, instance, data_root):
     assert re.findall(r"\[(\w+)\]", shown) == ["c1", "c2"]
 
 
-def test_what_workers_made_before_they_were_killed_counts(run, monkeypatch):
+def test_what_workers_made_before_they_were_killed_counts(run, instance, monkeypatch):
     finish, killed = PartRecorder.finish, set()
 
     def finish_at_the_second_attempt(recorder, part, made):
@@ -144,6 +144,10 @@ def test_what_workers_made_before_they_were_killed_counts(run, monkeypatch):
     result, _ = run(workers=2)
 
     assert killed
+    logged = [entry.user_message for entry in instance.all_logs(result.run_id)]
+    waits = [message for message in logged if message.startswith("waiting")]
+    note = "(a part is taken over if its worker dies)"
+    assert waits[0] == f"waiting for other workers: part 1; part 2 {note}"
     assert (shown(result)["made_by_run"], shown(result)["calls_of_run"]) == (21, 18)
 
 

@@ -5,12 +5,10 @@ import pytest
 from adapters import FilesystemGensStore, ReadOnlyGensStore
 from adapters.cohort_store.filesystem import FilesystemCohortStore
 from adapters.language_model.scripted import ScriptedLanguageModel
-from builders import generate, judge_or_echo
+from builders import generate, judge_or_echo, write_data_root
 from daydreaming_dagster.data_layer import GensDataLayer
 from daydreaming_dagster.domain.cohort.planning import make_plan, record_plan
 from daydreaming_dagster.domain.cohort.progress import stage_status
-from daydreaming_dagster.domain.cohort.spec import CohortSpec
-from daydreaming_dagster.domain.documents import structure_valid
 from daydreaming_dagster.domain.generation.runner import GenerationRunner
 from daydreaming_dagster.domain.results.ranking import rank_texts
 from daydreaming_dagster.domain.shipped_stages import SHIPPED
@@ -19,8 +17,17 @@ from daydreaming_dagster.types import STAGES
 
 ROOT = "/data"
 
-# cattrs registers the class Path when the first document is read; it wants the real one.
-structure_valid({}, CohortSpec)
+
+@pytest.fixture(scope="module", autouse=True)
+def on_a_real_disk(tmp_path_factory):
+    """Do the same on a real disk first, for what is imported or made when it is first used.
+
+    From a fake disk, numpy cannot be imported, and cattrs can make no converter.
+    """
+    store = GensDataLayer.from_root(write_data_root(tmp_path_factory.mktemp("lab")))
+    members = plan(store)
+    run(store, members)
+    rank_texts(store, SHIPPED, members)
 
 
 @pytest.fixture
@@ -32,16 +39,16 @@ def store(fs, data_files):
 
 @pytest.fixture
 def members(store):
-    spec, catalog = (
-        FilesystemCohortStore(store.paths).read_spec("c1"),
-        FilesystemCohortStore(store.paths).read_catalog(),
-    )
-    plan = make_plan(store, "c1", spec, catalog, allow_missing=True)
-    record_plan(store, plan)
-    FilesystemCohortStore(store.paths).write_membership(
-        plan.cohort_id, {stage: plan.gen_ids(stage) for stage in STAGES}
-    )
-    return FilesystemCohortStore(store.paths).read_membership("c1")
+    return plan(store)
+
+
+def plan(store):
+    cohorts = FilesystemCohortStore(store.paths)
+    spec, catalog = cohorts.read_spec("c1"), cohorts.read_catalog()
+    made = make_plan(store, "c1", spec, catalog, allow_missing=True)
+    record_plan(store, made)
+    cohorts.write_membership("c1", {stage: made.gen_ids(stage) for stage in STAGES})
+    return cohorts.read_membership("c1")
 
 
 def run(store, members, stages=STAGES):

@@ -12,7 +12,7 @@ from daydreaming_dagster.domain.generation.doubts import answer_key, repeated_an
 from daydreaming_dagster.domain.generation.records import RawRecord
 from daydreaming_dagster.domain.generation.stored import read_stored_generation
 from daydreaming_dagster.ports.cohort_store import CohortStore, StorageInspection
-from daydreaming_dagster.ports.errors import DataLayerError, StorageUnavailableError
+from daydreaming_dagster.ports.errors import ArtifactError
 from daydreaming_dagster.ports.gens_store import ARTIFACTS, GensStoreWithTemplates, read_ahead
 from daydreaming_dagster.types import Stage
 
@@ -103,9 +103,7 @@ def _list_generations(
     """Return the generations of a stage; none, and a finding, if they cannot be listed."""
     try:
         return frozenset(store.list_generations(stage))
-    except StorageUnavailableError:
-        raise
-    except DataLayerError as error:
+    except ArtifactError as error:
         findings.append(Finding("unreadable", stage, str(error)))
         return frozenset()
 

@@ -3,10 +3,11 @@
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Final
 
+from daydreaming_dagster.domain.errors import CatalogError, CohortNotPlannedError
 from daydreaming_dagster.domain.results.evaluations import read_evaluations
 from daydreaming_dagster.domain.results.ranking import judgment_of
-from daydreaming_dagster.errors import DaydreamingError
 from daydreaming_dagster.ports.cohort_store import CohortStore
+from daydreaming_dagster.ports.errors import ArtifactError
 from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates
 
 if TYPE_CHECKING:  # scipy is slow to import
@@ -39,6 +40,6 @@ def earlier_icc(
                 members[stage] = [gen_id for gen_id in members.get(stage, ()) if gen_id in kept]
             judgments = map(judgment_of, read_evaluations(store, pipeline, members))
             found += [one for one in [icc_of(judgments)] if one is not None]
-        except DaydreamingError:
+        except (ArtifactError, CatalogError, CohortNotPlannedError):
             continue
     return pooled_icc(found)

@@ -25,7 +25,7 @@ from daydreaming_dagster.domain.older.rewriting import rewrite_spec
 from daydreaming_dagster.domain.parsing.response import ResponseReader
 from daydreaming_dagster.domain.stages import GenerationRef, Pipeline
 from daydreaming_dagster.ports.cohort_store import CohortStore
-from daydreaming_dagster.ports.errors import DataLayerError, InvalidIdError
+from daydreaming_dagster.ports.errors import ArtifactError, InvalidIdError
 from daydreaming_dagster.ports.gens_store import GensStore, claim_generation
 from daydreaming_dagster.ports.ids import check_id
 from daydreaming_dagster.ports.older_data_root import NotCarriedOver, OlderDataRoot
@@ -132,9 +132,7 @@ class _Importer:
             return True
         try:
             self._write(ref, there)
-        except DataLayerError as error:
-            if isinstance(error, OSError):  # nothing can be stored
-                raise
+        except ArtifactError as error:
             self._leave(f"gens/{ref}", str(error))
             return False
         finally:
@@ -292,6 +290,6 @@ def _problem(ref: GenerationRef, there: StoredGeneration) -> str | None:
         return f"it describes {'/'.join(named)}"
     try:
         interpret_main_metadata(there.main_metadata, *ref)
-    except DataLayerError as error:
+    except ArtifactError as error:
         return str(error)
     return None

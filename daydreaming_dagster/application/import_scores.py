@@ -24,7 +24,7 @@ from daydreaming_dagster.domain.generation.stored import if_there
 from daydreaming_dagster.domain.parsing.response import Score
 from daydreaming_dagster.domain.stages import GenerationRef, Pipeline
 from daydreaming_dagster.ports.cohort_store import CohortStore
-from daydreaming_dagster.ports.errors import DataLayerError, StorageUnavailableError
+from daydreaming_dagster.ports.errors import ArtifactError
 from daydreaming_dagster.ports.gens_store import GensStore
 from daydreaming_dagster.ports.ids import check_id, is_id
 from daydreaming_dagster.types import Stage
@@ -83,14 +83,12 @@ def import_scores(
                 evaluation = _exported(store, pipeline, text, given, score)
                 if evaluation is None:
                     evaluation = _store(store, pipeline, cohort_id, text, given, score)
-            except StorageUnavailableError:
-                raise
             except UnicodeEncodeError:
                 left.append(
                     f"{given.place}: it has half of a surrogate pair, which no file can hold"
                 )
                 continue
-            except (LookupError, DataLayerError) as error:
+            except (LookupError, ArtifactError) as error:
                 left.append(f"{given.place}: {error}")
                 continue
             found[text] = None

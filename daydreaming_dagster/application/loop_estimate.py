@@ -20,7 +20,7 @@ from daydreaming_dagster.domain.loop.journal import ChoosePairs, JudgeTexts, Sto
 from daydreaming_dagster.domain.loop.pairs import random_pairs
 from daydreaming_dagster.domain.loop.planned_texts import judged_texts
 from daydreaming_dagster.ports.cohort_store import CohortStore
-from daydreaming_dagster.ports.errors import DataLayerError
+from daydreaming_dagster.ports.errors import ArtifactError
 from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates
 from daydreaming_dagster.ports.loop_store import LoopStore
 
@@ -73,7 +73,7 @@ def estimate_round(
     calls = StageEstimate()
     for stage, text_id in texts:
         tokens = catalog.pipeline[stage].typical_answer_tokens
-        with suppress(DataLayerError):
+        with suppress(ArtifactError):
             text = store.read_parsed(stage, text_id)
             if loops.read_embedding(loop_id, entry.key, sha256(text)) is not None:
                 continue

@@ -18,15 +18,15 @@ from daydreaming_dagster.domain.cohort.estimate import estimate_generations, pla
 from daydreaming_dagster.domain.cohort.progress import generations_to_make
 from daydreaming_dagster.domain.cohort.spending import spent_before
 from daydreaming_dagster.domain.cohort.staleness import CohortState
-from daydreaming_dagster.domain.errors import CatalogError
+from daydreaming_dagster.domain.errors import CatalogError, ResponseParseError
 from daydreaming_dagster.domain.generation.answers import parse_stored_answer
 from daydreaming_dagster.domain.generation.budget import Budget
 from daydreaming_dagster.domain.generation.cancellation import CancellationToken
 from daydreaming_dagster.domain.generation.generated import Outcome
 from daydreaming_dagster.domain.generation.runner import GenerationRunner
 from daydreaming_dagster.domain.stages import GenerationRef
-from daydreaming_dagster.errors import DaydreamingError
 from daydreaming_dagster.ports.cohort_store import CohortStore
+from daydreaming_dagster.ports.errors import ArtifactError
 from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates
 from daydreaming_dagster.ports.language_model import LanguageModel, ModelKey
 from daydreaming_dagster.types import Stage
@@ -359,7 +359,7 @@ def _parse_again(
     changed = 0
     for stage, outdated in state.outdated.items():
         for gen_id in state.stages[stage].unparsed if every else outdated:
-            with suppress(DaydreamingError):
+            with suppress(ArtifactError, CatalogError, ResponseParseError):
                 changed += parse_stored_answer(store, catalog, stage, gen_id)
     return changed
 

@@ -14,6 +14,7 @@ from daydreaming_dagster.domain.generation.metadata import (
 )
 from daydreaming_dagster.installation import check_adapters
 from daydreaming_dagster.ports.errors import (
+    ArtifactError,
     ClaimsUnsupportedError,
     DataLayerError,
     InvalidIdError,
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
 __all__ = [
     "STAGES",
     "Artifact",
+    "ArtifactError",
     "Capacity",
     "Claim",
     "Claims",

@@ -1,6 +1,7 @@
 """What goes wrong in a store; defined beside the ports."""
 
 from daydreaming_dagster.ports.errors import (
+    ArtifactError,
     ClaimsUnsupportedError,
     DataLayerError,
     InvalidIdError,
@@ -18,6 +19,7 @@ from daydreaming_dagster.ports.errors import (
 )
 
 __all__ = [
+    "ArtifactError",
     "ClaimsUnsupportedError",
     "DataLayerError",
     "InvalidIdError",

@@ -6,11 +6,19 @@ from daydreaming_dagster.errors import DaydreamingError
 
 
 class DataLayerError(DaydreamingError):
-    """Base of every error that a `GensStore` raises on purpose."""
+    """Base of every error that a `GensStore` raises on purpose.
+
+    An `ArtifactError` may be passed over, since the others may be fine. The rest concerns the whole
+    store: to pass over it would take everything for missing.
+    """
+
+
+class ArtifactError(DataLayerError):
+    """Base of the errors of one artifact, template or id."""
 
 
 @attrs.define(eq=False)
-class InvalidIdError(DataLayerError, ValueError):
+class InvalidIdError(ArtifactError, ValueError):
     """An id or stage is invalid. Raised before any I/O."""
 
     kind: str
@@ -22,7 +30,7 @@ class InvalidIdError(DataLayerError, ValueError):
 
 
 @attrs.define(eq=False)
-class MissingArtifactError(DataLayerError, FileNotFoundError):
+class MissingArtifactError(ArtifactError, FileNotFoundError):
     """A generation lacks the artifact, or does not exist."""
 
     stage: str
@@ -37,7 +45,7 @@ class MissingArtifactError(DataLayerError, FileNotFoundError):
 
 
 @attrs.define(eq=False)
-class MissingTemplateError(DataLayerError, FileNotFoundError):
+class MissingTemplateError(ArtifactError, FileNotFoundError):
     """A stage has no template with that id."""
 
     stage: str
@@ -52,7 +60,7 @@ class MissingTemplateError(DataLayerError, FileNotFoundError):
 
 
 @attrs.define(eq=False)
-class MalformedArtifactError(DataLayerError, ValueError):
+class MalformedArtifactError(ArtifactError, ValueError):
     """A stored text, document or template is not valid."""
 
     artifact: str
@@ -134,7 +142,7 @@ class ClaimsUnsupportedError(StorageUnavailableError):
 
 
 @attrs.define(eq=False)
-class UnstorableError(DataLayerError, ValueError):
+class UnstorableError(ArtifactError, ValueError):
     """A text or document could not be read back unchanged. Nothing was written."""
 
     stage: str
@@ -162,7 +170,7 @@ class ReadOnlyStoreError(DataLayerError, PermissionError):
 
 
 @attrs.define(eq=False)
-class UnsafePathError(DataLayerError, ValueError):
+class UnsafePathError(ArtifactError, ValueError):
     """A path in the data root may lead to other data than its name says.
 
     Raised for a symbolic link below the data root, which may lead outside, for anything but a
@@ -177,7 +185,7 @@ class UnsafePathError(DataLayerError, ValueError):
 
 
 @attrs.define(eq=False)
-class InvalidMetadataError(DataLayerError, ValueError):
+class InvalidMetadataError(ArtifactError, ValueError):
     """The metadata of a generation is valid JSON with impossible contents."""
 
     stage: str

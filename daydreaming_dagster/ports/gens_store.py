@@ -58,9 +58,10 @@ class GensStore(Protocol):
         storage fails to return it, as with a failing disk, `UnreadableArtifactError` is raised,
         which is a `MalformedArtifactError`.
 
-    Full storage
-        If the storage takes no writes at present, as a full disk, writing raises
-        `StorageUnavailableError`, and the old artifact stays as it was.
+    Full or unreachable storage
+        If the storage takes no writes at present, as a full disk, or cannot be reached, a call
+        raises `StorageUnavailableError`, and the old artifact stays as it was. It is no
+        `ArtifactError`, which callers may pass over: it would make what is there look missing.
     """
 
     def locate(self, stage: Stage, gen_id: str) -> str:

@@ -15,7 +15,7 @@ from daydreaming_dagster.domain.generation.records import ParsedRecord, RawRecor
 from daydreaming_dagster.domain.generation.stored import StoredGeneration
 from daydreaming_dagster.domain.stages import Pipeline
 from daydreaming_dagster.formatting import one
-from daydreaming_dagster.ports.errors import DataLayerError
+from daydreaming_dagster.ports.errors import ArtifactError
 from daydreaming_dagster.types import JsonObject, Stage
 
 
@@ -88,7 +88,7 @@ class IntegrityCheck:
     ) -> Iterator[tuple[str, str]]:
         try:
             metadata = interpret_main_metadata(main, stage, gen_id)
-        except DataLayerError as error:
+        except ArtifactError as error:
             yield "bad metadata", str(error)
             return
         yield from (("no parent", message) for message in self._parent_problems(stage, metadata))

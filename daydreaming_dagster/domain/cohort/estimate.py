@@ -12,7 +12,7 @@ from daydreaming_dagster.domain.generation.records import MainRecord
 from daydreaming_dagster.domain.generation.state import STATE_ARTIFACTS, read_state
 from daydreaming_dagster.domain.generation.tokens import CHARACTERS_PER_TOKEN, answer_limit
 from daydreaming_dagster.domain.stages import GenerationRef, StageDefinition
-from daydreaming_dagster.ports.errors import DataLayerError, StorageUnavailableError
+from daydreaming_dagster.ports.errors import ArtifactError
 from daydreaming_dagster.ports.gens_store import (
     READ_TOGETHER,
     GensStore,
@@ -132,9 +132,7 @@ def estimate_generations(
         try:
             if key not in templates:
                 templates[key] = len(store.read_template(*key)) // CHARACTERS_PER_TOKEN
-        except StorageUnavailableError:
-            raise
-        except DataLayerError:
+        except ArtifactError:
             continue
         prompt = templates[key] + parent_tokens + _concept_tokens(record, catalog)
         model_id = record.llm_model_id or ""
@@ -181,7 +179,7 @@ def planned_generations(
     """
     for stage, gen_ids in generations.items():
         for gen_id, view in read_ahead(store, stage, gen_ids, ["main_metadata"]):
-            with suppress(DataLayerError):
+            with suppress(ArtifactError):
                 metadata = resolve_generation_metadata(view, stage, gen_id)
                 origin = PlannedOrigin(parents=tuple(parent.ref for parent in metadata.parents))
                 yield PlannedGeneration(stage, gen_id, metadata.record.document, origin)
@@ -192,7 +190,7 @@ def _text_tokens(
 ) -> int:
     if ref in text_tokens:
         return text_tokens[ref]
-    with suppress(DataLayerError):
+    with suppress(ArtifactError):
         return len(store.read_parsed(*ref)) // CHARACTERS_PER_TOKEN
     return 0
 
@@ -219,7 +217,5 @@ def _concept_tokens(record: MainRecord, catalog: Catalog) -> int:
 def _needs_answer(store: GensStore, definition: StageDefinition, gen_id: str) -> bool:
     try:
         return read_state(store, definition, gen_id).needs_answer
-    except StorageUnavailableError:
-        raise
-    except DataLayerError:  # it fails before it asks
+    except ArtifactError:  # it fails before it asks
         return False

@@ -9,10 +9,9 @@ from daydreaming_dagster.domain.documents import Problem
 from daydreaming_dagster.domain.generation.metadata import resolve_generation_metadata
 from daydreaming_dagster.domain.stages import COMBO, GenerationRef, Pipeline, StageDefinition
 from daydreaming_dagster.ports.errors import (
-    DataLayerError,
+    ArtifactError,
     InvalidMetadataError,
     MissingArtifactError,
-    StorageUnavailableError,
 )
 from daydreaming_dagster.ports.gens_store import GensStore
 from daydreaming_dagster.types import JsonObject, Stage
@@ -42,9 +41,7 @@ def read_given_texts(
         except MissingArtifactError:
             reason = f"{gen_id!r} has no text yet; run its cohort first"
             problems.append(Problem((_TEXTS, i), reason))
-        except StorageUnavailableError:
-            raise
-        except DataLayerError as error:
+        except ArtifactError as error:
             problems.append(Problem((_TEXTS, i), str(error)))
         except LookupError:
             problems.append(Problem((_TEXTS, i), f"there is no generation {gen_id!r}"))

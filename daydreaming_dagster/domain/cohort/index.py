@@ -13,7 +13,7 @@ from daydreaming_dagster.domain.digests import sha256
 from daydreaming_dagster.domain.documents import structure
 from daydreaming_dagster.domain.errors import CatalogError
 from daydreaming_dagster.domain.generation.doubts import hashes_of
-from daydreaming_dagster.ports.errors import DataLayerError, StorageUnavailableError
+from daydreaming_dagster.ports.errors import ArtifactError
 from daydreaming_dagster.ports.gens_store import Templates
 from daydreaming_dagster.types import Stage
 
@@ -194,9 +194,7 @@ def digest_inputs(store: Templates, catalog: Catalog) -> str:
     for key in catalog.templates:
         try:
             sources[key] = store.read_template(*key)
-        except StorageUnavailableError:
-            raise
-        except DataLayerError as error:
+        except ArtifactError as error:
             sources[key] = str(error)
     # Prices and limits are in no question.
     models = {name: (model.model, model.provider) for name, model in catalog.models.items()}

@@ -13,7 +13,7 @@ from daydreaming_dagster.domain.cohort.spec import Axes, CohortSpec
 from daydreaming_dagster.domain.digests import sha256
 from daydreaming_dagster.domain.documents import structure
 from daydreaming_dagster.domain.errors import CatalogError
-from daydreaming_dagster.ports.errors import DataLayerError
+from daydreaming_dagster.ports.errors import ArtifactError
 from daydreaming_dagster.ports.gens_store import Templates
 from daydreaming_dagster.ports.ids import check_stage
 from daydreaming_dagster.types import JsonObject, Stage
@@ -74,7 +74,7 @@ class Manifest:
         """Return the templates whose files are as they were, by `stage/template_id`."""
         unchanged: set[str] = set()
         for name, digest in self.template.items():
-            with suppress(DataLayerError):
+            with suppress(ArtifactError):
                 if sha256(_read_template(store, name)) == digest:
                     unchanged.add(name)
         return unchanged

@@ -12,10 +12,10 @@ from daydreaming_dagster.domain.catalog import (
 from daydreaming_dagster.domain.cohort.couplings import Axis
 from daydreaming_dagster.domain.cohort.spec import CohortSpec
 from daydreaming_dagster.domain.documents import Problem, suggestion
-from daydreaming_dagster.domain.errors import CatalogError
+from daydreaming_dagster.domain.errors import CatalogError, TemplateError
 from daydreaming_dagster.domain.stages import StageDefinition
-from daydreaming_dagster.errors import DaydreamingError
 from daydreaming_dagster.formatting import one
+from daydreaming_dagster.ports.errors import ArtifactError
 from daydreaming_dagster.ports.gens_store import Templates
 from daydreaming_dagster.types import Stage
 
@@ -116,7 +116,7 @@ def template_problems(
 
                 try:
                     render_template(store, stage, template_id, trial)
-                except DaydreamingError as error:
+                except (ArtifactError, TemplateError) as error:
                     yield str(error)
 
 

@@ -43,7 +43,7 @@ from daydreaming_dagster.domain.generation.state import (
 from daydreaming_dagster.domain.shipped_stages import SHIPPED
 from daydreaming_dagster.domain.stages import GenerationRef, Pipeline, StageDefinition
 from daydreaming_dagster.errors import DaydreamingError
-from daydreaming_dagster.ports.errors import DataLayerError, StorageUnavailableError
+from daydreaming_dagster.ports.errors import ArtifactError, StorageUnavailableError
 from daydreaming_dagster.ports.gens_store import (
     ARTIFACTS,
     READ_TOGETHER,
@@ -288,9 +288,7 @@ def _notes_on(stored: GenerationState, *, all_of_it: bool) -> dict[str, str]:
             "doubts": "; ".join(doubts_about(record, artifacts.prompt)),
             "answers": answer_key(record, artifacts.raw or ""),
         }
-    except StorageUnavailableError:
-        raise
-    except DataLayerError:  # its state says so
+    except ArtifactError:  # its state says so
         return {}
 
 

@@ -16,7 +16,7 @@ from daydreaming_dagster.domain.generation.stored import if_there
 from daydreaming_dagster.domain.parsing.response import ParsedResponse
 from daydreaming_dagster.domain.stages import GenerationRef
 from daydreaming_dagster.errors import DaydreamingError
-from daydreaming_dagster.ports.errors import DataLayerError, MissingArtifactError
+from daydreaming_dagster.ports.errors import ArtifactError, MissingArtifactError
 from daydreaming_dagster.ports.gens_store import GensStore
 from daydreaming_dagster.ports.language_model import ModelKey
 from daydreaming_dagster.types import Stage
@@ -70,7 +70,7 @@ class Outcome:
 def read_generated(store: GensStore, stage: Stage, gen_id: str) -> Generated:
     """Return a stored generation with the artifacts that exist."""
     stored = Generated(stage, gen_id)
-    with suppress(DataLayerError):
+    with suppress(ArtifactError):
         stored.metadata = resolve_generation_metadata(store, stage, gen_id)
     stored.prompt = if_there(store.read_prompt, stage, gen_id)
     with suppress(MissingArtifactError):

@@ -7,11 +7,7 @@ import attrs
 from daydreaming_dagster.domain.generation.records import MainRecord
 from daydreaming_dagster.domain.shipped_stages import PARENT_STAGE
 from daydreaming_dagster.domain.stages import GenerationRef
-from daydreaming_dagster.ports.errors import (
-    DataLayerError,
-    InvalidMetadataError,
-    StorageUnavailableError,
-)
+from daydreaming_dagster.ports.errors import ArtifactError, InvalidMetadataError
 from daydreaming_dagster.ports.gens_store import GensStore
 from daydreaming_dagster.ports.ids import is_id, is_stage
 from daydreaming_dagster.types import JsonObject, Stage
@@ -168,9 +164,7 @@ def known_parents(store: GensStore, ref: GenerationRef) -> list[GenerationRef]:
     """Return the parents of a generation; none if its metadata is missing or wrong."""
     try:
         parents = resolve_generation_metadata(store, *ref).parents
-    except StorageUnavailableError:
-        raise
-    except DataLayerError:
+    except ArtifactError:
         return []
     return [
         parent.ref for parent in parents if is_stage(parent.ref.stage) and is_id(parent.ref.gen_id)
@@ -181,9 +175,7 @@ def combined_concepts(store: GensStore, ref: GenerationRef) -> list[str]:
     """Return the concepts that a generation combines; none if its metadata is missing or wrong."""
     try:
         return resolve_generation_metadata(store, *ref).record.concept_ids or []
-    except StorageUnavailableError:
-        raise
-    except DataLayerError:
+    except ArtifactError:
         return []
 
 

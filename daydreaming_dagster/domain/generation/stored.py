@@ -6,11 +6,7 @@ from typing import TypeVar
 
 import attrs
 
-from daydreaming_dagster.ports.errors import (
-    DataLayerError,
-    MissingArtifactError,
-    StorageUnavailableError,
-)
+from daydreaming_dagster.ports.errors import ArtifactError, MissingArtifactError
 from daydreaming_dagster.ports.gens_store import Artifact, GensStore
 from daydreaming_dagster.types import JsonObject, Stage
 
@@ -91,9 +87,7 @@ def read_stored_generation(store: GensStore, stage: Stage, gen_id: str) -> Store
     def read(artifact: Artifact, reader: Callable[[Stage, str], _T]) -> _T | None:
         try:
             return if_there(reader, stage, gen_id)
-        except StorageUnavailableError:
-            raise
-        except DataLayerError as error:
+        except ArtifactError as error:
             unreadable[artifact] = str(error)
             return None
 

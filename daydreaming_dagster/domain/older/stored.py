@@ -6,7 +6,7 @@ from typing import Final
 
 from daydreaming_dagster.domain.generation.records import MainRecord
 from daydreaming_dagster.domain.stages import Pipeline
-from daydreaming_dagster.ports.errors import DataLayerError
+from daydreaming_dagster.ports.errors import ArtifactError
 from daydreaming_dagster.ports.gens_store import GensStore
 from daydreaming_dagster.types import JsonObject, Stage
 
@@ -30,7 +30,7 @@ def read_older_generations(
                 continue
             try:
                 document = store.read_main_metadata(definition.name, gen_id)
-            except DataLayerError:
+            except ArtifactError:
                 continue
             if MainRecord.from_document(document).origin_cohort_id is not None:
                 key = _what_it_is(definition.name, document)

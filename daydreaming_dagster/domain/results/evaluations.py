@@ -17,11 +17,7 @@ from daydreaming_dagster.domain.generation.stored import if_there
 from daydreaming_dagster.domain.parsing.response import Score
 from daydreaming_dagster.domain.stages import GenerationRef, Pipeline, StageDefinition
 from daydreaming_dagster.formatting import one
-from daydreaming_dagster.ports.errors import (
-    DataLayerError,
-    InvalidMetadataError,
-    StorageUnavailableError,
-)
+from daydreaming_dagster.ports.errors import ArtifactError, InvalidMetadataError
 from daydreaming_dagster.ports.gens_store import Artifact, GensStore, read_ahead
 from daydreaming_dagster.types import Stage
 
@@ -238,9 +234,7 @@ class Lineages:
 def _with_finish(store: GensStore, member: Member, ref: GenerationRef) -> Member:
     try:
         record = RawRecord.from_document(if_there(store.read_raw_metadata, *ref) or {})
-    except StorageUnavailableError:
-        raise
-    except DataLayerError:  # the scores do not depend on it
+    except ArtifactError:  # the scores do not depend on it
         return member
     return attrs.evolve(member, finish_reason=record.finish_reason)
 

@@ -12,7 +12,7 @@ from daydreaming_dagster.application.cohort_status import look
 from daydreaming_dagster.bootstrap import DataRoot
 from daydreaming_dagster.defs.failures import as_failure
 from daydreaming_dagster.defs.naming import local_name
-from daydreaming_dagster.defs.partitions import cohorts_name, partitions_in_runs
+from daydreaming_dagster.defs.partitions import add_partitions, cohorts_name, partitions_in_runs
 from daydreaming_dagster.defs.resources import resource_key, resources_of
 from daydreaming_dagster.errors import DaydreamingError
 
@@ -45,7 +45,7 @@ def build_completing(
         todo = [cohort_id for cohort_id in lacking if cohort_id not in busy]
         if not todo:
             return dg.SkipReason("each planned cohort has all answers, or a run makes it")
-        context.instance.add_dynamic_partitions(cohorts_name(key_prefix), todo)
+        add_partitions(context.instance, cohorts_name(key_prefix), todo)
         config: dict[str, Any] = {}
         if max_cost_per_night is not None:
             op = {"config": {"max_cost": max_cost_per_night}}

@@ -23,7 +23,7 @@ from daydreaming_dagster.defs.home import LOCK, EventLogError, write_settings
 from daydreaming_dagster.defs.killed_runs import owner_tags
 from daydreaming_dagster.defs.loops import DREAM_ROUND
 from daydreaming_dagster.defs.naming import local_name
-from daydreaming_dagster.defs.partitions import cohorts_name, loops_name
+from daydreaming_dagster.defs.partitions import add_partitions, cohorts_name, loops_name
 from daydreaming_dagster.defs.resources import RunResources
 from daydreaming_dagster.defs.settings_errors import in_a_line, unset_variables
 from daydreaming_dagster.defs.termination_server import confirming_termination
@@ -195,7 +195,7 @@ def _execute(
             databases_open(instance),
             confirming_termination() as tags,
         ):
-            instance.add_dynamic_partitions(job.partitions, [job.partition])
+            add_partitions(instance, job.partitions, [job.partition])
             resolved.execute_in_process(
                 instance=instance,
                 partition_key=job.partition,

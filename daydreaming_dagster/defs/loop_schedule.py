@@ -9,7 +9,7 @@ from daydreaming_dagster.application.loop_check import check_loop
 from daydreaming_dagster.application.loop_status import step_of
 from daydreaming_dagster.defs.failures import as_failure
 from daydreaming_dagster.defs.naming import local_name
-from daydreaming_dagster.defs.partitions import loops_name, partitions_in_runs
+from daydreaming_dagster.defs.partitions import add_partitions, loops_name, partitions_in_runs
 from daydreaming_dagster.defs.resources import resource_key, resources_of
 from daydreaming_dagster.domain.errors import CatalogError
 from daydreaming_dagster.domain.loop.journal import Stop
@@ -83,7 +83,7 @@ def build_dreaming(key_prefix: str = "") -> dg.ScheduleDefinition:
             return dg.SkipReason(
                 "each loop has stopped or has mistakes, or a run makes a round of it"
             )
-        context.instance.add_dynamic_partitions(loops_name(key_prefix), todo)
+        add_partitions(context.instance, loops_name(key_prefix), todo)
         return [dg.RunRequest(partition_key=loop_id) for loop_id in todo]
 
     return dreaming

@@ -19,7 +19,12 @@ from daydreaming_dagster.application.run_listener import RunPlan
 from daydreaming_dagster.defs.event_log import databases_open
 from daydreaming_dagster.defs.failures import as_failure, check_pipeline, forbid_retries
 from daydreaming_dagster.defs.naming import asset_key, key_prefix_of, with_prefix
-from daydreaming_dagster.defs.partitions import OWNER, cohorts_name, loop_partitions
+from daydreaming_dagster.defs.partitions import (
+    OWNER,
+    add_partitions,
+    cohorts_name,
+    loop_partitions,
+)
 from daydreaming_dagster.defs.recording import RecordingListener, mark_failed
 from daydreaming_dagster.defs.resources import resource_key, resources_of
 from daydreaming_dagster.defs.termination import ending_when_terminated
@@ -146,7 +151,7 @@ class _DreamRecorder:
     def begin(self, plan: RunPlan) -> None:
         self.check()
         name = cohorts_name(key_prefix_of(self.context))
-        self.context.instance.add_dynamic_partitions(name, [plan.cohort_id])
+        add_partitions(self.context.instance, name, [plan.cohort_id])
         self._run = self._listener()
         self._run.begin(plan)
 

@@ -1,12 +1,14 @@
 """The partitions and the owner of all assets: a dynamic partition per generation or cohort."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Final
 
 import dagster as dg
 
 # No public module exports it.
 from dagster._core.definitions.data_version import DATA_VERSION_TAG
+from sqlalchemy.exc import IntegrityError
 
 from daydreaming_dagster.defs.naming import asset_key, with_prefix
 from daydreaming_dagster.domain.digests import sha256
@@ -70,6 +72,18 @@ def loop_partitions(key_prefix: str) -> dg.DynamicPartitionsDefinition:
     return dg.DynamicPartitionsDefinition(name=loops_name(key_prefix))
 
 
+def add_partitions(instance: dg.DagsterInstance, name: str, keys: Sequence[str]) -> None:
+    """Add the partitions that Dagster does not know yet, in the order given.
+
+    Other processes may add the same ones at the same time. In SQLite, Dagster reads which of them
+    exist and then inserts the others, and fails if another process was faster in between.
+    """
+    for _ in keys:  # each failure means that there is one more of them
+        with suppress(IntegrityError):
+            instance.add_dynamic_partitions(name, keys)
+            return
+
+
 def register_partitions(
     instance: dg.DagsterInstance, members: Mapping[Stage, Sequence[str]], key_prefix: str = ""
 ) -> None:
@@ -79,7 +93,7 @@ def register_partitions(
         known = set(instance.get_dynamic_partitions(name))
         added = [gen_id for gen_id in gen_ids if gen_id not in known]
         for first in range(0, len(added), _AT_ONCE):
-            instance.add_dynamic_partitions(name, added[first : first + _AT_ONCE])
+            add_partitions(instance, name, added[first : first + _AT_ONCE])
 
 
 def forget_partitions(

@@ -15,6 +15,7 @@ from daydreaming_dagster.defs.event_log import (
     record_events,
 )
 from daydreaming_dagster.defs.launch import open_instance
+from daydreaming_dagster.defs.partitions import add_partitions
 
 IDEA, OTHER = dg.AssetKey("idea"), dg.AssetKey("other")
 KEYS = [f"idea-{number}" for number in range(20)]
@@ -222,9 +223,25 @@ def test_processes_that_open_a_new_home_at_once_do_not_break_it(home):
         process.stdin.write("go\n")
         process.stdin.flush()
     for process in processes:
-        process.communicate(timeout=60)
+        process.communicate(timeout=300)
 
     assert [process.returncode for process in processes] == [0, 0, 0]
+
+
+def test_partitions_that_another_process_adds_at_the_same_moment_are_added_once(home):
+    left = ["c2"]
+    with open_instance(home) as instance, open_instance(home) as other:
+
+        def be_faster(_connection, _cursor, statement, *_rest):
+            if left and statement.startswith("INSERT INTO dynamic_partitions"):
+                other.add_dynamic_partitions("cohorts", [left.pop()])
+
+        sqlalchemy.event.listen(sqlalchemy.Engine, "before_cursor_execute", be_faster)
+        add_partitions(instance, "cohorts", ["c1", "c2"])
+        sqlalchemy.event.remove(sqlalchemy.Engine, "before_cursor_execute", be_faster)
+
+        assert not left
+        assert instance.get_dynamic_partitions("cohorts") == ["c2", "c1"]
 
 
 def test_a_storage_that_the_researcher_chose_is_kept(home):

@@ -10,14 +10,18 @@ import sysconfig
 import time
 from base64 import b64decode, b64encode
 from collections.abc import Callable
+from contextlib import suppress
 from email.utils import formatdate
 from pathlib import Path
+from random import randrange
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 from uuid import uuid4
 
 import attrs
 import pytest
+
+from calls import PATIENCE
 
 SCRIPTS = (Path(sys.executable).parent, Path(sysconfig.get_path("scripts")))
 CREDENTIALS = {
@@ -28,9 +32,21 @@ CREDENTIALS = {
 
 
 def free_port():
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        return listening.getsockname()[1]
+    """Return a port that nobody uses, and that the system gives to no other program meanwhile.
+
+    The ports that it gives begin with 32768 on Linux, and with 49152 elsewhere.
+    """
+    while True:
+        with socket.socket() as listening, suppress(OSError):
+            listening.bind(("127.0.0.1", randrange(20_000, 32_000)))
+            return listening.getsockname()[1]
+
+
+def listens(port):
+    """Return whether a server takes connections there."""
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=30):
+        return True
+    return False
 
 
 def script(name):
@@ -70,10 +86,10 @@ class Server:
             self.process = subprocess.Popen(
                 self.command, env=environment, stdout=log, stderr=subprocess.STDOUT
             )
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE
         while True:
             try:
-                urlopen(self.make_bucket(self.port), timeout=5).close()  # noqa: S310  http
+                urlopen(self.make_bucket(self.port), timeout=30).close()  # noqa: S310  http
             except HTTPError as error:  # the bucket exists
                 error.close()
                 return

@@ -20,6 +20,7 @@ from bucket_server import (  # noqa: F401  fixtures
     use_s3,
 )
 from builders import FILES, write_data_root
+from calls import PATIENCE
 from command import DAYDREAM, call_daydream
 from endpoint import ChatEndpoint, serving_chat
 from postgresql_server import postgresql_home, postgresql_server  # noqa: F401  fixtures
@@ -133,7 +134,7 @@ def daydream_process(
 
     def call(*arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:
         process = start(*arguments, **more)
-        stdout, stderr = process.communicate(timeout=120)
+        stdout, stderr = process.communicate(timeout=PATIENCE)
         return subprocess.CompletedProcess(arguments, process.returncode, stdout, stderr)
 
     return call

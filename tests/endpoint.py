@@ -76,10 +76,12 @@ def serving(endpoint: Endpoint) -> Iterator[Endpoint]:
     with endpoint:
         thread = threading.Thread(target=endpoint.serve_forever, args=(0.01,))
         thread.start()
-        yield endpoint
-        endpoint.over.set()
-        endpoint.shutdown()
-        thread.join()
+        try:
+            yield endpoint
+        finally:
+            endpoint.over.set()
+            endpoint.shutdown()
+            thread.join()
 
 
 @attrs.define
@@ -87,7 +89,7 @@ class ChatEndpoint:
     """An OpenAI-compatible endpoint: `answer` makes the text, or the status and body.
 
     Models in `refused` get the status and body there. `embed` makes the vector of a text; without
-    it, there is no `/v1/embeddings`.
+    it, there is no `/v1/embeddings`. What is in `at_end` is called when no more calls come.
     """
 
     answer: Callable[[str], str | tuple[int, object]]
@@ -96,6 +98,7 @@ class ChatEndpoint:
     bodies: list[dict[str, Any]] = attrs.field(factory=list)
     keys: list[str | None] = attrs.field(factory=list)
     refused: dict[str, tuple[int, object]] = attrs.field(factory=dict)
+    at_end: list[Callable[[], None]] = attrs.field(factory=list)
 
     def respond(self, handler: Handler) -> tuple[int, object]:
         body = handler.body
@@ -136,4 +139,8 @@ def serving_chat() -> Iterator[ChatEndpoint]:
     )
     with serving(Endpoint(lambda handler: handler.reply(*chat.respond(handler)))) as endpoint:
         chat.base_url = endpoint.url
-        yield chat
+        try:
+            yield chat
+        finally:
+            for act in chat.at_end:
+                act()

@@ -2,10 +2,12 @@
 
 import shutil
 import subprocess
+import time
 
 import pytest
 
-from bucket_server import free_port
+from bucket_server import free_port, listens
+from calls import PATIENCE
 
 REDIS = shutil.which("redis-server")
 
@@ -19,6 +21,11 @@ def redis_port(tmp_path):
         [REDIS, "--bind", "127.0.0.1", "--port", str(port), "--dir", str(tmp_path)],
         stdout=subprocess.DEVNULL,
     )
+    end = time.monotonic() + PATIENCE
+    while not listens(port):
+        assert server.poll() is None
+        assert time.monotonic() < end
+        time.sleep(0.05)
     yield port
     server.kill()
     server.wait()

@@ -115,7 +115,7 @@ def test_processes_that_record_at_once_keep_the_latest_event_of_each_asset(
     for writer in writers:
         writer.stdin.write("go\n")
         writer.stdin.flush()
-    outcomes = [(writer.communicate(timeout=120)[1], writer.returncode) for writer in writers]
+    outcomes = [(writer.communicate(timeout=300)[1], writer.returncode) for writer in writers]
 
     assert [code for _, code in outcomes] == [0, 0], outcomes
     rows, log = latest_of(instance)

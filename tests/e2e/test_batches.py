@@ -7,6 +7,7 @@ import signal
 import pytest
 
 from batch_endpoint import serving_batches
+from calls import PATIENCE, wait_for_line
 
 KEY = {"BATCH_KEY": "sk-the-key-of-batches"}
 
@@ -89,12 +90,11 @@ def test_ctrl_c_leaves_a_batch_running_which_status_shows_and_which_the_next_run
 ):
     endpoint.batches.looks = 10**9
     process = start("run", "c1", "--batch", TEAM="dreamers", **KEY)
-    while "waiting for big-1" not in (line := process.stderr.readline()):
-        assert process.poll() is None
+    line = wait_for_line(process, "waiting for big-1")
     assert "0 of 3 questions answered in 1 batch since 20" in line
 
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=PATIENCE)
 
     assert process.returncode == 1
     place = f"batch batch_0 of big-1 at {endpoint.url}?api-version=*** since 20"
@@ -122,8 +122,7 @@ def test_ctrl_c_leaves_a_batch_running_which_status_shows_and_which_the_next_run
 def test_cancelled_batches_keep_what_was_answered(run, endpoint, start, daydream):
     endpoint.batches.looks = 10**9
     process = start("run", "c1", "--batch", TEAM="dreamers", **KEY)
-    while "waiting for big-1" not in process.stderr.readline():
-        assert process.poll() is None
+    wait_for_line(process, "waiting for big-1")
     process.kill()
     process.communicate()
     answered = endpoint.batches.answered

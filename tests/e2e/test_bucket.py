@@ -3,7 +3,6 @@
 import json
 import os
 import sys
-import threading
 
 import dagster as dg
 import pytest
@@ -11,7 +10,7 @@ import pytest
 from adapters.language_model.scripted import ScriptedLanguageModel
 from batch_endpoint import serving_batches
 from builders import judge_or_echo
-from calls import wait_for_calls
+from calls import PATIENCE, hold, wait_for_calls
 from daydreaming_dagster.bootstrap import open_data_root
 from daydreaming_dagster.defs.build import build_definitions
 from daydreaming_dagster.defs.launch import open_instance
@@ -78,8 +77,7 @@ def test_two_machines_do_not_run_a_cohort_of_a_bucket_at_once(
     in_bucket, start, s3_url, chat_endpoint, tmp_path
 ):
     in_bucket("plan", "c1")
-    answer, refused = chat_endpoint.answer, threading.Event()
-    chat_endpoint.answer = lambda prompt: refused.wait(60) and answer(prompt)
+    refused = hold(chat_endpoint)
     keys = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
     one, other = (
         {"DAYDREAM_DATA_ROOT": s3_url, "DAGSTER_HOME": str(tmp_path / name), **keys}
@@ -93,7 +91,7 @@ def test_two_machines_do_not_run_a_cohort_of_a_bucket_at_once(
 
     assert second.returncode == 2
     assert "another process runs the cohort 'c1'; wait until it ends" in second.stderr
-    _, err = first.communicate(timeout=120)
+    _, err = first.communicate(timeout=PATIENCE)
     assert first.returncode == 0, err
     assert in_bucket("run", "c1", **other).returncode == 0
     assert len(chat_endpoint.bodies) == 18

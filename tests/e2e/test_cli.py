@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
@@ -16,6 +15,7 @@ import yaml
 
 from adapters import FilesystemGensStore, UnsyncedFilesystemGensStore
 from adapters.cohort_store.filesystem import FilesystemCohortStore
+from calls import PATIENCE, hold
 from daydreaming_dagster.cli.examples import copy_examples
 
 
@@ -506,20 +506,13 @@ def test_results_are_json_for_scripts(daydream):
 
 def test_a_running_cohort_can_be_followed(start, daydream, chat_endpoint):
     daydream("plan", "c1")
-    answer = chat_endpoint.answer
-    going_on = threading.Event()
-
-    def wait(prompt):
-        going_on.wait(60)
-        return answer(prompt)
-
-    chat_endpoint.answer = wait
+    going_on = hold(chat_endpoint)
     running = start("run", "c1")
     follower = start("tail", "c1", "--interval", "0.1")
     first = follower.stdout.readline()
     going_on.set()
-    rest, _ = follower.communicate(timeout=120)
-    running.communicate(timeout=120)
+    rest, _ = follower.communicate(timeout=PATIENCE)
+    running.communicate(timeout=PATIENCE)
 
     assert (running.returncode, follower.returncode) == (0, 0)
     assert first == "cohort c1: 0 of 3 drafts, 0 of 6 essays, 0 of 12 evaluations done\n"

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from calls import PATIENCE
+
 DG = Path(sys.executable).with_name("dg")
 COMPONENT = "daydreaming_dagster.components.DataRootComponent"
 FILES = {
@@ -50,7 +52,7 @@ def dg(tmp_path):
             env={**os.environ, "DAGSTER_HOME": str(tmp_path)},
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=PATIENCE,
             check=False,
         )
 

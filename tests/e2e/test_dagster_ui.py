@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -21,6 +20,8 @@ from playwright.sync_api import expect, sync_playwright
 
 from adapters import FilesystemGensStore
 from adapters.cohort_store.filesystem import FilesystemCohortStore
+from bucket_server import free_port
+from calls import PATIENCE
 
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
@@ -35,9 +36,6 @@ pytestmark = [
         reason='no webserver: pip install "daydreaming-dagster[ui]"',
     ),
 ]
-
-PATIENCE = 60  # seconds; a busy machine takes its time
-
 
 LAUNCH = """mutation($run: ExecutionParams!) {
   launchRun(executionParams: $run) {... on LaunchRunSuccess {run {id}}}
@@ -104,9 +102,7 @@ def server(lasting_data_root, lasting_chat_endpoint, environment, tmp_path_facto
     store = FilesystemGensStore(lasting_data_root)
     members = FilesystemCohortStore(store.paths).read_membership("c1")
     folder = tmp_path_factory.mktemp("elsewhere")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             [
@@ -144,9 +140,9 @@ def answers(server, process):
         return None
 
 
-def wait_for(probe, explain=str, patience=PATIENCE):
+def wait_for(probe, explain=str):
     """Return what the probe returns as soon as it is something."""
-    end = time.monotonic() + patience
+    end = time.monotonic() + PATIENCE
     while not (found := probe()):
         assert time.monotonic() < end, explain()
         time.sleep(0.2)
@@ -277,7 +273,7 @@ def test_a_backfill_of_two_partitions_ends_well(server):
         state = server.ask(BACKFILL_STATE, id=server.backfill)["partitionBackfillOrError"]["status"]
         return state if state.startswith(("COMPLETED", "FAILED")) else None
 
-    assert wait_for(state, patience=2 * PATIENCE) == "COMPLETED_SUCCESS"
+    assert wait_for(state) == "COMPLETED_SUCCESS"
 
 
 def test_a_cohort_that_is_run_from_the_ui_ends_well(server):

@@ -20,12 +20,12 @@ import pytest
 import yaml
 
 from bucket_server import free_port
+from calls import PATIENCE
 from daydreaming_dagster.defs.launch import open_instance
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))
 OWN = {name: it for name, it in COMPOSE["services"].items() if "build" in it}
-PATIENCE = 120
 EVERYWHERE = "0.0.0.0"  # noqa: S104  # within a container
 
 LAUNCH = """mutation($run: ExecutionParams!) {

@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from calls import slow, wait_for_calls
+from calls import PATIENCE, hold, slow, wait_for_calls, wait_for_line
 from dreaming import LOOP, answer
 
 CALLS = 3 * 4 * 3
@@ -84,10 +84,13 @@ def test_a_loop_that_was_killed_comes_to_the_same(start, daydream, loop, chat_en
     slow(chat_endpoint, 0.02, "")
 
     for calls in kills:
+        last = len(chat_endpoint.bodies) + calls
+        killed = hold(chat_endpoint, after=last)
         process = start("dream", "l", "-j", "4")
-        wait_for_calls(chat_endpoint, len(chat_endpoint.bodies) + calls)
+        wait_for_calls(chat_endpoint, last)
         process.kill()
-        process.communicate(timeout=60)
+        process.communicate(timeout=PATIENCE)
+        killed.set()
     assert daydream("dream", "l").returncode == 0
 
     assert len(journal(loop)) == 9
@@ -101,17 +104,18 @@ def test_a_loop_that_was_killed_comes_to_the_same(start, daydream, loop, chat_en
 
 
 def test_a_signal_keeps_the_answers_in_flight(start, daydream, loop, chat_endpoint):
-    slow(chat_endpoint, 0.5, "")
+    answered = hold(chat_endpoint)
     process = start("dream", "l", "-j", "2")
     wait_for_calls(chat_endpoint, 2)
 
     process.send_signal(signal.SIGTERM)
-    out, err = process.communicate(timeout=60)
+    wait_for_line(process, "interrupted: waiting for the answers in flight")
+    answered.set()
+    out, err = process.communicate(timeout=PATIENCE)
 
     assert process.returncode == 1
     assert "0 rounds finished; interrupted by SIGTERM" in out
     assert "a round is not finished; the same command goes on with it" in err
-    chat_endpoint.answer = answer
     assert daydream("dream", "l").returncode == 0
     assert len(chat_endpoint.bodies) == CALLS
 
@@ -184,11 +188,12 @@ def test_near_duplicates_are_found_by_embeddings_which_are_stored_and_paid_once(
 
 
 def test_two_commands_do_not_run_the_same_loop(start, daydream, loop, chat_endpoint):
-    slow(chat_endpoint, 1, "")
+    answered = hold(chat_endpoint)
     start("dream", "l")
     wait_for_calls(chat_endpoint, 1)
 
     result = daydream("dream", "l")
+    answered.set()
 
     assert result.returncode == 2
     assert "another process runs the loop 'l'; wait until it ends" in result.stderr

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from calls import slow, wait_for_calls
+from calls import PATIENCE, slow, wait_for_calls
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_a_kill_loses_no_answer_but_those_in_flight(start, daydream, chat_endpoi
     process = start("judges", "c1", "--canaries", "6", "-j", "1")
     wait_for_calls(chat_endpoint, 3)
     process.kill()
-    process.communicate(timeout=60)
+    process.communicate(timeout=PATIENCE)
 
     assert daydream("judges", "c1", "--canaries", "6").returncode == 0
     assert len(chat_endpoint.bodies) <= 7

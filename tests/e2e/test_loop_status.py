@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from calls import wait_for_calls
+from calls import PATIENCE, wait_for_calls
 
 
 @pytest.fixture
@@ -115,7 +115,7 @@ def test_an_unfinished_round_says_how_far_it_is(start, daydream, loop, chat_endp
     process = start("dream", "l", "-j", "1")
     wait_for_calls(chat_endpoint, 6)
     process.kill()
-    process.communicate(timeout=60)
+    process.communicate(timeout=PATIENCE)
 
     said = daydream("status", "l").stdout
 
@@ -168,7 +168,7 @@ def test_a_list_of_what_there_is_contains_loops(daydream, data_root, loop):
 def test_tail_follows_a_loop_until_it_stops(start, daydream, loop):
     following = start("tail", "l", "--interval", "0.1")
     daydream("dream", "l")
-    out, err = following.communicate(timeout=60)
+    out, err = following.communicate(timeout=PATIENCE)
 
     assert (following.returncode, err) == (0, "")
     assert out.startswith("loop l: ")

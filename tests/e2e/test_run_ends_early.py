@@ -3,14 +3,16 @@
 import json
 import signal
 import sys
-import threading
 import time
 
 import pytest
 
 from adapters import FilesystemGensStore
-from calls import slow, wait_for_calls
+from calls import PATIENCE, hold, slow, wait_for_calls, wait_for_line
 from command import DAYDREAM
+
+INTERRUPTED = "interrupted: waiting for the answers in flight"
+"""What the command says when it has got the first signal."""
 
 
 @pytest.mark.usefixtures("planned")
@@ -18,17 +20,18 @@ from command import DAYDREAM
 def test_a_signal_keeps_what_is_under_way_and_says_what_is_left(
     start, daydream, chat_endpoint, number
 ):
-    slow(chat_endpoint, 1.5, "Tell")
+    answered = hold(chat_endpoint, after=3)
     process = start("run", "c1", "-j", "1")
     wait_for_calls(chat_endpoint, 4)
 
     process.send_signal(number)
-    _, err = process.communicate(timeout=60)
+    wait_for_line(process, INTERRUPTED)
+    answered.set()
+    _, err = process.communicate(timeout=PATIENCE)
 
     assert process.returncode == 1
     assert f"stopped: interrupted by {number.name}" in err
-    asked = len(chat_endpoint.bodies)
-    assert asked < 18
+    assert len(chat_endpoint.bodies) == 4
     status = json.loads(daydream("status", "c1", "--json").stdout)
     answered = sum(state["done"] for state in status.values())
     left = sum(len(state["missing"]) + len(state["unparsed"]) for state in status.values())
@@ -71,7 +74,7 @@ def test_ctrl_c_in_a_command_that_runs_nothing_ends_it_with_a_line(start):
     process = start("tail", "c1")
     assert process.stdout.readline().startswith("cohort c1: 0 of 3 drafts")
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=PATIENCE)
 
     assert (process.returncode, err) == (130, "interrupted\n")
 
@@ -107,45 +110,52 @@ def test_ctrl_c_while_the_recorder_starts_keeps_the_answers_in_flight(
 def test_a_run_in_the_background_of_a_script_is_ended_by_sigterm_and_not_by_ctrl_c(
     start, chat_endpoint
 ):
-    slow(chat_endpoint, 1, "Link")
+    first, second = hold(chat_endpoint), hold(chat_endpoint, after=1)
     background = ["bash", "-c", """trap '' INT; exec "$@" """, "bash", *DAYDREAM]
     process = start("run", "c1", "-j", "1", command=background)
     wait_for_calls(chat_endpoint, 1)
 
     process.send_signal(signal.SIGINT)
+    first.set()
     wait_for_calls(chat_endpoint, 2)
     process.send_signal(signal.SIGTERM)
-    _, err = process.communicate(timeout=60)
+    said = wait_for_line(process, "interrupted")
+    second.set()
+    _, err = process.communicate(timeout=PATIENCE)
 
     assert process.returncode == 1
+    assert INTERRUPTED in said
     assert "stopped: interrupted by SIGTERM" in err
 
 
 @pytest.mark.usefixtures("planned")
 def test_a_second_signal_does_not_wait(start, chat_endpoint):
-    slow(chat_endpoint, 20, "Link")
+    answered = hold(chat_endpoint)
     process = start("run", "c1", "-j", "1")
     wait_for_calls(chat_endpoint, 1)
 
     process.send_signal(signal.SIGTERM)
-    time.sleep(1)
+    wait_for_line(process, INTERRUPTED)
     assert process.poll() is None
     process.send_signal(signal.SIGTERM)
 
-    assert process.wait(timeout=10) == 128 + signal.SIGTERM
+    assert process.wait(timeout=PATIENCE / 2) == 128 + signal.SIGTERM
+    answered.set()
 
 
 @pytest.mark.usefixtures("planned")
 def test_a_signal_ends_the_call_that_waits_for_the_limit_and_keeps_those_in_flight(
     start, chat_endpoint, data_root
 ):
-    slow(chat_endpoint, 3, "Link")
+    answered = hold(chat_endpoint)
     process = start("run", "c1", "--max-calls", "2")
     wait_for_calls(chat_endpoint, 2)
     time.sleep(0.5)  # the third question waits: one of the two may cost nothing
 
     process.send_signal(signal.SIGTERM)
-    _, err = process.communicate(timeout=60)
+    wait_for_line(process, INTERRUPTED)
+    answered.set()
+    _, err = process.communicate(timeout=PATIENCE)
 
     assert process.returncode == 1
     assert "stopped: interrupted by SIGTERM" in err
@@ -171,7 +181,7 @@ def test_a_process_that_is_killed_loses_the_answers_under_way_alone(
 
 @pytest.mark.usefixtures("planned")
 def test_a_cohort_is_run_by_one_process_at_a_time(start, daydream, chat_endpoint):
-    slow(chat_endpoint, 1, "Tell")
+    answered = hold(chat_endpoint)
     process = start("run", "c1", "-j", "1")
     wait_for_calls(chat_endpoint, 1)
 
@@ -179,7 +189,8 @@ def test_a_cohort_is_run_by_one_process_at_a_time(start, daydream, chat_endpoint
 
     assert second.returncode == 2
     assert "another process runs the cohort 'c1'" in second.stderr
-    process.communicate(timeout=60)
+    answered.set()
+    process.communicate(timeout=PATIENCE)
     assert process.returncode == 0
     assert len(chat_endpoint.bodies) == 18
 
@@ -195,36 +206,18 @@ def cohorts_that_share_drafts(daydream, data_root):
     assert "shared with cohorts planned before: 3 drafts" in daydream("plan", "c2").stdout
 
 
-def hold_drafts(chat_endpoint):
-    """Let the endpoint answer what is asked for drafts when the event is set that is returned."""
-    answer, free = chat_endpoint.answer, threading.Event()
-
-    def wait(prompt):
-        if prompt.startswith("Link"):
-            assert free.wait(60)
-        return answer(prompt)
-
-    chat_endpoint.answer = wait
-    return free
-
-
-def wait_for_begin(process):
-    while "model calls to make" not in process.stderr.readline():
-        assert process.poll() is None
-
-
 @pytest.mark.usefixtures("cohorts_that_share_drafts")
 def test_two_cohorts_that_share_drafts_ask_for_each_once(start, chat_endpoint, data_root):
-    free = hold_drafts(chat_endpoint)
+    free = hold(chat_endpoint, "Link")
     processes = [start("run", cohort_id) for cohort_id in ("c1", "c2")]
     for process in processes:
-        wait_for_begin(process)
+        wait_for_line(process, "model calls to make")
     wait_for_calls(chat_endpoint, 3)
     time.sleep(1.5)  # both have looked at all drafts, and one of them a second time
     assert len(chat_endpoint.bodies) == 3
     free.set()
 
-    errors = [process.communicate(timeout=120)[1] for process in processes]
+    errors = [process.communicate(timeout=PATIENCE)[1] for process in processes]
 
     assert [process.returncode for process in processes] == [0, 0], errors
     answers = (data_root / "gens").glob("*/*/raw_metadata.json")
@@ -235,18 +228,18 @@ def test_two_cohorts_that_share_drafts_ask_for_each_once(start, chat_endpoint, d
 
 @pytest.mark.usefixtures("cohorts_that_share_drafts")
 def test_a_run_takes_over_what_another_was_at_when_it_was_killed(start, chat_endpoint, data_root):
-    free = hold_drafts(chat_endpoint)
+    free = hold(chat_endpoint, "Link")
     killed = start("run", "c1")
     wait_for_calls(chat_endpoint, 3)
     waiting = start("run", "c2")
-    wait_for_begin(waiting)
+    wait_for_line(waiting, "model calls to make")
     time.sleep(0.5)
     assert len(chat_endpoint.bodies) == 3
     killed.send_signal(signal.SIGKILL)
     wait_for_calls(chat_endpoint, 6)
     free.set()
 
-    _, err = waiting.communicate(timeout=120)
+    _, err = waiting.communicate(timeout=PATIENCE)
 
     assert waiting.returncode == 0, err
     assert len(chat_endpoint.bodies) == 3 + 3 + 3 + 9

@@ -10,6 +10,7 @@ import threading
 
 import pytest
 
+from calls import PATIENCE
 from daydreaming_dagster.cli.grouping import grouped
 from daydreaming_dagster.domain.stages import GenerationRef
 
@@ -62,7 +63,7 @@ def test_the_bars_move_while_a_run_goes_on(environment, data_root, chat_endpoint
     def held(prompt):
         # The last stage waits until what was done before it was seen in the terminal.
         if prompt.startswith("Judge"):
-            released.wait(60)
+            released.wait(PATIENCE)
         return answer(prompt)
 
     chat_endpoint.answer = held

@@ -3,23 +3,20 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
-from contextlib import suppress
 from itertools import chain
 
 import attrs
 import dagster as dg
 import pytest
 
-from bucket_server import free_port
-from calls import hold_calls
+from bucket_server import free_port, listens
+from calls import PATIENCE, hold_calls
 from daydreaming_dagster.defs.launch import open_instance
 from killing import children
 
-PATIENCE = 120  # seconds; a busy machine takes its time
 DAGSTER = [sys.executable, "-m", "dagster"]
 WITHOUT_QUEUE = """\
 telemetry: {enabled: false}
@@ -74,11 +71,6 @@ def wait_for(probe):
     while not probe():
         assert time.monotonic() < end
         time.sleep(0.1)
-
-
-def listens(port):
-    with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
-        return True
 
 
 @pytest.fixture

@@ -12,13 +12,14 @@ from adapters.cohort_store.filesystem import FilesystemCohortStore
 from adapters.gens_store.filesystem import UnsyncedFilesystemGensStore
 from adapters.language_model.scripted import ScriptedLanguageModel
 from builders import generate, judge_or_echo
+from calls import PATIENCE
 from daydreaming_dagster.domain.generation.runner import GenerationRunner
 
 
 def ask(address, path, *, host=None, method="GET"):
     """Return the status, the body and the headers of an answer."""
     url = urlsplit(address)
-    connection = http.client.HTTPConnection(url.hostname, url.port, timeout=60)
+    connection = http.client.HTTPConnection(url.hostname, url.port, timeout=PATIENCE)
     connection.request(method, path, headers={"Host": host or url.netloc})
     answer = connection.getresponse()
     body = answer.read().decode()
@@ -63,7 +64,7 @@ def test_the_page_follows_a_run_for_whoever_has_the_address_and_ends_with_ctrl_c
     assert ask(address, token, method="PUT")[0] == 501
 
     process.send_signal(signal.SIGINT)
-    _, complaints = process.communicate(timeout=60)
+    _, complaints = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
     assert "Traceback" not in complaints
 

@@ -10,33 +10,50 @@ import pytest
 from filelock import FileLock
 
 from adapters.language_model.file_limits import FileRateLimiter, FileSemaphore
+from calls import PATIENCE
 
 
-def test_the_first_is_taken_at_once_and_the_next_when_its_time_has_come(tmp_path):
+@pytest.fixture
+def passing(monkeypatch):
+    """Return a function by which time passes, and by nothing else."""
+    now = 1e9
+
+    def passing(seconds):
+        nonlocal now
+        now += seconds
+
+    monkeypatch.setattr(time, "time", lambda: now)
+    return passing
+
+
+def test_the_first_is_taken_at_once_and_the_next_when_its_time_has_come(tmp_path, passing):
     rate = FileRateLimiter(tmp_path / "requests", per_minute=600)
 
     assert rate.take(1) == 0.0
-    wait = rate.take(1)
+    assert rate.take(1) == pytest.approx(0.1)
 
-    assert 0 < wait <= 0.1
-    time.sleep(wait)
+    passing(0.09)
+    assert rate.take(1) == pytest.approx(0.01)
+    passing(0.02)
     assert rate.take(1) == 0.0
 
 
+@pytest.mark.usefixtures("passing")
 def test_more_at_once_takes_more_time(tmp_path):
     rate = FileRateLimiter(tmp_path / "tokens", per_minute=60_000)
 
     rate.take(5000)
 
-    assert rate.take(1) == pytest.approx(5.0, abs=1.0)
+    assert rate.take(1) == pytest.approx(5.0)
 
 
+@pytest.mark.usefixtures("passing")
 def test_what_turns_out_to_be_used_is_charged_and_what_is_not_given_back(tmp_path):
     rate = FileRateLimiter(tmp_path / "tokens", per_minute=60_000)
     rate.take(5000)
 
     rate.charge(2000)
-    assert rate.take(1) == pytest.approx(7.0, abs=1.0)
+    assert rate.take(1) == pytest.approx(7.0)
 
     rate.charge(-7000)
     assert rate.take(1) == 0.0
@@ -58,15 +75,13 @@ def test_a_file_that_holds_no_time_counts_as_none(tmp_path, content):
     assert FileRateLimiter(tmp_path / "requests", per_minute=1).take(1) == 0.0
 
 
-def test_a_clock_that_was_put_back_holds_up_nobody(tmp_path, monkeypatch):
+def test_a_clock_that_was_put_back_holds_up_nobody(tmp_path, passing):
     rate = FileRateLimiter(tmp_path / "requests", per_minute=60)
-    now = 1e9
-    monkeypatch.setattr(time, "time", lambda: now)
     rate.take(1)
 
-    now -= 3600
+    passing(-3600)
     assert rate.take(1) == pytest.approx(1.0)
-    now += 1.1
+    passing(1.1)
     assert rate.take(1) == 0.0
 
 
@@ -90,7 +105,7 @@ def test_processes_keep_a_rate_together(tmp_path):
         )
         for _ in range(4)
     ]
-    taken = [int(process.communicate(timeout=60)[0]) for process in processes]
+    taken = [int(process.communicate(timeout=PATIENCE)[0]) for process in processes]
 
     assert sum(taken) > 4
     assert sum(taken) <= 20 * (time.time() - started) + 1

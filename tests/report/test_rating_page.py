@@ -38,7 +38,7 @@ def open_page(browser, sheet, tmp_path):
         if not again:
             contexts.append(browser.new_context(**settings))
         page = contexts[-1].new_page()
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(60_000)
         page.complaints = []
         page.on("console", lambda message: page.complaints.append(message.text))
         page.on("request", lambda request: page.complaints.append(request.url))

@@ -1,5 +1,6 @@
 """Ending a run of Dagster early: the first signal waits for what is in flight."""
 
+import asyncio
 import json
 import signal
 import subprocess
@@ -8,13 +9,14 @@ import tempfile
 import threading
 import time
 
+import attrs
 import dagster as dg
 import pytest
 
 from adapters import FilesystemGensStore
 from adapters.language_model.scripted import ScriptedLanguageModel
 from builders import judge_or_echo
-from calls import hold_calls
+from calls import PATIENCE, hold_calls
 from daydreaming_dagster.defs.assets import build_stage_asset
 from daydreaming_dagster.defs.cohort_run import build_cohort_run
 from daydreaming_dagster.defs.launch import open_instance
@@ -32,17 +34,45 @@ def home(tmp_path, instance):
     return tmp_path / "dagster_home"
 
 
-def interrupted(home, data_root, asset, partition, *after_seconds, latency=1.0):
-    """Materialize an asset whose first three calls are followed by interrupts."""
+def interrupt():
+    """Interrupt what goes on now a moment later."""
+    main = threading.main_thread().ident
+    threading.Timer(0.1, signal.pthread_kill, (main, signal.SIGINT)).start()
+
+
+@attrs.define
+class HoldingLanguageModel(ScriptedLanguageModel):
+    """Answers when it is told that the run ends, and its latency later."""
+
+    ends: threading.Event = attrs.field(factory=threading.Event, init=False)
+
+    async def complete(self, request):
+        try:
+            return await super().complete(request)
+        finally:
+            while not self.ends.is_set():  # noqa: ASYNC110  another thread sets it
+                await asyncio.sleep(0.01)
+
+    def stop(self, reason, model=None):
+        super().stop(reason, model)
+        self.ends.set()
+
+
+class TwiceInterruptedLanguageModel(HoldingLanguageModel):
+    def stop(self, reason, model=None):
+        super().stop(reason, model)
+        interrupt()
+
+
+def interrupted(home, data_root, asset, partition, make_model=HoldingLanguageModel):
+    """Materialize an asset whose first three calls are followed by an interrupt."""
 
     def answer(request):
         if len(model.requests) == 3:
-            for seconds in after_seconds:
-                interrupt = (threading.main_thread().ident, signal.SIGINT)
-                threading.Timer(seconds, signal.pthread_kill, interrupt).start()
+            interrupt()
         return judge_or_echo(request)
 
-    model = ScriptedLanguageModel(answer, latency_seconds=latency)
+    model = make_model(answer)
     resources = {"data_root": resource(data_root, language_model=model)}
     with open_instance(home) as instance:
         with pytest.raises(dg.DagsterExecutionInterruptedError):
@@ -71,7 +101,7 @@ def materialized(request, members):
 def test_an_interrupt_keeps_the_answers_in_flight_and_begins_nothing(
     home, data_root, members, materialized
 ):
-    recorded = interrupted(home, data_root, *materialized, 0.1)
+    recorded = interrupted(home, data_root, *materialized)
 
     assert recorded == set(members["draft"])
     store = FilesystemGensStore(data_root)
@@ -79,7 +109,10 @@ def test_an_interrupt_keeps_the_answers_in_flight_and_begins_nothing(
 
 
 def test_a_second_interrupt_drops_them(home, data_root, materialized):
-    assert interrupted(home, data_root, *materialized, 0.1, 0.5, latency=60) == set()
+    def make_model(answer):
+        return TwiceInterruptedLanguageModel(answer, latency_seconds=10**6)
+
+    assert interrupted(home, data_root, *materialized, make_model) == set()
 
 
 def wait_for_log(instance, run, process, message, step=None):
@@ -109,7 +142,7 @@ def test_terminating_the_process_of_a_run_keeps_the_answers_in_flight(
         (run,) = instance.get_runs()
         wait_for_log(instance, run, process, "Multiprocess executor: received termination signal")
         terminated.set()
-        process.communicate(timeout=180)
+        process.communicate(timeout=PATIENCE)
 
         stored = [*data_root.glob("gens/*/*/raw_metadata.json")]
         paid = [raw for raw in stored if json.loads(raw.read_text())["mode"] == "llm"]
@@ -139,7 +172,7 @@ def test_terminating_a_run_of_the_command_in_the_pages_ends_it_as_ctrl_c_does(
             instance.report_run_canceled(run)
         wait_for_log(instance, run, process, "terminated: waiting")
         terminated.set()
-        _, err = process.communicate(timeout=180)
+        _, err = process.communicate(timeout=PATIENCE)
 
         assert process.returncode == 1
         assert "stopped: terminated in Dagster" in err
@@ -154,11 +187,10 @@ def test_a_terminated_run_records_its_failures_and_checks(
 ):
     def answer(request):
         if len(model.requests) == 3:
-            interrupt = (threading.main_thread().ident, signal.SIGINT)
-            threading.Timer(0.1, signal.pthread_kill, interrupt).start()
+            interrupt()
         return LanguageModelError("refused") if len(model.requests) == 1 else "Re"
 
-    model = ScriptedLanguageModel(answer, latency_seconds=1.0)
+    model = HoldingLanguageModel(answer)
     asset, partition = materialized
     resources = {"data_root": resource(data_root, language_model=model)}
     with pytest.raises(dg.DagsterExecutionInterruptedError) as interruption:

@@ -87,7 +87,7 @@ class _Handler(BaseHTTPRequestHandler):
 def proxy_before(upstream_port, delay=0.0):
     """Yield a proxy that runs while the block does."""
     proxy = FaultyProxy(upstream_port, delay)
-    thread = threading.Thread(target=proxy.serve_forever, daemon=True)
+    thread = threading.Thread(target=proxy.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
         yield proxy

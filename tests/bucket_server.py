@@ -1,6 +1,7 @@
 """Servers of buckets: real processes on this machine, each on a free port."""
 
 import hmac
+import json
 import os
 import shutil
 import socket
@@ -20,8 +21,10 @@ from uuid import uuid4
 
 import attrs
 import pytest
+import trustme
 
 from calls import PATIENCE
+from gcs_server import serving_google
 
 SCRIPTS = (Path(sys.executable).parent, Path(sysconfig.get_path("scripts")))
 CREDENTIALS = {
@@ -215,3 +218,27 @@ def azure_url(azure_server, monkeypatch):
     endpoint = f"{azure_server.endpoint}/{AZURE['AZURE_STORAGE_ACCOUNT_NAME']}"
     _set(monkeypatch, **AZURE, AZURE_ENDPOINT=endpoint)
     return f"az://lab/{uuid4().hex}"
+
+
+@pytest.fixture(scope="session")
+def google_server():
+    with serving_google() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def google_key_file(tmp_path_factory):
+    """The key file of a service account: what obstore signs with it, Google takes as a token."""
+    key = trustme.CA(key_type=trustme.KeyType.RSA).private_key_pem.bytes().decode()
+    account = {"type": "service_account", "client_email": "a@example.org", "private_key_id": "1"}
+    file = tmp_path_factory.mktemp("google") / "key.json"
+    file.write_text(json.dumps({**account, "private_key": key}))
+    return str(file)
+
+
+@pytest.fixture
+def google_url(google_server, google_key_file, monkeypatch):
+    """The URL of a data root in a bucket of Google's that nobody used yet."""
+    endpoint = f"http://127.0.0.1:{google_server.port}"
+    _set(monkeypatch, GOOGLE_APPLICATION_CREDENTIALS=google_key_file, GOOGLE_BASE_URL=endpoint)
+    return f"gs://lab/{uuid4().hex}"

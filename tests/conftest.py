@@ -13,6 +13,9 @@ from hypothesis import settings
 from bucket_server import (  # noqa: F401  fixtures
     azure_server,
     azure_url,
+    google_key_file,
+    google_server,
+    google_url,
     moto_server,
     moto_url,
     s3_server,

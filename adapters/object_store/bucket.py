@@ -1,10 +1,11 @@
 """The objects below a URL, with the errors of the stores."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final, Self
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 import attrs
 import obstore
@@ -16,6 +17,8 @@ from adapters.object_store.failures import check_environment, failures_named
 if TYPE_CHECKING:
     from obstore import ObjectMeta, UpdateVersion
     from obstore.store import ObjectStore, RetryConfig
+
+_Result = TypeVar("_Result")
 
 AT_ONCE: Final = 64
 """How many objects are read at the same time."""
@@ -96,10 +99,7 @@ class Bucket:
 
     def read_many(self, names: Sequence[str]) -> list[bytes | None]:
         """Return what `read` does for each name. Many requests are in flight at once."""
-        if len(names) < 2:  # noqa: PLR2004  no thread is needed for one
-            return [self.read(name) for name in names]
-        with ThreadPoolExecutor(min(AT_ONCE, len(names))) as pool:
-            return list(pool.map(self.read, names))
+        return _at_once(self.read, names)
 
     def find(self, name: str) -> Found | None:
         """Return the contents of an object with its tag, or None if it does not exist."""
@@ -149,8 +149,11 @@ class Bucket:
         """Delete these objects. Those that do not exist are skipped."""
         if not names:
             return
-        with self._request("delete", names[0]) as store, suppress(FileNotFoundError):
-            obstore.delete(store, names)
+        with self._request("delete", names[0]) as store:
+            try:
+                obstore.delete(store, names)
+            except FileNotFoundError:  # at Google, none of those after it was deleted
+                _at_once(partial(_delete_one, store), names)
 
     def _put_if(
         self, name: str, data: bytes, condition: "UpdateVersion | Any"
@@ -172,6 +175,19 @@ class Bucket:
         with failures_named(doing, self.locate(name)):
             yield next(iter(self._impatient), self._store)
         self._impatient.clear()
+
+
+def _at_once(function: Callable[[str], _Result], names: Sequence[str]) -> list[_Result]:
+    """Return what a function of an object's name returns for each. Many requests are in flight."""
+    if len(names) < 2:  # noqa: PLR2004  no thread is needed for one
+        return [function(name) for name in names]
+    with ThreadPoolExecutor(min(AT_ONCE, len(names))) as pool:
+        return list(pool.map(function, names))
+
+
+def _delete_one(store: "ObjectStore", name: str) -> None:
+    with suppress(FileNotFoundError):
+        obstore.delete(store, name)
 
 
 def _tag(e_tag: str | None, version: str | None) -> "UpdateVersion":

@@ -72,7 +72,9 @@ class BucketRootFiles(LaidOutFiles):
 
     def remove_folder(self, folder: str) -> None:
         names = self.list_files(folder)
-        self.bucket.delete(sorted(names, key=lambda name: ("/spec/" in name, name)))
+        specs = [name for name in names if "/spec/" in name]
+        self.bucket.delete([name for name in names if name not in specs])
+        self.bucket.delete(specs)
 
     @contextmanager
     def hold(self, name: str, busy: Exception) -> Iterator[None]:

@@ -18,15 +18,27 @@ from daydreaming_dagster.defs.partitions import register_partitions
 from dreaming import LOOP, answer, make_loop
 from in_dagster import resource
 
+on_each_server = pytest.mark.parametrize("server", ["s3", "google"])
+
 
 @pytest.fixture
-def in_bucket(daydream, data_root, s3_url):
+def server():
+    return "s3"
+
+
+@pytest.fixture
+def url(server, request):
+    return request.getfixturevalue(f"{server}_url")
+
+
+@pytest.fixture
+def in_bucket(daydream, data_root, url):
     """Call the command on a copy of the data root in a bucket."""
-    copied = daydream("copy", str(data_root), s3_url)
+    copied = daydream("copy", str(data_root), url)
     assert copied.returncode == 0, copied.stderr
 
     def call(*arguments, **more):
-        return daydream(*arguments, **{"DAYDREAM_DATA_ROOT": s3_url, **more})
+        return daydream(*arguments, **{"DAYDREAM_DATA_ROOT": url, **more})
 
     return call
 
@@ -41,8 +53,9 @@ def files_of(location):
     }
 
 
+@on_each_server
 def test_a_cohort_lives_in_a_bucket_as_in_a_folder(
-    in_bucket, daydream, s3_url, chat_endpoint, tmp_path
+    in_bucket, daydream, url, chat_endpoint, tmp_path
 ):
     assert "21 new" in in_bucket("plan", "c1").stdout
     ran = in_bucket("run", "c1")
@@ -54,10 +67,10 @@ def test_a_cohort_lives_in_a_bucket_as_in_a_folder(
     assert [state["done"] for state in status.values()] == [3, 6, 12]
     results = json.loads(in_bucket("results", "c1", "--json").stdout)
     essay = results["essays"][0]["essay"]
-    assert in_bucket("report", "c1").stdout == f"{s3_url}/cohorts/c1/reports/report.html\n"
+    assert in_bucket("report", "c1").stdout == f"{url}/cohorts/c1/reports/report.html\n"
     assert json.loads(in_bucket("check", "--json").stdout)["findings"] == []
-    assert f"{s3_url}/gens/essay/{essay}" in in_bucket("show", "essay", essay, "--json").stdout
-    evaluation = open_data_root(s3_url).cohorts.read_membership("c1")["evaluation"][0]
+    assert f"{url}/gens/essay/{essay}" in in_bucket("show", "essay", essay, "--json").stdout
+    evaluation = open_data_root(url).cohorts.read_membership("c1")["evaluation"][0]
     assert in_bucket("settle", evaluation, "5").returncode == 0
     assert "c1" in in_bucket("status").stdout
     assert "cohort c1" in in_bucket("tail", "c1").stdout
@@ -67,8 +80,8 @@ def test_a_cohort_lives_in_a_bucket_as_in_a_folder(
     assert daydream("verify", str(bundle)).returncode == 0
 
     back = tmp_path / "back"
-    assert daydream("copy", s3_url, str(back)).returncode == 0
-    assert files_of(back) == files_of(s3_url)
+    assert daydream("copy", url, str(back)).returncode == 0
+    assert files_of(back) == files_of(url)
     again = daydream("status", "c1", "--json", DAYDREAM_DATA_ROOT=str(back)).stdout
     assert json.loads(again) == json.loads(in_bucket("status", "c1", "--json").stdout)
 
@@ -99,16 +112,17 @@ def test_two_machines_do_not_run_a_cohort_of_a_bucket_at_once(
         assert len(instance.get_materialized_partitions(dg.AssetKey("evaluation_parsed"))) == 12
 
 
-def test_a_cohort_leaves_a_bucket_and_comes_back(in_bucket, s3_url, chat_endpoint, tmp_path):
+@on_each_server
+def test_a_cohort_leaves_a_bucket_and_comes_back(in_bucket, url, chat_endpoint, tmp_path):
     in_bucket("plan", "c1")
     in_bucket("run", "c1")
-    before, archive = files_of(s3_url), tmp_path / "c1.zip"
+    before, archive = files_of(url), tmp_path / "c1.zip"
     assert in_bucket("archive", "c1", "-o", str(archive), "--yes").returncode == 0
-    assert not [name for name in files_of(s3_url) if name.startswith(("cohorts/", "gens/"))]
+    assert not [name for name in files_of(url) if name.startswith(("cohorts/", "gens/"))]
 
     assert in_bucket("restore", str(archive)).returncode == 0
 
-    assert files_of(s3_url) == before
+    assert files_of(url) == before
 
 
 def test_a_cohort_in_a_bucket_is_made_by_batch(daydream, data_root, s3_url):
@@ -129,11 +143,12 @@ def test_a_cohort_in_a_bucket_is_made_by_batch(daydream, data_root, s3_url):
     assert open_data_root(s3_url).written_files().list_files("batches") == []
 
 
-def test_a_bucket_gets_the_examples_and_only_once(daydream, s3_url):
-    made = daydream("init", s3_url)
-    assert f"export DAYDREAM_DATA_ROOT={s3_url}" in made.stdout
-    assert "16 new" in daydream("plan", "demo", "-d", s3_url).stdout
-    refused = daydream("init", s3_url)
+@on_each_server
+def test_a_bucket_gets_the_examples_and_only_once(daydream, url):
+    made = daydream("init", url)
+    assert f"export DAYDREAM_DATA_ROOT={url}" in made.stdout
+    assert "16 new" in daydream("plan", "demo", "-d", url).stdout
+    refused = daydream("init", url)
     assert refused.returncode != 0
     assert "it is a data root already" in refused.stderr
 

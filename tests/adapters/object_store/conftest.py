@@ -1,4 +1,4 @@
-"""Files of a data root of each kind: in memory, in a folder, in a bucket in memory and on S3."""
+"""Files of a data root of each kind: in a folder, in memory, in a bucket in memory, on servers."""
 
 import pytest
 
@@ -26,11 +26,11 @@ def in_bucket(request):
         files.claims.close()
 
 
-@pytest.fixture(params=["memory", "folder", "bucket", "s3", "moto"])
+@pytest.fixture(params=["memory", "folder", "bucket", "s3", "moto", "google"])
 def files(request, in_bucket, tmp_path):
     if request.param == "memory":
         return InMemoryRootFiles()
     if request.param == "folder":
         return FilesystemRootFiles(tmp_path)
-    real = request.param in {"s3", "moto"}
+    real = request.param in {"s3", "moto", "google"}
     return in_bucket(request.getfixturevalue(f"{request.param}_url") if real else "memory:///")

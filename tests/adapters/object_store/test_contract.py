@@ -1,4 +1,4 @@
-"""The contract of the store in a bucket: in memory, and on a real server."""
+"""The contract of the store in a bucket: in memory, and on servers."""
 
 import obstore
 import pytest
@@ -98,3 +98,11 @@ class TestOnAzure(TestInMemory):
 
 class TestReadOnlyOnAzure(TestReadOnlyInMemory):
     server = "azure"
+
+
+class TestOnGoogle(TestInMemory):
+    server = "google"
+
+
+class TestReadOnlyOnGoogle(TestReadOnlyInMemory):
+    server = "google"

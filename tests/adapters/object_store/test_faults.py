@@ -28,6 +28,7 @@ from daydreaming_dagster.ports.errors import (
 )
 
 LEASE = 3.0
+ENDPOINT_VARIABLES = {"s3": "AWS_ENDPOINT_URL", "google": "GOOGLE_BASE_URL"}
 FEW_RETRIES = {"max_retries": 1, "retry_timeout": timedelta(seconds=1)}
 QUICK = {
     "init_backoff": timedelta(milliseconds=1),
@@ -47,16 +48,27 @@ print(sum(claim.held() for claim in held), flush=True)
 """
 
 
+@pytest.fixture(params=["s3", "google"])
+def kind(request):
+    return request.param
+
+
 @pytest.fixture
-def faulty(s3_server, s3_url, monkeypatch):
-    with proxy_before(s3_server.port) as proxy:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.endpoint)
+def url(kind, request):
+    return request.getfixturevalue(f"{kind}_url")
+
+
+@pytest.fixture
+def faulty(kind, url, request, monkeypatch):
+    # `url` comes first: it sets the variable to the server itself.
+    with proxy_before(request.getfixturevalue(f"{kind}_server").port) as proxy:
+        monkeypatch.setenv(ENDPOINT_VARIABLES[kind], proxy.endpoint)
         yield proxy
 
 
 @pytest.fixture
-def store(faulty, s3_url):
-    store = ObjectGensStore(Bucket.open(s3_url))
+def store(faulty, url):
+    store = ObjectGensStore(Bucket.open(url))
     yield store
     faulty.faults.clear()
     store.close()
@@ -119,7 +131,7 @@ def test_a_read_that_fails_once_is_answered(store, faulty, fault):
 
 @pytest.mark.parametrize("fault", [(503, SLOW_DOWN), (409, CONFLICT), "lost", "unanswered"])
 @pytest.mark.parametrize("released_before", [False, True])
-def test_a_claim_that_fails_once_is_had_by_one(store, faulty, s3_url, fault, released_before):
+def test_a_claim_that_fails_once_is_had_by_one(store, faulty, url, fault, released_before):
     store.claim("draft", "another").release()  # begins the session
     if released_before:
         store.claim("draft", "a").release()
@@ -130,7 +142,7 @@ def test_a_claim_that_fails_once_is_had_by_one(store, faulty, s3_url, fault, rel
             claims.append(store.claim("draft", "a"))
         except StorageUnreachableError:
             claims.append(None)
-    others = ObjectGensStore(Bucket.open(s3_url))
+    others = ObjectGensStore(Bucket.open(url))
     assert sum(claim is not None for claim in claims) == 1
     assert others.claim("draft", "a") is None
     next(filter(None, claims)).release()
@@ -139,7 +151,7 @@ def test_a_claim_that_fails_once_is_had_by_one(store, faulty, s3_url, fault, rel
 
 
 @pytest.mark.parametrize("fault", [(503, SLOW_DOWN), (409, CONFLICT), "lost", "unanswered"])
-def test_a_release_that_fails_once_releases(store, faulty, s3_url, fault):
+def test_a_release_that_fails_once_releases(store, faulty, url, fault):
     claim = store.claim("draft", "a")
     faulty.faults["PUT"] = [fault]
     claim.release()
@@ -192,26 +204,22 @@ def test_a_server_that_never_answered_is_not_waited_for_long(s3_url, monkeypatch
 DENIED = b"<Error><Code>Denied</Code><Message>Not allowed.\nRequestId:1\nTime:2</Message></Error>"
 
 
-def test_a_process_in_the_midst_of_a_run_waits_from_the_first_request_on(
-    faulty, s3_url, monkeypatch
-):
+def test_a_process_in_the_midst_of_a_run_waits_from_the_first_request_on(faulty, url, monkeypatch):
     monkeypatch.setitem(bucket_module.FIRST_RETRIES, "max_retries", 1)
     monkeypatch.setitem(bucket_module.RETRIES, "backoff", QUICK)
     for patient in (False, True):
         faulty.faults["GET"] = ["lost"] * 4
-        files = open_data_root(s3_url, patient=patient).written_files()
+        files = open_data_root(url, patient=patient).written_files()
         with nullcontext() if patient else pytest.raises(StorageUnreachableError):
             assert files.list_files("gens") == []
-    assert open_data_root(s3_url) is open_data_root(s3_url, patient=True)  # one session of claims
+    assert open_data_root(url) is open_data_root(url, patient=True)  # one session of claims
 
 
-def test_with_keys_that_may_only_read_the_object_that_was_not_written_is_named(
-    store, faulty, s3_url
-):
+def test_with_keys_that_may_only_read_the_object_that_was_not_written_is_named(store, faulty, url):
     faulty.faults["PUT"] = [(403, DENIED)]
     with pytest.raises(StorageUnreachableError) as raised:
         store.write_raw("draft", "a", "text")
-    name = f"{s3_url}/gens/draft/a/raw.txt"
+    name = f"{url}/gens/draft/a/raw.txt"
     assert str(raised.value).startswith(f"cannot write {name}: Not allowed; check the storage")
     assert "\n" not in str(raised.value)
 
@@ -258,21 +266,29 @@ def test_an_account_that_is_missing_is_asked_for(monkeypatch):
         Bucket.open("az://lab/x")
 
 
-def test_a_missing_bucket_is_named(use_s3):
-    store = ObjectGensStore(Bucket.open("s3://no-such-bucket/root", FEW_RETRIES))
+def test_a_missing_bucket_is_named(url):
+    missing = f"{url.partition(':')[0]}://no-such-bucket/root"
+    store = ObjectGensStore(Bucket.open(missing, FEW_RETRIES))
     for attempt in (
         lambda: store.list_generations("draft"),
         lambda: store.bucket.create("a", b"first"),  # which is no sign that another was first
         lambda: store.claim("draft", "a"),
     ):
-        with pytest.raises(StorageUnavailableError, match="s3://no-such-bucket/root"):
+        with pytest.raises(StorageUnavailableError, match=missing):
             attempt()
 
 
-@pytest.mark.parametrize("header", ["if-none-match", "if-match"])
-def test_a_server_that_ignores_conditions_is_refused_in_words(store, faulty, header):
+@pytest.mark.parametrize(
+    ("kind", "header", "said"),
+    [
+        ("s3", "if-none-match", "If-None-Match"),
+        ("s3", "if-match", "If-Match"),
+        ("google", "x-goog-if-generation-match", "If-None-Match"),
+    ],
+)
+def test_a_server_that_ignores_conditions_is_refused_in_words(store, faulty, header, said):
     faulty.ignored_headers = (header,)
-    with pytest.raises(ClaimsUnsupportedError, match=f"(?i)the server ignores {header}; use a se"):
+    with pytest.raises(ClaimsUnsupportedError, match=f"the server ignores {said}; use a server"):
         store.claim("draft", "a")
 
 

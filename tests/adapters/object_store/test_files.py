@@ -1,4 +1,4 @@
-"""Cohorts, loops and files in any kind of files: a folder, memory, a bucket in memory or on S3."""
+"""Cohorts, loops and files in any kind of files: folder, memory, bucket in memory, on servers."""
 
 import threading
 import time

@@ -23,8 +23,8 @@ _Result = TypeVar("_Result")
 AT_ONCE: Final = 64
 """How many objects are read at the same time."""
 
-FIRST_RETRIES: Final["RetryConfig"] = {"max_retries": 10, "retry_timeout": timedelta(seconds=60)}
-"""Those of the first request, about five seconds: its endpoint may be misspelt."""
+FIRST_RETRIES: Final["RetryConfig"] = {"max_retries": 10, "retry_timeout": timedelta(seconds=5)}
+"""Those of the first request: its endpoint may be misspelt, and credentials may be missing."""
 
 RETRIES: Final["RetryConfig"] = {
     "max_retries": 1_000,

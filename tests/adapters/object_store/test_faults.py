@@ -11,13 +11,11 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from obstore.exceptions import GenericError
 
 from adapters.gens_store.object_store import ObjectGensStore
 from adapters.object_store import bucket as bucket_module
 from adapters.object_store.bucket import Bucket
 from adapters.object_store.claims import BucketClaims
-from adapters.object_store.failures import failures_named
 from bucket_proxy import CONFLICT, SLOW_DOWN, proxy_before
 from bucket_server import start_ministack
 from daydreaming_dagster.bootstrap import open_data_root
@@ -222,48 +220,6 @@ def test_with_keys_that_may_only_read_the_object_that_was_not_written_is_named(s
     name = f"{url}/gens/draft/a/raw.txt"
     assert str(raised.value).startswith(f"cannot write {name}: Not allowed; check the storage")
     assert "\n" not in str(raised.value)
-
-
-@pytest.mark.parametrize(
-    ("variable", "value", "said"),
-    [
-        ("AWS_ENDPOINT_URL", "nonsense", "AWS_ENDPOINT_URL is 'nonsense', and not a URL"),
-        ("AWS_ENDPOINT_URL_S3", "http://", "AWS_ENDPOINT_URL_S3 is 'http://', and not a URL"),
-        ("AWS_REGION", "us east 1", "AWS_REGION is 'us east 1', and not the name of a region"),
-        ("AWS_SESSION_TOKEN", "abc\n", "AWS_SESSION_TOKEN has a line feed"),
-    ],
-)
-def test_a_malformed_variable_is_named_before_any_request(
-    s3_url, monkeypatch, variable, value, said
-):
-    monkeypatch.setenv(variable, value)
-    with pytest.raises(StorageUnreachableError, match=said):
-        Bucket.open(s3_url)
-
-
-@pytest.mark.parametrize(
-    ("url", "said"),
-    [
-        ("s3://lab/x", "no credentials.*set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
-        ("gs://lab/x", "no credentials.*set GOOGLE_APPLICATION_CREDENTIALS"),
-        ("az://lab/x", "no credentials.*set AZURE_STORAGE_ACCOUNT_KEY or AZURE_STORAGE_SAS_KEY"),
-    ],
-)
-def test_without_credentials_the_variables_to_set_are_named(url, said):
-    service = {"s3": "S3", "gs": "GCS", "az": "MicrosoftAzure"}[url[:2]]
-    raised = GenericError(
-        f"Generic {service} error: Error performing token request: Error performing GET"
-        " http://169.254.169.254/token in 2s, after 3 retries - HTTP error: error sending request"
-    )
-    with pytest.raises(StorageUnreachableError, match=said), failures_named("read", url):
-        raise raised
-
-
-def test_an_account_that_is_missing_is_asked_for(monkeypatch):
-    for name in [name for name in os.environ if name.startswith("AZURE_")]:
-        monkeypatch.delenv(name)
-    with pytest.raises(StorageUnreachableError, match="set AZURE_STORAGE_ACCOUNT_NAME"):
-        Bucket.open("az://lab/x")
 
 
 def test_a_missing_bucket_is_named(url):

@@ -12,6 +12,7 @@ import attrs
 import pytest
 
 from bucket_server import free_port
+from calls import PATIENCE
 
 # Debian does not put the server's programs on the path.
 FOLDERS = [os.environ["PATH"], *map(str, Path("/usr/lib").glob("postgresql/*/bin"))]
@@ -59,7 +60,7 @@ class PostgresqlServer:
 
     def start(self):
         options = f"-k {self.folder} -h 127.0.0.1 -p {self.port} -c fsync=off"
-        self.control("-w", "-l", f"{self.folder}/log", "-o", options, "start")
+        self.control("-w", "-t", str(PATIENCE), "-l", f"{self.folder}/log", "-o", options, "start")
 
     def kill(self):
         self.control("-m", "immediate", "stop")

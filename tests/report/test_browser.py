@@ -333,8 +333,12 @@ def test_sections_can_be_reached_from_an_open_essay(read, made):
     reader.page.click("header >> text=Judges")
     reader.page.wait_for_selector("#judges-title")
 
-    top = reader.page.locator("#judges").evaluate("(one) => one.getBoundingClientRect().top")
-    assert 0 <= top < 200
+    reader.page.wait_for_function(
+        """() => {
+          const { top } = document.querySelector("#judges").getBoundingClientRect();
+          return 0 <= top && top < 200;
+        }"""
+    )
 
 
 def test_a_draft_leads_to_its_essays_and_an_evaluation_to_its_essay(read, made):

@@ -54,7 +54,7 @@ def test_whoever_reads_a_text_is_asked_before_the_page_changes(watched, deep):
     page.click("#live >> text=Show what is new")
 
     page.wait_for_selector("#live[data-version='2']")
-    assert page.locator("#reader-title").is_visible()
+    page.wait_for_selector("#reader-title")
 
 
 def test_a_page_says_when_it_no_longer_changes(watched):

@@ -49,6 +49,7 @@ def test_an_answer_that_was_replaced_is_shown_beside_the_present_one(open_report
     reader = open_report(replaced)
     reader.open(replaced.report.generations["essay"][0])
     reader.page.click("text=Answer 1 of 1 that was replaced, by old-1")
+    reader.page.wait_for_selector("#reader ins")
 
     marked = [
         " ".join(reader.page.locator(f"#reader {tag}").all_inner_texts()).split()

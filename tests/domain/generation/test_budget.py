@@ -62,7 +62,7 @@ async def after(spent, settle, stop=None):
     await asyncio.sleep(0.01)
     assert not second.done()
     settle(first)
-    return await asyncio.wait_for(second, timeout=10)
+    return await asyncio.wait_for(second, timeout=60)
 
 
 async def test_a_call_waits_for_the_one_in_flight_and_takes_the_place_that_it_gives_back():

@@ -1,7 +1,11 @@
 """Deletes what nobody needs any more: a cohort with what only it has, and generations of none."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
+from itertools import groupby
+from operator import attrgetter
 
 import attrs
 
@@ -28,7 +32,7 @@ from daydreaming_dagster.domain.stages import GenerationRef
 from daydreaming_dagster.ports.batch_store import BatchStore
 from daydreaming_dagster.ports.cohort_store import CohortStore
 from daydreaming_dagster.ports.errors import MissingArtifactError
-from daydreaming_dagster.ports.gens_store import GensStore, claim_generation
+from daydreaming_dagster.ports.gens_store import GensStore, claim_generation, threads_for
 from daydreaming_dagster.ports.ids import is_id
 from daydreaming_dagster.ports.loop_store import LoopStore
 
@@ -107,7 +111,7 @@ def delete_cohort(
 
     Raises:
         CohortBusyError: A run holds the cohort. Nothing was deleted.
-        GenerationBusyError: A run makes one of the generations. Those before it were deleted.
+        GenerationBusyError: A run makes one of the generations. Others may have been deleted.
         DaydreamingError: See `preview_deletion`. Nothing was deleted.
         OSError: The storage refused.
     """
@@ -172,7 +176,7 @@ def prune_orphans(
     """Delete the generations of `find_orphans`, and return them.
 
     Raises:
-        GenerationBusyError: A run makes one of them. Those before it were deleted.
+        GenerationBusyError: A run makes one of them. Others may have been deleted.
         DaydreamingError: See `find_orphans`. Nothing was deleted.
         OSError: The storage refused.
     """
@@ -246,11 +250,22 @@ def _check_batches(batches: BatchStore | None, refs: Collection[GenerationRef]) 
 
 
 def _delete(store: GensStore, refs: Sequence[GenerationRef]) -> None:
-    for ref in refs:
-        claim = claim_generation(store, *ref)
-        if claim is None:
-            raise GenerationBusyError(*ref)
-        try:
-            store.delete_generation(*ref)
-        finally:
-            claim.release()
+    """Delete generations; over a network, many of a stage at once, and then those of the next.
+
+    Raises:
+        GenerationBusyError: A run makes one of them. No other stage was begun.
+    """
+    with ThreadPoolExecutor(threads_for(store, 1)) as pool:
+        for _, of_stage in groupby(refs, key=attrgetter("stage")):
+            for _ in pool.map(partial(_delete_one, store), of_stage):
+                pass
+
+
+def _delete_one(store: GensStore, ref: GenerationRef) -> None:
+    claim = claim_generation(store, *ref)
+    if claim is None:
+        raise GenerationBusyError(*ref)
+    try:
+        store.delete_generation(*ref)
+    finally:
+        claim.release()

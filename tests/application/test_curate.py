@@ -1,15 +1,18 @@
 """A cohort is deleted or archived with what only it has, and orphans are pruned."""
 
 import shutil
+import threading
 
 import attrs
 import pytest
 
+from adapters import InMemoryGensStore
 from adapters.batch_store.in_memory import InMemoryBatchStore
 from adapters.bundles.zip_file import ZipBundle
 from adapters.loop_store.in_memory import InMemoryLoopStore
 from adapters.root_files.filesystem import FilesystemRootFiles
 from builders import Killed, MortalStore
+from calls import PATIENCE
 from daydreaming_dagster.application.bundle_cohort import archive_cohort, restore_cohort
 from daydreaming_dagster.application.check_data_root import check_data_root
 from daydreaming_dagster.application.curate import (
@@ -158,6 +161,33 @@ def test_a_generation_that_a_run_makes_is_not_deleted(two):
     delete_cohort(two.store, two.cohorts, None, "c1")
 
     assert stored(two) == members(two, "c2")
+
+
+@attrs.frozen(eq=False)
+class DistantStore(InMemoryGensStore):
+    """A store of which two threads should make requests; `stages` are those of what went."""
+
+    stages: list[str] = attrs.field(factory=list)
+    pair: threading.Barrier = attrs.field(factory=lambda: threading.Barrier(2))
+
+    def threads(self):
+        return 2
+
+    def _delete(self, stage, gen_id):
+        if stage != "draft":  # there are three
+            self.pair.wait(PATIENCE)
+        super()._delete(stage, gen_id)
+        self.stages.append(stage)
+
+
+def test_over_a_network_many_are_deleted_at_once_and_children_first(make_lab):
+    lab = make_lab(DistantStore)
+    plan_cohort(lab.store, lab.cohorts, "c1")
+
+    delete_cohort(lab.store, lab.cohorts, None, "c1")
+
+    assert lab.store.stages == [*["evaluation"] * 12, *["essay"] * 6, *["draft"] * 3]
+    assert not stored(lab)
 
 
 def test_nothing_is_deleted_if_nobody_knows_what_is_shared(two):

@@ -28,7 +28,7 @@ from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.endpoints import LOCAL_PROVIDER, EndpointEntry
 from daydreaming_dagster.endpoint_bootstrap import open_default_endpoint, open_endpoint
 from daydreaming_dagster.errors import DaydreamingError
-from daydreaming_dagster.locations import BUCKET_SCHEMES, is_url, scheme_of
+from daydreaming_dagster.locations import BUCKET_SCHEMES, lies_in, scheme_of
 from daydreaming_dagster.ports.batch_store import BatchStore
 from daydreaming_dagster.ports.cohort_store import CohortStore, StorageInspection
 from daydreaming_dagster.ports.errors import UnsafePathError
@@ -290,8 +290,20 @@ def open_bundle(file: Path) -> "CohortBundle":
     return ZipBundle(file)
 
 
-def open_older_data_root(folder: Path, data_root: str) -> "OlderDataRoot":
-    """Return the data root of the older project in a folder, to import it into `data_root`.
+def check_apart(one: str, other: str) -> None:
+    """Check that no data root lies in the other: files of one would become files of the other.
+
+    Raises:
+        SetupError: One does, or both are the same.
+    """
+    if lies_in(one, other) or lies_in(other, one):
+        raise SetupError(
+            f"{one} and {other} are the same place, or one lies in the other; name a place outside"
+        )
+
+
+def open_older_data_root(folder: Path, root: DataRoot) -> "OlderDataRoot":
+    """Return the data root of the older project in a folder, to import it into another one.
 
     Raises:
         SetupError: The folder is not such a data root, or one of the two lies in the other.
@@ -301,10 +313,7 @@ def open_older_data_root(folder: Path, data_root: str) -> "OlderDataRoot":
             f"{folder} is not a data root of the older project: it has none of the folders gens, "
             "cohorts, specs, 1_raw; name the folder that holds them"
         )
-    if not is_url(data_root):
-        own, older = Path(data_root).resolve(), folder.resolve()
-        if own.is_relative_to(older) or older.is_relative_to(own):
-            raise SetupError(f"{folder} and {data_root} lie in one another; import into another -d")
+    check_apart(str(folder), root.location)
     from adapters.older_data_root.root_files import FilesOfOlderDataRoot
 
     return FilesOfOlderDataRoot(FilesystemRootFiles(folder), FilesystemGensStore(folder))

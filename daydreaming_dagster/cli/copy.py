@@ -3,10 +3,9 @@
 import click
 
 from daydreaming_dagster.application.copy_data_root import copy_data_root
-from daydreaming_dagster.bootstrap import SetupError, open_data_root
+from daydreaming_dagster.bootstrap import SetupError, check_apart, open_data_root
 from daydreaming_dagster.cli.console import EXIT_INCOMPLETE, complain, say
 from daydreaming_dagster.formatting import counted
-from daydreaming_dagster.locations import absolute_location
 
 
 @click.command()
@@ -18,12 +17,12 @@ def copy(source: str, target: str) -> None:
     Nothing is overwritten. An interrupted copy goes on when the command is repeated. Copy while no
     run writes to either of them. Dagster's databases are not copied.
     """
-    if absolute_location(source).rstrip("/") == absolute_location(target).rstrip("/"):
-        raise SetupError(f"{source} cannot be copied onto itself; name another place")
-    files = open_data_root(source).written_files()
+    from_root, to_root = open_data_root(source), open_data_root(target)
+    check_apart(from_root.location, to_root.location)
+    files = from_root.written_files()
     if not files.list_files("1_raw"):
         raise SetupError(f"{source} is not a data root: it has no files in 1_raw")
-    result = copy_data_root(files, open_data_root(target).written_files())
+    result = copy_data_root(files, to_root.written_files())
     verified = counted(result.copied + result.there, "file")
     say(f"copied {counted(result.copied, 'file')}; {verified} verified in {target}")
     if result.findings:

@@ -30,7 +30,7 @@ def import_(folder: Path, data_root: str) -> None:
     repeated after an interruption. What could not be carried over is listed.
     """
     root = open_data_root(data_root)
-    older = open_older_data_root(folder, data_root)
+    older = open_older_data_root(folder, root)
     with err.status("importing"):
         imported = import_data_root(older, root.store, root.cohorts, root.written_files())
     for stage, count in imported.generations.items():

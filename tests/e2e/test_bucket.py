@@ -170,12 +170,36 @@ def test_a_copy_is_resumed_verified_and_overwrites_nothing(daydream, data_root, 
     assert "copied 0 files" in daydream("copy", str(data_root), s3_url).stdout
 
 
-@pytest.mark.parametrize("make", [lambda root: (root, root), lambda root: (root / "gens", "x")])
-def test_what_cannot_be_copied_is_refused(daydream, data_root, make):
-    source, target = make(data_root)
-    refused = daydream("copy", str(source), str(target))
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [
+        ("ROOT", "ROOT/"),
+        ("ROOT", "ROOT/../link"),
+        ("ROOT/../link", "ROOT/cohorts/x"),
+        ("ROOT/cohorts/x", "ROOT"),
+        ("file://ROOT", "ROOT/x"),
+        ("s3://lab/ideas", "s3://lab/ideas/"),
+        ("s3://lab", "s3a://lab/ideas"),
+        ("az://lab/a/b", "abfs://lab/a"),
+    ],
+)
+@pytest.mark.usefixtures("use_s3")
+def test_a_data_root_is_not_copied_into_itself(daydream, data_root, source, target):
+    (data_root.parent / "link").symlink_to(data_root)
+    before = sorted(data_root.rglob("*"))
+    places = [place.replace("ROOT", str(data_root)) for place in (source, target)]
+
+    refused = daydream("copy", *places, AZURE_STORAGE_ACCOUNT_NAME="any")
+
     assert refused.returncode == 2
-    assert "onto itself" in refused.stderr or "not a data root" in refused.stderr
+    assert "are the same place, or one lies in the other" in refused.stderr
+    assert sorted(data_root.rglob("*")) == before
+
+
+def test_what_is_not_a_data_root_is_not_copied(daydream, data_root):
+    refused = daydream("copy", str(data_root / "gens"), str(data_root.parent / "x"))
+    assert refused.returncode == 2
+    assert "not a data root" in refused.stderr
 
 
 def test_a_loop_runs_in_a_bucket(loop, daydream, data_root, s3_url, tmp_path):

@@ -40,9 +40,9 @@ class FilesystemInspection:
         The folders of other stages than these are unknown. `inspect_generation` looks into the
         folder of a generation.
         """
-        yield from self._cohort_leftovers()
-        yield from self._loop_leftovers()
-        yield from self._batch_leftovers()
+        paths = self.paths
+        for folder in (paths.cohorts_dir, paths.loops_dir, paths.batches_dir, paths.raw_dir):
+            yield from _leftovers_below(folder)
         for entry in _scan(self.paths.gens_root):
             known = is_stage(entry.name) and (stages is None or entry.name in stages)
             if not known or not entry.is_dir(follow_symlinks=False):
@@ -63,35 +63,6 @@ class FilesystemInspection:
                 if len(gen_ids) > 1:
                     message = "these would share a folder on a file system that ignores case"
                     yield Finding("case", f"{stage}/{{{','.join(sorted(gen_ids))}}}", message)
-
-    def _cohort_leftovers(self) -> Iterator[Finding]:
-        """Yield what interrupted writes of plans, indexes, results, reports and sheets left.
-
-        And cohorts that were not deleted to the end.
-        """
-        for cohort in _scan(self.paths.cohorts_dir):
-            if cohort.name.startswith(DELETED_PREFIX):
-                yield from _leftover(cohort, "a deletion")
-                continue
-            for folder in ("", "spec", "reports", "ratings"):
-                for entry in _scan(Path(cohort.path, folder)):
-                    if entry.name.startswith(TEMPORARY_PREFIX):
-                        yield from _leftover(entry, "a write")
-
-    def _batch_leftovers(self) -> Iterator[Finding]:
-        """Yield what interrupted writes of records of batches left."""
-        for entry in _scan(self.paths.batches_dir):
-            if entry.name.startswith(TEMPORARY_PREFIX):
-                yield from _leftover(entry, "a write")
-
-    def _loop_leftovers(self) -> Iterator[Finding]:
-        """Yield what interrupted writes of journals, vectors and accepted texts left."""
-        for loop in _scan(self.paths.loops_dir):
-            for part in ("rounds", "concepts", "embeddings"):
-                for folder in _scan(Path(loop.path, part)):
-                    for entry in _scan(Path(folder.path)):
-                        if entry.name.startswith(TEMPORARY_PREFIX):
-                            yield from _leftover(entry, "a write")
 
     def inspect_generation(self, stage: Stage, gen_id: str) -> Iterator[Finding]:
         """Yield leftovers of interrupted writes and unknown files in the folder of a generation."""
@@ -118,6 +89,16 @@ class FilesystemInspection:
                     path.unlink(missing_ok=True)
                 removed.append(finding.subject)
         return removed
+
+
+def _leftovers_below(folder: Path) -> Iterator[Finding]:
+    for entry in _scan(folder):
+        if entry.name.startswith(DELETED_PREFIX):
+            yield from _leftover(entry, "a deletion")
+        elif entry.name.startswith(TEMPORARY_PREFIX):
+            yield from _leftover(entry, "a write")
+        elif entry.is_dir(follow_symlinks=False):
+            yield from _leftovers_below(Path(entry.path))
 
 
 def _leftover(entry: os.DirEntry[str], of_what: str) -> Iterator[Finding]:

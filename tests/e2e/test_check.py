@@ -191,11 +191,19 @@ def test_a_broken_catalog_does_not_keep_the_texts_from_being_checked(daydream, s
 
 
 @pytest.mark.parametrize(
-    "folder", ["loops/l/rounds/0001", "loops/l/concepts/descriptions-paragraph", "batches"]
+    "folder",
+    [
+        "1_raw",
+        "1_raw/templates/essay",
+        "batches",
+        "cohorts/c1/spec",
+        "loops/l/concepts/descriptions-paragraph",
+        "loops/l/rounds/0001",
+    ],
 )
-def test_what_a_killed_loop_or_batch_left_is_a_leftover(daydream, data_root, folder):
+def test_what_a_killed_write_left_in_any_folder_is_a_leftover(daydream, data_root, folder):
     left = data_root / folder / ".tmp-0123456789abcdef"
-    left.parent.mkdir(parents=True)
+    left.parent.mkdir(parents=True, exist_ok=True)
     left.write_text("half")
     aged(left)
 

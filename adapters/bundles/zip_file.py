@@ -3,6 +3,7 @@
 import hashlib
 import json
 import lzma
+import os
 import stat
 import struct
 import zipfile
@@ -15,6 +16,7 @@ from typing import Any, Final
 
 import attrs
 
+from adapters.atomic_write import sync_folder
 from adapters.root_files.names import check_name
 from daydreaming_dagster.domain.checks.integrity import Finding
 from daydreaming_dagster.domain.errors import CatalogError
@@ -44,7 +46,10 @@ class ZipBundle:
         with TemporaryDirectory(dir=self.path.parent, prefix=".daydream-bundle-") as partial:
             written = Path(partial, self.path.name)
             _write(written, cohort_id, contents)
+            with written.open("rb+") as file:
+                os.fsync(file.fileno())
             written.replace(self.path)
+            sync_folder(str(self.path.parent))
 
     def verify(self) -> tuple[str, list[Finding]]:
         bundle = _open(self.path)

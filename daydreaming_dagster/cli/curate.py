@@ -16,6 +16,7 @@ from daydreaming_dagster.application.curate import (
 )
 from daydreaming_dagster.bootstrap import (
     DataRoot,
+    SetupError,
     dagster_home,
     key_prefix,
     open_bundle,
@@ -31,6 +32,7 @@ from daydreaming_dagster.cli.console import (
 )
 from daydreaming_dagster.domain.stages import GenerationRef
 from daydreaming_dagster.formatting import counted
+from daydreaming_dagster.locations import lies_in
 
 yes_option = click.option("--yes", is_flag=True, help="Do it; without this, it is only listed.")
 
@@ -68,6 +70,8 @@ def archive(cohort_id: str, data_root: str, *, output: Path | None, yes: bool) -
     """
     root, file = open_data_root(data_root), output or Path(f"{cohort_id}.zip")
     files = root.written_files()
+    if any(lies_in(file, f"{root.location}/{folder}") for folder in ("cohorts", "gens")):
+        raise SetupError(f"{file} lies among what is deleted; name a place outside {root.location}")
     if not yes:
         _preview(root, cohort_id)
         note(f"nothing was written; with --yes, this moves to {file}")

@@ -14,7 +14,9 @@ class CohortBundle(Protocol):
         ...
 
     def write(self, cohort_id: str, contents: Iterable[tuple[str, bytes]]) -> None:
-        """Write the bundle in one step. The same contents in the same order give the same bytes.
+        """Write the bundle in one step, to survive a power cut.
+
+        The same contents in the same order give the same bytes.
 
         Raises:
             OSError: The file system refused.

@@ -1,12 +1,14 @@
 """A cohort is deleted or archived with what only it has, and orphans are pruned."""
 
+import os
+import re
 import shutil
 import threading
 
 import attrs
 import pytest
 
-from adapters import InMemoryGensStore
+from adapters import FilesystemGensStore, InMemoryGensStore
 from adapters.batch_store.in_memory import InMemoryBatchStore
 from adapters.bundles.zip_file import ZipBundle
 from adapters.loop_store.in_memory import InMemoryLoopStore
@@ -365,6 +367,23 @@ def test_an_archiving_that_was_killed_is_finished_from_the_whole_bundle(root, tm
     assert bundle.path.read_bytes() == whole
     restore_cohort(bundle, root.files)
     assert contents(root) == before
+
+
+def test_an_archive_is_on_the_device_before_anything_is_deleted(root, tmp_path, monkeypatch):
+    bundle, synced, sync = ZipBundle(tmp_path / "c1.zip"), [], os.fsync
+
+    def record(descriptor):
+        synced.append(os.fstat(descriptor).st_ino)
+        sync(descriptor)
+
+    def refuse(*_arguments):
+        assert {bundle.path.stat().st_ino, tmp_path.stat().st_ino} <= set(synced)
+        raise Killed
+
+    monkeypatch.setattr(os, "fsync", record)
+    monkeypatch.setattr(FilesystemGensStore, "delete_generation", refuse)
+    with pytest.raises(Killed):
+        archived(root, bundle)
 
 
 @pytest.mark.parametrize("there", [b"mine", None])

@@ -51,6 +51,19 @@ def test_an_archive_is_restored(daydream, data_root, tmp_path):
 
 
 @pytest.mark.usefixtures("planned")
+@pytest.mark.parametrize("place", ["data/cohorts/c1/c1.zip", "data/gens/c1.zip", "link/c1.zip"])
+def test_an_archive_is_not_written_where_it_would_be_deleted(daydream, data_root, tmp_path, place):
+    (tmp_path / "link").symlink_to(data_root / "cohorts")
+
+    refused = daydream("archive", "c1", "-o", str(tmp_path / place), "--yes")
+
+    assert refused.returncode == 2
+    assert "lies among what is deleted" in refused.stderr
+    assert len(drafts(data_root)) == 3
+    assert not (tmp_path / place).exists()
+
+
+@pytest.mark.usefixtures("planned")
 def test_orphans_are_listed_and_pruned_with_their_partitions(daydream, data_root):
     assert daydream("run", "c1").returncode == 0
     spec = data_root / "cohorts" / "c1" / "spec" / "config.yaml"

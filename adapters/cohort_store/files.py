@@ -13,8 +13,7 @@ from adapters.cohort_store.catalog_files import read_catalog
 from adapters.cohort_store.concept_rows import with_other_id
 from adapters.cohort_store.csv_rows import read_rows
 from adapters.cohort_store.yaml_files import read_spec_file, read_stages_file, spec_as_yaml
-from adapters.folder_removal import DELETED_PREFIX
-from adapters.root_files.layout import LAYOUT
+from adapters.root_files.layout import LAYOUT, misnamed
 from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.cohort.index import CohortIndex
 from daydreaming_dagster.domain.cohort.manifest import Manifest
@@ -61,12 +60,15 @@ class FileCohortStore:
 
     def list_cohorts(self) -> list[str]:
         found = self.files.find((LAYOUT.cohorts_dir / "*/spec/config.yaml").as_posix())
-        ids = (name.split("/")[-3] for name in found)
-        return sorted(cohort_id for cohort_id in ids if not cohort_id.startswith(DELETED_PREFIX))
+        return sorted(filter(is_id, (name.split("/")[-3] for name in found)))
 
     def list_planned_cohorts(self) -> list[str]:
         found = self.files.find((LAYOUT.cohorts_dir / "*/membership.csv").as_posix())
         return sorted(filter(is_id, (name.split("/")[-2] for name in found)))
+
+    def list_misnamed(self) -> list[str]:
+        marks = ("spec/config.yaml", "membership.csv")
+        return misnamed(self.files, LAYOUT.cohorts_dir.as_posix(), *marks)
 
     def delete_cohort(self, cohort_id: str) -> None:
         self.files.remove_folder(LAYOUT.cohort_dir(cohort_id).as_posix())

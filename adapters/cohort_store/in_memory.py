@@ -63,6 +63,9 @@ class InMemoryCohortStore:
     def list_planned_cohorts(self) -> list[str]:
         return sorted(self._members)
 
+    def list_misnamed(self) -> list[str]:
+        return []
+
     def delete_cohort(self, cohort_id: str) -> None:
         for documents in (self.specs, self._members, self._manifests, self._indexes):
             documents.pop(_check(cohort_id), None)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from adapters.root_files.layout import LAYOUT
+from adapters.root_files.layout import LAYOUT, misnamed
 from daydreaming_dagster.domain.errors import LoopBusyError
 from daydreaming_dagster.ports.ids import is_id
 from daydreaming_dagster.ports.language_model import ModelKey
@@ -39,6 +39,9 @@ class FileLoopStore:
     def list_loops(self) -> list[str]:
         found = self.files.find((LAYOUT.loops_dir / "*/spec.yaml").as_posix())
         return sorted(filter(is_id, (name.split("/")[-2] for name in found)))
+
+    def list_misnamed(self) -> list[str]:
+        return misnamed(self.files, LAYOUT.loops_dir.as_posix(), "spec.yaml")
 
     def read_spec(self, loop_id: str) -> "LoopSpec":
         return self._contents.read_spec(loop_id)

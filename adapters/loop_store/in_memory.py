@@ -49,6 +49,9 @@ class InMemoryLoopStore:
     def list_loops(self) -> list[str]:
         return sorted(self.specs)
 
+    def list_misnamed(self) -> list[str]:
+        return []
+
     def read_spec(self, loop_id: str) -> LoopSpec:
         if check_id("loop_id", loop_id) not in self.specs:
             problem = "there is no such specification; write it, or name another one"

@@ -5,11 +5,29 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from adapters.folder_removal import DELETED_PREFIX
 from daydreaming_dagster.data_layer.paths import ARTIFACT_FILENAMES, Paths
+from daydreaming_dagster.ports.ids import is_id
+from daydreaming_dagster.ports.root_files import RootFiles
 from daydreaming_dagster.types import Stage
 
 LAYOUT: Final = Paths(Path())
 """The names of files in a data root, as relative paths."""
+
+
+def misnamed(files: RootFiles, top: str, *marks: str) -> list[str]:
+    """Return the places of the folders below `top` that have one of these files, but no id."""
+    folders = {
+        name.removeprefix(f"{top}/").removesuffix(f"/{mark}")
+        for name in files.list_files(top)
+        for mark in marks
+        if name.endswith(f"/{mark}")
+    }
+    return [
+        files.locate(f"{top}/{folder}")
+        for folder in sorted(folders)
+        if not is_id(folder) and not folder.startswith(DELETED_PREFIX)
+    ]
 
 
 class LaidOutFiles:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import attrs
 
 from daydreaming_dagster.application.cohort_status import unusable_templates
+from daydreaming_dagster.application.curate import MISNAMED, list_misnamed
 from daydreaming_dagster.domain.catalog import Catalog
 from daydreaming_dagster.domain.checks.integrity import Finding, IntegrityCheck, missing_members
 from daydreaming_dagster.domain.errors import CatalogError
@@ -14,6 +15,7 @@ from daydreaming_dagster.domain.generation.stored import read_stored_generation
 from daydreaming_dagster.ports.cohort_store import CohortStore, StorageInspection
 from daydreaming_dagster.ports.errors import ArtifactError
 from daydreaming_dagster.ports.gens_store import ARTIFACTS, GensStoreWithTemplates, read_ahead
+from daydreaming_dagster.ports.loop_store import LoopStore
 from daydreaming_dagster.types import Stage
 
 Generations = Sequence[tuple[Stage, str]]
@@ -39,6 +41,7 @@ def check_data_root(
     cohorts: CohortStore,
     inspection: StorageInspection | None,
     *,
+    loops: LoopStore | None = None,
     repair: bool = False,
     progress: Callable[[Generations], Iterable[tuple[Stage, str]]] = iter,
 ) -> CheckedDataRoot:
@@ -70,6 +73,10 @@ def check_data_root(
             memberships[cohort_id] = cohorts.read_membership(cohort_id)
         except CatalogError as error:
             findings.append(Finding("membership", error.location, str(error)))
+    findings += [
+        Finding("unusable name", place, f"no command finds what is in it; {MISNAMED}")
+        for place in list_misnamed(cohorts, loops)
+    ]
     findings += missing_members(known, memberships)
     findings += _template_findings(store, cohorts, memberships, catalog)
     verify = IntegrityCheck(pipeline, known, catalog)

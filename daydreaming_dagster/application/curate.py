@@ -2,10 +2,10 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from functools import partial
 from itertools import groupby
 from operator import attrgetter
+from typing import Final
 
 import attrs
 
@@ -25,16 +25,16 @@ from daydreaming_dagster.domain.errors import (
     GenerationBusyError,
     UnknownCohortError,
 )
-from daydreaming_dagster.domain.generation.metadata import resolve_generation_metadata
 from daydreaming_dagster.domain.loop.journal import Journal
 from daydreaming_dagster.domain.people.canaries import list_canaries
 from daydreaming_dagster.domain.stages import GenerationRef
 from daydreaming_dagster.ports.batch_store import BatchStore
 from daydreaming_dagster.ports.cohort_store import CohortStore
-from daydreaming_dagster.ports.errors import MissingArtifactError
 from daydreaming_dagster.ports.gens_store import GensStore, claim_generation, threads_for
-from daydreaming_dagster.ports.ids import is_id
 from daydreaming_dagster.ports.loop_store import LoopStore
+
+MISNAMED: Final = "give it a name of letters, digits, _ and -, or move it out of the data root"
+"""What to do with the folders of `list_misnamed`."""
 
 
 @attrs.frozen
@@ -89,7 +89,7 @@ def preview_deletion(
     others = _in_cohorts(cohorts, [other for other in planned if other != cohort_id])
     needed = with_ancestors(store, [*staying, *others, *_in_loops(journals)])
     needed = _with_canaries(canaries, needed)
-    _check_names(store, cohorts, known, there - needed)
+    _check_names(cohorts, loops, there - needed)
     _check_batches(batches, there - needed)
     return CohortDeletion(
         cohort_id,
@@ -162,7 +162,7 @@ def find_orphans(
         raise CatalogError("the data root", (problem,))
     needed = with_ancestors(store, [*_in_cohorts(cohorts, planned), *_in_loops(_journals(loops))])
     needed = _with_canaries(dict(list_canaries(store, pipeline, pipeline)), needed)
-    _check_names(store, cohorts, planned, stored - needed)
+    _check_names(cohorts, loops, stored - needed)
     _check_batches(batches, stored - needed)
     return children_first(pipeline, stored - needed)
 
@@ -185,6 +185,11 @@ def prune_orphans(
     return orphans
 
 
+def list_misnamed(cohorts: CohortStore, loops: LoopStore | None) -> list[str]:
+    """Return the places of cohorts and loops whose names no command takes."""
+    return [*cohorts.list_misnamed(), *(loops.list_misnamed() if loops else ())]
+
+
 def _with_canaries(
     canaries: Mapping[GenerationRef, GenerationRef], refs: Iterable[GenerationRef]
 ) -> set[GenerationRef]:
@@ -194,31 +199,17 @@ def _with_canaries(
 
 
 def _check_names(
-    store: GensStore,
-    cohorts: CohortStore,
-    known: Collection[str],
-    refs: Collection[GenerationRef],
+    cohorts: CohortStore, loops: LoopStore | None, refs: Collection[GenerationRef]
 ) -> None:
-    """Check that what would be deleted is not of a cohort that cannot be read for its name.
-
-    A program that shows files or buckets can give a folder any name. A copy of a cohort beside the
-    original is harmless.
+    """Check that nothing would be deleted while it is unknown what a cohort or loop needs.
 
     Raises:
-        CatalogError: It may be: its cohort is not there, and a folder has such a name.
+        CatalogError: One has a name that no command takes, so its members are not read.
     """
-    misnamed = [name for name in cohorts.list_cohorts() if not is_id(name)]
-    if not misnamed:
-        return
-    for ref in refs:
-        with suppress(MissingArtifactError):
-            planned_by = resolve_generation_metadata(store, *ref).cohort_id
-            if planned_by is not None and planned_by not in known:
-                problem = (
-                    f"the folder cohorts/{misnamed[0]} may be the cohort {planned_by!r}, which"
-                    f" planned {ref}; give it a name of letters, digits, _ and -"
-                )
-                raise CatalogError("the data root", (problem,))
+    places = list_misnamed(cohorts, loops) if refs else []
+    if places:
+        problem = f"nobody knows whether {places[0]} needs {min(refs)}; {MISNAMED}"
+        raise CatalogError("the data root", (problem,))
 
 
 def _in_cohorts(cohorts: CohortStore, cohort_ids: Sequence[str]) -> Iterator[GenerationRef]:

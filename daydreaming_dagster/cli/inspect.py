@@ -87,6 +87,7 @@ def check(data_root: str, *, as_json: bool, repair: bool) -> None:
         root.store,
         root.cohorts,
         root.inspection,
+        loops=root.loops,
         repair=repair,
         progress=lambda generations: track(
             generations, "checking", console=err, transient=True, disable=not err.is_terminal

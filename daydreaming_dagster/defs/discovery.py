@@ -20,7 +20,6 @@ from daydreaming_dagster.defs.naming import asset_key, local_name
 from daydreaming_dagster.defs.partitions import cohorts_name, partitions_name, planned_cohort
 from daydreaming_dagster.defs.resources import resource_key, resources_of
 from daydreaming_dagster.errors import DaydreamingError
-from daydreaming_dagster.ports.ids import is_id
 
 _DISCOVER_COHORTS: Final = "discover_cohorts"
 
@@ -77,8 +76,7 @@ def _compare_cohorts(
     known = set(context.instance.get_dynamic_partitions(name))
     last = _Cursor.parse(context.cursor)
     before = set(last.cohorts if last.data_root == root.location else ())
-    # Others cannot be planned. `plan` says so.
-    there = set(filter(is_id, root.cohorts.list_cohorts()))
+    there = set(root.cohorts.list_cohorts())
     # An imported one may have no specification.
     planned = root.cohorts.list_planned_cohorts()
     there.update(planned)

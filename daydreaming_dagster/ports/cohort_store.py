@@ -60,6 +60,13 @@ class CohortStore(Protocol):
         """
         ...
 
+    def list_misnamed(self) -> list[str]:
+        """Return the places of cohorts that no command finds, since they have no id, sorted.
+
+        A program that shows files or buckets can give a folder any name, or move it.
+        """
+        ...
+
     def delete_cohort(self, cohort_id: str) -> None:
         """Delete all that is kept of a cohort but its generations, in one step, if it exists.
 

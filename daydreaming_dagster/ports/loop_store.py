@@ -28,6 +28,10 @@ class LoopStore(Protocol):
         """Return the ids of the loops that have a specification, sorted."""
         ...
 
+    def list_misnamed(self) -> list[str]:
+        """Return the places of loops that no command finds, since they have no id, sorted."""
+        ...
+
     def read_spec(self, loop_id: str) -> "LoopSpec":
         """Return a loop's specification. Its `problems` list the mistakes in it.
 

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import threading
 
 import attrs
@@ -279,23 +278,35 @@ def test_nothing_is_an_orphan_if_no_cohort_is_planned(two, make_lab):
     assert prune_orphans(empty.store, empty.cohorts, None) == []
 
 
-def test_what_a_cohort_needs_whose_folder_was_given_an_unusable_name_is_not_deleted(
-    root, data_root
+@pytest.mark.parametrize(
+    ("place", "kept"),
+    [
+        ("cohorts/c2 (old)", "membership.csv"),
+        ("cohorts/c2 (old)", "spec/config.yaml"),
+        ("cohorts/old/c2", "membership.csv"),
+        ("loops/l (old)", "spec.yaml"),
+    ],
+)
+def test_nothing_is_deleted_that_may_be_needed_where_a_name_is_unusable(
+    root, data_root, place, kept
 ):
-    cohort = data_root / "cohorts/c1"
-    shutil.copytree(cohort, data_root / "cohorts/c1 (copy)")
-    assert prune_orphans(root.store, root.cohorts, None) == []
-    shutil.copytree(cohort, data_root / "cohorts/c2")
-    shutil.rmtree(cohort)
-    with pytest.raises(
-        CatalogError, match=r"the folder cohorts/c1 \(copy\) may be the cohort 'c1'"
-    ):
-        delete_cohort(root.store, root.cohorts, None, "c2")
     root.cohorts.write_membership("c2", {})
+    file = data_root / place / kept
+    file.parent.mkdir(parents=True)
+    file.write_text("stage,gen_id\n")
+    assert prune_orphans(root.store, root.cohorts, root.loops) == []
+
+    with pytest.raises(CatalogError, match=re.escape(f"nobody knows whether {data_root / place}")):
+        delete_cohort(root.store, root.cohorts, root.loops, "c1")
+    root.cohorts.write_membership("c1", {})
     with pytest.raises(CatalogError, match="give it a name of letters, digits, _ and -"):
-        prune_orphans(root.store, root.cohorts, None)
-    shutil.rmtree(data_root / "cohorts/c1 (copy)")
-    assert len(prune_orphans(root.store, root.cohorts, None)) == 21
+        prune_orphans(root.store, root.cohorts, root.loops)
+    checked = check_data_root(root.store, root.cohorts, None, loops=root.loops)
+    assert [(one.kind, one.subject) for one in checked.findings] == [
+        ("unusable name", str(data_root / place))
+    ]
+    file.unlink()
+    assert len(prune_orphans(root.store, root.cohorts, root.loops)) == 21
 
 
 @pytest.fixture

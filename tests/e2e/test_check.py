@@ -60,12 +60,13 @@ def test_what_is_wrong_is_said_by_kind_and_place(daydream, store, data_root):
     assert "raw_metadata.json" in by_kind["unreadable"]["message"]
 
 
-def test_a_folder_that_is_no_cohorts_is_not_looked_at(daydream, store, data_root):
-    shutil.copytree(data_root / "cohorts/c1", data_root / "cohorts/c1 (copy)")
+def test_a_cohort_whose_name_no_command_takes_is_a_finding(daydream, store, data_root):
+    copy = data_root / "cohorts/c1 (copy)"
+    shutil.copytree(data_root / "cohorts/c1", copy)
 
-    result = daydream("check")
+    (finding,) = json.loads(daydream("check", "--json").stdout)["findings"]
 
-    assert (result.returncode, result.stdout) == (0, "21 generations, 0 findings\n")
+    assert (finding["kind"], finding["subject"]) == ("unusable name", str(copy))
 
 
 def test_a_cohort_whose_list_is_damaged_is_a_finding(daydream, store, data_root):

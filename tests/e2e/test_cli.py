@@ -559,7 +559,8 @@ def test_what_cannot_be_written_is_one_line_without_a_traceback(daydream, data_r
     daydream("plan", "c1")
     daydream("run", "c1")
     monkeypatch.chdir(data_root)
-    (data_root / "file").touch()
+    for folder in (data_root, data_root.parent):
+        (folder / "file").touch()
     for folder in ("reports", "ratings"):
         (data_root / "cohorts/c1" / folder).write_text("a file where a folder belongs")
     for arguments in (
@@ -568,7 +569,7 @@ def test_what_cannot_be_written_is_one_line_without_a_traceback(daydream, data_r
         ("export", "c1", "-o", "file/texts"),
         ("bundle", "c1", "-o", "file/c1.zip"),
         ("archive", "c1", "--yes", "-o", "file/c1.zip"),
-        ("copy", ".", "file/root"),
+        ("copy", ".", "../file/root"),
         ("init", "file/root"),
     ):
         result = daydream(*arguments)

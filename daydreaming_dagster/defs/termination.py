@@ -1,6 +1,7 @@
 """What happens when a run in Dagster is terminated."""
 
 import logging
+import multiprocessing
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -54,7 +55,7 @@ def ending_when_terminated(
     Dagster sets the status of a run that is terminated. It also interrupts the process of the step
     with SIGINT, if it started that process, and a container's platform interrupts it with SIGTERM.
     Dagster's own handler raises an error wherever the step is, and what is in flight would be lost.
-    Here the status and the first signal stop the run; the second signal goes to Dagster's handler.
+    Here the status and the first signal stop the run; a second Ctrl-C goes to Dagster's handler.
     In another thread than the main one, signals are left to the caller.
 
     The block gets the reasons for which it was terminated; there are none while it goes on.
@@ -87,13 +88,15 @@ def _signals(terminate: Callable[[str], None]) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    dagsters, signaled = signal.getsignal(signal.SIGINT), False
+    dagsters, signals = signal.getsignal(signal.SIGINT), 0
+    # A terminal sends Ctrl-C to all processes, and Dagster passes it on to those that it started.
+    for_one = 1 if multiprocessing.parent_process() is None else 2
 
     def handle(number: int, frame: FrameType | None) -> None:
-        nonlocal signaled
-        if signaled and callable(dagsters):
+        nonlocal signals
+        signals += 1
+        if signals > for_one and callable(dagsters):
             dagsters(number, frame)
-        signaled = True
         terminate(f"terminated by {signal.Signals(number).name}")
 
     with handling(handle, signal.SIGINT, signal.SIGTERM):

@@ -24,5 +24,8 @@ def check_prices(unpriced: Collection[str]) -> None:
         CatalogError: There are some.
     """
     if unpriced:
-        problem = f"a limit of cost needs a price for {', '.join(unpriced)}"
+        names = ", ".join(unpriced)
+        problem = (
+            f"a limit of cost needs a price for {names}; fill in prompt_price and completion_price"
+        )
         raise CatalogError("the model catalog", (problem,))

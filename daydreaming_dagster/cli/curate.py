@@ -53,8 +53,8 @@ def delete(cohort_id: str, data_root: str, *, yes: bool) -> None:
         note(f"nothing was deleted; `daydream delete {cohort_id} --yes` deletes this for good")
         return
     deletion = delete_cohort(root.store, root.cohorts, root.loops, cohort_id, root.batches)
-    _forget(root, deletion.deleted)
     _print_deletion(deletion, done=True)
+    _forget(root, deletion.deleted)
 
 
 @click.command()
@@ -85,9 +85,9 @@ def archive(cohort_id: str, data_root: str, *, output: Path | None, yes: bool) -
         bundle=open_bundle(file),
         batches=root.batches,
     )
-    _forget(root, deletion.deleted)
     say(f"{file}")
     _print_deletion(deletion, done=True)
+    _forget(root, deletion.deleted)
 
 
 @click.command()
@@ -124,8 +124,8 @@ def prune(data_root: str, *, yes: bool) -> None:
             note("nothing was deleted; `daydream prune --yes` deletes these for good")
         return
     orphans = prune_orphans(root.store, root.cohorts, root.loops, root.batches)
-    _forget(root, orphans)
     say(f"deleted: {_counts(orphans)}")
+    _forget(root, orphans)
 
 
 def _preview(root: DataRoot, cohort_id: str) -> None:

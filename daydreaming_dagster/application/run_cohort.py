@@ -1,7 +1,9 @@
 """Running a cohort: everything that it lacks is made, within a budget."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from itertools import chain
 from typing import Final, Self
 
@@ -27,7 +29,7 @@ from daydreaming_dagster.domain.generation.runner import GenerationRunner
 from daydreaming_dagster.domain.stages import GenerationRef
 from daydreaming_dagster.ports.cohort_store import CohortStore
 from daydreaming_dagster.ports.errors import ArtifactError
-from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates
+from daydreaming_dagster.ports.gens_store import GensStoreWithTemplates, threads_for
 from daydreaming_dagster.ports.language_model import LanguageModel, ModelKey
 from daydreaming_dagster.types import Stage
 
@@ -356,11 +358,17 @@ def _parse_again(
     Before the run is planned: it is free, and what the children are asked depends on it. An answer
     that is refused now fails its generation when the run comes to it.
     """
+
+    def parse(stage: Stage, gen_id: str) -> bool:
+        with suppress(ArtifactError, CatalogError, ResponseParseError):
+            return parse_stored_answer(store, catalog, stage, gen_id)
+        return False
+
     changed = 0
-    for stage, outdated in state.outdated.items():
-        for gen_id in state.stages[stage].unparsed if every else outdated:
-            with suppress(ArtifactError, CatalogError, ResponseParseError):
-                changed += parse_stored_answer(store, catalog, stage, gen_id)
+    with ThreadPoolExecutor(threads_for(store, 1)) as pool:
+        for stage, outdated in state.outdated.items():
+            gen_ids = state.stages[stage].unparsed if every else outdated
+            changed += sum(pool.map(partial(parse, stage), gen_ids))
     return changed
 
 

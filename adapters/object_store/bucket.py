@@ -1,5 +1,6 @@
 """The objects below a URL, with the errors of the stores."""
 
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -23,7 +24,7 @@ _Result = TypeVar("_Result")
 AT_ONCE: Final = 64
 """How many objects are read at the same time."""
 
-FIRST_RETRIES: Final["RetryConfig"] = {"max_retries": 10, "retry_timeout": timedelta(seconds=5)}
+BRIEF_RETRIES: Final["RetryConfig"] = {"max_retries": 10, "retry_timeout": timedelta(seconds=5)}
 """Those of the first request: its endpoint may be misspelt, and credentials may be missing."""
 
 RETRIES: Final["RetryConfig"] = {
@@ -61,8 +62,9 @@ class Bucket:
 
     url: str
     _store: "ObjectStore" = attrs.field(repr=False)
-    # What sends the first request, until there is an answer.
-    _impatient: "list[ObjectStore]" = attrs.field(factory=list, repr=False)
+    # The same with `BRIEF_RETRIES`.
+    _brief: "ObjectStore" = attrs.field(repr=False)
+    _answered: threading.Event = attrs.field(factory=threading.Event, repr=False)
 
     @classmethod
     def open(cls, url: str, retries: "RetryConfig | None" = None) -> Self:
@@ -77,16 +79,20 @@ class Bucket:
             check_environment(url)
             # Only the URL of the endpoint says whether TLS is used.
             options: Any = {"allow_http": True, "timeout": timedelta(seconds=30)}
-            store, first = (
+            store, brief = (
                 from_url(url, client_options=options, retry_config=retries or default)
-                for default in (RETRIES, FIRST_RETRIES)
+                for default in (RETRIES, BRIEF_RETRIES)
             )
         # Two stores in memory would be two buckets.
-        return cls(url.rstrip("/"), store, [] if isinstance(store, MemoryStore) else [first])
+        return cls(url.rstrip("/"), store, store if isinstance(store, MemoryStore) else brief)
 
     def wait_longer(self) -> None:
         """Repeat the first request as often as the others: who opens it knows that it is there."""
-        self._impatient.clear()
+        self._answered.set()
+
+    def without_patience(self) -> Self:
+        """Return the same bucket for requests that may fail: each is repeated for some seconds."""
+        return attrs.evolve(self, store=self._brief)
 
     def locate(self, name: str) -> str:
         """Return the URL of an object."""
@@ -173,8 +179,8 @@ class Bucket:
     def _request(self, doing: str, name: str) -> "Iterator[ObjectStore]":
         """Yield what sends a request concerning these objects. See `Bucket` for its errors."""
         with failures_named(doing, self.locate(name)):
-            yield next(iter(self._impatient), self._store)
-        self._impatient.clear()
+            yield self._store if self._answered.is_set() else self._brief
+        self._answered.set()
 
 
 def _at_once(function: Callable[[str], _Result], names: Sequence[str]) -> list[_Result]:

@@ -251,10 +251,13 @@ class _Session:
             self._renewed = begun
 
     def end(self) -> None:
-        """Delete the object, so that claims that were left are free at once."""
+        """Delete the object, so that claims that were left are free at once.
+
+        If the bucket cannot be reached, they are free when the lease has ended.
+        """
         self._ended.set()
         with suppress(StorageUnavailableError):
-            self._bucket.delete([f"{_FOLDER}/{self.name}"])
+            self._bucket.without_patience().delete([f"{_FOLDER}/{self.name}"])
 
     def _keep(self) -> None:
         while not self._ended.wait(_RENEWED * self._lease_seconds):

@@ -20,7 +20,7 @@ def no_credentials(monkeypatch, tmp_path):
     for name in [name for name in os.environ if name.startswith(("AWS_", "AZURE_", "GOOGLE_"))]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))  # where gcloud writes credentials
-    monkeypatch.setitem(bucket_module.FIRST_RETRIES, "max_retries", 0)
+    monkeypatch.setitem(bucket_module.BRIEF_RETRIES, "max_retries", 0)
 
 
 @pytest.mark.parametrize(

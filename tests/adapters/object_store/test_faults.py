@@ -193,17 +193,27 @@ def test_a_server_that_has_answered_is_waited_for_longer(store, faulty, monkeypa
 
 
 def test_a_server_that_never_answered_is_not_waited_for_long(s3_url, monkeypatch):
-    monkeypatch.setitem(bucket_module.FIRST_RETRIES, "max_retries", 1)
+    monkeypatch.setitem(bucket_module.BRIEF_RETRIES, "max_retries", 1)
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     with pytest.raises(StorageUnreachableError, match=r"no answer from http://127\.0\.0\.1:9 \("):
         Bucket.open(s3_url).read("a")
+
+
+def test_the_end_of_a_process_does_not_wait_for_a_server_that_is_gone(faulty, url, monkeypatch):
+    monkeypatch.setitem(bucket_module.BRIEF_RETRIES, "max_retries", 1)
+    monkeypatch.setitem(bucket_module.RETRIES, "backoff", QUICK)
+    store = ObjectGensStore(Bucket.open(url))
+    assert store.claim("draft", "a") is not None
+    faulty.faults.update({"DELETE": ["lost"] * 9, "POST": ["lost"] * 9})
+    store.close()
+    assert sum(map(len, faulty.faults.values())) == 18 - 2
 
 
 DENIED = b"<Error><Code>Denied</Code><Message>Not allowed.\nRequestId:1\nTime:2</Message></Error>"
 
 
 def test_a_process_in_the_midst_of_a_run_waits_from_the_first_request_on(faulty, url, monkeypatch):
-    monkeypatch.setitem(bucket_module.FIRST_RETRIES, "max_retries", 1)
+    monkeypatch.setitem(bucket_module.BRIEF_RETRIES, "max_retries", 1)
     monkeypatch.setitem(bucket_module.RETRIES, "backoff", QUICK)
     for patient in (False, True):
         faulty.faults["GET"] = ["lost"] * 4

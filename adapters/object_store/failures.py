@@ -8,15 +8,11 @@ from typing import Final
 
 from obstore.exceptions import BaseError
 
-from daydreaming_dagster.locations import scheme_of
+from daydreaming_dagster.locations import BUCKET_SCHEMES, scheme_of
 from daydreaming_dagster.ports.errors import StorageUnreachableError
 
-_PREFIXES: Final = {
-    **dict.fromkeys(("s3", "s3a"), "AWS_"),
-    **dict.fromkeys(("gs",), "GOOGLE_"),
-    **dict.fromkeys(("az", "azure", "abfs", "abfss", "adl"), "AZURE_"),
-}
-"""Which variables the client reads, by the scheme of the URL."""
+_PREFIXES: Final = {"s3": "AWS_", "gs": "GOOGLE_", "az": "AZURE_"}
+"""Which variables the client reads, by the scheme in `BUCKET_SCHEMES`."""
 
 _ENDPOINTS: Final = (
     "AWS_ENDPOINT_URL_S3",
@@ -81,9 +77,11 @@ def check_environment(url: str) -> None:
     Raises:
         ValueError: One is malformed.
     """
-    prefix = _PREFIXES.get(scheme_of(url) or "")
+    prefix = _PREFIXES.get(BUCKET_SCHEMES.get(scheme_of(url) or "", ""))
+    if prefix is None:
+        return
     for name, value in os.environ.items():
-        if prefix is None or not name.startswith(prefix):
+        if not name.startswith(prefix):
             continue
         if name in _ENDPOINTS and not _HTTP_URL.fullmatch(value):
             raise ValueError(f"{name} is {value!r}, and not a URL such as https://HOST:PORT")

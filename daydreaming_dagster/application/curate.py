@@ -33,7 +33,9 @@ from daydreaming_dagster.ports.cohort_store import CohortStore
 from daydreaming_dagster.ports.gens_store import GensStore, claim_generation, threads_for
 from daydreaming_dagster.ports.loop_store import LoopStore
 
-MISNAMED: Final = "give it a name of letters, digits, _ and -, or move it out of the data root"
+MISNAMED: Final = (
+    "give the folder a name of letters, digits, _ and -, or move it out of the data root"
+)
 """What to do with the folders of `list_misnamed`."""
 
 

@@ -299,7 +299,7 @@ def test_nothing_is_deleted_that_may_be_needed_where_a_name_is_unusable(
     with pytest.raises(CatalogError, match=re.escape(f"nobody knows whether {data_root / place}")):
         delete_cohort(root.store, root.cohorts, root.loops, "c1")
     root.cohorts.write_membership("c1", {})
-    with pytest.raises(CatalogError, match="give it a name of letters, digits, _ and -"):
+    with pytest.raises(CatalogError, match="give the folder a name of letters, digits, _ and -"):
         prune_orphans(root.store, root.cohorts, root.loops)
     checked = check_data_root(root.store, root.cohorts, None, loops=root.loops)
     assert [(one.kind, one.subject) for one in checked.findings] == [

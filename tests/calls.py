@@ -36,7 +36,7 @@ def slow(chat_endpoint, seconds, prefix):
 def hold(chat_endpoint, prefix="", after=0):
     """Return the event that lets the endpoint answer what begins with the prefix.
 
-    It answers so many calls at once, and those that begin otherwise.
+    The first `after` calls are answered at once, and so is what begins otherwise.
     """
     answer, free = chat_endpoint.answer, threading.Event()
 

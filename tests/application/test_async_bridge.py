@@ -9,6 +9,7 @@ from itertools import chain
 
 import pytest
 
+from calls import PATIENCE
 from daydreaming_dagster.application.async_bridge import iterate_in_thread
 
 
@@ -200,7 +201,7 @@ def test_an_interrupt_at_any_moment_of_a_wait_ends_it():
         [sys.executable, "-c", INTERRUPTED_AT_EACH_LINE],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=PATIENCE,
         check=False,
     )
 

@@ -9,6 +9,7 @@ import sqlalchemy
 import sqlalchemy.event
 from dagster._core.storage.partition_status_cache import get_and_update_asset_status_cache_value
 
+from calls import PATIENCE
 from daydreaming_dagster.defs.event_log import (
     databases_open,
     planned_materialization,
@@ -223,7 +224,7 @@ def test_processes_that_open_a_new_home_at_once_do_not_break_it(home):
         process.stdin.write("go\n")
         process.stdin.flush()
     for process in processes:
-        process.communicate(timeout=300)
+        process.communicate(timeout=PATIENCE)
 
     assert [process.returncode for process in processes] == [0, 0, 0]
 

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from calls import PATIENCE
 from daydreaming_dagster.defs.launch import open_instance
 
 KILLED = """if True:
@@ -34,7 +35,7 @@ def test_a_process_that_is_killed_while_it_sets_dagster_up_leaves_what_can_be_op
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))  # without empty databases
     home = tmp_path / "home"
     command = [sys.executable, "-c", KILLED, str(home), str(connection)]
-    assert subprocess.run(command, timeout=300, check=False).returncode == -signal.SIGKILL
+    assert subprocess.run(command, timeout=PATIENCE, check=False).returncode == -signal.SIGKILL
 
     with open_instance(home) as instance:
         instance.add_dynamic_partitions("cohort", ["c1"])

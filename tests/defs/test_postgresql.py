@@ -9,6 +9,7 @@ from dagster_postgres.utils import retry_pg_connection_fn
 from sqlalchemy import create_engine
 
 from bucket_server import free_port
+from calls import PATIENCE
 from daydreaming_dagster.defs.event_log import (
     as_event_log_error,
     planned_materialization,
@@ -115,7 +116,7 @@ def test_processes_that_record_at_once_keep_the_latest_event_of_each_asset(
     for writer in writers:
         writer.stdin.write("go\n")
         writer.stdin.flush()
-    outcomes = [(writer.communicate(timeout=300)[1], writer.returncode) for writer in writers]
+    outcomes = [(writer.communicate(timeout=PATIENCE)[1], writer.returncode) for writer in writers]
 
     assert [code for _, code in outcomes] == [0, 0], outcomes
     rows, log = latest_of(instance)

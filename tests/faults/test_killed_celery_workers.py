@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from calls import PATIENCE
 from daydreaming_dagster.defs.launch import open_instance
 from endpoint import serving
 from killing import Calls, QuietEndpoint, missing, start_run, write_cohort
@@ -20,7 +21,6 @@ from killing import Calls, QuietEndpoint, missing, start_run, write_cohort
 SHIPPED = Path(__file__).parents[2] / "deploy/celery.yaml"
 WORKERS = 2
 KILLS = 2
-PATIENCE = 300
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ from daydreaming_dagster.defs.resources import resource_key, resources_of
 from daydreaming_dagster.domain.errors import CatalogError
 from daydreaming_dagster.domain.loop.journal import Stop
 from daydreaming_dagster.errors import DaydreamingError
-from daydreaming_dagster.ports.ids import is_id
 
 
 def build_loop_sensor(key_prefix: str = "") -> dg.SensorDefinition:
@@ -34,7 +33,7 @@ def build_loop_sensor(key_prefix: str = "") -> dg.SensorDefinition:
             return dg.SkipReason("this data root cannot keep loops")
         name = loops_name(key_prefix)
         known = set(context.instance.get_dynamic_partitions(name))
-        added = sorted(set(filter(is_id, loop_store.list_loops())) - known)
+        added = sorted(set(loop_store.list_loops()) - known)
         if not added:
             return dg.SkipReason("there is no new loop")
         return dg.SensorResult(
@@ -65,7 +64,7 @@ def build_dreaming(key_prefix: str = "") -> dg.ScheduleDefinition:
         with as_failure(None, DaydreamingError):
             root = resources_of(context, key_prefix).root
             loop_store, catalog = root.kept_loops(), root.cohorts.read_catalog()
-            loops = filter(is_id, loop_store.list_loops())
+            loops = loop_store.list_loops()
         ready: list[str] = []
         for loop_id in loops:
             try:

@@ -116,8 +116,8 @@ class Calls:
     def kill(self, send: Callable[[int], None]) -> None:
         """Kill a worker, to which `send` sends a signal, and remember what is in flight.
 
-        Only that may be asked again, whichever worker asked it. The worker is stopped first, for
-        what it has sent and nobody has read is in flight too.
+        Only that may be asked again, whichever worker asked it. The worker is stopped first: calls
+        that it has sent and nobody has read are in flight, too.
 
         Raises:
             ProcessLookupError: The worker has ended.

@@ -243,7 +243,7 @@ def _check_batches(batches: BatchStore | None, refs: Collection[GenerationRef]) 
 
 
 def _delete(store: GensStore, refs: Sequence[GenerationRef]) -> None:
-    """Delete generations; over a network, many of a stage at once, and then those of the next.
+    """Delete generations, stage by stage; over a network, many at once.
 
     Raises:
         GenerationBusyError: A run makes one of them. No other stage was begun.

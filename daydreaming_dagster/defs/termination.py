@@ -89,7 +89,7 @@ def _signals(terminate: Callable[[str], None]) -> Iterator[None]:
         yield
         return
     dagsters, signals = signal.getsignal(signal.SIGINT), 0
-    # A terminal sends Ctrl-C to all processes, and Dagster passes it on to those that it started.
+    # A terminal sends Ctrl-C to every process, and Dagster sends it again to those it started.
     for_one = 1 if multiprocessing.parent_process() is None else 2
 
     def handle(number: int, frame: FrameType | None) -> None:

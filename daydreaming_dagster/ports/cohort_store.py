@@ -61,7 +61,7 @@ class CohortStore(Protocol):
         ...
 
     def list_misnamed(self) -> list[str]:
-        """Return the places of cohorts that no command finds, since they have no id, sorted.
+        """Return, sorted, where cohorts lie whose names are no ids, so that no command finds them.
 
         A program that shows files or buckets can give a folder any name, or move it.
         """

@@ -29,7 +29,7 @@ class LoopStore(Protocol):
         ...
 
     def list_misnamed(self) -> list[str]:
-        """Return the places of loops that no command finds, since they have no id, sorted."""
+        """Return, sorted, where loops lie whose names are no ids, so that no command finds them."""
         ...
 
     def read_spec(self, loop_id: str) -> "LoopSpec":

@@ -166,7 +166,7 @@ def test_a_generation_that_a_run_makes_is_not_deleted(two):
 
 @attrs.frozen(eq=False)
 class DistantStore(InMemoryGensStore):
-    """A store of which two threads should make requests; `stages` are those of what went."""
+    """A store that wants two threads. `stages` has the stage of each deleted generation."""
 
     stages: list[str] = attrs.field(factory=list)
     pair: threading.Barrier = attrs.field(factory=lambda: threading.Barrier(2))

@@ -1,4 +1,4 @@
-"""What a bucket does with many objects, and with those that are not there, on each server."""
+"""Many objects, and objects that do not exist, in a bucket on each kind of server."""
 
 import pytest
 
